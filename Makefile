@@ -1,0 +1,57 @@
+# gemot: `make run` does the main job on the embedded model, `make test` runs the tests. Both set up all they need.
+
+VENV   ?= .venv
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+            command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+PY      = $(VENV)/bin/python
+GEMOT   = $(VENV)/bin/gemot
+PIP     = $(PY) -m pip install --quiet --disable-pip-version-check --only-binary xllamacpp
+WORKERS ?= 2
+
+.PHONY: help run test check setup dev model eval-embedded clean
+.DEFAULT_GOAL := help
+
+help:  ## show what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+$(VENV)/.made:
+	@test -n "$(PYTHON)" || { echo "gemot needs Python 3.11 or newer; install it, or name it: make PYTHON=/path/to/python"; exit 1; }
+	@echo "making a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/.run: pyproject.toml $(VENV)/.made
+	@echo "installing gemot and the engine of its embedded model"
+	@$(PIP) -e '.[local]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml $(VENV)/.made
+	@echo "installing gemot with everything that its tests need"
+	@$(PIP) -e '.[all,dev]'
+	@touch $@ $(VENV)/.run
+
+setup: $(VENV)/.run model  ## install gemot and the embedded model
+
+dev: $(VENV)/.dev  ## install what developers need
+
+model: $(VENV)/.run  ## fetch the embedded model, if it is not there yet
+	@$(GEMOT) model install
+
+run: setup  ## the main job: read the reviews in examples/reviews, say which are good, write summary.md
+	@rm -rf build/reviews && mkdir -p build && cp -R examples/reviews build/reviews
+	$(GEMOT) run "Say whether each review is good or bad" --program label --model embedded --work build/reviews
+	@echo && cat build/reviews/summary.md
+
+test: dev model  ## run all the tests
+	@$(PY) -m pytest -n $(WORKERS)
+
+check: dev  ## style and types
+	@$(VENV)/bin/ruff check src tests evals
+	@$(VENV)/bin/ruff format --check src tests evals
+	@$(VENV)/bin/basedpyright
+
+eval-embedded: dev model  ## measure the embedded model on the goals in evals/embedded
+	@$(PY) -m evals.embedded
+
+clean:  ## remove what was made here (not the embedded model in your data folder)
+	rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,69 @@
+"""gemot: an operating system for AI agents. A conversation is the process.
+
+The whole public library is named here; each name is loaded when it is first used, so `import gemot` costs little.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gemot.abi.answers import Outcome
+    from gemot.abi.grants import Budget, BudgetRequest, Grant, Mount, MountRequest, Rule
+    from gemot.drivers.kit import Driver, ToolError, tool
+    from gemot.machine.machine import DEFAULT_BUDGET, Machine, MachineError
+    from gemot.models.scripted import request, say, scripted
+    from gemot.programs.native import Calls, SyscallFailed, program
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Machine": "gemot.machine.machine",
+    "MachineError": "gemot.machine.machine",
+    "DEFAULT_BUDGET": "gemot.machine.machine",
+    "Outcome": "gemot.abi.answers",
+    "Budget": "gemot.abi.grants",
+    "BudgetRequest": "gemot.abi.grants",
+    "Grant": "gemot.abi.grants",
+    "Mount": "gemot.abi.grants",
+    "MountRequest": "gemot.abi.grants",
+    "Rule": "gemot.abi.grants",
+    "Driver": "gemot.drivers.kit",
+    "ToolError": "gemot.drivers.kit",
+    "tool": "gemot.drivers.kit",
+    "scripted": "gemot.models.scripted",
+    "say": "gemot.models.scripted",
+    "request": "gemot.models.scripted",
+    "program": "gemot.programs.native",
+    "Calls": "gemot.programs.native",
+    "SyscallFailed": "gemot.programs.native",
+}
+
+__all__ = [
+    "DEFAULT_BUDGET",
+    "Budget",
+    "BudgetRequest",
+    "Calls",
+    "Driver",
+    "Grant",
+    "Machine",
+    "MachineError",
+    "Mount",
+    "MountRequest",
+    "Outcome",
+    "Rule",
+    "SyscallFailed",
+    "ToolError",
+    "program",
+    "request",
+    "say",
+    "scripted",
+    "tool",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"gemot has no {name!r}; it has: {', '.join(__all__)}")
+    return getattr(import_module(_HOMES[name]), name)

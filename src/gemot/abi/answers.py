@@ -1,0 +1,88 @@
+"""Answers: the one result of one syscall. Three kinds, and every syscall gets exactly one of them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from gemot.abi.grants import Budget
+from gemot.abi.labels import Handle, Label
+
+
+class Mail(Struct, frozen=True, omit_defaults=True):
+    """A message as its receiver gets it. ``sender`` is a pid, 0 for the person, -1 for the kernel (an alarm)."""
+
+    sender: int
+    text: str
+    label: Label = Label()
+
+
+class Ok(Struct, frozen=True, tag="ok", omit_defaults=True):
+    value: Any = None
+    mail: tuple[Mail, ...] = ()
+
+
+class Error(Struct, frozen=True, tag="error", omit_defaults=True):
+    """What was asked, which rule refused it, and what would be allowed: ``rule`` for programs, ``message`` for readers.
+
+    ``rule`` is one of: malformed, unknown, grant, path, mount, budget, limit, family, state, schema, refused,
+    in_doubt, failed, deadline, unavailable.
+    """
+
+    rule: str
+    message: str
+    mail: tuple[Mail, ...] = ()
+
+
+class Cancelled(Struct, frozen=True, tag="cancelled", omit_defaults=True):
+    reason: str
+    mail: tuple[Mail, ...] = ()
+
+
+Answer = Ok | Error | Cancelled
+
+
+class Returned(Struct, frozen=True, omit_defaults=True):
+    """The result of one tool use inside the answer to a `call`.
+
+    ``text`` is the whole result where it is small, else empty, and ``handle`` names it. ``rule`` says why not ``ok``.
+    """
+
+    tool: str
+    ok: bool
+    text: str = ""
+    handle: Handle | None = None
+    rule: str = ""
+    label: Label = Label()
+
+
+State = Literal["running", "waiting", "asking", "done", "failed", "killed"]
+
+
+class Outcome(Struct, frozen=True, omit_defaults=True):
+    """How a process ended: what its parent gets from `wait`."""
+
+    pid: int
+    name: str
+    state: Literal["done", "failed", "killed"]
+    value: Any = None
+    error: str = ""
+    rule: str = ""
+    spent: Budget = Budget()
+    label: Label = Label()
+
+
+class Waited(Struct, frozen=True, omit_defaults=True):
+    """What `wait` answers: the children that ended, those still at work, and whether the time was up."""
+
+    ended: tuple[Outcome, ...] = ()
+    running: tuple[int, ...] = ()
+    timed_out: bool = False
+
+
+class Born(Struct, frozen=True, omit_defaults=True):
+    """What `fork` answers. To the parent: ``pid`` of the child. To the child: ``pid`` 0, and its ``brief``."""
+
+    pid: int
+    brief: str = ""

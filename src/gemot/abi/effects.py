@@ -1,0 +1,113 @@
+"""Effects: everything the kernel tells the machine to do. They are carried out after their event is durable."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from gemot.abi.answers import Answer, Outcome
+from gemot.abi.grants import Mount
+from gemot.abi.programs import ProgramSpec
+from gemot.abi.syscalls import Generate
+
+
+class AskModel(Struct, frozen=True, tag="ask_model", omit_defaults=True):
+    """Show a model the process's reading. ``millis_max`` bounds the work."""
+
+    effect: int
+    pid: int
+    model: str
+    generate: Generate
+    tokens_out_max: int
+    millis_max: int
+
+
+class StartTool(Struct, frozen=True, tag="start_tool", omit_defaults=True):
+    """Use a tool. ``only``: the sub-paths (anchored) that the grant allows, where it bounds paths; a link can't lead elsewhere."""
+
+    effect: int
+    pid: int
+    tool: str
+    arguments: dict[str, Any]
+    mounts: tuple[Mount, ...]
+    millis_max: int
+    repeatable: bool
+    only: tuple[str, ...] = ()
+
+
+class ReadValue(Struct, frozen=True, tag="read_value", omit_defaults=True):
+    """Fetch a part of a value from the blob store."""
+
+    effect: int
+    pid: int
+    digest: str
+    start: int
+    length: int
+
+
+class StopWork(Struct, frozen=True, tag="stop_work", omit_defaults=True):
+    """Give up a model call or tool use; its result is wanted no more."""
+
+    effect: int
+
+
+class Begin(Struct, frozen=True, tag="begin", omit_defaults=True):
+    """A process starts (or, after `exec`, starts again) with a program and nothing but its brief."""
+
+    pid: int
+    program: ProgramSpec
+    brief: str
+    arguments: dict[str, Any]
+    name: str = ""
+
+
+class BeginFork(Struct, frozen=True, tag="begin_fork", omit_defaults=True):
+    """A process starts with everything ``parent`` knows at this moment, before the parent's answer."""
+
+    pid: int
+    parent: int
+
+
+class Deliver(Struct, frozen=True, tag="deliver", omit_defaults=True):
+    """Answer a process's syscall; its program decides the next one."""
+
+    pid: int
+    answer: Answer
+
+
+class End(Struct, frozen=True, tag="end", omit_defaults=True):
+    """A process has ended; its program can be forgotten."""
+
+    outcome: Outcome
+
+
+class Asked(Struct, frozen=True, omit_defaults=True):
+    """A question to the person. ``tool`` and ``arguments`` are set when it is about an action, with ``digest`` their hash."""
+
+    ask: int
+    pid: int
+    question: str
+    options: tuple[str, ...] = ()
+    tool: str = ""
+    arguments: dict[str, Any] = {}
+    digest: str = ""
+
+
+class PutAsk(Struct, frozen=True, tag="put_ask", omit_defaults=True):
+    asked: Asked
+
+
+class TakeAsk(Struct, frozen=True, tag="take_ask", omit_defaults=True):
+    """An ask is answered or no longer wanted."""
+
+    ask: int
+
+
+class WakeAt(Struct, frozen=True, tag="wake_at", omit_defaults=True):
+    """Send a tick at this time (milliseconds since 1970)."""
+
+    at: int
+
+
+Effect = AskModel | StartTool | ReadValue | StopWork | Begin | BeginFork | Deliver | End | PutAsk | TakeAsk | WakeAt

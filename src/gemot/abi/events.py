@@ -1,0 +1,172 @@
+"""Events: everything that ever happens to a machine. They are written to the journal; folding them gives the machine.
+
+``at`` is the time in milliseconds since 1970, as the machine's clock said; the kernel has no other clock.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from gemot.abi.grants import Budget, Grant, Mount
+from gemot.abi.labels import Label
+from gemot.abi.messages import Reply
+from gemot.abi.programs import ProgramSpec
+from gemot.abi.syscalls import Syscall
+from gemot.abi.tools import Manifest
+
+
+class Booted(Struct, frozen=True, tag="booted", omit_defaults=True):
+    """The machine was started: whatever was at work outside the kernel is gone. Every tree sleeps until `Resumed`."""
+
+    at: int
+    version: str = ""
+
+
+class Installed(Struct, frozen=True, tag="installed", omit_defaults=True):
+    """The drivers and programs that exist from now on; what is not listed does not exist."""
+
+    at: int
+    manifests: tuple[Manifest, ...]
+    programs: tuple[ProgramSpec, ...]
+
+
+class Arrived(Struct, frozen=True, tag="arrived", omit_defaults=True):
+    """A person gave a goal: the first process of a new tree, with the rights and means they gave it."""
+
+    at: int
+    goal: str
+    program: str
+    models: tuple[str, ...]
+    mounts: tuple[Mount, ...] = ()
+    budget: Budget = Budget()
+    grants: tuple[Grant, ...] | None = None
+    arguments: dict[str, Any] = {}
+    name: str = ""
+
+
+class Cost(Struct, frozen=True, omit_defaults=True):
+    """What something cost, or at most will cost."""
+
+    tokens: int = 0
+    usd_micros: int = 0
+    millis: int = 0
+
+
+class Trapped(Struct, frozen=True, tag="trapped", omit_defaults=True):
+    """A program made a syscall. ``estimate`` is set for `generate`: the input's tokens, and the price of one call."""
+
+    at: int
+    pid: int
+    syscall: Syscall
+    estimate: Cost | None = None
+
+
+class Value(Struct, frozen=True, tag="value", omit_defaults=True):
+    """A tool's result. Large ones are in the blob store: then ``text`` is their beginning and ``digest`` names them."""
+
+    text: str
+    digest: str = ""
+    size_chars: int = 0
+    label: Label = Label()
+
+
+class Failure(Struct, frozen=True, tag="failure", omit_defaults=True):
+    """A model or tool could not do it. ``rule`` as in :class:`gemot.abi.answers.Error`."""
+
+    rule: str
+    message: str
+
+
+class Replied(Struct, frozen=True, tag="replied", omit_defaults=True):
+    """A model's whole reply."""
+
+    reply: Reply
+
+
+class Done(Struct, frozen=True, tag="done", omit_defaults=True):
+    """What the machine was told to do has ended. ``millis`` is how long it took."""
+
+    at: int
+    effect: int
+    outcome: Value | Failure | Replied
+    millis: int = 0
+
+
+class Ticked(Struct, frozen=True, tag="ticked", omit_defaults=True):
+    """It is later now; something was to happen by this time."""
+
+    at: int
+
+
+class Said(Struct, frozen=True, tag="said", omit_defaults=True):
+    """A person sent a process a message: a new goal, a suggestion, a correction."""
+
+    at: int
+    pid: int
+    text: str
+
+
+class Answered(Struct, frozen=True, tag="answered", omit_defaults=True):
+    """A person answered an ask. ``scope``: this once, or every such action of the process or of its whole subtree."""
+
+    at: int
+    ask: int
+    allow: bool = True
+    text: str = ""
+    scope: Literal["once", "process", "subtree"] = "once"
+
+
+class Stopped(Struct, frozen=True, tag="stopped", omit_defaults=True):
+    """A person ended a process and its descendants."""
+
+    at: int
+    pid: int
+    reason: str = ""
+
+
+class Moved(Struct, frozen=True, tag="moved", omit_defaults=True):
+    """A person moved a process to another model."""
+
+    at: int
+    pid: int
+    model: str
+
+
+class Copied(Struct, frozen=True, tag="copied", omit_defaults=True):
+    """A person forked a process: a new tree whose first process shares the log of ``pid`` so far, with its rights,
+    the person's ``text`` and a ``budget`` of its own."""
+
+    at: int
+    pid: int
+    text: str
+    budget: Budget = Budget()
+
+
+class Faulted(Struct, frozen=True, tag="faulted", omit_defaults=True):
+    """A program broke a rule (it raised, or diverged from its log): it dies, its parent learns."""
+
+    at: int
+    pid: int
+    message: str
+
+
+class Resumed(Struct, frozen=True, tag="resumed", omit_defaults=True):
+    """A person (or the machine for them) lets a sleeping tree go on. ``root`` is its first process."""
+
+    at: int
+    root: int
+
+
+class Paused(Struct, frozen=True, tag="paused", omit_defaults=True):
+    """A person lets a tree sleep: nothing new is started for it until `Resumed`."""
+
+    at: int
+    root: int
+
+
+Event = (
+    Booted | Installed | Arrived | Trapped | Done | Ticked | Said | Answered | Stopped | Moved | Copied | Faulted
+    | Resumed | Paused
+)  # fmt: skip

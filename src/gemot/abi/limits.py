@@ -1,0 +1,68 @@
+"""Every limit of the system in one place, each with its unit and its reason. Cross-checked at the end of the file."""
+
+from __future__ import annotations
+
+from typing import Final
+
+INLINE_CHARS_MAX: Final = 8_000
+"""A result longer than this (characters) becomes a handle: about 2,000 tokens, a fair price for one page."""
+
+PREVIEW_CHARS: Final = 600
+"""How much of a handle's value (characters) is shown in a reading: enough to know what it is."""
+
+READ_CHARS_MAX: Final = 8_000
+"""The most that one `read` of a handle returns (characters): the same as a page."""
+
+TEXT_CHARS_MAX: Final = 200_000
+"""The longest brief, message or exit value (characters): a syscall is not a way to move files."""
+
+BATCH_MAX: Final = 64
+"""The most tool uses in one `call`: a batch is answered as a whole, so it must end in sensible time."""
+
+CHILDREN_MAX: Final = 100_000
+"""The most children of one process, living or ended: its table must fit memory."""
+
+MAILBOX_MAX: Final = 1_000
+"""The most undelivered messages of one process: a sender is refused after that, so nobody floods anybody."""
+
+ALARMS_MAX: Final = 1_000
+"""The most alarms that one process has set."""
+
+NAME_CHARS_MAX: Final = 120
+"""The longest name of a process (characters): it must fit a line."""
+
+ASKS_OPEN_MAX: Final = 100
+"""The most questions that one tree has open: more is a way to tire a person until they say yes."""
+
+EXIT_TRIES_MAX: Final = 3
+"""How often a child may exit with a value that does not fit what its parent wanted, before it has failed."""
+
+SHARE_OF_PARENT: Final = 8
+"""A child whose budget is not named gets one part in this many of what its parent has left."""
+
+TOKENS_OUT_MIN: Final = 16
+"""A model call that could not even answer this many tokens is refused before it costs anything."""
+
+TASKS_MAX: Final = 1_000
+"""The most tasks on one tree's board."""
+
+DEFAULT_TOKENS: Final = 1_000_000
+"""What a tree gets when the person names no number: a long day's work for one agent."""
+
+DEFAULT_USD_MICROS: Final = 2_000_000
+"""Two dollars: enough for most work, too little for a bad night."""
+
+DEFAULT_MILLIS: Final = 3_600_000
+"""One hour of models and tools at work."""
+
+DEFAULT_PROCESSES: Final = 64
+"""Descendants alive at once."""
+
+DEFAULT_DEPTH: Final = 6
+"""Generations below the first process."""
+
+DEFAULT_CALLS: Final = 100_000
+"""Syscalls of the whole tree: ends what never stops and costs nothing else."""
+
+assert PREVIEW_CHARS < INLINE_CHARS_MAX <= TEXT_CHARS_MAX
+assert READ_CHARS_MAX <= INLINE_CHARS_MAX

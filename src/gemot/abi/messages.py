@@ -1,0 +1,102 @@
+"""The one neutral form of what models are shown and what they say. Provider formats exist only at the edge.
+
+A message is a role and parts. What a provider sends along with its words (signatures, reasoning) rides in
+``extra`` under that provider's name and is sent back to that provider only.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+FORM = 1
+"""The version of this form; written into every journal."""
+
+Role = Literal["system", "user", "model", "tool"]
+
+
+class Text(Struct, frozen=True, tag="text", omit_defaults=True):
+    text: str
+
+
+class Reasoning(Struct, frozen=True, tag="reasoning", omit_defaults=True):
+    """What a model thought aloud. Shown to people; sent back only to ``provider``, with its ``extra``."""
+
+    text: str
+    provider: str = ""
+    extra: dict[str, Any] = {}
+
+
+class ToolRequest(Struct, frozen=True, tag="request", omit_defaults=True):
+    """What a model wrote when it wanted something done: an allegation until the trap has decoded and checked it.
+
+    ``arguments`` is the text exactly as the model wrote it, which may not even be JSON.
+    """
+
+    id: str
+    name: str
+    arguments: str
+    extra: dict[str, Any] = {}
+
+
+class ToolResult(Struct, frozen=True, tag="result", omit_defaults=True):
+    """What the model is told about one of its requests. Every request is followed by exactly one result."""
+
+    id: str
+    name: str
+    text: str
+    ok: bool = True
+
+
+Part = Text | Reasoning | ToolRequest | ToolResult
+
+
+class Message(Struct, frozen=True, omit_defaults=True):
+    role: Role
+    parts: tuple[Part, ...]
+
+
+class ToolOffer(Struct, frozen=True, omit_defaults=True):
+    """One thing a model may request: its name (``driver/tool`` or a syscall), what it does, and a JSON schema.
+
+    ``where`` narrows an argument to the values that this process may use, as its grants say
+    (argument name -> allowed values); models that choose instead of writing use it.
+    """
+
+    name: str
+    description: str
+    schema: dict[str, Any]
+    where: dict[str, tuple[str, ...]] = {}
+
+
+class Request(Struct, frozen=True, omit_defaults=True):
+    """One question to a model: the reading, what may be requested, and bounds.
+
+    ``choose``: the reply must be exactly one of these texts (a choice, not an essay); empty means free text.
+    ``tokens_out_max``: the most tokens the reply may have.
+    """
+
+    messages: tuple[Message, ...]
+    tools: tuple[ToolOffer, ...] = ()
+    choose: tuple[str, ...] = ()
+    tokens_out_max: int = 4096
+    temperature: float | None = None
+
+
+class Usage(Struct, frozen=True, omit_defaults=True):
+    """What one model call used. ``usd_micros`` is money in millionths of a dollar, None where the price is unknown."""
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    tokens_cached: int = 0
+    usd_micros: int | None = 0
+
+
+class Reply(Struct, frozen=True, omit_defaults=True):
+    """What a model answered, whole: it enters a log as one entry, whatever was streamed before."""
+
+    parts: tuple[Part, ...]
+    usage: Usage = Usage()
+    model: str = ""
+    finish: str = "stop"

@@ -1,0 +1,28 @@
+"""What the kernel knows about a program: its name, what it asks for, and which text it is."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from gemot.abi.grants import Grant
+
+
+class ProgramSpec(Struct, frozen=True, omit_defaults=True):
+    """A program as installed. ``digest`` is the SHA-256 of its text in the blob store (AI) or of its source (native).
+
+    ``grants``: what it asks for; a process gets of it what its parent has. ``model``: the one it prefers.
+    ``parameters``: a JSON schema of ``Spawn.arguments``. ``inline_mail``: messages come with the next answer
+    (AI programs) instead of waiting for `receive`.
+    """
+
+    name: str
+    description: str
+    kind: Literal["ai", "native"]
+    digest: str
+    grants: tuple[Grant, ...] = ()
+    model: str = ""
+    dialect: str = "native"
+    parameters: dict[str, Any] = {}
+    inline_mail: bool = False

@@ -1,0 +1,297 @@
+"""The closed list of syscalls: the only ways a process affects anything.
+
+Schemas for models, the command line, the documentation and the tests derive from this list. The docstrings here are
+what a model reads, so they are short and say what to do.
+"""
+
+from __future__ import annotations
+
+import typing
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from gemot.abi.grants import BudgetRequest, Grant, MountRequest
+
+
+class Spawn(Struct, frozen=True, tag="spawn", omit_defaults=True):
+    """Start a child process with a fresh context: it knows only its brief. Answers its pid at once; use wait for its result.
+
+    The child gets at most what you have; give it only what the brief needs.
+    """
+
+    brief: Annotated[
+        str, Meta(description="Everything the child must know: the task, what counts as done, what to exit with.")
+    ]
+    program: Annotated[str, Meta(description="Which program it runs, e.g. runner.")] = "runner"
+    name: Annotated[str, Meta(description="A short name to recognise it by.")] = ""
+    grants: Annotated[
+        tuple[Grant, ...] | None,
+        Meta(
+            description='Tools it may use, e.g. [{"tool": "files/read", "where": {"path": {"one_of": ["a.md"]}}}]. '
+            "Left out: what the program asks for, as far as you have it."
+        ),
+    ] = None
+    mounts: Annotated[
+        tuple[MountRequest, ...] | None,
+        Meta(description="Which part of your files it sees. Left out: all that you see."),
+    ] = None
+    model: Annotated[str, Meta(description="The model it uses, one that you may use. Left out: yours.")] = ""
+    budget: Annotated[BudgetRequest | None, Meta(description="Its share of your budget. Left out: a small share.")] = (
+        None
+    )
+    deadline_seconds: Annotated[float | None, Meta(description="It is ended when this many seconds have passed.")] = (
+        None
+    )
+    returns: Annotated[dict[str, Any] | None, Meta(description="A JSON schema that its result must fit.")] = None
+    arguments: Annotated[dict[str, Any], Meta(description="Parameters of the program, if it has any.")] = {}
+    task: Annotated[int | None, Meta(description="The task on the board that it works on.")] = None
+
+
+class Fork(Struct, frozen=True, tag="fork", omit_defaults=True):
+    """Start a child that knows everything you know so far, with a task of its own. Answers its pid at once; use wait."""
+
+    brief: Annotated[str, Meta(description="What this child does, unlike you, and what it exits with.")]
+    name: str = ""
+    grants: tuple[Grant, ...] | None = None
+    mounts: tuple[MountRequest, ...] | None = None
+    model: str = ""
+    budget: BudgetRequest | None = None
+    deadline_seconds: float | None = None
+    returns: dict[str, Any] | None = None
+
+
+class Exec(Struct, frozen=True, tag="exec", omit_defaults=True):
+    """Go on as another program with a fresh context: same pid, rights and budget; you forget all but the brief."""
+
+    program: str
+    brief: str
+    arguments: dict[str, Any] = {}
+
+
+class Exit(Struct, frozen=True, tag="exit", omit_defaults=True):
+    """End with your result. This is the only way to finish. Be honest: if you could not do it, say so in `failed`."""
+
+    value: Annotated[Any, Meta(description="Your result: text, or what your brief asked for.")] = None
+    failed: Annotated[str, Meta(description="Why you could not do it; leave out when you did it.")] = ""
+
+
+class Kill(Struct, frozen=True, tag="kill", omit_defaults=True):
+    """End one of your children, and all of its children, at once. Its unspent budget comes back to you."""
+
+    pid: int
+    reason: str = ""
+
+
+class Status(Struct, frozen=True, tag="status", omit_defaults=True):
+    """Look at yourself and your descendants: state, budget left, what each does. Never a way to wait."""
+
+    pid: Annotated[int | None, Meta(description="A child of yours; left out: you.")] = None
+
+
+class Wait(Struct, frozen=True, tag="wait", omit_defaults=True):
+    """Sleep until children end (or a message comes, or the time is up) and get their results. Costs nothing meanwhile."""
+
+    children: Annotated[
+        tuple[int, ...] | None, Meta(description="Pids; left out: all whose result you don't have yet.")
+    ] = None
+    mode: Annotated[Literal["all", "any"], Meta(description="all: until each has ended; any: until one has.")] = "all"
+    timeout_seconds: Annotated[float | None, Meta(description="Come back after this time at the latest.")] = None
+    messages: Annotated[bool, Meta(description="Come back when a message arrives, too.")] = True
+    alarms: Annotated[bool, Meta(description="Come back when an alarm of yours rings, too.")] = True
+
+
+class Send(Struct, frozen=True, tag="send", omit_defaults=True):
+    """Send a message to your parent (pid 0 means: your parent) or to one of your children."""
+
+    pid: int
+    text: str
+
+
+class Receive(Struct, frozen=True, tag="receive", omit_defaults=True):
+    """Take the messages that have come; wait for one if there is none."""
+
+    timeout_seconds: float | None = None
+
+
+class Alarm(Struct, frozen=True, tag="alarm", omit_defaults=True):
+    """Set an alarm that rings once, even after a restart. It comes as a message; use wait to sleep until then."""
+
+    seconds: float
+    note: str = ""
+
+
+class CancelAlarm(Struct, frozen=True, tag="cancel_alarm", omit_defaults=True):
+    """Take back an alarm that has not rung."""
+
+    alarm: int
+
+
+class Generate(Struct, frozen=True, tag="generate", omit_defaults=True):
+    """Ask the process's model. An AI program's reading is shown; a native program names what is shown.
+
+    ``choose``: the reply must be exactly one of these texts.
+    """
+
+    prompt: str = ""
+    system: str = ""
+    choose: tuple[str, ...] = ()
+    tokens_out_max: int = 4096
+
+
+class ToolUse(Struct, frozen=True, omit_defaults=True):
+    """One use of one tool."""
+
+    tool: str
+    arguments: dict[str, Any] = {}
+
+
+class Call(Struct, frozen=True, tag="call", omit_defaults=True):
+    """Use tools: one, or several at once. Answers with one result for each, in order."""
+
+    uses: tuple[ToolUse, ...]
+
+
+class Read(Struct, frozen=True, tag="read", omit_defaults=True):
+    """Read a part of a large result by its handle number."""
+
+    handle: int
+    start: Annotated[int, Meta(description="The first character, from 0.")] = 0
+    length: Annotated[int, Meta(description="How many characters.")] = 4000
+
+
+class Task(Struct, frozen=True, omit_defaults=True):
+    """What a task is when it is put on the board."""
+
+    text: str
+    acceptance: Annotated[str, Meta(description="How to tell that it is done.")] = ""
+
+
+class Add(Struct, frozen=True, tag="add", omit_defaults=True):
+    """Put tasks on the board of your tree, in the order in which they are to be done. Answers their numbers."""
+
+    tasks: tuple[Task, ...]
+
+
+class Claim(Struct, frozen=True, tag="claim", omit_defaults=True):
+    """Take a task that is open; it is yours until you complete it or end."""
+
+    task: int
+
+
+class Complete(Struct, frozen=True, tag="complete", omit_defaults=True):
+    """Report a task that you claimed as done, with its result. Somebody else accepts it."""
+
+    task: int
+    result: str
+
+
+class Accept(Struct, frozen=True, tag="accept", omit_defaults=True):
+    """Judge a completed task that you put on the board: accepted, or sent back with the reason."""
+
+    task: int
+    accepted: bool = True
+    reason: str = ""
+
+
+class Reorder(Struct, frozen=True, tag="reorder", omit_defaults=True):
+    """Put the open tasks into another order: their numbers, first things first."""
+
+    tasks: tuple[int, ...]
+
+
+class ListTasks(Struct, frozen=True, tag="list_tasks", omit_defaults=True):
+    """Show the board: every task with its state, who has it and its result."""
+
+
+class Ask(Struct, frozen=True, tag="ask", omit_defaults=True):
+    """Ask the person a question and wait for the answer. Only what you can't find out or decide yourself."""
+
+    question: str
+    options: Annotated[tuple[str, ...], Meta(description="The possible answers; left out: free text.")] = ()
+
+
+class Show(Struct, frozen=True, tag="show", omit_defaults=True):
+    """Show the person a panel."""
+
+    title: str
+    text: str
+
+
+class Remember(Struct, frozen=True, tag="remember", omit_defaults=True):
+    """Keep something for later conversations."""
+
+    text: str
+
+
+class Recall(Struct, frozen=True, tag="recall", omit_defaults=True):
+    """Find what was remembered."""
+
+    query: str
+
+
+class PageOut(Struct, frozen=True, tag="page_out", omit_defaults=True):
+    """Put pages of your context away; a stub with their number stays."""
+
+    pages: tuple[int, ...]
+
+
+class PageIn(Struct, frozen=True, tag="page_in", omit_defaults=True):
+    """Bring pages back into your context."""
+
+    pages: tuple[int, ...]
+
+
+class GrantTo(Struct, frozen=True, tag="grant", omit_defaults=True):
+    """Give a child a right that you have."""
+
+    pid: int
+    grants: tuple[Grant, ...]
+
+
+class Revoke(Struct, frozen=True, tag="revoke", omit_defaults=True):
+    """Take a right from a child and its descendants."""
+
+    pid: int
+    tool: str
+
+
+class Endorse(Struct, frozen=True, tag="endorse", omit_defaults=True):
+    """Ask that a value be trusted: a person or a checker decides."""
+
+    handle: int
+    reason: str
+
+
+class Retract(Struct, frozen=True, tag="retract", omit_defaults=True):
+    """Take back a child's answer from everything that was built on it."""
+
+    pid: int
+    reason: str
+
+
+Syscall = (
+    Spawn | Fork | Exec | Exit | Kill | Status
+    | Wait | Send | Receive | Alarm | CancelAlarm
+    | Generate | Call | Read
+    | Add | Claim | Complete | Accept | Reorder | ListTasks
+    | Ask | Show | Remember | Recall | PageOut | PageIn
+    | GrantTo | Revoke | Endorse | Retract
+)  # fmt: skip
+
+SYSCALLS: dict[str, type[Syscall]] = {str(kind.__struct_config__.tag): kind for kind in typing.get_args(Syscall)}
+"""Every syscall by its name."""
+
+
+def name_of(syscall: Syscall) -> str:
+    """The name of a syscall, as grants, models and people write it."""
+    return str(syscall.__struct_config__.tag)
+
+
+UNAVAILABLE = frozenset({"show", "remember", "recall", "page_out", "page_in", "grant", "revoke", "endorse", "retract"})
+"""Those that this version answers with an error: they stand in the list so that programs can be written for it."""
+
+ALWAYS_ALLOWED = frozenset(
+    {"exit", "wait", "receive", "status", "read", "generate", "call", "list_tasks", "cancel_alarm"}
+)
+"""Those that need no grant: they give nothing that a process was not given already (tools and models have grants)."""

@@ -1,0 +1,17 @@
+"""The hands: what a process can reach in the world, written as drivers, and the drivers that ship with gemot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gemot.drivers.kit import Driver
+
+
+def shipped() -> list[Driver]:
+    """The drivers that come with gemot. Imported when first asked for, not with the package."""
+    from gemot.drivers.calculator import calculator
+    from gemot.drivers.clock import clock
+    from gemot.drivers.files import files
+
+    return [files, calculator, clock]

@@ -1,0 +1,77 @@
+"""The journal's contract: an append-only list of records and a store of values, behind which every store stands.
+
+- ``append`` adds all of a batch or nothing. It names the position it expects; a writer whose epoch is no longer the
+  newest is refused (:class:`Fenced`), so two machines can never both write.
+- ``synced=True`` returns only when the batch would survive a power cut. Otherwise it survives the end of the process.
+- ``read`` gives records in order; each is checked against its checksum; a broken one raises :class:`Damaged` that says
+  where, and everything before it has been given.
+- values are stored once under their SHA-256 and are there before the record that names them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from msgspec import Struct
+
+FORMAT = 1
+"""The version of what is written. A journal of a newer version is not opened."""
+
+
+class Record(Struct, frozen=True):
+    """One event as stored. ``position`` counts from 1. ``pid`` is the process it concerns, 0 for the whole machine."""
+
+    position: int
+    at: int
+    pid: int
+    body: bytes
+
+
+class JournalError(Exception):
+    """The journal can't be used as asked. The message says what, why, and what can be done."""
+
+
+class Fenced(JournalError):
+    """Another machine has opened this journal since; this writer must stop."""
+
+
+class Full(JournalError):
+    """There is no room (or no right) to write; nothing of the batch was written."""
+
+
+class TooNew(JournalError):
+    """The journal was written by a newer gemot."""
+
+
+class Damaged(JournalError):
+    """A record can't be read. ``position`` is the first bad one; those before it are whole."""
+
+    def __init__(self, message: str, position: int) -> None:
+        super().__init__(message)
+        self.position = position
+
+
+class Journal(Protocol):
+    """A place where a machine's events are kept."""
+
+    @property
+    def position(self) -> int:
+        """Of the last record; 0 when there is none."""
+        ...
+
+    def append(self, expected: int, entries: Iterable[tuple[int, int, bytes]], *, synced: bool) -> int:
+        """Add (at, pid, body) entries after position ``expected``; returns the new last position."""
+        ...
+
+    def read(self, after: int = 0, pid: int | None = None) -> Iterator[Record]: ...
+
+    def put_value(self, text: str) -> str:
+        """Keep a text; returns its digest (SHA-256, hexadecimal)."""
+        ...
+
+    def value(self, digest: str, start: int = 0, length: int | None = None) -> str:
+        """A text that was kept, or a part of it, in characters. Raises :class:`Damaged` when it is gone or changed."""
+        ...
+
+    def close(self) -> None: ...

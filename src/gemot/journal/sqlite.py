@@ -1,0 +1,192 @@
+"""The journal on SQLite: one file, write-ahead log, one writer, every record with a checksum.
+
+Durability. ``synchronous`` is switched per transaction: FULL where the caller asks for ``synced`` (the batch holds the
+intent of something that must not happen twice, or a person's word), NORMAL otherwise. In WAL mode NORMAL survives a
+killed process, not a power cut.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import sqlite3
+import zlib
+from collections.abc import Generator, Iterable, Iterator
+from pathlib import Path
+
+from gemot.journal.contract import FORMAT, Damaged, Fenced, Full, JournalError, Record, TooNew
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS records (
+    position INTEGER PRIMARY KEY, at INTEGER NOT NULL, pid INTEGER NOT NULL, body BLOB NOT NULL, checksum INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS records_of_process ON records (pid, position);
+CREATE TABLE IF NOT EXISTS contents (digest TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+"""
+
+
+def checksum(position: int, at: int, pid: int, body: bytes) -> int:
+    """CRC-32 over the whole record, so that a record can't be moved or changed unnoticed by accident."""
+    return zlib.crc32(body, zlib.crc32(f"{position},{at},{pid}".encode()))
+
+
+class SqliteJournal:
+    """A journal in the file ``path``. ``writing=False`` looks only, beside a running machine."""
+
+    def __init__(self, path: Path, *, writing: bool = True) -> None:
+        self.path = path
+        self._synced = True
+        try:
+            target = str(path) if writing else f"{path.absolute().as_uri()}?mode=ro"
+            self._db = sqlite3.connect(
+                target, isolation_level=None, uri=not writing, check_same_thread=False, cached_statements=32
+            )
+            with self._explained():
+                self._open(writing)
+        except sqlite3.OperationalError as error:
+            raise JournalError(
+                f"the journal {path} can't be opened: {error}. Check that the folder exists and that you may write to it"
+            ) from error
+
+    def _open(self, writing: bool) -> None:
+        db = self._db
+        db.execute("PRAGMA busy_timeout=2000")
+        if writing:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=FULL")
+            db.execute("PRAGMA journal_size_limit=67108864")
+        known = db.execute("SELECT name FROM sqlite_master WHERE name='about'").fetchone()
+        written = dict(db.execute("SELECT key, value FROM about")) if known else {}
+        if written.get("format", FORMAT) > FORMAT:
+            raise TooNew(
+                f"the journal {self.path} was written by a newer gemot (format {written['format']}, this one reads up to {FORMAT}). "
+                "Nothing was changed. Upgrade gemot, or name another folder with --home"
+            )
+        self._epoch = written.get("epoch", 0)
+        if writing:
+            db.executescript(_SCHEMA)
+            self._epoch += 1
+            db.execute("BEGIN IMMEDIATE")
+            db.execute("INSERT OR REPLACE INTO about VALUES ('epoch', ?), ('format', ?)", (self._epoch, FORMAT))
+            db.execute("COMMIT")
+        has_records = db.execute("SELECT name FROM sqlite_master WHERE name='records'").fetchone()
+        self.position: int = (
+            db.execute("SELECT coalesce(max(position), 0) FROM records").fetchone()[0] if has_records else 0
+        )
+
+    @contextlib.contextmanager
+    def _explained(self, position: int = 0) -> Generator[None]:
+        """SQLite's errors in the words of the contract."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            words = str(error)
+            if "full" in words or "readonly" in words or "I/O" in words:
+                raise Full(
+                    f"the journal {self.path} can't be written: {words}. Nothing of this step was kept or done; make room, then `gemot resume`"
+                ) from error
+            raise JournalError(f"the journal {self.path} can't be used: {words}") from error
+        except sqlite3.DatabaseError as error:
+            raise Damaged(
+                f"the journal {self.path} is damaged ({error}). `gemot doctor --salvage` keeps the damaged file and goes on with what can be read",
+                position,
+            ) from error
+
+    def append(self, expected: int, entries: Iterable[tuple[int, int, bytes]], *, synced: bool) -> int:
+        rows = [
+            (position, at, pid, body, checksum(position, at, pid, body))
+            for position, (at, pid, body) in enumerate(entries, expected + 1)
+        ]
+        db = self._db
+        with self._explained(expected):
+            if synced != self._synced:
+                db.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
+                self._synced = synced
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                epoch = db.execute("SELECT value FROM about WHERE key='epoch'").fetchone()[0]
+                if epoch != self._epoch or expected != self.position:
+                    raise Fenced(
+                        f"another machine has opened {self.path} since, so this one may not write to it any more"
+                    )
+                db.executemany("INSERT INTO records VALUES (?,?,?,?,?)", rows)
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+        self.position = expected + len(rows)
+        return self.position
+
+    def read(self, after: int = 0, pid: int | None = None) -> Iterator[Record]:
+        where, values = ("AND pid=?", (after, pid)) if pid is not None else ("", (after,))
+        last = after
+        with self._explained(after + 1):
+            cursor = self._db.execute(
+                f"SELECT position, at, pid, body, checksum FROM records WHERE position>? {where} ORDER BY position",
+                values,
+            )
+        while True:
+            with self._explained(last + 1):
+                row = cursor.fetchone()
+            if row is None:
+                return
+            position, at, owner, body, written = row
+            if checksum(position, at, owner, body) != written or (pid is None and position != last + 1):
+                raise Damaged(
+                    f"record {last + 1} of the journal {self.path} is missing or not what was written. "
+                    f"`gemot doctor --salvage` keeps the damaged file and goes on with the {last} records before it",
+                    last + 1,
+                )
+            last = position
+            yield Record(position, at, owner, body)
+
+    def put_value(self, text: str) -> str:
+        body = text.encode("utf-8", "surrogatepass")
+        digest = hashlib.sha256(body).hexdigest()
+        with self._explained():
+            self._db.execute("INSERT OR IGNORE INTO contents VALUES (?,?)", (digest, body))
+        return digest
+
+    def value(self, digest: str, start: int = 0, length: int | None = None) -> str:
+        with self._explained():
+            row = self._db.execute("SELECT body FROM contents WHERE digest=?", (digest,)).fetchone()
+        if row is None or hashlib.sha256(row[0]).hexdigest() != digest:
+            raise Damaged(f"the value {digest[:12]} in the journal {self.path} is gone or not what was written", 0)
+        text = row[0].decode("utf-8", "surrogatepass")
+        return text[start : None if length is None else start + length]
+
+    def values(self) -> Iterator[str]:
+        """Every text that was kept."""
+        for (body,) in self._db.execute("SELECT body FROM contents"):
+            yield body.decode("utf-8", "surrogatepass")
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def salvage(path: Path, kept: Path) -> int:
+    """Move a damaged journal to ``kept`` and write a new one with the records before the first bad one; returns how many.
+
+    Nothing is lost: the damaged file stays as it is, under its new name.
+    """
+    for suffix in ("", "-wal", "-shm"):
+        old = Path(f"{path}{suffix}")
+        if old.exists():
+            old.rename(f"{kept}{suffix}")
+    new = SqliteJournal(path)
+    try:
+        old = SqliteJournal(kept, writing=False)
+    except JournalError:
+        new.close()
+        return 0
+    with contextlib.suppress(Damaged):
+        for record in old.read():
+            new.append(new.position, [(record.at, record.pid, record.body)], synced=False)
+    with contextlib.suppress(JournalError, sqlite3.DatabaseError):
+        for text in old.values():
+            new.put_value(text)
+    old.close()
+    new.close()
+    return new.position

@@ -1,0 +1,198 @@
+"""Spawn, fork, exec, exit, kill, status: how processes come, change, end and are seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from gemot.abi import limits
+from gemot.abi.answers import Born, Error, Ok, Outcome
+from gemot.abi.effects import BeginFork, Deliver
+from gemot.abi.grants import Grant, Mount
+from gemot.abi.programs import ProgramSpec
+from gemot.abi.syscalls import Exec, Exit, Fork, Kill, Spawn, Status, name_of
+from gemot.kernel import ledger
+from gemot.kernel.authority import Handed, anchor, narrowed, sub_mounts, used, within_reach
+from gemot.kernel.process import Process, Timer
+from gemot.kernel.refusal import Refused, closest
+from gemot.kernel.schema import mismatch
+
+if TYPE_CHECKING:
+    from gemot.kernel.kernel import Kernel
+
+
+def spawn(kernel: Kernel, parent: Process, syscall: Spawn) -> None:
+    program = known_program(kernel, syscall.program, syscall.arguments)
+    if not syscall.brief.strip():
+        raise Refused("malformed", "a brief can't be empty: it is all that the child will know")
+    if syscall.task is not None:
+        board = kernel.boards.get(parent.root)
+        if board is None:
+            raise Refused("state", f"there is no task {syscall.task}: the board is empty; add tasks first")
+        board.must_be_open(syscall.task)
+    child = _child(kernel, parent, syscall, program, syscall.task)
+    kernel.begin(child, syscall.arguments)
+    kernel.answer(parent, Ok(Born(child.pid)))
+
+
+def fork(kernel: Kernel, parent: Process, syscall: Fork) -> None:
+    child = _child(kernel, parent, syscall, parent.program, None)
+    child.handles = dict(parent.handles)
+    kernel.emit(BeginFork(child.pid, parent.pid))
+    kernel.emit(Deliver(child.pid, Ok(Born(0, syscall.brief))))
+    kernel.answer(parent, Ok(Born(child.pid)))
+
+
+def _child(kernel: Kernel, parent: Process, syscall: Spawn | Fork, program: ProgramSpec, task: int | None) -> Process:
+    """Check everything that a child asks for against its parent; then make it. The one place where processes are made."""
+    if len(syscall.brief) > limits.TEXT_CHARS_MAX or len(syscall.name) > limits.NAME_CHARS_MAX:
+        raise Refused(
+            "limit", f"a brief has at most {limits.TEXT_CHARS_MAX} characters, a name {limits.NAME_CHARS_MAX}"
+        )
+    if len(parent.children) + len(parent.uncollected) >= limits.CHILDREN_MAX:
+        raise Refused("limit", f"a process has at most {limits.CHILDREN_MAX} children")
+    means = ledger.share(parent.left, syscall.budget)
+    mounts = parent.mounts if syscall.mounts is None else sub_mounts(syscall.mounts, parent.mounts)
+    models = _models(parent, syscall.model or (program.model if program.model in parent.models else ""))
+    handed = _handed(kernel, parent, syscall, program, mounts)
+    if syscall.deadline_seconds is not None and not 0 < syscall.deadline_seconds < 10**9:
+        raise Refused("malformed", f"deadline_seconds must be a time from now, not {syscall.deadline_seconds}")
+
+    ledger.give(parent.left, means)
+    for grant, index in handed:
+        parent.grants[index] = used(parent.grants[index], grant.uses)
+    child = Process(
+        pid=kernel.number(),
+        parent=parent.pid,
+        root=parent.root,
+        name=syscall.name or program.name,
+        program=program,
+        brief=syscall.brief,
+        models=models,
+        mounts=mounts,
+        grants=[grant for grant, _ in handed],
+        left=means,
+        confirmed=parent.confirmed_below,
+        confirmed_below=parent.confirmed_below,
+        returns=syscall.returns,
+    )
+    kernel.processes[child.pid] = child
+    parent.children.append(child.pid)
+    if syscall.deadline_seconds is not None:
+        kernel.set_timer(kernel.now + int(syscall.deadline_seconds * 1000), Timer(child.pid, "deadline", 0))
+    if task is not None:
+        kernel.boards[parent.root].give(task, child.pid)
+    return child
+
+
+def _handed(
+    kernel: Kernel, parent: Process, syscall: Spawn | Fork, program: ProgramSpec, mounts: tuple[Mount, ...]
+) -> Handed:
+    if syscall.grants is not None:
+        unknown = [g.tool for g in syscall.grants if not grantable(kernel, g)]
+        if unknown:
+            raise Refused("unknown", f"there is no tool {unknown[0]!r}; {closest(unknown[0], kernel.tools)}")
+        return narrowed(anchor(syscall.grants, mounts, kernel.tools), parent.grants, parent.mounts)
+    if isinstance(syscall, Fork):
+        return within_reach(tuple(parent.grants), parent.grants)
+    return within_reach(anchor(program.grants, mounts, kernel.tools), parent.grants)
+
+
+def grantable(kernel: Kernel, grant: Grant) -> bool:
+    """Does a grant name anything that exists? A syscall's name has no slash; a driver's tools may be named together."""
+    from gemot.abi.syscalls import SYSCALLS
+
+    name = grant.tool
+    if name == "*" or name in kernel.tools or name in SYSCALLS:
+        return True
+    return name.endswith("/*") and any(tool.startswith(name[:-1]) for tool in kernel.tools)
+
+
+def _models(parent: Process, wanted: str) -> tuple[str, ...]:
+    if not wanted:
+        return parent.models
+    if wanted not in parent.models:
+        raise Refused("grant", f"the model {wanted!r} can't be given: this process may use {', '.join(parent.models)}")
+    return (wanted, *(model for model in parent.models if model != wanted))
+
+
+def known_program(kernel: Kernel, name: str, arguments: dict[str, Any]) -> ProgramSpec:
+    program = kernel.programs.get(name)
+    if program is None:
+        raise Refused("unknown", f"there is no program {name!r}; {closest(name, kernel.programs)}")
+    wrong = mismatch(arguments, program.parameters) if program.parameters else ("it takes none" if arguments else "")
+    if wrong:
+        raise Refused("malformed", f"the arguments of program {name} don't fit: {wrong}")
+    return program
+
+
+def execute(kernel: Kernel, process: Process, syscall: Exec) -> None:
+    process.program = known_program(kernel, syscall.program, syscall.arguments)
+    process.brief = syscall.brief
+    process.handles = {}
+    process.syscall = None
+    kernel.begin(process, syscall.arguments)
+
+
+def leave(kernel: Kernel, process: Process, syscall: Exit) -> None:
+    if isinstance(syscall.value, str) and len(syscall.value) > limits.TEXT_CHARS_MAX:
+        raise Refused(
+            "limit",
+            f"a result has at most {limits.TEXT_CHARS_MAX} characters, this has {len(syscall.value)}; write it to a file and exit with its path",
+        )
+    if syscall.failed:
+        kernel.end(
+            process,
+            Outcome(process.pid, process.name, "failed", value=syscall.value, error=syscall.failed, rule="failed"),
+        )
+        return
+    wrong = mismatch(syscall.value, process.returns) if process.returns else ""
+    if wrong:
+        process.exit_tries += 1
+        message = f"this result is not what the parent asked for: {wrong}. Its schema: {msgspec.json.encode(process.returns).decode()}"
+        if process.exit_tries < limits.EXIT_TRIES_MAX:
+            kernel.answer(process, Error("schema", message))
+        else:
+            error = f"exited {process.exit_tries} times with a result that does not fit: {wrong}"
+            kernel.end(process, Outcome(process.pid, process.name, "failed", error=error, rule="schema"))
+        return
+    kernel.end(process, Outcome(process.pid, process.name, "done", value=syscall.value))
+
+
+def kill(kernel: Kernel, process: Process, syscall: Kill) -> None:
+    child = own_child(kernel, process, syscall.pid)
+    if child.alive:
+        reason = syscall.reason or "killed by its parent"
+        kernel.end(child, Outcome(child.pid, child.name, "killed", error=reason, rule="family"))
+    if child.pid in process.uncollected:
+        process.uncollected.remove(child.pid)
+    assert child.outcome is not None
+    kernel.answer(process, Ok(child.outcome))
+
+
+def own_child(kernel: Kernel, process: Process, pid: int) -> Process:
+    child = kernel.processes.get(pid)
+    if child is None or child.parent != process.pid:
+        mine = [one.pid for one in kernel.processes.values() if one.parent == process.pid]
+        raise Refused(
+            "family", f"{pid} is not a child of this process; its children: {', '.join(map(str, mine)) or 'none'}"
+        )
+    return child
+
+
+def status(kernel: Kernel, process: Process, syscall: Status) -> None:
+    one = process if syscall.pid in (None, process.pid) else own_child(kernel, process, syscall.pid or 0)
+    kernel.answer(process, Ok(_seen(kernel, one)))
+
+
+def _seen(kernel: Kernel, process: Process) -> dict[str, Any]:
+    doing = "" if process.syscall is None else name_of(process.syscall)
+    return {
+        "pid": process.pid,
+        "name": process.name,
+        "state": process.state,
+        "doing": doing,
+        "left": msgspec.to_builtins(process.left.frozen()),
+        "children": [_seen(kernel, kernel.processes[pid]) for pid in process.children],
+    }

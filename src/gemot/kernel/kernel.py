@@ -1,0 +1,235 @@
+"""The kernel: one pure, synchronous state machine. ``handle(event) -> effects``; no clock, no I/O, no chance.
+
+Theory of operation. The machine hands over one event at a time, in the order in which the journal holds them. The kernel
+changes its tables and returns what is to be done about it. The same events give the same tables and the same effects, so
+recovery is folding, and a history can be replayed without a model, a key or a network.
+
+Everything a process wants comes through one trap (:mod:`gemot.kernel.trap`); everything else is news from outside
+(:mod:`gemot.kernel.news`). This file holds the tables and the few moves that all of them share: answer a syscall,
+start and stop work, book a cost, deliver mail, set a timer, end a process.
+
+Invariants, checked from outside by the tests: a syscall is answered exactly once (the end of its process counts as
+``cancelled``); means are conserved; a child holds no right that its parent had not; no process outlives its parent.
+"""
+
+from __future__ import annotations
+
+import heapq
+
+import msgspec
+
+from gemot.abi.answers import Answer, Mail, Outcome
+from gemot.abi.effects import (
+    AskModel,
+    Begin,
+    Deliver,
+    Effect,
+    End,
+    PutAsk,
+    ReadValue,
+    StartTool,
+    StopWork,
+    TakeAsk,
+    WakeAt,
+)
+from gemot.abi.events import Cost, Event, Trapped
+from gemot.abi.grants import Grant
+from gemot.abi.labels import Label
+from gemot.abi.programs import ProgramSpec
+from gemot.abi.syscalls import Call, Generate, Read
+from gemot.abi.tools import ToolSpec
+from gemot.kernel import ledger, news, trap, waiting
+from gemot.kernel.authority import path_bounds
+from gemot.kernel.board import Board
+from gemot.kernel.process import OpenAsk, Process, Timer, Work
+
+
+class Kernel:
+    """The tables of one machine. Read them freely; only :meth:`handle` changes them."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.processes: dict[int, Process] = {}
+        self.tools: dict[str, ToolSpec] = {}
+        self.programs: dict[str, ProgramSpec] = {}
+        self.boards: dict[int, Board] = {}
+        self.asks: dict[int, OpenAsk] = {}
+        self.asleep: set[int] = set()
+        """Roots of trees for which nothing new is started."""
+        self.overdrawn: dict[int, Cost] = {}
+        """By root: what was used beyond the tree's budget, as providers may do."""
+        self.given: dict[int, ledger.Means] = {}
+        """By root: what the person gave."""
+        self.working: dict[int, int] = {}
+        """Effect -> pid, for all work that the machine was told to do and has not reported on."""
+        self.timers: list[tuple[int, int, Timer]] = []
+        self.late: dict[int, list[tuple[int, Timer]]] = {}
+        """By root: timers that came due while their tree was asleep."""
+        self._numbers = 0
+        self._wake = 0
+        self._out: list[Effect] = []
+
+    def handle(self, event: Event) -> list[Effect]:
+        """Apply one event; returns what is to be done, in order."""
+        out: list[Effect] = []
+        self._out = out
+        self.now = max(self.now, event.at)
+        if isinstance(event, Trapped):
+            trap.trap(self, event)
+        else:
+            news.hear(self, event)
+        earliest = self.timers[0][0] if self.timers else 0
+        if earliest and earliest != self._wake:
+            out.append(WakeAt(earliest))
+        self._wake = earliest
+        return out
+
+    # What every part of the kernel uses.
+
+    def emit(self, effect: Effect) -> None:
+        self._out.append(effect)
+
+    def number(self) -> int:
+        """A number that was never given before: for pids, effects, asks, alarms, handles."""
+        self._numbers += 1
+        return self._numbers
+
+    def process(self, pid: int) -> Process | None:
+        """The living process of this pid."""
+        process = self.processes.get(pid)
+        return process if process is not None and process.alive else None
+
+    def answer(self, process: Process, answer: Answer) -> None:
+        """Answer the pending syscall; its program decides the next one."""
+        process.syscall = None
+        process.work = []
+        process.state = "running"
+        if process.mailbox and process.program.inline_mail:
+            answer = msgspec.structs.replace(answer, mail=tuple(process.mailbox))
+            process.mailbox.clear()
+        self.emit(Deliver(process.pid, answer))
+
+    def start(self, process: Process, work: Work) -> None:
+        """Tell the machine to do a piece of work, or keep it ready while the tree sleeps."""
+        if process.root in self.asleep:
+            work.state = "ready"
+            return
+        work.state = "started"
+        self.working[work.effect] = process.pid
+        match process.syscall:
+            case Call(uses):
+                use = uses[work.index]
+                only = path_bounds(process.grants[work.grant], self.tools[use.tool].paths)
+                self.emit(
+                    StartTool(
+                        work.effect,
+                        process.pid,
+                        use.tool,
+                        use.arguments,
+                        process.mounts,
+                        work.millis_max,
+                        work.repeatable,
+                        only,
+                    )
+                )
+            case Generate() as generate:
+                self.emit(
+                    AskModel(
+                        work.effect, process.pid, process.models[0], generate, work.tokens_out_max, work.millis_max
+                    )
+                )
+            case Read(handle, start, length):
+                self.emit(ReadValue(work.effect, process.pid, process.handles[handle].digest, start, length))
+            case _:
+                raise AssertionError(f"{process.syscall!r} has no work to start")
+
+    def book(self, process: Process, cost: Cost) -> None:
+        """Charge a process; what it does not have is taken from its nearest ancestors that do."""
+        short = ledger.spend(process.left, process.spent, cost)
+        payer = process
+        while short != Cost() and payer.parent:
+            payer = self.processes[payer.parent]
+            short = ledger.cover(payer.left, short)
+        if short != Cost():
+            before = self.overdrawn.get(process.root, Cost())
+            self.overdrawn[process.root] = Cost(
+                before.tokens + short.tokens, before.usd_micros + short.usd_micros, before.millis + short.millis
+            )
+
+    def set_timer(self, at: int, timer: Timer) -> None:
+        heapq.heappush(self.timers, (at, self.number(), timer))
+
+    def post(self, process: Process, mail: Mail) -> None:
+        """Put a message into a mailbox and wake its owner if it waits for one."""
+        process.mailbox.append(mail)
+        waiting.mail_came(self, process)
+
+    def begin(self, process: Process, arguments: dict[str, object]) -> None:
+        self.emit(Begin(process.pid, process.program, process.brief, arguments, process.name))
+
+    def end(self, process: Process, outcome: Outcome) -> None:
+        """End a process: its descendants first, then its work, its rights and its place; its means go back."""
+        for child in list(process.children):
+            one = self.processes[child]
+            self.end(one, Outcome(child, one.name, "killed", error=f"its parent {process.pid} ended", rule="family"))
+        for work in process.work:
+            self.stop(work)
+        process.work = []
+        process.syscall = None
+        process.outcome = outcome = msgspec.structs.replace(
+            outcome, spent=process.spent.frozen(), label=Label((f"process:{process.pid}",))
+        )
+        process.state = outcome.state
+        process.mailbox = []
+        process.alarms = {}
+        process.uncollected = []
+        process.grants = []
+        self.emit(End(outcome))
+        if process.parent:
+            parent = self.processes[process.parent]
+            ledger.take_back(parent.left, process.left)
+            parent.children.remove(process.pid)
+            parent.uncollected.append(process.pid)
+        board = self.boards.get(process.root)
+        if board is not None:
+            board.owner_ended(outcome)
+        if not process.parent:
+            self.asleep.discard(process.pid)
+            self.late.pop(process.pid, None)
+        else:
+            waiting.child_ended(self, self.processes[process.parent])
+
+    def stop(self, work: Work) -> None:
+        """Give up a piece of work."""
+        if work.state == "started":
+            self.emit(StopWork(work.effect))
+        if work.ask and self.asks.pop(work.ask, None) is not None:
+            self.emit(TakeAsk(work.ask))
+        work.state = "done"
+
+    def put_ask(self, opened: OpenAsk) -> None:
+        self.asks[opened.asked.ask] = opened
+        self.emit(PutAsk(opened.asked))
+
+    def rights(self, process: Process) -> tuple[Grant, ...]:
+        return tuple(process.grants)
+
+    def expecting(self) -> bool:
+        """Will any timer of a tree that is awake still do something?"""
+        return any(self._due(timer) for _, _, timer in self.timers)
+
+    def _due(self, timer: Timer) -> bool:
+        process = self.process(timer.pid)
+        if process is None or process.root in self.asleep:
+            return False
+        match timer.kind:
+            case "wait":
+                return process.state == "waiting" and timer.token == process.waits
+            case "alarm":
+                return timer.token in process.alarms
+            case "deadline":
+                return True
+
+    def tree(self, root: int) -> list[Process]:
+        """All processes of a tree, living and ended, in the order of their pids."""
+        return [process for process in self.processes.values() if process.root == root]

@@ -1,0 +1,136 @@
+"""Budgets: arithmetic that only moves means, never makes them.
+
+For every process ``left`` is what it still holds and ``spent`` what it has used itself. A child's ``left`` was taken
+from its parent and returns to it when the child ends. So at every instant, over any tree:
+
+    what the root was given = sum of left + sum of spent            (tokens, usd_micros, millis, calls)
+    what the root was given = sum of left + living descendants      (processes)
+
+A provider may use more than it was asked to. The bill is then true and the excess is taken from the nearest ancestor
+that has it; what nobody has is written down as ``overdrawn`` of the root, and the tree can start nothing more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from gemot.abi import limits
+from gemot.abi.events import Cost
+from gemot.abi.grants import Budget, BudgetRequest
+from gemot.kernel.refusal import Refused
+
+
+@dataclass(slots=True)
+class Means:
+    """A budget that changes; the kernel's own form of :class:`Budget`."""
+
+    tokens: int = 0
+    usd_micros: int = 0
+    millis: int = 0
+    processes: int = 0
+    depth: int = 0
+    calls: int = 0
+
+    def frozen(self) -> Budget:
+        return Budget(self.tokens, self.usd_micros, self.millis, self.processes, self.depth, self.calls)
+
+
+SPENDABLE = ("tokens", "usd_micros", "millis", "calls")
+NAMES = tuple(field.name for field in fields(Means))
+
+UNITS = {
+    "usd_micros": "millionths of a dollar",
+    "millis": "milliseconds of work",
+    "processes": "processes at once",
+    "depth": "generations",
+    "calls": "syscalls",
+}
+
+
+def means(budget: Budget) -> Means:
+    """A person's budget as means. Raises :class:`Refused` where it is negative."""
+    for name in NAMES:
+        if getattr(budget, name) < 0:
+            raise Refused("budget", f"a budget can't be negative: {name}={getattr(budget, name)}")
+    return Means(*(getattr(budget, name) for name in NAMES))
+
+
+def share(parent: Means, wanted: BudgetRequest | None) -> Means:
+    """What a child gets of ``parent``: what was named, else a share. Raises :class:`Refused`; takes nothing yet."""
+    wanted = wanted or BudgetRequest()
+    if parent.depth < 1:
+        raise Refused("budget", "depth: no further generation may follow below this process; do the work here")
+    if parent.processes < 1:
+        raise Refused(
+            "budget", "processes: no more children may live at once; wait for one to end, or kill one, then try again"
+        )
+    millis = None if wanted.seconds is None else int(wanted.seconds * 1000)
+    named = {"tokens": wanted.tokens, "usd_micros": wanted.usd_micros, "millis": millis, "calls": wanted.calls}
+    child = Means(depth=parent.depth - 1)
+    for name, amount in named.items():
+        left = getattr(parent, name)
+        setattr(child, name, left // limits.SHARE_OF_PARENT if amount is None else _within(name, amount, left))
+    spare = parent.processes - 1
+    child.processes = (
+        spare // limits.SHARE_OF_PARENT if wanted.processes is None else _within("processes", wanted.processes, spare)
+    )
+    if wanted.depth is not None:
+        child.depth = _within("depth", wanted.depth, parent.depth - 1)
+    return child
+
+
+def _within(name: str, amount: int, left: int) -> int:
+    if amount < 0:
+        raise Refused("budget", f"{name}: a budget can't be negative ({amount})")
+    if amount > left:
+        unit = UNITS.get(name, name)
+        raise Refused(
+            "budget",
+            f"{name}: {amount} asked for the child, but only {left} {unit} can be given; ask for less or leave it out",
+        )
+    return amount
+
+
+def give(parent: Means, child: Means) -> None:
+    """Move the child's means out of the parent's; one process is used up by the child itself."""
+    for name in SPENDABLE:
+        setattr(parent, name, getattr(parent, name) - getattr(child, name))
+    parent.processes -= 1 + child.processes
+
+
+def take_back(parent: Means, child: Means) -> None:
+    """Move what an ended child holds back to its parent."""
+    for name in SPENDABLE:
+        setattr(parent, name, getattr(parent, name) + getattr(child, name))
+        setattr(child, name, 0)
+    parent.processes += 1 + child.processes
+    child.processes = child.depth = 0
+
+
+def spend(left: Means, spent: Means, cost: Cost) -> Cost:
+    """Book ``cost``; returns the part that ``left`` could not cover (for the ancestors to cover)."""
+    short: dict[str, int] = {}
+    for name in ("tokens", "usd_micros", "millis"):
+        amount, have = getattr(cost, name), getattr(left, name)
+        covered = min(amount, have)
+        setattr(left, name, have - covered)
+        setattr(spent, name, getattr(spent, name) + amount)
+        if amount > covered:
+            short[name] = amount - covered
+    return Cost(**short)
+
+
+def cover(left: Means, short: Cost) -> Cost:
+    """Pay for a descendant out of ``left``; returns what is still not covered."""
+    missing: dict[str, int] = {}
+    for name in ("tokens", "usd_micros", "millis"):
+        amount, have = getattr(short, name), getattr(left, name)
+        setattr(left, name, have - min(amount, have))
+        if amount > have:
+            missing[name] = amount - have
+    return Cost(**missing)
+
+
+def add(total: Means, part: Means | Budget) -> None:
+    for name in SPENDABLE:
+        setattr(total, name, getattr(total, name) + getattr(part, name))

@@ -1,0 +1,198 @@
+"""News from outside: people, finished work, the clock, and the machine's own start. Every event that is not a syscall."""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING
+
+from gemot.abi.answers import Cancelled, Mail, Outcome
+from gemot.abi.effects import BeginFork, Deliver, StopWork
+from gemot.abi.events import (
+    Answered,
+    Arrived,
+    Booted,
+    Copied,
+    Done,
+    Event,
+    Faulted,
+    Installed,
+    Moved,
+    Paused,
+    Resumed,
+    Said,
+    Stopped,
+    Ticked,
+    Trapped,
+)
+from gemot.abi.grants import Budget, Grant, Mount
+from gemot.abi.labels import PERSON, Label
+from gemot.abi.programs import ProgramSpec
+from gemot.kernel import ledger, waiting, working
+from gemot.kernel.authority import anchor
+from gemot.kernel.process import Process, Work
+
+if TYPE_CHECKING:
+    from gemot.kernel.kernel import Kernel
+
+
+def hear(kernel: Kernel, event: Event) -> None:
+    match event:
+        case Booted():
+            _booted(kernel)
+        case Installed(_, manifests, programs):
+            kernel.tools = {tool.name: tool for manifest in manifests for tool in manifest.tools}
+            kernel.programs = {program.name: program for program in programs}
+        case Arrived():
+            _arrived(kernel, event)
+        case Done():
+            working.done(kernel, event)
+        case Ticked():
+            _ticked(kernel)
+        case Said(_, pid, text):
+            process = kernel.process(pid)
+            if process is not None:
+                kernel.post(process, Mail(0, text, Label((PERSON,))))
+        case Answered():
+            working.answered(kernel, event)
+        case Stopped(_, pid, reason):
+            process = kernel.process(pid)
+            if process is not None:
+                kernel.end(
+                    process,
+                    Outcome(pid, process.name, "killed", error=reason or "stopped by the person", rule="refused"),
+                )
+        case Moved(_, pid, model):
+            _moved(kernel, pid, model)
+        case Copied():
+            _copied(kernel, event)
+        case Faulted(_, pid, message):
+            process = kernel.process(pid)
+            if process is not None:
+                kernel.end(process, Outcome(pid, process.name, "failed", error=message, rule="fault"))
+        case Resumed(_, root):
+            _resumed(kernel, root)
+        case Paused(_, root):
+            _paused(kernel, root)
+        case Trapped():
+            raise AssertionError("a syscall goes through the trap")
+
+
+def _arrived(kernel: Kernel, event: Arrived) -> None:
+    program = kernel.programs[event.program]
+    asked = program.grants if event.grants is None else event.grants
+    process = _root(
+        kernel,
+        program,
+        event.goal,
+        event.models,
+        event.mounts,
+        anchor(asked, event.mounts, kernel.tools),
+        event.budget,
+        event.name,
+    )
+    kernel.begin(process, event.arguments)
+
+
+def _root(
+    kernel: Kernel,
+    program: ProgramSpec,
+    brief: str,
+    models: tuple[str, ...],
+    mounts: tuple[Mount, ...],
+    grants: tuple[Grant, ...],
+    budget: Budget,
+    name: str,
+) -> Process:
+    """The first process of a tree: the one place where means come into being, because a person said so."""
+    pid = kernel.number()
+    means = ledger.means(budget)
+    process = Process(pid, 0, pid, name or program.name, program, brief, models, mounts, list(grants), means)
+    kernel.processes[pid] = process
+    kernel.given[pid] = ledger.means(budget)
+    return process
+
+
+def _copied(kernel: Kernel, event: Copied) -> None:
+    original = kernel.process(event.pid)
+    if original is None:
+        return
+    copy = _root(
+        kernel,
+        original.program,
+        original.brief,
+        original.models,
+        original.mounts,
+        tuple(original.grants),
+        event.budget,
+        f"{original.name} (fork)",
+    )
+    copy.handles = dict(original.handles)
+    kernel.emit(BeginFork(copy.pid, original.pid))
+    mail = (Mail(0, event.text, Label((PERSON,))),)
+    kernel.emit(
+        Deliver(
+            copy.pid, Cancelled(f"the person forked {original.pid} while it waited for this; this is the fork", mail)
+        )
+    )
+
+
+def _moved(kernel: Kernel, pid: int, model: str) -> None:
+    process = kernel.process(pid)
+    if process is None:
+        return
+    process.models = (model, *(one for one in process.models if one != model))
+    for work in process.work:
+        if work.kind == "model" and work.state == "started":
+            kernel.emit(StopWork(work.effect))
+            work.state = "done"
+            again = Work(
+                kernel.number(), 0, "ready", "model", millis_max=work.millis_max, tokens_out_max=work.tokens_out_max
+            )
+            process.work = [again]
+            kernel.start(process, again)
+            return
+
+
+def _ticked(kernel: Kernel) -> None:
+    while kernel.timers and kernel.timers[0][0] <= kernel.now:
+        at, _, timer = heapq.heappop(kernel.timers)
+        process = kernel.processes[timer.pid]
+        if process.root in kernel.asleep:
+            kernel.late.setdefault(process.root, []).append((at, timer))
+        else:
+            waiting.ring(kernel, timer)
+
+
+def _booted(kernel: Kernel) -> None:
+    """Nothing that was at work outside is at work any more; every tree sleeps until somebody lets it go on."""
+    kernel.working.clear()
+    for process in kernel.processes.values():
+        if not process.alive:
+            continue
+        kernel.asleep.add(process.root)
+        for work in process.work:
+            if work.state == "started":
+                work.state = "interrupted"
+
+
+def _resumed(kernel: Kernel, root: int) -> None:
+    if root not in kernel.asleep:
+        return
+    kernel.asleep.discard(root)
+    for at, timer in kernel.late.pop(root, []):
+        kernel.set_timer(at, timer)
+    for process in kernel.tree(root):
+        if process.alive:
+            working.resume(kernel, process)
+
+
+def _paused(kernel: Kernel, root: int) -> None:
+    """Model calls are given up (they are asked again on resume); tools that run are left to end, and their results kept."""
+    if kernel.process(root) is None:
+        return
+    kernel.asleep.add(root)
+    for process in kernel.tree(root):
+        for work in process.work:
+            if work.kind == "model" and work.state == "started":
+                kernel.emit(StopWork(work.effect))
+                work.state = "interrupted"

@@ -1,0 +1,106 @@
+"""The one trap: every syscall of every process comes through here. Check everything, then act; acting can't fail.
+
+Each syscall is one function in the file of its group. It raises :class:`Refused` before it has changed anything, or it
+changes the tables and sees to it that the syscall is answered: now, or when its work, its wait or its person is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from gemot.abi.answers import Error, Outcome
+from gemot.abi.events import Trapped
+from gemot.abi.syscalls import (
+    ALWAYS_ALLOWED,
+    UNAVAILABLE,
+    Accept,
+    Add,
+    Alarm,
+    Ask,
+    Call,
+    CancelAlarm,
+    Claim,
+    Complete,
+    Exec,
+    Exit,
+    Fork,
+    Generate,
+    Kill,
+    ListTasks,
+    Read,
+    Receive,
+    Reorder,
+    Send,
+    Spawn,
+    Status,
+    Syscall,
+    Wait,
+    name_of,
+)
+from gemot.kernel import board, families, waiting, working
+from gemot.kernel.authority import listed
+from gemot.kernel.process import Process
+from gemot.kernel.refusal import Refused
+
+if TYPE_CHECKING:
+    from gemot.kernel.kernel import Kernel
+
+Act = Callable[["Kernel", Process, Any], None]
+
+TABLE: dict[type, Act] = {
+    Spawn: families.spawn,
+    Fork: families.fork,
+    Exec: families.execute,
+    Exit: families.leave,
+    Kill: families.kill,
+    Status: families.status,
+    Wait: waiting.wait,
+    Send: waiting.send,
+    Receive: waiting.receive,
+    Alarm: waiting.alarm,
+    CancelAlarm: waiting.cancel_alarm,
+    Call: working.call,
+    Read: working.read,
+    Ask: working.ask,
+    Add: board.add,
+    Claim: board.claim,
+    Complete: board.complete,
+    Accept: board.accept,
+    Reorder: board.reorder,
+    ListTasks: board.list_tasks,
+}
+
+
+def trap(kernel: Kernel, event: Trapped) -> None:
+    """Let a process's syscall in. A process that has ended meanwhile was answered by its end."""
+    process = kernel.process(event.pid)
+    if process is None:
+        return
+    assert process.syscall is None, f"process {event.pid} made a second syscall while one is pending"
+    syscall = event.syscall
+    if process.left.calls < 1:
+        why = "calls: this process has made as many syscalls as its budget allows, so it is ended"
+        kernel.end(process, Outcome(process.pid, process.name, "failed", error=why, rule="budget"))
+        return
+    process.left.calls -= 1
+    process.spent.calls += 1
+    process.syscall = syscall
+    try:
+        permitted(process, syscall)
+        if isinstance(syscall, Generate):
+            working.generate(kernel, process, syscall, event.estimate)
+        else:
+            TABLE[type(syscall)](kernel, process, syscall)
+    except Refused as refusal:
+        kernel.answer(process, Error(refusal.rule, refusal.message))
+
+
+def permitted(process: Process, syscall: Syscall) -> None:
+    """May this process make this syscall at all?"""
+    name = name_of(syscall)
+    if name in UNAVAILABLE:
+        raise Refused("unavailable", f"{name} is not built yet in this version of gemot")
+    if name in ALWAYS_ALLOWED or any(grant.tool == name for grant in process.grants):
+        return
+    raise Refused("grant", f"this process may not {name}. It may use: {listed(process.grants, process.mounts)}")

@@ -1,0 +1,143 @@
+"""Wait, send, receive, alarm: how processes sleep and what wakes them. No wake-up is lost: whatever changes what somebody
+may wait for calls one of the functions here in the same step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gemot.abi import limits
+from gemot.abi.answers import Mail, Ok, Outcome, Waited
+from gemot.abi.labels import KERNEL, Label
+from gemot.abi.syscalls import Alarm, CancelAlarm, Receive, Send, Wait
+from gemot.kernel.families import own_child
+from gemot.kernel.process import Process, Timer
+from gemot.kernel.refusal import Refused
+
+if TYPE_CHECKING:
+    from gemot.kernel.kernel import Kernel
+
+
+def wait(kernel: Kernel, process: Process, syscall: Wait) -> None:
+    if syscall.children is None:
+        nothing_else = not (syscall.alarms and process.alarms) and syscall.timeout_seconds is None
+        if not process.children and not process.uncollected and nothing_else:
+            raise Refused(
+                "state",
+                "there is nothing to wait for: no child at work, no result to collect, no alarm set. Go on, or exit",
+            )
+    else:
+        for pid in syscall.children:
+            own_child(kernel, process, pid)
+    _sleep(kernel, process, syscall.timeout_seconds)
+    _look(kernel, process)
+
+
+def _sleep(kernel: Kernel, process: Process, timeout_seconds: float | None) -> None:
+    if timeout_seconds is not None and not 0 <= timeout_seconds < 10**9:
+        raise Refused("malformed", f"timeout_seconds must be a time from now, not {timeout_seconds}")
+    process.waits += 1
+    process.state = "waiting"
+    if timeout_seconds is not None:
+        kernel.set_timer(kernel.now + int(timeout_seconds * 1000), Timer(process.pid, "wait", process.waits))
+
+
+def _look(kernel: Kernel, process: Process, timed_out: bool = False) -> None:
+    """Answer a pending wait or receive if what it waits for is there."""
+    match process.syscall:
+        case Wait() as syscall:
+            named = syscall.children
+            ended = [
+                pid for pid in (process.uncollected if named is None else named) if not kernel.processes[pid].alive
+            ]
+            running = [pid for pid in (process.children if named is None else named) if kernel.processes[pid].alive]
+            enough = bool(ended) if syscall.mode == "any" else not running and (bool(ended) or named is not None)
+            mail = bool(process.mailbox) and (
+                syscall.messages or (syscall.alarms and any(one.sender < 0 for one in process.mailbox))
+            )
+            if enough or mail or timed_out:
+                process.uncollected = [pid for pid in process.uncollected if pid not in set(ended)]
+                kernel.answer(
+                    process,
+                    Ok(Waited(tuple(_outcome(kernel, pid) for pid in ended), tuple(running), timed_out and not enough)),
+                )
+        case Receive():
+            if process.mailbox or timed_out:
+                taken = tuple(process.mailbox)
+                process.mailbox.clear()
+                kernel.answer(process, Ok(taken))
+        case _:
+            pass
+
+
+def _outcome(kernel: Kernel, pid: int) -> Outcome:
+    outcome = kernel.processes[pid].outcome
+    assert outcome is not None
+    return outcome
+
+
+def child_ended(kernel: Kernel, parent: Process) -> None:
+    _look(kernel, parent)
+
+
+def mail_came(kernel: Kernel, process: Process) -> None:
+    _look(kernel, process)
+
+
+def send(kernel: Kernel, process: Process, syscall: Send) -> None:
+    if len(syscall.text) > limits.TEXT_CHARS_MAX:
+        raise Refused("limit", f"a message has at most {limits.TEXT_CHARS_MAX} characters")
+    if syscall.pid in (0, process.parent) and process.parent:
+        receiver = kernel.processes[process.parent]
+    elif syscall.pid == 0:
+        kernel.answer(process, Ok("shown to the person"))
+        return
+    else:
+        receiver = own_child(kernel, process, syscall.pid)
+    if not receiver.alive:
+        raise Refused("state", f"{receiver.pid} has ended ({receiver.state}), so it can't be told anything")
+    if len(receiver.mailbox) >= limits.MAILBOX_MAX:
+        raise Refused(
+            "limit",
+            f"the mailbox of {receiver.pid} is full ({limits.MAILBOX_MAX} messages); wait until it has read them",
+        )
+    kernel.answer(process, Ok("sent"))
+    kernel.post(receiver, Mail(process.pid, syscall.text, Label((f"process:{process.pid}",))))
+
+
+def receive(kernel: Kernel, process: Process, syscall: Receive) -> None:
+    _sleep(kernel, process, syscall.timeout_seconds)
+    _look(kernel, process)
+
+
+def alarm(kernel: Kernel, process: Process, syscall: Alarm) -> None:
+    if not 0 <= syscall.seconds < 10**9:
+        raise Refused("malformed", f"seconds must be a time from now, not {syscall.seconds}")
+    if len(process.alarms) >= limits.ALARMS_MAX:
+        raise Refused("limit", f"a process has at most {limits.ALARMS_MAX} alarms")
+    number = kernel.number()
+    process.alarms[number] = kernel.now + int(syscall.seconds * 1000)
+    kernel.set_timer(process.alarms[number], Timer(process.pid, "alarm", number, syscall.note))
+    kernel.answer(process, Ok(number))
+
+
+def cancel_alarm(kernel: Kernel, process: Process, syscall: CancelAlarm) -> None:
+    if process.alarms.pop(syscall.alarm, None) is None:
+        raise Refused(
+            "unknown", f"there is no alarm {syscall.alarm}; set: {', '.join(map(str, process.alarms)) or 'none'}"
+        )
+    kernel.answer(process, Ok("cancelled"))
+
+
+def ring(kernel: Kernel, timer: Timer) -> None:
+    """A timer came due. What set it may be gone: then it does nothing."""
+    process = kernel.process(timer.pid)
+    if process is None:
+        return
+    if timer.kind == "alarm" and process.alarms.pop(timer.token, None) is not None:
+        note = f": {timer.note}" if timer.note else ""
+        kernel.post(process, Mail(-1, f"alarm {timer.token} rang{note}", Label((KERNEL,))))
+    elif timer.kind == "wait" and timer.token == process.waits and process.state == "waiting":
+        _look(kernel, process, timed_out=True)
+    elif timer.kind == "deadline":
+        why = "its deadline passed before it was done"
+        kernel.end(process, Outcome(process.pid, process.name, "failed", error=why, rule="deadline"))

@@ -1,0 +1,90 @@
+"""The cast: the programs of all living processes, told their entries in the order of the log and asked what they do next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gemot.abi.answers import Answer
+from gemot.abi.effects import Begin, BeginFork, Deliver, Effect, End
+from gemot.abi.syscalls import Syscall
+from gemot.kernel import Kernel
+from gemot.kernel.paths import roots
+from gemot.programs.library import Library
+from gemot.programs.port import Fault, Program, Start
+
+Decided = Syscall | Fault
+
+
+class Cast:
+    """``text_of`` fetches an AI program's text by its digest."""
+
+    def __init__(self, kernel: Kernel, library: Library, text_of: Callable[[str], str]) -> None:
+        self.library = library
+        self.programs: dict[int, Program] = {}
+        self._kernel = kernel
+        self._text_of = text_of
+
+    def play(self, effect: Effect) -> tuple[int, Decided] | None:
+        """Carry out an effect that concerns a program; returns what the program decided, if it had to."""
+        match effect:
+            case Begin(pid):
+                return pid, self._begin(effect)
+            case BeginFork(pid, parent):
+                return self._fork(pid, parent)
+            case Deliver(pid, answer):
+                return pid, self._tell(pid, answer)
+            case End(outcome):
+                self._forget(outcome.pid)
+                return None
+            case _:
+                return None
+
+    def _begin(self, effect: Begin) -> Decided:
+        process = self._kernel.processes[effect.pid]
+        files = (
+            f"you see {roots(process.mounts)}; a path without a leading / is in /{process.mounts[0].name}"
+            if process.mounts
+            else "you see none"
+        )
+        start = Start(effect.pid, effect.name, effect.brief, effect.arguments, files)
+        self._forget(effect.pid)
+        try:
+            text = self._text_of(effect.program.digest) if effect.program.kind == "ai" else ""
+            program = self.library.start(effect.program, text, start)
+            self.programs[effect.pid] = program
+            return program.decide()
+        except Exception as error:  # noqa: BLE001 - a program is anybody's code: what it raises ends its process, never the machine
+            return _fault(error)
+
+    def _fork(self, pid: int, parent: int) -> tuple[int, Decided] | None:
+        try:
+            self.programs[pid] = self.programs[parent].fork()
+            return None
+        except Exception as error:  # noqa: BLE001 - as above
+            return pid, _fault(error)
+
+    def _tell(self, pid: int, answer: Answer) -> Decided:
+        program = self.programs.get(pid)
+        if program is None:
+            return Fault("this process has no program that could go on")
+        try:
+            program.absorb(answer)
+            return program.decide()
+        except Exception as error:  # noqa: BLE001 - as above
+            return _fault(error)
+
+    def _forget(self, pid: int) -> None:
+        program = self.programs.pop(pid, None)
+        close = getattr(program, "close", None)
+        if close is not None:
+            close()
+
+
+def _fault(error: Exception) -> Fault:
+    if isinstance(error, Fault):
+        return error
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    where = f" ({frame.tb_frame.f_code.co_filename}:{frame.tb_lineno})" if frame is not None else ""
+    return Fault(f"the program raised {type(error).__name__}: {error}{where}")

@@ -1,0 +1,271 @@
+"""The loop: one inbox of events, taken in steps. The only place where the kernel is driven and the journal written.
+
+A step takes events from the inbox, lets the kernel handle each, lets programs decide what the kernel's answers make them
+decide (new events, handled in the same step), appends all of it to the journal as one batch, and only then carries out
+what concerns the world outside. So nothing outside is touched before its intent is durable, many processes share one
+write, and a crash loses at most a step of which nobody outside has seen anything.
+
+Programs are called inside the step: they are folds and do not wait. Models and tools run beside it and report by event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from gemot.abi.answers import Outcome
+from gemot.abi.effects import (
+    AskModel,
+    Begin,
+    BeginFork,
+    Deliver,
+    Effect,
+    End,
+    ReadValue,
+    StartTool,
+    StopWork,
+    WakeAt,
+)
+from gemot.abi.events import Answered, Arrived, Copied, Cost, Done, Event, Faulted, Said, Stopped, Ticked, Trapped
+from gemot.abi.messages import Request
+from gemot.abi.syscalls import Call, Generate
+from gemot.drivers.kit import Tool
+from gemot.journal.contract import Journal, JournalError
+from gemot.journal.records import encode
+from gemot.kernel import Kernel
+from gemot.machine import notes, offers
+from gemot.machine.cast import Cast, Decided
+from gemot.machine.estimating import estimate
+from gemot.machine.stage import Stage
+from gemot.models.port import Model
+from gemot.programs.library import Library
+from gemot.programs.port import Fault
+
+STEP_EVENTS_MAX = 512
+"""Events in one step at most: a process that never stops must not keep the others, or the door, waiting."""
+
+WAKE_SECONDS_MAX = 3600.0
+"""The longest sleep before the clock is looked at again: it may have been moved meanwhile."""
+
+SYNCED = (Arrived, Answered, Said, Stopped, Copied)
+"""A person's words are on the disk before anything is made of them."""
+
+
+class MachineError(Exception):
+    """What was asked of the machine can't be done; the message says why and what would work."""
+
+
+class Loop:
+    """``now`` is the machine's clock in milliseconds since 1970. ``always_synced``: every step survives a power cut."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        library: Library,
+        tools: dict[str, Tool],
+        open_model: Callable[[str], Model],
+        now: Callable[[], int],
+        always_synced: bool,
+    ) -> None:
+        self.kernel = Kernel()
+        self.journal, self.now = journal, now
+        self.cast = Cast(self.kernel, library, journal.value)
+        self.stage = Stage(journal, tools, open_model, now, self.happened, self._heard)
+        self.watchers: list[Callable[[notes.Note], None]] = []
+        self.broken: BaseException | None = None
+        self.closed = False
+        self._always_synced = always_synced
+        self._inbox: deque[Event] = deque()
+        self._scheduled = False
+        self._endings: dict[int, list[asyncio.Future[Outcome]]] = {}
+        self._births: dict[int, asyncio.Future[int]] = {}
+        self._offers = offers.Offers()
+        self._wake: asyncio.TimerHandle | None = None
+
+    def happened(self, event: Event) -> None:
+        """Something happened; the next step takes it in. News for a machine that has stopped is for the next one to find out."""
+        if self.closed or self.broken is not None:
+            return
+        self._inbox.append(event)
+        self._schedule()
+
+    def happens_now(self, event: Event) -> None:
+        """Take an event in at once. Raises :class:`MachineError` if the machine has stopped, or stops over it."""
+        self.must_run()
+        self.happened(event)
+        self.step()
+        self.must_run()
+
+    async def happens(self, event: Arrived | Copied) -> int:
+        """Take in an event that begins a tree, together with whatever else happens now; returns the first process's pid
+        when all of it is durable. Raises :class:`MachineError` if the machine stops first."""
+        self.must_run()
+        born: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._births[id(event)] = born
+        self.happened(event)
+        return await born
+
+    def decided(self, pid: int, decided: Decided) -> None:
+        """A program decided: its syscall (or its fault) is the next event."""
+        if isinstance(decided, Fault):
+            self.happened(Faulted(self.now(), pid, str(decided)))
+            return
+        self.happened(Trapped(self.now(), pid, decided, self._estimate(pid, decided)))
+
+    def must_run(self) -> None:
+        if self.broken is not None:
+            raise MachineError(f"the machine stopped: {self.broken}")
+        if self.closed:
+            raise MachineError("the machine is closed")
+
+    def ending(self, pid: int) -> asyncio.Future[Outcome]:
+        """Completed when the process ends."""
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._endings.setdefault(pid, []).append(future)
+        return future
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing is under way and nothing is due: every tree has ended, sleeps, or waits for a person."""
+        return not self._inbox and not self.stage.busy and not self.kernel.expecting()
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self.step)
+
+    def step(self) -> None:
+        """Take in what is in the inbox. What is left over (see ``STEP_EVENTS_MAX``) gets its turn after others had theirs."""
+        self._scheduled = False
+        if not self._inbox or self.broken is not None or self.closed:
+            return
+        try:
+            self._take_in()
+        except BaseException as error:
+            self._break(error)
+            if not isinstance(error, JournalError):
+                raise
+        if self._inbox:
+            self._schedule()
+
+    def _take_in(self) -> None:
+        entries: list[tuple[int, int, bytes]] = []
+        outward: list[Effect] = []
+        told: list[notes.Note] = []
+        born: list[tuple[asyncio.Future[int], int]] = []
+        synced = self._always_synced
+        while self._inbox and len(entries) < STEP_EVENTS_MAX:
+            event = self._inbox.popleft()
+            pid, tool = self._about(event)
+            effects = self.kernel.handle(event)
+            entries.append((event.at, pid, encode(event)))
+            synced = synced or isinstance(event, SYNCED)
+            if isinstance(event, Arrived | Copied):
+                born += self._born(event, effects)
+            if self.watchers:
+                told += [notes.of_done(event, pid, tool)] if isinstance(event, Done) and pid else []
+                told += notes.notes(self.kernel, event, effects)
+            for effect in effects:
+                if isinstance(effect, Begin | BeginFork | Deliver | End):
+                    decided = self.cast.play(effect)
+                    if decided is not None:
+                        self.decided(*decided)
+                if not isinstance(effect, Begin | BeginFork | Deliver):
+                    outward.append(effect)
+                    synced = synced or (isinstance(effect, StartTool) and not effect.repeatable)
+        self.journal.append(self.journal.position, entries, synced=synced)
+        for effect in outward:
+            self._perform(effect)
+        for future, pid in born:
+            if not future.done():
+                future.set_result(pid)
+        for note in told:
+            self.tell(note)
+
+    def _born(self, event: Arrived | Copied, effects: list[Effect]) -> list[tuple[asyncio.Future[int], int]]:
+        future = self._births.pop(id(event), None)
+        pids = [effect.pid for effect in effects if isinstance(effect, Begin | BeginFork)]
+        return [(future, pids[0])] if future is not None and pids else []
+
+    def _about(self, event: Event) -> tuple[int, str]:
+        """The process that an event concerns, and of finished work what was used; before the kernel forgets it."""
+        if not isinstance(event, Done):
+            return getattr(event, "pid", getattr(event, "root", 0)), ""
+        pid = self.kernel.working.get(event.effect, 0)
+        process = self.kernel.processes.get(pid)
+        for work in process.work if process is not None else ():
+            if process is not None and work.effect == event.effect:
+                return pid, process.syscall.uses[work.index].tool if isinstance(process.syscall, Call) else work.kind
+        return pid, ""
+
+    def _estimate(self, pid: int, decided: object) -> Cost | None:
+        if not isinstance(decided, Generate):
+            return None
+        process = self.kernel.processes[pid]
+        chars = self.cast.programs[pid].size_chars
+        if process.program.kind == "ai":
+            chars += self._offers.of(process, self.kernel.tools).size_chars
+        return estimate(process.models[0], chars, decided.tokens_out_max)
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case AskModel(pid=pid, generate=generate, tokens_out_max=most):
+                program = self.cast.programs.get(pid)
+                if program is not None:
+                    process = self.kernel.processes[pid]
+                    ai = process.program.kind == "ai"
+                    tools = self._offers.of(process, self.kernel.tools).tools if ai else ()
+                    self.stage.ask(effect, Request(program.reading(generate), tools, generate.choose, most))
+            case StartTool():
+                self.stage.use(effect, offers.place(effect))
+            case ReadValue():
+                self.stage.read(effect)
+            case StopWork(number):
+                self.stage.stop(number)
+            case WakeAt(at):
+                self._set_wake(at)
+            case End(outcome):
+                for future in self._endings.pop(outcome.pid, []):
+                    if not future.done():
+                        future.set_result(outcome)
+            case _:
+                pass
+
+    def _set_wake(self, at: int) -> None:
+        if self._wake is not None:
+            self._wake.cancel()
+        delay = min(max(0.0, (at - self.now()) / 1000), WAKE_SECONDS_MAX)
+        self._wake = asyncio.get_running_loop().call_later(delay, self._woken)
+
+    def _woken(self) -> None:
+        """Time is up, or the clock is to be looked at again."""
+        earliest = self.kernel.timers[0][0] if self.kernel.timers else 0
+        if earliest and earliest <= self.now():
+            self.happened(Ticked(self.now()))
+        elif earliest:
+            self._set_wake(earliest)
+
+    def _heard(self, pid: int, text: str) -> None:
+        self.tell(notes.Words(pid, text))
+
+    def tell(self, note: notes.Note) -> None:
+        for watcher in list(self.watchers):
+            watcher(note)
+
+    def _break(self, error: BaseException) -> None:
+        """The journal can't be written, or we broke a rule of our own: stop, so that nothing is done that is not written."""
+        self.broken = error
+        self._give_up(f"the machine stopped: {error}")
+
+    def close(self) -> None:
+        self.closed = True
+        if self._wake is not None:
+            self._wake.cancel()
+        self._give_up("the machine was closed before this process ended; it goes on when it is resumed")
+
+    def _give_up(self, why: str) -> None:
+        for future in [*(one for futures in self._endings.values() for one in futures), *self._births.values()]:
+            if not future.done():
+                future.set_exception(MachineError(why))
+                future.exception()  # nobody may be waiting any more; that is not an error

@@ -1,0 +1,337 @@
+"""The machine: a kernel with a journal, programs, models and tools around it, as people and other programs use it.
+
+What happens inside is in :mod:`gemot.machine.loop`; here is what can be asked of it from outside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from gemot.abi import limits
+from gemot.abi.answers import Outcome
+from gemot.abi.effects import Asked
+from gemot.abi.events import Answered, Arrived, Booted, Copied, Installed, Moved, Paused, Resumed, Said, Stopped
+from gemot.abi.grants import Budget, Grant, Mount
+from gemot.drivers.kit import Driver, Tool
+from gemot.journal.contract import Journal
+from gemot.kernel import Kernel
+from gemot.kernel.authority import anchor
+from gemot.kernel.families import known_program
+from gemot.kernel.ledger import means
+from gemot.kernel.process import Process
+from gemot.kernel.refusal import Refused
+from gemot.machine import notes, recovery, views
+from gemot.machine.home import Home, default_home
+from gemot.machine.loop import Loop, MachineError
+from gemot.models.port import Model
+from gemot.programs.library import Library, load
+from gemot.programs.native import Native
+
+DEFAULT_BUDGET = Budget(
+    limits.DEFAULT_TOKENS,
+    limits.DEFAULT_USD_MICROS,
+    limits.DEFAULT_MILLIS,
+    limits.DEFAULT_PROCESSES,
+    limits.DEFAULT_DEPTH,
+    limits.DEFAULT_CALLS,
+)
+"""What a tree gets when nobody says otherwise; see `gemot.abi.limits`."""
+
+
+class Machine:
+    """One running kernel. Open it with :meth:`open`, use it, and close it; ``async with`` does both.
+
+    async with await Machine.open(home) as machine:
+        pid = await machine.start("sum up notes.md", model="openai:gpt-5-mini", work="notes")
+        outcome = await machine.result(pid)
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        library: Library,
+        drivers: Iterable[Driver],
+        open_model: Callable[[str], Model],
+        *,
+        home: Home | None = None,
+        durability: Literal["full", "normal"] = "normal",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.home = home
+        self.library = library
+        self._clock = clock
+        self._drivers = tuple(drivers)
+        tools: dict[str, Tool] = {name: tool for driver in self._drivers for name, tool in driver.tools.items()}
+        self._loop = Loop(journal, library, tools, open_model, self._now, durability == "full")
+
+    @property
+    def kernel(self) -> Kernel:
+        """The kernel's tables, to look at."""
+        return self._loop.kernel
+
+    # Opening and closing.
+
+    @classmethod
+    async def open(
+        cls,
+        home: Path | str | None = None,
+        *,
+        drivers: Iterable[Driver] | None = None,
+        tools: Iterable[Tool] = (),
+        programs: Iterable[Native] = (),
+        program_folders: Iterable[Path] = (),
+        models: dict[str, Model] | None = None,
+        resume: bool = False,
+        in_memory: bool = False,
+        durability: Literal["full", "normal"] = "normal",
+    ) -> Machine:
+        """Open the machine that lives in ``home`` (default: the person's own), and fold its journal.
+
+        ``drivers``: instead of those that ship. ``tools``: besides them, made with `gemot.tool`. ``programs``,
+        ``program_folders``: besides those that ship. ``models``: objects by name, before the names that
+        `gemot.models.open_model` knows. ``resume``: let every unfinished tree go on. ``in_memory``: keep nothing.
+        ``durability``: ``full`` syncs every step to the disk; ``normal`` only those that hold the intent of something
+        that must not happen twice, or a person's word. Raises ``HomeError``, ``JournalError``, ``ProgramError``.
+        """
+        from gemot.drivers import shipped
+        from gemot.drivers.kit import drivers_of
+        from gemot.journal.memory import MemoryJournal
+        from gemot.journal.sqlite import SqliteJournal
+
+        named = models or {}
+
+        def open_named(name: str) -> Model:
+            if name in named:
+                return named[name]
+            from gemot.models.registry import open_model
+
+            return open_model(name)
+
+        library = load(program_folders, programs)
+        installed = [*(shipped() if drivers is None else drivers), *drivers_of(tools)]
+        place: Home | None = None
+        journal: Journal | None = None
+        try:
+            if not in_memory:
+                place = Home(default_home() if home is None else Path(home))
+                place.lock()
+            journal = MemoryJournal() if place is None else SqliteJournal(place.journal)
+            machine = cls(journal, library, installed, open_named, home=place, durability=durability)
+            machine._boot(resume)
+        except BaseException:
+            if journal is not None:
+                journal.close()
+            if place is not None:
+                place.unlock()
+            raise
+        return machine
+
+    def _boot(self, resume: bool) -> None:
+        """Fold the journal, say what is installed now, and note that whatever was at work is not any more."""
+        loop, kernel = self._loop, self.kernel
+        undecided = recovery.fold(loop.journal, kernel, loop.cast)
+        manifests = tuple(driver.manifest() for driver in self._drivers)
+        specs = self.library.specs()
+        tools = {tool.name: tool for manifest in manifests for tool in manifest.tools}
+        if tools != kernel.tools or {spec.name: spec for spec in specs} != kernel.programs:
+            for text in self.library.texts.values():
+                loop.journal.put_value(text.template)
+            loop.happened(Installed(self._now(), manifests, specs))
+        loop.happened(Booted(self._now()))
+        for pid, decided in undecided.items():
+            loop.decided(pid, decided)
+        loop.step()
+        loop.must_run()
+        if resume:
+            self.resume()
+
+    async def __aenter__(self) -> Machine:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self, grace_seconds: float = 5.0) -> None:
+        """Stop cleanly: model calls are given up (and asked again on resume), running tools get time to end. Idempotent."""
+        loop = self._loop
+        if loop.closed:
+            return
+        for root in sorted({one.root for one in self.kernel.processes.values() if one.alive} - self.kernel.asleep):
+            loop.happened(Paused(self._now(), root))
+        loop.step()
+        await loop.stage.close(grace_seconds)
+        loop.step()
+        loop.close()
+        loop.journal.close()
+        if self.home is not None:
+            self.home.unlock()
+
+    # What people do.
+
+    async def start(
+        self,
+        goal: str,
+        *,
+        program: str = "solo",
+        model: str = "embedded",
+        models: Iterable[str] = (),
+        work: Path | str | None = None,
+        mode: Literal["ro", "rw"] = "rw",
+        mounts: Iterable[Mount] = (),
+        budget: Budget = DEFAULT_BUDGET,
+        grants: Iterable[Grant] | None = None,
+        arguments: dict[str, Any] | None = None,
+        name: str = "",
+    ) -> int:
+        """Start a process on a goal; returns its pid at once. Raises :class:`MachineError` for what can't be.
+
+        ``model``: the one it uses; ``models``: others that it and its children may use. ``work``: a folder it sees as
+        ``/work``. ``grants``: its rights; by default what its program asks for.
+        """
+        self._loop.must_run()
+        if not goal.strip():
+            raise MachineError("a goal can't be empty: say what is to be done")
+        if len(goal) > limits.TEXT_CHARS_MAX:
+            raise MachineError(
+                f"a goal has at most {limits.TEXT_CHARS_MAX} characters; put long texts into a file and name it"
+            )
+        self._loop.stage.model(model)
+        seen = list(mounts)
+        if work is not None:
+            folder = Path(work).expanduser().absolute()
+            if not folder.is_dir():
+                raise MachineError(f"there is no folder {folder}; make it first, or name another")
+            seen.insert(0, Mount("work", str(folder), mode))
+        own = {} if arguments is None else arguments
+        allowed = (model, *(one for one in models if one != model))
+        rights = None if grants is None else tuple(grants)
+        try:
+            spec = known_program(self.kernel, program, own)
+            anchor(spec.grants if rights is None else rights, tuple(seen), self.kernel.tools)
+            means(budget)
+        except Refused as refusal:
+            raise MachineError(refusal.message) from refusal
+        event = Arrived(self._now(), goal, program, allowed, tuple(seen), budget, rights, own, name)
+        return await self._loop.happens(event)
+
+    async def send(self, pid: int, text: str) -> None:
+        """Tell a process something: a new goal, a suggestion, a correction."""
+        self._living(pid)
+        if not text.strip():
+            raise MachineError("there is nothing to send: the message is empty")
+        self._loop.happens_now(Said(self._now(), pid, text))
+
+    async def answer(
+        self, ask: int, allow: bool = True, text: str = "", scope: Literal["once", "process", "subtree"] = "once"
+    ) -> None:
+        """Answer an ask. For a question ``text`` is the answer; for an action ``allow`` says whether it may be done."""
+        opened = self.kernel.asks.get(ask)
+        if opened is None:
+            open_now = ", ".join(map(str, self.kernel.asks)) or "none"
+            raise MachineError(f"there is no open ask {ask}; open: {open_now}")
+        options = opened.asked.options
+        if not opened.asked.tool and allow and options and text not in options:
+            raise MachineError(f"ask {ask} wants one of: {', '.join(options)}")
+        self._loop.happens_now(Answered(self._now(), ask, allow, text, scope))
+
+    async def kill(self, pid: int, reason: str = "") -> None:
+        """End a process and all of its descendants."""
+        self._living(pid)
+        self._loop.happens_now(Stopped(self._now(), pid, reason))
+
+    async def move(self, pid: int, model: str) -> None:
+        """Move a process to another model; it goes on where it is."""
+        self._living(pid)
+        self._loop.stage.model(model)
+        self._loop.happens_now(Moved(self._now(), pid, model))
+
+    async def fork(self, pid: int, text: str, budget: Budget = DEFAULT_BUDGET) -> int:
+        """A new tree whose first process knows what ``pid`` knows so far, and ``text``; returns its pid."""
+        original = self._living(pid)
+        root = await self._loop.happens(Copied(self._now(), pid, text, budget))
+        if original.root in self.kernel.asleep:
+            self._loop.happens_now(Paused(self._now(), root))
+        return root
+
+    def resume(self, pid: int | None = None) -> list[int]:
+        """Let the sleeping tree of ``pid`` go on (default: all of them); returns the roots that do."""
+        self._loop.must_run()
+        roots = sorted(self.kernel.asleep) if pid is None else [self._living(pid).root]
+        roots = [one for one in roots if one in self.kernel.asleep and self.kernel.processes[one].alive]
+        for one in roots:
+            self._loop.happens_now(Resumed(self._now(), one))
+        return roots
+
+    def pause(self, pid: int) -> None:
+        """Put the tree of ``pid`` to sleep until it is resumed."""
+        self._loop.happens_now(Paused(self._now(), self._living(pid).root))
+
+    async def result(self, pid: int) -> Outcome:
+        """Wait until a process has ended, and get how. Raises :class:`MachineError` if the machine stops first."""
+        process = self.kernel.processes.get(pid)
+        if process is None:
+            raise MachineError(f"there is no process {pid}")
+        if process.outcome is not None:
+            return process.outcome
+        self._loop.must_run()
+        return await self._loop.ending(pid)
+
+    # What people see.
+
+    def processes(self, root: int | None = None) -> list[views.ProcessView]:
+        return views.process_views(self.kernel, root=root)
+
+    def asks(self) -> list[Asked]:
+        return views.ask_views(self.kernel)
+
+    def watch(self, watcher: Callable[[notes.Note], None]) -> Callable[[], None]:
+        """Call ``watcher`` with every note from now on; returns a function that ends it."""
+        watchers = self._loop.watchers
+        watchers.append(watcher)
+        return lambda: watchers.remove(watcher) if watcher in watchers else None
+
+    async def events(self, root: int | None = None) -> AsyncIterator[notes.Note]:
+        """Notes as they happen, of one tree or of all; ends with the tree (or never)."""
+        queue: asyncio.Queue[notes.Note] = asyncio.Queue()
+        stop = self.watch(queue.put_nowait)
+        try:
+            while True:
+                note = await queue.get()
+                if root is None or self._root_of(note) == root:
+                    yield note
+                    if isinstance(note, notes.Ended) and note.outcome.pid == root:
+                        return
+        finally:
+            stop()
+
+    def _root_of(self, note: notes.Note) -> int:
+        process = self.kernel.processes.get(notes.pid_of(note))
+        return process.root if process is not None else 0
+
+    @property
+    def idle(self) -> bool:
+        """Nothing will happen by itself: every tree has ended, sleeps, or waits for a person."""
+        return self._loop.quiet
+
+    def _now(self) -> int:
+        return int(self._clock() * 1000)
+
+    def _living(self, pid: int) -> Process:
+        self._loop.must_run()
+        process = self.kernel.processes.get(pid)
+        if process is None:
+            raise MachineError(f"there is no process {pid}; `gemot ps` shows those that are")
+        if not process.alive:
+            raise MachineError(f"process {pid} has ended ({process.state})")
+        return process
+
+
+def to_json(note: notes.Note) -> str:
+    """A note as one line of JSON."""
+    return msgspec.json.encode(note).decode()

@@ -1,0 +1,204 @@
+"""Notes: what a machine tells those who watch it. Each is derived from an event and its effects, after they are durable;
+only `words` (a model's text as it streams) is not in the journal. Watching never changes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from gemot.abi.answers import Answer, Error, Ok, Outcome, Returned
+from gemot.abi.effects import Asked, Begin, BeginFork, Deliver, Effect, End, PutAsk, StartTool, TakeAsk
+from gemot.abi.events import Done, Event, Failure, Moved, Paused, Replied, Resumed, Said, Trapped, Value
+from gemot.abi.messages import Text, ToolRequest, Usage
+from gemot.abi.syscalls import Call, Exit, Generate, Send, name_of
+from gemot.kernel import Kernel
+
+
+class Began(Struct, frozen=True, tag="began", omit_defaults=True):
+    """A process started. ``parent`` 0: a person started it."""
+
+    pid: int
+    parent: int
+    name: str
+    program: str
+    model: str
+    brief: str
+
+
+class Words(Struct, frozen=True, tag="words", omit_defaults=True):
+    """A piece of text as a model says it."""
+
+    pid: int
+    text: str
+
+
+class Spoke(Struct, frozen=True, tag="spoke", omit_defaults=True):
+    """A model's whole reply: its text, what it requested, what it used, how long it took."""
+
+    pid: int
+    text: str
+    requests: tuple[str, ...]
+    usage: Usage
+    millis: int
+
+
+class Did(Struct, frozen=True, tag="did", omit_defaults=True):
+    """A process made a syscall other than `generate` and `call`."""
+
+    pid: int
+    syscall: str
+    detail: dict[str, Any]
+
+
+class Using(Struct, frozen=True, tag="using", omit_defaults=True):
+    """A tool was started."""
+
+    pid: int
+    effect: int
+    tool: str
+    arguments: dict[str, Any]
+
+
+class Used(Struct, frozen=True, tag="used", omit_defaults=True):
+    """A tool use ended; ``text`` is the beginning of its result or why it failed."""
+
+    pid: int
+    effect: int
+    tool: str
+    ok: bool
+    text: str
+
+
+class Refused(Struct, frozen=True, tag="refused", omit_defaults=True):
+    """The kernel said no; ``rule`` is which."""
+
+    pid: int
+    what: str
+    rule: str
+    message: str
+
+
+class Asking(Struct, frozen=True, tag="asking", omit_defaults=True):
+    """A person is asked."""
+
+    asked: Asked
+
+
+class AskClosed(Struct, frozen=True, tag="ask_closed", omit_defaults=True):
+    ask: int
+
+
+class Told(Struct, frozen=True, tag="told", omit_defaults=True):
+    """The person told a process something (``sender`` 0), or a process told its person or a relative something."""
+
+    sender: int
+    pid: int
+    text: str
+
+
+class Changed(Struct, frozen=True, tag="changed", omit_defaults=True):
+    """A process moved to another model, or its tree was put to sleep or resumed."""
+
+    pid: int
+    what: str
+
+
+class Ended(Struct, frozen=True, tag="ended", omit_defaults=True):
+    outcome: Outcome
+
+
+Note = Began | Words | Spoke | Did | Using | Used | Refused | Asking | AskClosed | Told | Changed | Ended
+
+
+def notes(kernel: Kernel, event: Event, effects: list[Effect]) -> list[Note]:
+    """What there is to tell about an event that ``kernel`` has just handled."""
+    told: list[Note] = []
+    match event:
+        case Trapped(_, pid, Send(to, text)):
+            told.append(Told(pid, to, text))
+        case Trapped(_, pid, Call()):
+            told.extend(_refused_uses(kernel, pid, effects))
+        case Trapped(_, pid, syscall) if not isinstance(syscall, Generate | Call | Exit):
+            detail = msgspec.to_builtins(syscall)
+            told.append(Did(pid, detail.pop("type"), detail))
+        case Said(_, pid, text):
+            told.append(Told(0, pid, text))
+        case Moved(_, pid, model):
+            told.append(Changed(pid, f"moved to {model}"))
+        case Resumed(_, root):
+            told.append(Changed(root, "resumed"))
+        case Paused(_, root):
+            told.append(Changed(root, "put to sleep"))
+        case _:
+            pass
+    for effect in effects:
+        match effect:
+            case Begin(pid) | BeginFork(pid):
+                told.append(_began(kernel, pid))
+            case StartTool(number, pid, tool, arguments):
+                told.append(Using(pid, number, tool, arguments))
+            case PutAsk(asked):
+                told.append(Asking(asked))
+            case TakeAsk(ask):
+                told.append(AskClosed(ask))
+            case Deliver(pid, answer):
+                told.extend(_refusals(event, pid, answer))
+            case End(outcome):
+                told.append(Ended(outcome))
+            case _:
+                pass
+    return told
+
+
+def _began(kernel: Kernel, pid: int) -> Began:
+    process = kernel.processes[pid]
+    return Began(pid, process.parent, process.name, process.program.name, process.models[0], process.brief)
+
+
+def _refusals(event: Event, pid: int, answer: Answer) -> Iterable[Note]:
+    """A syscall that was refused at the trap."""
+    if isinstance(event, Trapped) and event.pid == pid and isinstance(answer, Error):
+        yield Refused(pid, name_of(event.syscall), answer.rule, answer.message)
+
+
+def _refused_uses(kernel: Kernel, pid: int, effects: list[Effect]) -> Iterable[Note]:
+    """Tool uses that were refused at the trap: of a batch that was answered at once, or of one still under way."""
+    answers = [effect.answer for effect in effects if isinstance(effect, Deliver) and effect.pid == pid]
+    value = answers[0].value if answers and isinstance(answers[0], Ok) else ()
+    results = [work.result for work in kernel.processes[pid].work] if not answers else value
+    for result in results:
+        if isinstance(result, Returned) and not result.ok:
+            yield Refused(pid, result.tool, result.rule, result.text)
+
+
+def of_done(event: Done, pid: int, tool: str) -> Note:
+    """What there is to tell about finished work; the machine knows whose it was before the kernel forgets it."""
+    match event.outcome:
+        case Replied(reply):
+            text = "".join(part.text for part in reply.parts if isinstance(part, Text))
+            requests = tuple(f"{part.name} {part.arguments}" for part in reply.parts if isinstance(part, ToolRequest))
+            return Spoke(pid, text, requests, reply.usage, event.millis)
+        case Value(text):
+            return Used(pid, event.effect, tool, True, text)
+        case Failure(rule, message):
+            return Used(pid, event.effect, tool, False, f"{rule}: {message}")
+
+
+def pid_of(note: Note) -> int:
+    """The process that a note is about; 0 where it is about none."""
+    match note:
+        case Ended(outcome):
+            return outcome.pid
+        case Asking(asked):
+            return asked.pid
+        case Told(0, pid):
+            return pid
+        case Told(sender):
+            return sender
+        case AskClosed():
+            return 0
+        case _:
+            return note.pid

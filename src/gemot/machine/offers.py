@@ -1,0 +1,109 @@
+"""What a process is offered: the tools and syscalls that its grants allow, as its model is shown them, and its files."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import msgspec
+
+from gemot.abi.effects import StartTool
+from gemot.abi.grants import Grant, Mount
+from gemot.abi.messages import ToolOffer
+from gemot.abi.syscalls import SYSCALLS
+from gemot.abi.tools import ToolSpec
+from gemot.drivers.place import Place, PlaceMount
+from gemot.kernel.authority import covers
+from gemot.kernel.paths import anchored, is_under, shown
+from gemot.kernel.process import Process
+from gemot.programs.replying import schema_of
+
+_WITH_CHILDREN = ("wait", "status")
+"""Offered to those who can have children (or alarms): to others they would only be a way to stand still."""
+
+
+OFFERS_KEPT = 1_000
+"""Sets of grants whose offers are kept ready; more are made again when needed."""
+
+
+@dataclass(frozen=True)
+class Offered:
+    tools: tuple[ToolOffer, ...]
+    size_chars: int
+
+
+class Offers:
+    """Makes offers, once for each set of grants: many processes of one program share one."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[bytes, tuple[Mount, ...], int], Offered] = {}
+
+    def of(self, process: Process, tools: dict[str, ToolSpec]) -> Offered:
+        key = (msgspec.msgpack.encode(process.grants), process.mounts, id(tools))
+        made = self._made.get(key)
+        if made is None:
+            if len(self._made) >= OFFERS_KEPT:
+                self._made.clear()
+            made = self._made[key] = offered(process, tools)
+        return made
+
+
+def offered(process: Process, tools: dict[str, ToolSpec]) -> Offered:
+    """What the process's model may request. The order is stable, so that a provider's prompt cache holds."""
+    names = [grant.tool for grant in process.grants]
+    made = [
+        _tool(spec, process.grants, process.mounts)
+        for name, spec in sorted(tools.items())
+        if any(covers(one, name) for one in names)
+    ]
+    made += [_syscall(name) for name in _syscalls(names, bool(made))]
+    return Offered(tuple(made), sum(_size(one) for one in made))
+
+
+def _syscalls(granted: list[str], has_tools: bool) -> list[str]:
+    names = [name for name in granted if name in SYSCALLS]
+    if {"spawn", "fork", "alarm"} & set(names):
+        names += _WITH_CHILDREN
+    if "alarm" in names:
+        names.append("cancel_alarm")
+    if "add" in names:
+        names.append("list_tasks")
+    if has_tools:
+        names.append("read")
+    return [*dict.fromkeys(names), "exit"]
+
+
+@functools.cache
+def _syscall(name: str) -> ToolOffer:
+    kind = SYSCALLS[name]
+    return ToolOffer(name, " ".join((kind.__doc__ or "").split()), schema_of(name))
+
+
+def _tool(spec: ToolSpec, grants: list[Grant], mounts: tuple[Mount, ...]) -> ToolOffer:
+    mine = [grant for grant in grants if covers(grant.tool, spec.name)]
+    where: dict[str, tuple[str, ...]] = {}
+    if len(mine) == 1:
+        for name, rule in mine[0].where.items():
+            if rule.one_of is not None:
+                where[name] = tuple(shown(value, mounts) if name in spec.paths else value for value in rule.one_of)
+    return ToolOffer(spec.name, spec.description, spec.schema, where)
+
+
+def _size(offer: ToolOffer) -> int:
+    return _sizes(offer.name, offer.description, msgspec.json.encode(offer.schema))
+
+
+@functools.lru_cache(4096)
+def _sizes(name: str, description: str, schema: bytes) -> int:
+    return len(name) + len(description) + len(schema)
+
+
+def place(effect: StartTool) -> Place:
+    """The file tree of one tool use: the process's mounts, and inside them no more than the grant's paths."""
+    return Place(tuple(_mount(mount, effect.only) for mount in effect.mounts))
+
+
+def _mount(mount: Mount, only: tuple[str, ...]) -> PlaceMount:
+    root = anchored(mount, "")
+    inside = tuple(path[len(root) :].lstrip("/") for path in only if is_under(path, root))
+    return PlaceMount(mount.name, mount.folder, mount.mode, mount.beneath, tuple(path for path in inside if path))

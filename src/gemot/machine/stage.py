@@ -1,0 +1,145 @@
+"""The stage: where effects are carried out. Models are called, tools run, values are read; each ends in one `Done`."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+
+from gemot.abi import limits
+from gemot.abi.effects import AskModel, ReadValue, StartTool
+from gemot.abi.events import Done, Failure, Replied, Value
+from gemot.abi.labels import Label
+from gemot.abi.messages import Request
+from gemot.drivers.kit import Tool, ToolError
+from gemot.drivers.place import Place
+from gemot.journal.contract import Journal, JournalError
+from gemot.models.port import Model, ModelFailed
+
+Outcome = Value | Failure | Replied
+TOOLS_AT_ONCE = 32
+"""Tool uses that run at the same time on one machine; more wait for their turn."""
+
+
+class Stage:
+    """``report`` is told each `Done`; ``heard`` each piece of text a model says."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        tools: dict[str, Tool],
+        open_model: Callable[[str], Model],
+        now: Callable[[], int],
+        report: Callable[[Done], None],
+        heard: Callable[[int, str], None],
+    ) -> None:
+        self._journal, self._tools, self._open_model = journal, tools, open_model
+        self._now, self._report, self._heard = now, report, heard
+        self._models: dict[str, Model] = {}
+        self._running: dict[int, asyncio.Task[None]] = {}
+        self._kinds: dict[int, str] = {}
+        self._threads: ThreadPoolExecutor | None = None
+
+    def ask(self, effect: AskModel, request: Request) -> None:
+        self._begin(effect.effect, "model", effect.millis_max, self._generate(effect, request))
+
+    def use(self, effect: StartTool, place: Place) -> None:
+        self._begin(effect.effect, "tool", effect.millis_max, self._use(effect, place))
+
+    def read(self, effect: ReadValue) -> None:
+        async def fetch() -> Outcome:
+            try:
+                return Value(self._journal.value(effect.digest, effect.start, effect.length))
+            except JournalError as error:
+                return Failure("failed", str(error))
+
+        self._begin(effect.effect, "read", 60_000, fetch())
+
+    def stop(self, effect: int) -> None:
+        """Give work up. It still reports, so that its time is booked."""
+        task = self._running.get(effect)
+        if task is not None:
+            task.cancel()
+
+    @property
+    def busy(self) -> int:
+        return len(self._running)
+
+    def model(self, name: str) -> Model:
+        """The model of this name, opened once. Raises :class:`ModelFailed`."""
+        if name not in self._models:
+            self._models[name] = self._open_model(name)
+        return self._models[name]
+
+    def _begin(self, effect: int, kind: str, millis_max: int, work: Any) -> None:
+        self._kinds[effect] = kind
+        self._running[effect] = asyncio.get_running_loop().create_task(self._carry_out(effect, kind, millis_max, work))
+
+    async def _carry_out(self, effect: int, kind: str, millis_max: int, work: Any) -> None:
+        began = time.monotonic()
+        outcome: Outcome
+        try:
+            async with asyncio.timeout(millis_max / 1000):
+                outcome = await work
+        except TimeoutError:
+            unsure = " It may or may not have had its effect: look before you try again." if kind == "tool" else ""
+            outcome = Failure("deadline", f"gave no result within {millis_max / 1000:g} s.{unsure}")
+        except asyncio.CancelledError:
+            outcome = Failure("failed", "given up")
+        except (ModelFailed, ToolError) as error:
+            outcome = Failure("failed", str(error))
+        except msgspec.ValidationError as error:
+            outcome = Failure("malformed", str(error))
+        except Exception as error:  # noqa: BLE001 - the edge: whatever a driver or a provider's library does becomes an answer
+            outcome = Failure("failed", f"{type(error).__name__}: {error}")
+        del self._running[effect]
+        self._report(Done(self._now(), effect, outcome, int((time.monotonic() - began) * 1000)))
+
+    async def _generate(self, effect: AskModel, request: Request) -> Outcome:
+        model = self.model(effect.model)
+        return Replied(await model.generate(request, lambda text: self._heard(effect.pid, text)))
+
+    async def _use(self, effect: StartTool, place: Place) -> Outcome:
+        tool = self._tools.get(effect.tool)
+        if tool is None:
+            return Failure("unknown", f"{effect.tool} is not installed any more")
+        arguments = tool.decode(msgspec.json.encode(effect.arguments))
+        if tool.place is not None:
+            arguments[tool.place] = place
+        if inspect.iscoroutinefunction(tool.function):
+            result = await tool.function(**arguments)
+        elif tool.spec.effect == "computes":
+            result = tool.function(**arguments)
+        else:
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(TOOLS_AT_ONCE, "gemot-tool")
+            result = await asyncio.get_running_loop().run_in_executor(self._threads, lambda: tool.function(**arguments))
+        text = result if isinstance(result, str) else msgspec.json.encode(result).decode()
+        return self._kept(text, Label((f"tool:{effect.tool}",)))
+
+    def _kept(self, text: str, label: Label) -> Value:
+        """Small results are their text; large ones go to the store and are named by their digest."""
+        if len(text) <= limits.INLINE_CHARS_MAX:
+            return Value(text, label=label)
+        return Value(text[: limits.PREVIEW_CHARS], self._journal.put_value(text), len(text), label)
+
+    async def close(self, grace_seconds: float) -> None:
+        """Let running tools end for ``grace_seconds``; give up the rest."""
+        for effect, task in list(self._running.items()):
+            if self._kinds.get(effect) != "tool":
+                task.cancel()
+        if self._running:
+            await asyncio.wait(list(self._running.values()), timeout=grace_seconds)
+        for task in list(self._running.values()):
+            task.cancel()
+        if self._running:
+            await asyncio.wait(list(self._running.values()), timeout=1)
+        for model in self._models.values():
+            await model.close()
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)

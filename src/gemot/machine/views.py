@@ -1,0 +1,87 @@
+"""Views: what people see of the process table. Plain data, made from the kernel's tables on request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from gemot.abi.answers import Outcome, State
+from gemot.abi.effects import Asked
+from gemot.abi.grants import Budget
+from gemot.abi.syscalls import Call, Wait, name_of
+from gemot.kernel import Kernel
+from gemot.kernel.authority import listed
+from gemot.kernel.ledger import Means, add
+from gemot.kernel.process import Process
+
+
+class ProcessView(Struct, frozen=True, omit_defaults=True):
+    """One row of `gemot ps`. ``state`` is ``asleep`` where the tree waits to be resumed. ``tree_spent`` counts the process
+    and all of its descendants; ``spent`` the process alone."""
+
+    pid: int
+    parent: int
+    root: int
+    name: str
+    program: str
+    model: str
+    state: State | str
+    doing: str
+    brief: str
+    spent: Budget
+    tree_spent: Budget
+    left: Budget
+    grants: str = ""
+    outcome: Outcome | None = None
+
+
+def process_views(kernel: Kernel, *, root: int | None = None) -> list[ProcessView]:
+    """Every process that the kernel knows, in the order of their pids."""
+    chosen = [process for process in kernel.processes.values() if root is None or process.root == root]
+    below: dict[int, Means] = {process.pid: Means() for process in chosen}
+    for process in reversed(chosen):
+        add(below[process.pid], process.spent)
+        if process.parent in below:
+            add(below[process.parent], below[process.pid])
+    return [_view(kernel, process, below[process.pid]) for process in chosen]
+
+
+def _view(kernel: Kernel, process: Process, total: Means) -> ProcessView:
+    return ProcessView(
+        pid=process.pid,
+        parent=process.parent,
+        root=process.root,
+        name=process.name,
+        program=process.program.name,
+        model=process.models[0],
+        state="asleep" if process.alive and process.root in kernel.asleep else process.state,
+        doing=_doing(process),
+        brief=process.brief,
+        spent=process.spent.frozen(),
+        tree_spent=total.frozen(),
+        left=process.left.frozen(),
+        grants=listed(process.grants, process.mounts) if process.alive else "",
+        outcome=process.outcome,
+    )
+
+
+def _doing(process: Process) -> str:
+    match process.syscall:
+        case None:
+            return ""
+        case Call(uses):
+            return ", ".join(use.tool for use in uses)
+        case Wait(children):
+            return f"wait for {', '.join(map(str, children))}" if children else "wait"
+        case syscall:
+            return name_of(syscall)
+
+
+def ask_views(kernel: Kernel) -> list[Asked]:
+    return [opened.asked for opened in kernel.asks.values()]
+
+
+def budget_words(budget: Budget) -> dict[str, Any]:
+    return msgspec.to_builtins(budget)

@@ -1,0 +1,218 @@
+"""One provider's client, and one attempt at a reply through it. Imported with the first call to a provider."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+from ipaddress import ip_address
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import httpx2
+from pydantic_ai import direct
+from pydantic_ai import exceptions as failures
+from pydantic_ai import messages as wire
+from pydantic_ai.exceptions import UnsupportedSettingWarning
+from pydantic_ai.models import Model as WireModel
+from pydantic_ai.models import StreamedResponse
+from pydantic_ai.profiles.openai import OpenAIModelProfile
+
+from gemot.abi.messages import Reply, Request, ToolRequest, Usage
+from gemot.models.catalogue import Provider, shown_url
+from gemot.models.port import Heard, ModelFailed
+from gemot.models.prices import cost_usd_micros
+from gemot.models.repairing import repaired
+from gemot.models.retrying import Trouble
+from gemot.models.translating import Translation
+
+CONNECT_SECONDS = 10.0
+WORDS_MAX = 400
+"""How much of a provider's own error message is passed on."""
+
+# A temperature that a reasoning model doesn't take is left out; that is no news for a person's terminal.
+warnings.filterwarnings("ignore", category=UnsupportedSettingWarning)
+
+
+class Connection:
+    """A client for ``model`` at ``url``; belongs to the event loop it is first used on.
+
+    ``remembers_as`` is the name under which extras are kept: two servers never see each other's.
+    """
+
+    def __init__(self, provider: Provider, model: str, url: str, key: str | None, remembers_as: str) -> None:
+        self.provider = provider
+        self.model = model
+        self.url = shown_url(url)
+        self.remembers_as = remembers_as
+        self._key = key
+        self._http = httpx2.AsyncClient(
+            timeout=httpx2.Timeout(connect=CONNECT_SECONDS, read=provider.silence_seconds, write=60.0, pool=None),
+            limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100),
+            trust_env=not _is_here(url),  # a proxy from the environment can't reach this computer's own servers
+        )
+        self._wire = self._wire_model(url)
+
+    def _wire_model(self, url: str) -> WireModel[Any]:
+        key = self._key or "none"
+        if self.provider.family == "anthropic":
+            from pydantic_ai.models.anthropic import AnthropicModel
+            from pydantic_ai.providers.anthropic import AnthropicProvider
+
+            return AnthropicModel(
+                self.model, provider=AnthropicProvider(api_key=key, base_url=url, http_client=self._http)
+            )
+        if self.provider.family == "google":
+            from pydantic_ai.models.google import GoogleModel
+            from pydantic_ai.providers.google import GoogleProvider
+
+            return GoogleModel(self.model, provider=GoogleProvider(api_key=key, base_url=url, http_client=self._http))
+        from openai import AsyncOpenAI
+        from pydantic_ai.models.openai import OpenAIChatModel
+        from pydantic_ai.providers.ollama import OllamaProvider
+        from pydantic_ai.providers.openai import OpenAIProvider
+        from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
+
+        client = AsyncOpenAI(api_key=key, base_url=url, http_client=self._http, max_retries=0)
+        # A stream without a finish reason broke off. Only OpenAI's own servers all know the newer name of max_tokens.
+        profile = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
+        if self.provider.name == "openai":
+            return OpenAIChatModel(self.model, provider=OpenAIProvider(openai_client=client), profile=profile)
+        client.organization = client.project = None  # read from OpenAI's variables, and not for other people's servers
+        profile["openai_chat_supports_max_completion_tokens"] = False
+        if self.provider.name == "ollama":
+            return OpenAIChatModel(self.model, provider=OllamaProvider(openai_client=client), profile=profile)
+        return OpenAIChatModel(
+            self.model, provider=OpenAICompatibleProvider(self.provider.name, openai_client=client), profile=profile
+        )
+
+    async def ask(self, request: Request, heard: Heard) -> Reply:
+        """One attempt. Raises :class:`Trouble` where another may go better, :class:`ModelFailed` where not."""
+        translation = Translation(
+            request, repaired(request.messages), self.provider.family, self.remembers_as, self._wire.system
+        )
+        with self._failures_explained():
+            async with direct.model_request_stream(
+                self._wire,
+                translation.messages(),
+                model_settings=cast(Any, translation.settings()),
+                model_request_parameters=translation.parameters(),
+                instrument=False,
+            ) as stream:
+                await _listen(stream, heard)
+                response = stream.get()
+        if response.finish_reason is None and not (response.provider_details or {}).get("finish_reason"):
+            raise Trouble("the reply broke off in the middle")
+        return self._reply(translation, response)
+
+    def _reply(self, translation: Translation, response: wire.ModelResponse) -> Reply:
+        used = response.usage
+        answered = response.model_name or self.model
+        cost = cost_usd_micros(self.provider.name, (self.model, answered), used)
+        parts = translation.parts(response)
+        finish = response.finish_reason or "stop"
+        if finish == "stop" and any(isinstance(part, ToolRequest) for part in parts):
+            finish = "tool_call"  # Google has no word of its own for it
+        return Reply(
+            parts=parts,
+            usage=Usage(used.input_tokens, used.output_tokens, used.cache_read_tokens, cost),
+            model=f"{self.provider.name}:{answered}",
+            finish=finish,
+        )
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    @contextmanager
+    def _failures_explained(self) -> Generator[None]:
+        """The edge where the client libraries' exceptions become ours; none of theirs gets past it."""
+        try:
+            yield
+        except failures.ModelAPIError as error:
+            raise self._explained(error) from None
+        except httpx2.TransportError as error:
+            raise Trouble(f"the connection to {self.url} failed ({_kind(error)})") from None
+        except failures.UnexpectedModelBehavior as error:
+            raise Trouble(f"its reply can't be read ({self._words(error.message)})", garbled=True) from None
+        except failures.UserError as error:
+            raise ModelFailed("refused", f"{self.model} can't be asked that: {self._words(error.message)}") from None
+        except ValueError as error:  # undecodable JSON and unknown shapes, from several libraries under several names
+            raise Trouble(f"its reply can't be read ({self._words(str(error))})", garbled=True) from None
+
+    def _explained(self, error: failures.ModelAPIError) -> Exception:
+        words = self._words(_message(error.body) or error.message)
+        status = error.status_code if isinstance(error, failures.ModelHTTPError) else None
+        if isinstance(error, failures.ModelQuotaExceededError):
+            return self._refused(status, words, "Its credit or quota is used up: top it up, or name another model.")
+        if isinstance(error, failures.ModelConnectionError):
+            return Trouble(f"the connection to {self.url} failed ({words})")
+        if status is None:
+            if isinstance(error, failures.ModelRequestRejectedError):
+                return self._refused(None, words, _advice(None, self.provider))
+            broke_off = error.in_stream or "finish_reason" in error.message
+            what = "the reply broke off in the middle" if broke_off else "its reply can't be read"
+            return Trouble(f"{what} ({words})", garbled=not broke_off)
+        if status in (408, 409, 425, 429) or status >= 500:
+            return Trouble(f"it answered {status} ({words})", retry_after_seconds=error.retry_after)
+        return self._refused(status, words, _advice(status, self.provider))
+
+    def _refused(self, status: int | None, words: str, advice: str) -> ModelFailed:
+        said = f" with status {status}" if status else ""
+        who = f"{self.provider.name}:{self.model} at {self.url}"
+        return ModelFailed("refused", f"{who} refused the request{said}: {words} {advice}".strip())
+
+    def _words(self, text: str) -> str:
+        """A provider's words without anything that is, or looks like, a key: providers do quote them."""
+        if self._key:
+            text = text.replace(self._key, "[key]")
+        text = re.sub(r"\b(?:sk-|AIza)[\w*.-]{6,}", "[key]", text)
+        text = " ".join(text.split())
+        return text if len(text) <= WORDS_MAX else text[:WORDS_MAX] + "..."
+
+
+async def _listen(stream: StreamedResponse, heard: Heard) -> None:
+    async for event in stream:
+        if isinstance(event, wire.PartStartEvent) and isinstance(event.part, wire.TextPart):
+            text = event.part.content
+        elif isinstance(event, wire.PartDeltaEvent) and isinstance(event.delta, wire.TextPartDelta):
+            text = event.delta.content_delta
+        else:
+            continue
+        if text:
+            heard(text)
+
+
+def _advice(status: int | None, provider: Provider) -> str:
+    if status in (401, 403):
+        return f"Check the key in {' or '.join(provider.keys)}, and what it may use."
+    if status == 404:
+        return "Check the model's name and the address."
+    if status == 413:
+        return "Show it less: a smaller reading, or a model with a bigger window."
+    return "The request has to change before it is sent again."
+
+
+def _message(body: object) -> str | None:
+    """The sentence in an error body; every provider wraps it in its own way."""
+    if isinstance(body, dict):
+        inner = cast(dict[str, Any], body)
+        if "error" in inner:
+            return _message(inner["error"])
+        message = inner.get("message")
+        return message if isinstance(message, str) else None
+    return body if isinstance(body, str) else None
+
+
+def _kind(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def _is_here(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,78 @@
+"""Tool names and schemas as providers take them: no slash in a name, no references in a schema. Reversible."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from hashlib import blake2s
+from typing import Any, cast
+
+LENGTH_MAX = 64
+
+
+class ToolNames:
+    """Both directions between our names (``files/read``) and the names on one request's wire (``files__read``)."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._wire: dict[str, str] = {}
+        self._ours: dict[str, str] = {}
+        for name in names:
+            self.wire(name)
+
+    def wire(self, name: str) -> str:
+        known = self._wire.get(name)
+        if known is None:
+            known = _plain(name)
+            if len(known) > LENGTH_MAX or known in self._ours:
+                known = f"{known[: LENGTH_MAX - 9]}_{blake2s(name.encode(), digest_size=4).hexdigest()}"
+            self._wire[name] = known
+            self._ours[known] = name
+        return known
+
+    def ours(self, wire: str) -> str:
+        """Our name for what a model wrote; a name that nobody offered comes back as it was written."""
+        return self._ours.get(wire, wire)
+
+
+def _plain(name: str) -> str:
+    plain = re.sub(r"[^A-Za-z0-9_-]", "_", name.replace("/", "__"))
+    return plain if re.match(r"[A-Za-z_]", plain) else f"_{plain}"
+
+
+def self_contained(schema: dict[str, Any]) -> dict[str, Any]:
+    """``schema`` with its local references written out, as an object with properties.
+
+    Local model servers and older provider models ignore or refuse ``$defs``. A schema that contains itself is written
+    out once; deeper than that the model is told in words, and the trap still checks against the whole schema.
+    """
+    plain = cast(dict[str, Any], _written_out(schema, schema, ()))
+    plain.pop("$defs", None)
+    plain.pop("definitions", None)
+    plain.setdefault("type", "object")
+    plain.setdefault("properties", {})
+    return plain
+
+
+def _written_out(node: Any, root: dict[str, Any], within: tuple[str, ...]) -> Any:
+    if isinstance(node, list):
+        return [_written_out(item, root, within) for item in cast(list[Any], node)]
+    if not isinstance(node, dict):
+        return node
+    node = cast(dict[str, Any], node)
+    reference = node.get("$ref")
+    if not isinstance(reference, str) or not reference.startswith("#/"):
+        return {key: _written_out(value, root, within) for key, value in node.items()}
+    target: Any = root
+    for step in reference[2:].split("/"):
+        key = step.replace("~1", "/").replace("~0", "~")
+        if not isinstance(target, dict) or key not in target:
+            return node  # it points nowhere: the provider says so better than we would
+        target = cast(dict[str, Any], target)[key]
+    if reference in within:
+        kind = cast(dict[str, Any], target).get("type", "object") if isinstance(target, dict) else "object"
+        return {"type": kind, "description": "Of the same form again."}
+    beside = {key: value for key, value in node.items() if key != "$ref"}
+    written = _written_out(target, root, (*within, reference))
+    if not isinstance(written, dict):
+        return written
+    return cast(dict[str, Any], written) | cast(dict[str, Any], _written_out(beside, root, within))

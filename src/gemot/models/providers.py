@@ -1,0 +1,138 @@
+"""Models behind other people's servers. Light until the first call: the client libraries are imported then."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random as chance
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from gemot.abi.messages import Reply, Request
+from gemot.models.catalogue import PROVIDERS, Provider, installed, key_of, shown_url, url_of, window_tokens
+from gemot.models.choosing import chosen
+from gemot.models.port import Heard, ModelFailed
+from gemot.models.retrying import ATTEMPTS_MAX, retried
+
+if TYPE_CHECKING:
+    from gemot.models.connection import Connection
+
+BROKE_OFF = "\n[the reply broke off; asking again]\n"
+"""Told to people who watch, when words that they have heard are not part of the reply."""
+
+_IMPORTING = threading.Lock()
+"""Two threads that import packages with circular imports at once can see half of a module."""
+
+
+class ProviderModel:
+    """A model at a provider: streams, retries, counts; keeps gemot's own form inside and the wire's outside.
+
+    ``provider`` is a key of :data:`PROVIDERS`; ``model`` the name the provider knows it by. ``url`` and ``key`` win
+    over the environment. ``sleep`` and ``random`` (0 to 1) are for tests. The key is in no repr and no error.
+    """
+
+    def __init__(
+        self,
+        provider: str,
+        model: str,
+        *,
+        name: str | None = None,
+        url: str | None = None,
+        key: str | None = None,
+        tokens_max: int | None = None,
+        attempts_max: int = ATTEMPTS_MAX,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        random: Callable[[], float] = chance.random,
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
+        self._provider = PROVIDERS[provider]
+        self._model = model
+        self._url = (url or url_of(self._provider, environment)).rstrip("/")
+        self.name = name or f"{provider}:{model}"
+        self.tokens_max = tokens_max or window_tokens(self._provider, model, environment)
+        self._key = key
+        self._environment = environment
+        self._attempts_max = attempts_max
+        self._sleep = sleep
+        self._random = random
+        self._connection: Connection | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._opening = asyncio.Lock()
+
+    def __repr__(self) -> str:
+        return f"ProviderModel({self.name!r}, url={shown_url(self._url)!r})"
+
+    async def generate(self, request: Request, heard: Heard) -> Reply:
+        """The model's reply. Raises :class:`ModelFailed`; cancelling closes the connection."""
+        if request.choose:
+            return await chosen(self._ask, request, heard, self.name)
+        return await self._ask(request, heard)
+
+    async def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    async def _ask(self, request: Request, heard: Heard) -> Reply:
+        connection = await self._open()
+        heard_some = False
+
+        def listening(text: str) -> None:
+            nonlocal heard_some
+            heard_some = True
+            heard(text)
+
+        async def attempt() -> Reply:
+            nonlocal heard_some
+            if heard_some:
+                heard(BROKE_OFF)
+                heard_some = False
+            return await connection.ask(request, listening)
+
+        return await retried(
+            attempt, who=self.name, sleep=self._sleep, random=self._random, attempts_max=self._attempts_max
+        )
+
+    async def _open(self) -> Connection:
+        async with self._opening:
+            loop = asyncio.get_running_loop()
+            if self._connection is None or self._loop is not loop:
+                key = self._key or key_of(self._provider, self._environment)
+                _check_ready(self._provider, self.name, key)
+                # In a thread: the client libraries take seconds to import, and other processes go on meanwhile.
+                self._connection = await asyncio.to_thread(self._connect, key)
+                self._loop = loop
+            return self._connection
+
+    def _connect(self, key: str | None) -> Connection:
+        try:
+            with _IMPORTING:
+                from gemot.models.connection import Connection
+
+                return Connection(self._provider, self._model, self._url, key, self._remembers_as())
+        except ImportError as error:
+            raise _not_installed(self._provider, self.name, str(error)) from error
+
+    def _remembers_as(self) -> str:
+        if self._provider.url:
+            return self._provider.name
+        return f"{self._provider.name}@{urlsplit(shown_url(self._url)).netloc}"
+
+
+def _check_ready(provider: Provider, name: str, key: str | None) -> None:
+    if not installed(provider):
+        raise _not_installed(provider, name, "")
+    if provider.key_needed and key is None:
+        names = " or ".join(provider.keys)
+        raise ModelFailed(
+            "missing", f"{name} needs a key: set {names} in the environment. `gemot models` lists others."
+        )
+
+
+def _not_installed(provider: Provider, name: str, why: str) -> ModelFailed:
+    because = f" ({why})" if why else ""
+    return ModelFailed(
+        "missing", f"{name} needs packages that are not installed{because}: pip install gemot[{provider.extra}]"
+    )

@@ -1,0 +1,185 @@
+"""The AI program: ask the model, do what it requests, show it the results, until it exits.
+
+All AI programs (solo, planner, runner, and anyone's Markdown file) are this one fold with another text. Its state is the
+reading and the requests of the last reply that are not answered yet.
+
+Text never ends a run: a reply that requests nothing is answered with how to go on, and after two such in a row the
+process fails and says so.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import msgspec
+
+from gemot.abi.answers import Answer, Born, Cancelled, Error, Mail, Ok, Returned
+from gemot.abi.messages import Message, Reply, Text, ToolRequest, ToolResult
+from gemot.abi.syscalls import Call, Exit, Generate, Syscall, ToolUse, name_of
+from gemot.programs.port import Fault, Start
+from gemot.programs.reading import Reading
+from gemot.programs.replying import ENDINGS, Malformed, decode, requests
+
+SILENT_REPLIES_MAX = 2
+
+NUDGE = (
+    "Nothing was requested, so nothing happened. If you are done, call exit with your result; "
+    "if not, call the tool that does the next step."
+)
+
+
+class Conversation:
+    """``instructions`` is the system text, already rendered."""
+
+    def __init__(self, instructions: str) -> None:
+        self._instructions = instructions
+        self._reading = Reading()
+        self._queue: deque[ToolRequest] = deque()
+        self._results: list[ToolResult] = []
+        self._asked: list[ToolRequest] = []
+        """The requests that the pending syscall stands for."""
+        self._pending: Syscall | None = None
+        self._silent = 0
+        self._mail: list[Mail] = []
+
+    def fork(self) -> Conversation:
+        twin = Conversation(self._instructions)
+        twin._reading = self._reading.fork()
+        twin._queue, twin._results, twin._asked = deque(self._queue), list(self._results), list(self._asked)
+        twin._pending, twin._silent, twin._mail = self._pending, self._silent, list(self._mail)
+        return twin
+
+    @property
+    def size_chars(self) -> int:
+        return self._reading.size_chars
+
+    def reading(self, generate: Generate) -> tuple[Message, ...]:
+        return self._reading.messages()
+
+    def absorb(self, entry: Start | Answer) -> None:
+        if isinstance(entry, Start):
+            self._reading.add(Message("system", (Text(self._instructions),)))
+            self._reading.add(Message("user", (Text(entry.brief),)))
+            return
+        self._mail.extend(entry.mail)
+        if isinstance(self._pending, Generate):
+            self._absorb_reply(entry)
+        else:
+            self._absorb_results(entry)
+        if not self._queue:
+            self._close_turn()
+
+    def _absorb_reply(self, entry: Answer) -> None:
+        match entry:
+            case Ok(Reply() as reply):
+                self._reading.add(Message("model", reply.parts))
+                self._queue.extend(requests(reply))
+                self._silent = 0 if self._queue else self._silent + 1
+                if not self._queue and self._silent < SILENT_REPLIES_MAX:
+                    self._reading.add(Message("user", (Text(NUDGE),)))
+            case Error(_, message):
+                self._failed = message
+            case Cancelled():
+                pass
+            case _:
+                raise Fault(f"a model's reply was expected, not {entry!r:.200}")
+
+    _failed = ""
+
+    def _absorb_results(self, entry: Answer) -> None:
+        match entry:
+            case Ok(Born(0, brief)):
+                self._become_child(brief)
+            case Ok(value) if isinstance(self._pending, Call):
+                for request, returned in zip(self._asked, value, strict=True):
+                    self._results.append(ToolResult(request.id, request.name, result_text(returned), returned.ok))
+            case Ok(value):
+                self._answer_asked(plain(value), True)
+            case Error(rule, message):
+                self._answer_asked(f"refused ({rule}): {message}", False)
+            case Cancelled(reason):
+                self._answer_asked(f"cancelled: {reason}", False)
+        self._asked = []
+
+    def _become_child(self, brief: str) -> None:
+        """The same syscall, the other answer: this is the fork, and the parent's other requests are not its own."""
+        self._answer_asked(
+            f"You are the child now, with all you know so far. Your own task:\n{brief}\nExit with its result.", True
+        )
+        for request in self._queue:
+            self._results.append(ToolResult(request.id, request.name, "not done by you: your parent does this", False))
+        self._queue.clear()
+
+    def _answer_asked(self, text: str, ok: bool) -> None:
+        self._results.extend(ToolResult(request.id, request.name, text, ok) for request in self._asked)
+
+    def _close_turn(self) -> None:
+        """All requests of the reply are answered: show the results, then what came meanwhile."""
+        if self._results:
+            self._reading.add(Message("tool", tuple(self._results)))
+            self._results = []
+        if self._mail:
+            self._reading.add(Message("user", tuple(Text(letter(mail)) for mail in self._mail)))
+            self._mail = []
+            self._silent = 0
+
+    def decide(self) -> Syscall:
+        self._pending = syscall = self._next()
+        return syscall
+
+    def _next(self) -> Syscall:
+        if self._failed:
+            return Exit(failed=self._failed)
+        uses: list[ToolUse] = []
+        while self._queue:
+            request = self._queue[0]
+            try:
+                wanted = decode(request)
+            except Malformed as error:
+                if uses:
+                    break
+                self._queue.popleft()
+                self._results.append(ToolResult(request.id, request.name, f"malformed: {error}", False))
+                continue
+            if not isinstance(wanted, ToolUse):
+                if uses:
+                    break
+                self._queue.popleft()
+                self._asked = [request]
+                if name_of(wanted) in ENDINGS:
+                    self._queue.clear()
+                return wanted
+            self._queue.popleft()
+            self._asked.append(request)
+            uses.append(wanted)
+        if uses:
+            return Call(tuple(uses))
+        self._close_turn()
+        if self._silent >= SILENT_REPLIES_MAX:
+            return Exit(
+                failed="the model stopped requesting anything without calling exit; its last words are in the log"
+            )
+        return Generate()
+
+
+def plain(value: Any) -> str:
+    """An answer as a model reads it: text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def result_text(returned: Returned) -> str:
+    if not returned.ok:
+        return f"{returned.rule}: {returned.text}"
+    handle = returned.handle
+    if handle is None:
+        return returned.text
+    return (
+        f"{handle.preview}\n[the first {len(handle.preview)} of {handle.size_chars} characters; "
+        f"the rest is handle {handle.number}: read(handle={handle.number}, start={len(handle.preview)})]"
+    )
+
+
+def letter(mail: Mail) -> str:
+    sender = {0: "the person", -1: "the kernel"}.get(mail.sender, f"process {mail.sender}")
+    return f"[message from {sender}]\n{mail.text}"

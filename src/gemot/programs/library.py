@@ -1,0 +1,183 @@
+"""Where programs are found, and how a Markdown file becomes one.
+
+A program is a Markdown file: TOML between ``+++`` lines, then the text that instructs the model.
+
+    +++
+    name = "runner"
+    description = "Does one task."
+    grants = ["files/*", { tool = "files/write", where = { path = { under = "out" } } }]
+    +++
+    You are $name ...
+
+The text is a strict template: ``$name``, ``$pid``, ``$files`` and the program's own parameters; any other variable is an
+error when the file is read, not when it runs. ``$$`` is a dollar sign.
+
+They are looked for in the package, the person's configuration folder and the project's ``.gemot/programs``; a later one
+replaces an earlier one of the same name. A Python file there may hold native programs made with ``@program``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import string
+import sys
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from gemot.abi.grants import Grant
+from gemot.abi.programs import ProgramSpec
+from gemot.programs.conversation import Conversation
+from gemot.programs.native import Native, NativeProcess
+from gemot.programs.port import Fault, Program, Start
+
+SHIPPED = Path(__file__).parent / "shipped"
+VARIABLES = frozenset({"name", "pid", "files"})
+FENCE = "+++"
+
+
+class ProgramError(Exception):
+    """A program file can't be used; the message says where and why."""
+
+
+class _Front(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    description: str
+    grants: tuple[str | Grant, ...] = ()
+    model: str = ""
+    dialect: Literal["native"] = "native"
+    parameters: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Text:
+    """An AI program: its spec and its template."""
+
+    spec: ProgramSpec
+    template: str
+
+
+@dataclass(frozen=True)
+class Library:
+    """All programs that this machine knows, by name."""
+
+    texts: dict[str, Text]
+    natives: dict[str, Native]
+
+    def specs(self) -> tuple[ProgramSpec, ...]:
+        both: dict[str, Text | Native] = {**self.texts, **self.natives}
+        return tuple(both[name].spec for name in sorted(both))
+
+    def start(self, spec: ProgramSpec, text: str, start: Start) -> Program:
+        """A process of a program, told its start. ``text`` is the template the journal kept for it (AI programs)."""
+        if spec.kind == "native":
+            native = self.natives.get(spec.name)
+            if native is None:
+                raise Fault(f"the native program {spec.name} is not installed here any more")
+            if native.spec.digest != spec.digest:
+                raise Fault(
+                    f"the native program {spec.name} has changed since this process began; end it, or bring the old version back"
+                )
+            process: Program = NativeProcess(native)
+        else:
+            process = Conversation(rendered(text, start))
+        process.absorb(start)
+        return process
+
+
+def parse(text: str, where: str) -> Text:
+    """A program file's text -> the program. Raises :class:`ProgramError`."""
+    lines = text.split("\n")
+    if lines[0].strip() != FENCE or FENCE not in [line.strip() for line in lines[1:]]:
+        raise ProgramError(
+            f"{where}: a program begins with a line {FENCE}, then TOML, then a line {FENCE}, then its text"
+        )
+    end = next(index for index, line in enumerate(lines[1:], 1) if line.strip() == FENCE)
+    try:
+        front = msgspec.convert(tomllib.loads("\n".join(lines[1:end])), _Front)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise ProgramError(f"{where}: {error}") from error
+    body = "\n".join(lines[end + 1 :]).strip()
+    template = string.Template(body)
+    known = VARIABLES | set(front.parameters)
+    if not template.is_valid():
+        raise ProgramError(f"{where}: there is a lone $ in the text; write $$ for a dollar sign")
+    unknown = sorted(set(template.get_identifiers()) - known)
+    if unknown:
+        raise ProgramError(
+            f"{where}: the text uses ${unknown[0]}, which nothing fills in; it can use {', '.join('$' + one for one in sorted(known))}"
+        )
+    parameters = (
+        {
+            "type": "object",
+            "properties": front.parameters,
+            "required": list(front.parameters),
+            "additionalProperties": False,
+        }
+        if front.parameters
+        else {}
+    )
+    spec = ProgramSpec(
+        name=front.name,
+        description=front.description,
+        kind="ai",
+        digest=hashlib.sha256(body.encode()).hexdigest(),
+        grants=tuple(Grant(one) if isinstance(one, str) else one for one in front.grants),
+        model=front.model,
+        dialect=front.dialect,
+        parameters=parameters,
+        inline_mail=True,
+    )
+    return Text(spec, body)
+
+
+def rendered(template: str, start: Start) -> str:
+    values = {"name": start.name, "pid": str(start.pid), "files": start.files}
+    return string.Template(template).substitute(
+        {**{key: str(value) for key, value in start.arguments.items()}, **values}
+    )
+
+
+def natives_in(path: Path) -> Iterable[Native]:
+    """The native programs of a Python file."""
+    name = f"gemot_program_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ProgramError(f"{path} can't be loaded as Python")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # whatever a stranger's file does when it is loaded, it is that file's failure
+        raise ProgramError(f"{path}: {type(error).__name__}: {error}") from error
+    return [value for value in vars(module).values() if isinstance(value, Native)]
+
+
+def load(folders: Iterable[Path], extra: Iterable[Native] = ()) -> Library:
+    """Read all programs of the package, then of ``folders`` in order, then ``extra``. Raises :class:`ProgramError`."""
+    from gemot.programs.shipped import natives
+
+    texts: dict[str, Text] = {}
+    by_name: dict[str, Native] = {native.spec.name: native for native in natives()}
+    for folder in (SHIPPED, *folders):
+        for path in sorted(folder.glob("*.md")):
+            try:
+                text = parse(path.read_text(encoding="utf-8"), str(path))
+            except (OSError, UnicodeDecodeError) as error:
+                raise ProgramError(f"{path} can't be read: {error}") from error
+            texts[text.spec.name] = text
+            by_name.pop(text.spec.name, None)
+        if folder != SHIPPED:
+            for path in sorted(folder.glob("*.py")):
+                for native in natives_in(path):
+                    by_name[native.spec.name] = native
+                    texts.pop(native.spec.name, None)
+    for native in extra:
+        by_name[native.spec.name] = native
+        texts.pop(native.spec.name, None)
+    return Library(texts, by_name)

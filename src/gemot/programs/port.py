@@ -1,0 +1,54 @@
+"""The port of every program: a fold over its log. It is told entries and decides the next syscall; it touches nothing else.
+
+That makes fork, rewind, migration, hibernation and recovery one operation: fold a prefix of a log.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from gemot.abi.answers import Answer
+from gemot.abi.messages import Message
+from gemot.abi.syscalls import Generate, Syscall
+
+
+class Start(Struct, frozen=True):
+    """The first entry of a log: who the process is and what it was told. ``files`` says in words what it sees of the disk."""
+
+    pid: int
+    name: str
+    brief: str
+    arguments: dict[str, Any]
+    files: str
+
+
+class Program(Protocol):
+    """``absorb`` an entry, then ``decide``; both are deterministic. Raising means a fault: the process dies, its parent learns."""
+
+    def absorb(self, entry: Start | Answer) -> None: ...
+
+    def decide(self) -> Syscall: ...
+
+    def fork(self) -> Program:
+        """A program with the same log so far, to be told entries of its own. Cost does not depend on the log's length
+        where the program can help it."""
+        ...
+
+    def reading(self, generate: Generate) -> tuple[Message, ...]:
+        """What the model is shown for this `generate`."""
+        ...
+
+    @property
+    def size_chars(self) -> int:
+        """The length of the reading, for estimates."""
+        ...
+
+
+class Fault(Exception):
+    """A program broke a rule. The message says which."""
+
+
+class Divergence(Fault):
+    """Replayed on the same answers, a program made another syscall than its log says: it is not deterministic, or it changed."""

@@ -1,0 +1,108 @@
+"""From a model's words to syscalls: every tool request is an allegation, decoded completely or answered with what is wrong."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, cast
+
+import msgspec
+
+from gemot.abi.messages import Reply, ToolRequest
+from gemot.abi.syscalls import SYSCALLS, Call, Generate, Syscall, ToolUse
+
+REQUESTABLE = {name: kind for name, kind in SYSCALLS.items() if kind not in (Call, Generate)}
+"""The syscalls that a model requests by name. `call` is made by naming a tool, `generate` by going on."""
+
+ENDINGS = frozenset({"exit", "exec"})
+"""After these nothing else of the same reply can be done."""
+
+
+class Malformed(Exception):
+    """The request can't be understood. The message shows the expected form."""
+
+
+def requests(reply: Reply) -> list[ToolRequest]:
+    return [part for part in reply.parts if isinstance(part, ToolRequest)]
+
+
+def decode(request: ToolRequest) -> Syscall | ToolUse:
+    """One request -> the syscall or tool use it stands for. Raises :class:`Malformed`."""
+    text = request.arguments.strip() or "{}"
+    try:
+        if request.name in REQUESTABLE:
+            return msgspec.json.decode(text, type=REQUESTABLE[request.name])
+        arguments: Any = msgspec.json.decode(text)
+    except msgspec.ValidationError as error:
+        raise Malformed(
+            f"the arguments of {request.name} don't fit: {error}. Expected: {_form(request.name)}"
+        ) from error
+    except msgspec.DecodeError as error:
+        raise Malformed(
+            f"the arguments of {request.name} are not JSON ({error}). Write one JSON object{_example(request.name)}"
+        ) from error
+    if not isinstance(arguments, dict):
+        raise Malformed(f"the arguments of {request.name} must be one JSON object, not {type(arguments).__name__}")
+    if "/" not in request.name:
+        near = difflib.get_close_matches(request.name, REQUESTABLE, 2, 0.5)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise Malformed(
+            f"there is nothing called {request.name!r} here{hint} Tools are named driver/tool, e.g. files/read"
+        )
+    return ToolUse(request.name, cast("dict[str, Any]", arguments))
+
+
+def _form(name: str) -> str:
+    return msgspec.json.encode(schema_of(name).get("properties", {})).decode()
+
+
+def _example(name: str) -> str:
+    return f": {_form(name)}" if name in REQUESTABLE else ', e.g. {"path": "notes.md"}'
+
+
+def schema_of(name: str) -> dict[str, Any]:
+    """The JSON schema of a syscall's arguments, without references, as models are shown it."""
+    schema = _schemas.get(name)
+    if schema is None:
+        schema = _schemas[name] = _without_references(REQUESTABLE[name])
+    return schema
+
+
+_schemas: dict[str, dict[str, Any]] = {}
+
+
+def _without_references(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """As short as it can be said: every token of it is paid for at every turn."""
+    (reference,), components = msgspec.json.schema_components([kind])
+
+    def resolve(node: Any) -> Any:
+        if isinstance(node, list):
+            return [resolve(item) for item in cast("list[Any]", node)]
+        if not isinstance(node, dict):
+            return node
+        members = cast("dict[str, Any]", node)
+        if "$ref" in members:
+            return resolve(components[members["$ref"].rsplit("/", 1)[1]])
+        kinds = [one for one in members.get("anyOf", []) if one != {"type": "null"}]
+        if len(kinds) == 1:
+            members = (
+                {key: value for key, value in members.items() if key != "anyOf"}
+                | resolve(kinds[0])
+                | _described(members)
+            )
+        short = {key: resolve(value) for key, value in members.items() if key != "title"}
+        if short.get("default", 0) in (None, "", {}):
+            del short["default"]
+        if not short.get("required", True):
+            del short["required"]
+        if "properties" in short:
+            short.pop("description", None)
+        return short
+
+    def _described(members: dict[str, Any]) -> dict[str, Any]:
+        return {"description": members["description"]} if "description" in members else {}
+
+    schema: dict[str, Any] = resolve(reference)
+    schema["properties"].pop("type", None)
+    if "required" in schema:
+        schema["required"] = [one for one in schema["required"] if one != "type"]
+    return schema

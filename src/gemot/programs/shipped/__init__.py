@@ -1,0 +1,12 @@
+"""The programs that ship: Markdown files for AI programs, Python files for native ones."""
+
+from __future__ import annotations
+
+from gemot.programs.native import Native
+
+
+def natives() -> tuple[Native, ...]:
+    from gemot.programs.shipped.label import label
+    from gemot.programs.shipped.parallel import parallel
+
+    return (parallel, label)

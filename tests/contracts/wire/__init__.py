@@ -1,0 +1,6 @@
+"""Local servers that speak the providers' real wire formats, strictly: for contracts and for journeys."""
+
+from wire.server import KINDS, Kind, Script, WireServer
+from wire.speech import Speech
+
+__all__ = ["KINDS", "Kind", "Script", "Speech", "WireServer"]
