@@ -73,7 +73,8 @@ class Value(Struct, frozen=True, tag="value", omit_defaults=True):
 
 
 class Failure(Struct, frozen=True, tag="failure", omit_defaults=True):
-    """A model or tool could not do it. ``rule`` as in :class:`gemot.abi.answers.Error`."""
+    """A model or tool could not do it. ``rule`` as in :class:`gemot.abi.answers.Error`, or ``given_up``: the machine stopped
+    it, so nobody knows how far it came."""
 
     rule: str
     message: str

@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 
-class Rule(Struct, frozen=True, omit_defaults=True):
+class Rule(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """What one argument of a tool may be. Several fields set: all must hold. None set: anything.
 
     ``one_of``: exactly one of these texts. ``under``: a path inside this folder. ``prefix``: a text that begins so.
@@ -20,7 +20,7 @@ class Rule(Struct, frozen=True, omit_defaults=True):
     chars_max: int | None = None
 
 
-class Grant(Struct, frozen=True, omit_defaults=True):
+class Grant(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """The right to use one tool (``files/read``), all tools of a driver (``files/*``) or a syscall (``spawn``).
 
     ``where`` bounds arguments by name. ``uses`` is how often (None: without bound). ``until_ms`` is when it ends,
@@ -45,7 +45,7 @@ class Mount(Struct, frozen=True, omit_defaults=True):
     beneath: str = ""
 
 
-class MountRequest(Struct, frozen=True, omit_defaults=True):
+class MountRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """What a parent lets a child see of its own tree: ``path`` (in the parent's tree) as the child's mount ``name``."""
 
     path: str = "."
@@ -69,7 +69,7 @@ class Budget(Struct, frozen=True, omit_defaults=True):
     calls: int = 0
 
 
-class BudgetRequest(Struct, frozen=True, omit_defaults=True):
+class BudgetRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """How much of its own budget a parent gives a child; a field left out is a share of what the parent has left."""
 
     tokens: int | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import sqlite3
 import zlib
 from collections.abc import Generator, Iterable, Iterator
@@ -38,13 +39,15 @@ class SqliteJournal:
         self.path = path
         self._synced = True
         try:
+            if writing:
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             target = str(path) if writing else f"{path.absolute().as_uri()}?mode=ro"
             self._db = sqlite3.connect(
                 target, isolation_level=None, uri=not writing, check_same_thread=False, cached_statements=32
             )
             with self._explained():
                 self._open(writing)
-        except sqlite3.OperationalError as error:
+        except (OSError, sqlite3.OperationalError) as error:
             raise JournalError(
                 f"the journal {path} can't be opened: {error}. Check that the folder exists and that you may write to it"
             ) from error

@@ -7,6 +7,7 @@ can't read a rule about ``notes`` as one about its own ``notes``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -16,6 +17,9 @@ from gemot.abi.grants import Grant, Mount, MountRequest, Rule
 from gemot.abi.tools import ToolSpec
 from gemot.kernel.paths import anchored, canonical, is_under, roots, shown
 from gemot.kernel.refusal import Refused
+
+MOUNT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+"""What a mount may be called: a word that is the same on every disk and in every path."""
 
 _RANK = {"ro": 0, "rw": 1}
 
@@ -44,6 +48,10 @@ def _anchor(grant: Grant, mounts: tuple[Mount, ...], tools: Mapping[str, ToolSpe
                 )
             where[name] = rule
             continue
+        if rule.chars_max is not None:
+            raise Refused(
+                "malformed", f"{grant.tool}: {name} is a path; bound it with 'under' or 'one_of', not 'chars_max'"
+            )
         if rule.prefix is not None:
             raise Refused(
                 "malformed",
@@ -51,7 +59,7 @@ def _anchor(grant: Grant, mounts: tuple[Mount, ...], tools: Mapping[str, ToolSpe
             )
         one_of = None if rule.one_of is None else tuple(anchored(*canonical(path, mounts)) for path in rule.one_of)
         under = None if rule.under is None else anchored(*canonical(rule.under, mounts))
-        where[name] = Rule(one_of, under, None, rule.chars_max)
+        where[name] = Rule(one_of, under)
     return msgspec.structs.replace(grant, where=where) if where else grant
 
 
@@ -136,6 +144,28 @@ def used(grant: Grant, times: int | None) -> Grant:
     return msgspec.structs.replace(grant, uses=max(0, grant.uses - times))
 
 
+def unused(grant: Grant) -> Grant:
+    """``grant`` with one use given back."""
+    return grant if grant.uses is None else msgspec.structs.replace(grant, uses=grant.uses + 1)
+
+
+def syscall_allowed(
+    name: str, fields: dict[str, Any], grants: Iterable[Grant], mounts: tuple[Mount, ...], now_ms: int
+) -> int:
+    """The index of the grant that allows a syscall with these fields. Raises :class:`Refused`."""
+    held = list(grants)
+    mine = [(index, grant) for index, grant in enumerate(held) if grant.tool == name]
+    if not mine:
+        raise Refused("grant", f"this process may not {name}. It may use: {listed(held, mounts)}")
+    reasons: list[str] = []
+    for index, grant in mine:
+        reason = _stands_in_the_way(grant, fields, fields, mounts, now_ms)
+        if not reason:
+            return index
+        reasons.append(reason)
+    raise Refused("grant", f"{name} is not allowed so: " + "; or ".join(dict.fromkeys(reasons)))
+
+
 def allowed(
     tool: ToolSpec, arguments: dict[str, Any], grants: Iterable[Grant], mounts: tuple[Mount, ...], now_ms: int
 ) -> int:
@@ -146,8 +176,10 @@ def allowed(
         raise Refused("grant", f"this process may not use {tool.name}. It may use: {listed(held, mounts)}")
     values: dict[str, Any] = dict(arguments)
     for name in tool.paths:
-        default = tool.schema.get("properties", {}).get(name, {}).get("default", ".")
-        mount, inside = canonical(str(arguments.get(name, default)), mounts)
+        path = arguments.get(name, tool.schema.get("properties", {}).get(name, {}).get("default", "."))
+        if not isinstance(path, str):
+            raise Refused("malformed", f"{tool.name}: {name} must be one path, not {path!r:.80}")
+        mount, inside = canonical(path, mounts)
         if _RANK[mount.mode] < _RANK[tool.needs]:
             raise Refused(
                 "mount", f"{tool.name} writes, but /{mount.name} is read-only for this process; it sees {roots(mounts)}"
@@ -196,9 +228,10 @@ def sub_mounts(wanted: tuple[MountRequest, ...], mounts: tuple[Mount, ...]) -> t
                 "mount",
                 f"/{mount.name} is read-only here, so a child can't get {request.path!r} to write; ask for mode ro",
             )
-        if not request.name.isidentifier() or any(one.name == request.name for one in result):
+        if not MOUNT_NAME.fullmatch(request.name) or any(one.name == request.name for one in result):
             raise Refused(
-                "mount", f"{request.name!r} can't name a mount: one word of letters and digits, each only once"
+                "mount",
+                f"{request.name!r} can't name a mount: lower-case letters, digits, - and _, a letter first, each only once",
             )
         beneath = "/".join(part for part in (mount.beneath, inside) if part)
         result.append(Mount(request.name, mount.folder, request.mode, beneath))

@@ -16,7 +16,7 @@ from gemot.kernel import ledger
 from gemot.kernel.authority import Handed, anchor, narrowed, sub_mounts, used, within_reach
 from gemot.kernel.process import Process, Timer
 from gemot.kernel.refusal import Refused, closest
-from gemot.kernel.schema import mismatch
+from gemot.kernel.schema import flaw, mismatch
 
 if TYPE_CHECKING:
     from gemot.kernel.kernel import Kernel
@@ -52,6 +52,9 @@ def _child(kernel: Kernel, parent: Process, syscall: Spawn | Fork, program: Prog
         )
     if len(parent.children) + len(parent.uncollected) >= limits.CHILDREN_MAX:
         raise Refused("limit", f"a process has at most {limits.CHILDREN_MAX} children")
+    wrong = flaw(syscall.returns) if syscall.returns is not None else ""
+    if wrong:
+        raise Refused("schema", f"returns is not a JSON schema: {wrong}")
     means = ledger.share(parent.left, syscall.budget)
     mounts = parent.mounts if syscall.mounts is None else sub_mounts(syscall.mounts, parent.mounts)
     models = _models(parent, syscall.model or (program.model if program.model in parent.models else ""))
@@ -63,7 +66,7 @@ def _child(kernel: Kernel, parent: Process, syscall: Spawn | Fork, program: Prog
     for grant, index in handed:
         parent.grants[index] = used(parent.grants[index], grant.uses)
     child = Process(
-        pid=kernel.number(),
+        pid=kernel.pid(),
         parent=parent.pid,
         root=parent.root,
         name=syscall.name or program.name,
@@ -128,7 +131,12 @@ def known_program(kernel: Kernel, name: str, arguments: dict[str, Any]) -> Progr
 
 
 def execute(kernel: Kernel, process: Process, syscall: Exec) -> None:
-    process.program = known_program(kernel, syscall.program, syscall.arguments)
+    program = known_program(kernel, syscall.program, syscall.arguments)
+    if not syscall.brief.strip() or len(syscall.brief) > limits.TEXT_CHARS_MAX:
+        raise Refused(
+            "malformed", f"a brief has 1 to {limits.TEXT_CHARS_MAX} characters: it is all that is known after exec"
+        )
+    process.program = program
     process.brief = syscall.brief
     process.handles = {}
     process.syscall = None
@@ -144,7 +152,14 @@ def leave(kernel: Kernel, process: Process, syscall: Exit) -> None:
     if syscall.failed:
         kernel.end(
             process,
-            Outcome(process.pid, process.name, "failed", value=syscall.value, error=syscall.failed, rule="failed"),
+            Outcome(
+                process.pid,
+                process.name,
+                "failed",
+                value=syscall.value,
+                error=syscall.failed,
+                rule=process.last_rule or "failed",
+            ),
         )
         return
     wrong = mismatch(syscall.value, process.returns) if process.returns else ""

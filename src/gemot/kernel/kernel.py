@@ -15,10 +15,11 @@ Invariants, checked from outside by the tests: a syscall is answered exactly onc
 from __future__ import annotations
 
 import heapq
+from typing import cast
 
 import msgspec
 
-from gemot.abi.answers import Answer, Mail, Outcome
+from gemot.abi.answers import Answer, Error, Mail, Ok, Outcome, Returned
 from gemot.abi.effects import (
     AskModel,
     Begin,
@@ -32,9 +33,10 @@ from gemot.abi.effects import (
     TakeAsk,
     WakeAt,
 )
-from gemot.abi.events import Cost, Event, Trapped
+from gemot.abi.events import Booted, Cost, Event, Trapped
 from gemot.abi.grants import Grant
 from gemot.abi.labels import Label
+from gemot.abi.messages import Reply
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.syscalls import Call, Generate, Read
 from gemot.abi.tools import ToolSpec
@@ -66,6 +68,7 @@ class Kernel:
         self.late: dict[int, list[tuple[int, Timer]]] = {}
         """By root: timers that came due while their tree was asleep."""
         self._numbers = 0
+        self._asks = 0
         self._wake = 0
         self._out: list[Effect] = []
 
@@ -78,6 +81,8 @@ class Kernel:
             trap.trap(self, event)
         else:
             news.hear(self, event)
+        if isinstance(event, Booted):
+            self._wake = 0  # the alarm clock of the machine before this one is gone
         earliest = self.timers[0][0] if self.timers else 0
         if earliest and earliest != self._wake:
             out.append(WakeAt(earliest))
@@ -90,9 +95,18 @@ class Kernel:
         self._out.append(effect)
 
     def number(self) -> int:
-        """A number that was never given before: for pids, effects, asks, alarms, handles."""
+        """A number that was never given before: for effects, alarms, handles and the order of timers."""
         self._numbers += 1
         return self._numbers
+
+    def pid(self) -> int:
+        """The next process's number: 1, 2, 3 ... as people will type it."""
+        return len(self.processes) + 1
+
+    def ask(self) -> int:
+        """The next ask's number."""
+        self._asks += 1
+        return self._asks
 
     def process(self, pid: int) -> Process | None:
         """The living process of this pid."""
@@ -104,6 +118,7 @@ class Kernel:
         process.syscall = None
         process.work = []
         process.state = "running"
+        process.last_rule = _rule(answer, process.last_rule)
         if process.mailbox and process.program.inline_mail:
             answer = msgspec.structs.replace(answer, mail=tuple(process.mailbox))
             process.mailbox.clear()
@@ -114,12 +129,15 @@ class Kernel:
         if process.root in self.asleep:
             work.state = "ready"
             return
-        work.state = "started"
-        self.working[work.effect] = process.pid
         match process.syscall:
             case Call(uses):
                 use = uses[work.index]
-                only = path_bounds(process.grants[work.grant], self.tools[use.tool].paths)
+                tool = self.tools.get(use.tool)
+                if tool is None:
+                    gone = f"{use.tool} is not installed any more; it was not used"
+                    work.state, work.result = "done", Returned(use.tool, False, gone, rule="unknown")
+                    return
+                only = path_bounds(process.grants[work.grant], tool.paths)
                 self.emit(
                     StartTool(
                         work.effect,
@@ -142,6 +160,8 @@ class Kernel:
                 self.emit(ReadValue(work.effect, process.pid, process.handles[handle].digest, start, length))
             case _:
                 raise AssertionError(f"{process.syscall!r} has no work to start")
+        work.state = "started"
+        self.working[work.effect] = process.pid
 
     def book(self, process: Process, cost: Cost) -> None:
         """Charge a process; what it does not have is taken from its nearest ancestors that do."""
@@ -156,6 +176,14 @@ class Kernel:
                 before.tokens + short.tokens, before.usd_micros + short.usd_micros, before.millis + short.millis
             )
 
+    def _repay(self, process: Process) -> None:
+        """What a tree is in debt of is paid from what comes back to one of its processes."""
+        debt = self.overdrawn.pop(process.root, None)
+        if debt is not None:
+            rest = ledger.cover(process.left, debt)
+            if rest != Cost():
+                self.overdrawn[process.root] = rest
+
     def set_timer(self, at: int, timer: Timer) -> None:
         heapq.heappush(self.timers, (at, self.number(), timer))
 
@@ -169,13 +197,13 @@ class Kernel:
 
     def end(self, process: Process, outcome: Outcome) -> None:
         """End a process: its descendants first, then its work, its rights and its place; its means go back."""
+        process.syscall = None  # its end is its answer: the end of a child must not wake it any more
         for child in list(process.children):
             one = self.processes[child]
             self.end(one, Outcome(child, one.name, "killed", error=f"its parent {process.pid} ended", rule="family"))
         for work in process.work:
             self.stop(work)
         process.work = []
-        process.syscall = None
         process.outcome = outcome = msgspec.structs.replace(
             outcome, spent=process.spent.frozen(), label=Label((f"process:{process.pid}",))
         )
@@ -188,6 +216,7 @@ class Kernel:
         if process.parent:
             parent = self.processes[process.parent]
             ledger.take_back(parent.left, process.left)
+            self._repay(parent)
             parent.children.remove(process.pid)
             parent.uncollected.append(process.pid)
         board = self.boards.get(process.root)
@@ -233,3 +262,18 @@ class Kernel:
     def tree(self, root: int) -> list[Process]:
         """All processes of a tree, living and ended, in the order of their pids."""
         return [process for process in self.processes.values() if process.root == root]
+
+
+def _rule(answer: Answer, before: str) -> str:
+    """The rule by which something was refused, so that a process that gives up because of it is known to have; a model's
+    words in between change nothing."""
+    match answer:
+        case Error(rule):
+            return rule
+        case Ok(Reply()):
+            return before
+        case Ok(tuple()):
+            results = cast("tuple[object, ...]", answer.value)
+            return next((one.rule for one in results if isinstance(one, Returned) and not one.ok), "")
+        case _:
+            return ""

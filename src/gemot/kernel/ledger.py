@@ -7,7 +7,8 @@ from its parent and returns to it when the child ends. So at every instant, over
     what the root was given = sum of left + living descendants      (processes)
 
 A provider may use more than it was asked to. The bill is then true and the excess is taken from the nearest ancestor
-that has it; what nobody has is written down as ``overdrawn`` of the root, and the tree can start nothing more.
+that has it; what nobody has is written down as ``overdrawn`` of the root and paid out of the first means that come back
+to a process of the tree. While there is such a debt, it stands beside what the root was given.
 """
 
 from __future__ import annotations
@@ -64,6 +65,8 @@ def share(parent: Means, wanted: BudgetRequest | None) -> Means:
         raise Refused(
             "budget", "processes: no more children may live at once; wait for one to end, or kill one, then try again"
         )
+    if wanted.seconds is not None and not 0 <= wanted.seconds < 10**9:
+        raise Refused("budget", f"seconds: a budget is a number of seconds of work, not {wanted.seconds}")
     millis = None if wanted.seconds is None else int(wanted.seconds * 1000)
     named = {"tokens": wanted.tokens, "usd_micros": wanted.usd_micros, "millis": millis, "calls": wanted.calls}
     child = Means(depth=parent.depth - 1)

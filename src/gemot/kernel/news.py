@@ -104,7 +104,7 @@ def _root(
     name: str,
 ) -> Process:
     """The first process of a tree: the one place where means come into being, because a person said so."""
-    pid = kernel.number()
+    pid = kernel.pid()
     means = ledger.means(budget)
     process = Process(pid, 0, pid, name or program.name, program, brief, models, mounts, list(grants), means)
     kernel.processes[pid] = process

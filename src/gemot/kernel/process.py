@@ -39,7 +39,8 @@ class Work:
 class Process:
     """``parent`` is 0 for the first process of a tree. ``syscall`` is the pending one: a live process always has one
     while no program is deciding. ``uncollected``: ended children whose result was not waited for yet. ``confirmed``: tools
-    that a person need not confirm again here; ``confirmed_below``: nor in descendants. ``waits`` counts waits, so that a
+    that a person need not confirm again here; ``confirmed_below``: nor in descendants. ``last_rule``: why the last thing it wanted
+    was refused, if it was. ``waits`` counts waits, so that a
     timer of an earlier one does nothing."""
 
     pid: int
@@ -66,6 +67,7 @@ class Process:
     returns: dict[str, Any] | None = None
     exit_tries: int = 0
     waits: int = 0
+    last_rule: str = ""
     outcome: Outcome | None = None
 
     @property

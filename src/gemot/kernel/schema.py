@@ -23,9 +23,64 @@ _KINDS: dict[str, tuple[type, ...]] = {
 }
 
 
+STEPS_MAX = 10_000
+"""A schema can refer to itself from two sides and so ask for more checks than there is time; this many are made."""
+
+_FORMS: dict[str, tuple[str, ...]] = {
+    "type": ("string", "array"),
+    "properties": ("object",),
+    "required": ("array",),
+    "additionalProperties": ("boolean", "object"),
+    "items": ("object", "boolean"),
+    "prefixItems": ("array",),
+    "enum": ("array",),
+    "anyOf": ("array",),
+    "$ref": ("string",),
+    "$defs": ("object",),
+    "minLength": ("integer",),
+    "maxLength": ("integer",),
+    "minItems": ("integer",),
+    "maxItems": ("integer",),
+    "minimum": ("number",),
+    "maximum": ("number",),
+}
+
+
+def flaw(schema: Any, depth: int = 0) -> str:
+    """Why ``schema`` is not a schema that :func:`mismatch` can check, in words, or ``""``. A model may have written it."""
+    if not isinstance(schema, dict):
+        return f"a schema is an object, not {_kind(schema)}"
+    if depth > 50:
+        return "it is nested too deeply"
+    members = cast("Schema", schema)
+    for word, kinds in _FORMS.items():
+        if word in members and not any(_is(members[word], kind) for kind in kinds):
+            return f"{word} must be {' or '.join(kinds)}, not {_kind(members[word])}"
+    kinds = members.get("type", [])
+    named = cast("list[Any]", [kinds] if isinstance(kinds, str) else kinds)
+    unknown = [one for one in named if not isinstance(one, str) or one not in _KINDS]
+    if unknown:
+        return f"type can't be {unknown[0]!r:.80}; it can be {', '.join(_KINDS)}"
+    if not all(isinstance(name, str) for name in members.get("required", [])):
+        return "required must be a list of names"
+    below = [*members.get("properties", {}).values(), *members.get("$defs", {}).values(), *members.get("anyOf", [])]
+    below += members.get("prefixItems", [])
+    below += [one for word in ("items", "additionalProperties") if isinstance(one := members.get(word), dict)]
+    return next((wrong for one in below if (wrong := flaw(one, depth + 1))), "")
+
+
 def mismatch(value: Any, schema: Schema) -> str:
     """The first reason why ``value`` does not fit, in words, or ``""`` when it fits."""
-    return next(_reasons(value, schema, schema, "", 0), "")
+    return next(_reasons(value, schema, _Root(schema.get("$defs", {})), "", 0), "")
+
+
+class _Root:
+    """What all parts of one check share."""
+
+    __slots__ = ("definitions", "steps")
+
+    def __init__(self, definitions: dict[str, Schema]) -> None:
+        self.definitions, self.steps = definitions, 0
 
 
 def _is(value: Any, kind: str) -> bool:
@@ -36,15 +91,15 @@ def _is(value: Any, kind: str) -> bool:
     return isinstance(value, _KINDS.get(kind, (object,)))
 
 
-def _reasons(value: Any, schema: Schema, root: Schema, at: str, depth: int) -> Iterator[str]:
-    if depth > 50:
+def _reasons(value: Any, schema: Schema, root: _Root, at: str, depth: int) -> Iterator[str]:
+    root.steps += 1
+    if depth > 50 or root.steps > STEPS_MAX:
         yield f"{at or 'it'} is nested too deeply"
         return
     where = at or "it"
     reference = schema.get("$ref")
     if isinstance(reference, str):
-        definitions = cast("dict[str, Schema]", root.get("$defs", {}))
-        target = definitions.get(reference.rsplit("/", 1)[-1])
+        target = root.definitions.get(reference.rsplit("/", 1)[-1])
         if target is not None:
             yield from _reasons(value, target, root, at, depth + 1)
     kinds = schema.get("type")
@@ -89,7 +144,7 @@ def _sizes(value: Any, schema: Schema, where: str) -> Iterator[str]:
             yield f"{where} must be at most {schema['maximum']}"
 
 
-def _members(value: dict[str, Any], schema: Schema, root: Schema, at: str, depth: int) -> Iterator[str]:
+def _members(value: dict[str, Any], schema: Schema, root: _Root, at: str, depth: int) -> Iterator[str]:
     properties = cast("dict[str, Schema]", schema.get("properties", {}))
     for name in schema.get("required", []):
         if name not in value:

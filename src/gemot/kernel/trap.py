@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from gemot.abi.answers import Error, Outcome
 from gemot.abi.events import Trapped
 from gemot.abi.syscalls import (
@@ -39,7 +41,7 @@ from gemot.abi.syscalls import (
     name_of,
 )
 from gemot.kernel import board, families, waiting, working
-from gemot.kernel.authority import listed
+from gemot.kernel.authority import syscall_allowed, unused, used
 from gemot.kernel.process import Process
 from gemot.kernel.refusal import Refused
 
@@ -86,21 +88,31 @@ def trap(kernel: Kernel, event: Trapped) -> None:
     process.left.calls -= 1
     process.spent.calls += 1
     process.syscall = syscall
+    grant = -1
     try:
-        permitted(process, syscall)
+        grant = permitted(kernel, process, syscall)
         if isinstance(syscall, Generate):
             working.generate(kernel, process, syscall, event.estimate)
         else:
             TABLE[type(syscall)](kernel, process, syscall)
     except Refused as refusal:
+        if grant >= 0:
+            process.grants[grant] = unused(process.grants[grant])
         kernel.answer(process, Error(refusal.rule, refusal.message))
 
 
-def permitted(process: Process, syscall: Syscall) -> None:
-    """May this process make this syscall at all?"""
+def permitted(kernel: Kernel, process: Process, syscall: Syscall) -> int:
+    """May this process make this syscall at all? Counts the use of the grant that says so, and returns its index.
+
+    It is counted before the act, so that a child that is handed the rest can't be handed this use too.
+    """
     name = name_of(syscall)
     if name in UNAVAILABLE:
         raise Refused("unavailable", f"{name} is not built yet in this version of gemot")
-    if name in ALWAYS_ALLOWED or any(grant.tool == name for grant in process.grants):
-        return
-    raise Refused("grant", f"this process may not {name}. It may use: {listed(process.grants, process.mounts)}")
+    if name in ALWAYS_ALLOWED:
+        return -1
+    bounded = any(grant.where for grant in process.grants if grant.tool == name)
+    fields: dict[str, Any] = msgspec.to_builtins(syscall) if bounded else {}
+    index = syscall_allowed(name, fields, process.grants, process.mounts, kernel.now)
+    process.grants[index] = used(process.grants[index], 1)
+    return index

@@ -26,6 +26,11 @@ def wait(kernel: Kernel, process: Process, syscall: Wait) -> None:
                 "there is nothing to wait for: no child at work, no result to collect, no alarm set. Go on, or exit",
             )
     else:
+        if not syscall.children and syscall.mode == "any" and syscall.timeout_seconds is None:
+            raise Refused(
+                "state",
+                "children is empty, so none of them will ever end; name at least one, or leave it out to wait for all of them",
+            )
         for pid in syscall.children:
             own_child(kernel, process, pid)
     _sleep(kernel, process, syscall.timeout_seconds)

@@ -14,7 +14,7 @@ from gemot.abi.events import Answered, Cost, Done, Failure, Replied, Value
 from gemot.abi.labels import Handle
 from gemot.abi.messages import Usage
 from gemot.abi.syscalls import Ask, Call, Generate, Read, ToolUse
-from gemot.kernel.authority import allowed, used
+from gemot.kernel.authority import allowed, unused, used
 from gemot.kernel.process import OpenAsk, Process, Work
 from gemot.kernel.refusal import Refused, closest
 from gemot.kernel.schema import mismatch
@@ -28,8 +28,13 @@ IN_DOUBT = (
 )
 
 
+GIVEN_UP = "given_up"
+
+
 def generate(kernel: Kernel, process: Process, syscall: Generate, estimate: Cost | None) -> None:
     estimate = estimate or Cost()
+    if syscall.tokens_out_max < 1:
+        raise Refused("malformed", f"tokens_out_max must be at least 1, not {syscall.tokens_out_max}")
     out = min(syscall.tokens_out_max, process.left.tokens - estimate.tokens)
     if out < min(limits.TOKENS_OUT_MIN, syscall.tokens_out_max):
         raise Refused(
@@ -56,7 +61,6 @@ def call(kernel: Kernel, process: Process, syscall: Call) -> None:
     process.work = [_check(kernel, process, index, use, len(syscall.uses)) for index, use in enumerate(syscall.uses)]
     for work in process.work:
         if work.state == "ready":
-            _count_use(process, work)
             kernel.start(process, work)
     _finish(kernel, process)
 
@@ -80,6 +84,7 @@ def _check(kernel: Kernel, process: Process, index: int, use: ToolUse, uses: int
             raise Refused("budget", "seconds: this process's time for models and tools is used up")
     except Refused as refusal:
         return Work(effect, index, "done", "tool", result=Returned(use.tool, False, refusal.message, rule=refusal.rule))
+    process.grants[grant] = used(process.grants[grant], 1)
     work = Work(
         effect, index, "ready", "tool", tool.repeatable, millis_max=min(share, tool.seconds_max * 1000), grant=grant
     )
@@ -91,6 +96,7 @@ def _check(kernel: Kernel, process: Process, index: int, use: ToolUse, uses: int
 def _ask_person(kernel: Kernel, process: Process, work: Work, use: ToolUse) -> None:
     if _asks_open(kernel, process.root) >= limits.ASKS_OPEN_MAX:
         work.state = "done"
+        _give_back_use(process, work)
         work.result = Returned(
             use.tool,
             False,
@@ -98,7 +104,7 @@ def _ask_person(kernel: Kernel, process: Process, work: Work, use: ToolUse) -> N
             rule="limit",
         )
         return
-    work.state, work.ask = "asking", kernel.number()
+    work.state, work.ask = "asking", kernel.ask()
     process.state = "asking"
     shown = msgspec.json.encode([use.tool, use.arguments], order="sorted")
     asked = Asked(
@@ -117,9 +123,9 @@ def _asks_open(kernel: Kernel, root: int) -> int:
     return sum(kernel.processes[one.asked.pid].root == root for one in kernel.asks.values())
 
 
-def _count_use(process: Process, work: Work) -> None:
-    if work.grant >= 0:
-        process.grants[work.grant] = used(process.grants[work.grant], 1)
+def _give_back_use(process: Process, work: Work) -> None:
+    """A use is counted when it is checked, so that two of one batch can't share the last one; what was not done comes back."""
+    process.grants[work.grant] = unused(process.grants[work.grant])
 
 
 def read(kernel: Kernel, process: Process, syscall: Read) -> None:
@@ -146,7 +152,7 @@ def ask(kernel: Kernel, process: Process, syscall: Ask) -> None:
         raise Refused(
             "limit", f"{limits.ASKS_OPEN_MAX} questions of this tree are open; a person must answer some first"
         )
-    work = Work(kernel.number(), 0, "asking", "question", ask=kernel.number())
+    work = Work(kernel.number(), 0, "asking", "question", ask=kernel.ask())
     process.work = [work]
     process.state = "asking"
     kernel.put_ask(OpenAsk(Asked(work.ask, process.pid, syscall.question, syscall.options), work.effect))
@@ -178,9 +184,9 @@ def answered(kernel: Kernel, event: Answered) -> None:
             process.confirmed |= {tool}
         if event.scope == "subtree":
             _confirm_below(kernel, process, tool)
-        _count_use(process, work)
         kernel.start(process, work)
     else:
+        _give_back_use(process, work)
         said = f": {event.text}" if event.text else ""
         work.state = "done"
         work.result = Returned(
@@ -212,8 +218,11 @@ def done(kernel: Kernel, event: Done) -> None:
     )
     if work is None or not process.alive:
         return
-    work.state = "done"
     outcome = event.outcome
+    if isinstance(outcome, Failure) and (work.state == "interrupted" or outcome.rule == GIVEN_UP):
+        work.state = "interrupted"  # the machine is stopping, or its tree sleeps: resume repeats it or doubts it
+        return
+    work.state = "done"
     if work.kind == "tool":
         assert isinstance(process.syscall, Call)
         work.result = _returned(kernel, process, process.syscall.uses[work.index].tool, outcome)
@@ -259,6 +268,7 @@ def resume(kernel: Kernel, process: Process) -> None:
     """Go on with the work of a process whose tree was asleep: start what was not, repeat what may be, doubt the rest."""
     for work in process.work:
         if work.state == "ready" or (work.state == "interrupted" and work.repeatable):
+            work.effect = kernel.number()  # what is still to come of the first try is not taken for the second one's
             kernel.start(process, work)
         elif work.state == "interrupted":
             assert isinstance(process.syscall, Call)

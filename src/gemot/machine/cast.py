@@ -77,7 +77,10 @@ class Cast:
         program = self.programs.pop(pid, None)
         close = getattr(program, "close", None)
         if close is not None:
-            close()
+            try:
+                close()
+            except Exception:  # noqa: BLE001 - as above; a program that fights its end has ended all the same
+                return
 
 
 def _fault(error: Exception) -> Fault:

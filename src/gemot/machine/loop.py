@@ -32,7 +32,7 @@ from gemot.abi.messages import Request
 from gemot.abi.syscalls import Call, Generate
 from gemot.drivers.kit import Tool
 from gemot.journal.contract import Journal, JournalError
-from gemot.journal.records import encode
+from gemot.journal.records import encode, legible
 from gemot.kernel import Kernel
 from gemot.machine import notes, offers
 from gemot.machine.cast import Cast, Decided
@@ -101,6 +101,7 @@ class Loop:
         """Take in an event that begins a tree, together with whatever else happens now; returns the first process's pid
         when all of it is durable. Raises :class:`MachineError` if the machine stops first."""
         self.must_run()
+        event = legible(event)
         born: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._births[id(event)] = born
         self.happened(event)
@@ -149,6 +150,11 @@ class Loop:
         if self._inbox:
             self._schedule()
 
+    def drain(self) -> None:
+        """Take in everything there is."""
+        while self._inbox and self.broken is None:
+            self.step()
+
     def _take_in(self) -> None:
         entries: list[tuple[int, int, bytes]] = []
         outward: list[Effect] = []
@@ -156,10 +162,10 @@ class Loop:
         born: list[tuple[asyncio.Future[int], int]] = []
         synced = self._always_synced
         while self._inbox and len(entries) < STEP_EVENTS_MAX:
-            event = self._inbox.popleft()
+            event, body = _written(self._inbox.popleft())
             pid, tool = self._about(event)
             effects = self.kernel.handle(event)
-            entries.append((event.at, pid, encode(event)))
+            entries.append((event.at, pid, body))
             synced = synced or isinstance(event, SYNCED)
             if isinstance(event, Arrived | Copied):
                 born += self._born(event, effects)
@@ -186,6 +192,8 @@ class Loop:
     def _born(self, event: Arrived | Copied, effects: list[Effect]) -> list[tuple[asyncio.Future[int], int]]:
         future = self._births.pop(id(event), None)
         pids = [effect.pid for effect in effects if isinstance(effect, Begin | BeginFork)]
+        if future is not None and not pids and not future.done():
+            future.set_exception(MachineError("the process has ended meanwhile, so there is nothing to fork"))
         return [(future, pids[0])] if future is not None and pids else []
 
     def _about(self, event: Event) -> tuple[int, str]:
@@ -269,3 +277,12 @@ class Loop:
             if not future.done():
                 future.set_exception(MachineError(why))
                 future.exception()  # nobody may be waiting any more; that is not an error
+
+
+def _written(event: Event) -> tuple[Event, bytes]:
+    """An event and its stored form; what can't be stored as it is happens as it can be."""
+    try:
+        return event, encode(event)
+    except UnicodeEncodeError:
+        event = legible(event)
+        return event, encode(event)

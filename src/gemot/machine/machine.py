@@ -164,9 +164,9 @@ class Machine:
             return
         for root in sorted({one.root for one in self.kernel.processes.values() if one.alive} - self.kernel.asleep):
             loop.happened(Paused(self._now(), root))
-        loop.step()
+        loop.drain()
         await loop.stage.close(grace_seconds)
-        loop.step()
+        loop.drain()
         loop.close()
         loop.journal.close()
         if self.home is not None:
@@ -254,6 +254,10 @@ class Machine:
     async def fork(self, pid: int, text: str, budget: Budget = DEFAULT_BUDGET) -> int:
         """A new tree whose first process knows what ``pid`` knows so far, and ``text``; returns its pid."""
         original = self._living(pid)
+        try:
+            means(budget)
+        except Refused as refusal:
+            raise MachineError(refusal.message) from refusal
         root = await self._loop.happens(Copied(self._now(), pid, text, budget))
         if original.root in self.kernel.asleep:
             self._loop.happens_now(Paused(self._now(), root))
@@ -318,6 +322,11 @@ class Machine:
     def idle(self) -> bool:
         """Nothing will happen by itself: every tree has ended, sleeps, or waits for a person."""
         return self._loop.quiet
+
+    @property
+    def failure(self) -> BaseException | None:
+        """Why the machine has stopped by itself (its journal can't be written any more), if it has."""
+        return self._loop.broken
 
     def _now(self) -> int:
         return int(self._clock() * 1000)

@@ -32,13 +32,11 @@ def fold(journal: Journal, kernel: Kernel, cast: Cast) -> dict[int, Decided]:
             case Trapped(_, pid, syscall):
                 mine = decided.pop(pid, None)
                 if mine != syscall and kernel.process(pid) is not None:
-                    decided_now = Divergence(
-                        f"replayed on the same answers this program decided {mine!r:.200}, but its log says {syscall!r:.200}"
-                    )
+                    first = mine if isinstance(mine, Fault) else _divergence(mine, syscall)
                     cast.programs.pop(pid, None)
                     for effect in kernel.handle(event):
                         _play(cast, effect, decided)
-                    decided[pid] = decided_now
+                    decided[pid] = first
                     continue
             case Faulted(_, pid):
                 decided.pop(pid, None)
@@ -47,6 +45,12 @@ def fold(journal: Journal, kernel: Kernel, cast: Cast) -> dict[int, Decided]:
         for effect in kernel.handle(event):
             _play(cast, effect, decided)
     return {pid: one for pid, one in decided.items() if kernel.process(pid) is not None}
+
+
+def _divergence(mine: Decided | None, logged: object) -> Divergence:
+    return Divergence(
+        f"replayed on the same answers this program decided {mine!r:.200}, but its log says {logged!r:.200}"
+    )
 
 
 def _play(cast: Cast, effect: object, decided: dict[int, Decided]) -> None:

@@ -90,7 +90,7 @@ class Stage:
             unsure = " It may or may not have had its effect: look before you try again." if kind == "tool" else ""
             outcome = Failure("deadline", f"gave no result within {millis_max / 1000:g} s.{unsure}")
         except asyncio.CancelledError:
-            outcome = Failure("failed", "given up")
+            outcome = Failure("given_up", "it was stopped before it ended")
         except (ModelFailed, ToolError) as error:
             outcome = Failure("failed", str(error))
         except msgspec.ValidationError as error:

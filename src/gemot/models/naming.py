@@ -30,8 +30,9 @@ class ToolNames:
         return known
 
     def ours(self, wire: str) -> str:
-        """Our name for what a model wrote; a name that nobody offered comes back as it was written."""
-        return self._ours.get(wire, wire)
+        """Our name for what a model wrote. A name that nobody offered is read as it would have been spelled, so that the
+        error about it can name what is near."""
+        return self._ours.get(wire) or wire.replace("__", "/", 1)
 
 
 def _plain(name: str) -> str:

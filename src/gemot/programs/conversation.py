@@ -73,7 +73,8 @@ class Conversation:
     def _absorb_reply(self, entry: Answer) -> None:
         match entry:
             case Ok(Reply() as reply):
-                self._reading.add(Message("model", reply.parts))
+                if reply.parts:
+                    self._reading.add(Message("model", reply.parts))
                 self._queue.extend(requests(reply))
                 self._silent = 0 if self._queue else self._silent + 1
                 if not self._queue and self._silent < SILENT_REPLIES_MAX:
@@ -107,8 +108,11 @@ class Conversation:
         self._answer_asked(
             f"You are the child now, with all you know so far. Your own task:\n{brief}\nExit with its result.", True
         )
-        for request in self._queue:
-            self._results.append(ToolResult(request.id, request.name, "not done by you: your parent does this", False))
+        self._leave_undone("not done by you: your parent does this")
+
+    def _leave_undone(self, why: str) -> None:
+        """Answer the requests that are still to be done, so that none stays without its result."""
+        self._results.extend(ToolResult(request.id, request.name, why, False) for request in self._queue)
         self._queue.clear()
 
     def _answer_asked(self, text: str, ok: bool) -> None:
@@ -148,7 +152,7 @@ class Conversation:
                 self._queue.popleft()
                 self._asked = [request]
                 if name_of(wanted) in ENDINGS:
-                    self._queue.clear()
+                    self._leave_undone(f"not done: {request.name} came before it in the same reply")
                 return wanted
             self._queue.popleft()
             self._asked.append(request)

@@ -16,12 +16,14 @@ import inspect
 import typing
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import msgspec
 
+from gemot.abi import limits
 from gemot.abi.answers import Answer, Born, Cancelled, Error, Mail, Ok, Outcome, Returned, Waited
 from gemot.abi.grants import BudgetRequest, Grant, MountRequest
+from gemot.abi.labels import Handle
 from gemot.abi.messages import Message, Reply, Text
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.syscalls import (
@@ -139,11 +141,16 @@ class Calls:
         return await _Trap(Wait(named, mode, timeout_seconds, messages, messages))
 
     async def call(self, tool: str, **arguments: Any) -> str:
-        """Use one tool; returns its text (of a large result: the beginning). Raises :class:`SyscallFailed`."""
+        """Use one tool; returns its whole text, however large. Raises :class:`SyscallFailed`."""
         (returned,) = await self.call_all((tool, arguments))
         if not returned.ok:
             raise SyscallFailed(returned.rule, returned.text)
-        return returned.text if returned.handle is None else returned.handle.preview
+        return returned.text if returned.handle is None else await self.whole(returned.handle)
+
+    async def whole(self, handle: Handle) -> str:
+        """The whole text that a handle names, read in parts."""
+        starts = range(0, handle.size_chars, limits.READ_CHARS_MAX)
+        return "".join([await self.read(handle.number, start, limits.READ_CHARS_MAX) for start in starts])
 
     async def call_all(self, *uses: tuple[str, dict[str, Any]]) -> tuple[Returned, ...]:
         """Use several tools at once; one result for each, failed ones included."""
@@ -284,26 +291,31 @@ class NativeProcess:
             return
         assert self._next is not None, "an answer came for no syscall"
         self._history.append((self._next, entry))
-        self._step(entry)
+        if self._coroutine is None:
+            why = entry.message if isinstance(entry, Error) else "its result was not taken"
+            self._next = Exit(failed=why)
+        else:
+            self._step(entry)
 
     def _step(self, answer: Answer | None) -> None:
         assert self._coroutine is not None
         try:
             wanted = self._coroutine.send(answer)
         except StopIteration as end:
-            self._next = Exit(_json(end.value))
-            return
+            self._last(Exit(end.value))
         except SyscallFailed as error:
-            self._next = Exit(failed=str(error))
-            return
+            self._last(Exit(failed=str(error)))
         except SyscallCancelled as error:
-            self._next = Exit(failed=f"cancelled: {error}")
-            return
-        if not isinstance(wanted, msgspec.Struct):
-            raise Fault(
-                f"{self._native.spec.name} awaited {wanted!r:.80}, which is not a syscall; await the methods of calls only"
-            )
-        self._next = cast("Syscall", wanted)
+            self._last(Exit(failed=f"cancelled: {error}"))
+        except SystemExit as error:
+            raise Fault(f"{self._native.spec.name} called sys.exit; return a result, or await calls.exit") from error
+        else:
+            self._next = _stored(wanted, self._native.spec.name)
+
+    def _last(self, syscall: Exit) -> None:
+        """The coroutine has ended: this is what it ends with, and there is no second try."""
+        self._coroutine = None
+        self._next = _stored(syscall, self._native.spec.name)
 
     def decide(self) -> Syscall:
         assert self._next is not None
@@ -315,10 +327,10 @@ class NativeProcess:
         twin.absorb(self._start)
         for syscall, answer in self._history:
             if twin.decide() != syscall:
-                raise Divergence(
-                    f"{self._native.spec.name} is not deterministic: on the same answers it made {twin.decide()!r:.200} instead of {syscall!r:.200}"
-                )
+                raise _diverged(self._native.spec.name, twin.decide(), syscall)
             twin.absorb(answer)
+        if twin._next != self._next:
+            raise _diverged(self._native.spec.name, twin._next, self._next)
         return twin
 
     def close(self) -> None:
@@ -326,8 +338,23 @@ class NativeProcess:
             self._coroutine.close()
 
 
-def _json(value: Any) -> Any:
+def _diverged(name: str, made: Syscall | None, logged: Syscall | None) -> Divergence:
+    return Divergence(
+        f"{name} is not deterministic: on the same answers it made {made!r:.200} instead of {logged!r:.200}"
+    )
+
+
+_syscalls: msgspec.json.Decoder[Syscall] = msgspec.json.Decoder(Syscall)
+
+
+def _stored(wanted: object, name: str) -> Syscall:
+    """A syscall as the journal gives it back, so that a replay compares like with like (a list is a list, not a tuple).
+
+    Raises :class:`Fault` for what is not a syscall, or holds what the journal can't.
+    """
+    if not isinstance(wanted, msgspec.Struct):
+        raise Fault(f"{name} awaited {wanted!r:.80}, which is not a syscall; await the methods of calls only")
     try:
-        return msgspec.to_builtins(value)
-    except TypeError as error:
-        raise Fault(f"a program's result must be JSON: {error}") from error
+        return _syscalls.decode(msgspec.json.encode(wanted))
+    except (TypeError, ValueError) as error:
+        raise Fault(f"{name} made a syscall that can't be written down ({error}): {wanted!r:.200}") from error

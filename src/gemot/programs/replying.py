@@ -44,9 +44,9 @@ def decode(request: ToolRequest) -> Syscall | ToolUse:
         raise Malformed(f"the arguments of {request.name} must be one JSON object, not {type(arguments).__name__}")
     if "/" not in request.name:
         near = difflib.get_close_matches(request.name, REQUESTABLE, 2, 0.5)
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        hint = f"; did you mean {' or '.join(near)}" if near else ""
         raise Malformed(
-            f"there is nothing called {request.name!r} here{hint} Tools are named driver/tool, e.g. files/read"
+            f"there is nothing called {request.name!r} here{hint}. Tools are named driver/tool, e.g. files/read"
         )
     return ToolUse(request.name, cast("dict[str, Any]", arguments))
 
@@ -94,6 +94,8 @@ def _without_references(kind: type[msgspec.Struct]) -> dict[str, Any]:
             del short["default"]
         if not short.get("required", True):
             del short["required"]
+        if short.get("additionalProperties") is False:
+            del short["additionalProperties"]
         if "properties" in short:
             short.pop("description", None)
         return short

@@ -1,0 +1,194 @@
+"""Runs the goals on the embedded model against real folders and the real tools: ``python -m evals.embedded``.
+
+A one-step goal is judged by its first request, a multi-step goal by what the folder holds and what the task ended
+with. Held-out goals were written before the chooser was and are never tuned on: their failures are counted, not shown,
+unless asked for. Results go to ``results.json`` beside this file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gemot.abi.messages import Message, Request, Text, ToolOffer, ToolRequest, ToolResult
+from gemot.drivers.calculator import calculator
+from gemot.drivers.clock import clock
+from gemot.drivers.files import files
+from gemot.drivers.kit import ToolError
+from gemot.drivers.place import Place, PlaceMount
+from gemot.models.embedded.model import EmbeddedModel
+from gemot.programs.replying import schema_of
+
+HERE = Path(__file__).parent
+STEPS_MAX = 8
+TOOLS = {name: tool for driver in (files, calculator, clock) for name, tool in driver.tools.items()}
+EXIT = ToolOffer("exit", "End with your result.", schema_of("exit"))
+OFFERS = (*(ToolOffer(tool.spec.name, tool.spec.description, tool.spec.schema) for tool in TOOLS.values()), EXIT)
+BRIEF = "You work on a goal with tools in a folder. Use one tool at a time. When the goal is reached, exit."
+
+
+def goals(name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (HERE / f"{name}.jsonl").read_text().splitlines()]
+
+
+def lay_out(folder: Path) -> None:
+    """The folder that every goal starts with."""
+    for path, text in json.loads((HERE / "folder.json").read_text()).items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+
+
+def perform(folder: Path, request: ToolRequest) -> ToolResult:
+    """One request carried out as the machine would, every question to a person answered with yes."""
+    tool = TOOLS[request.name]
+    try:
+        arguments = tool.decode(request.arguments)
+        if tool.place:
+            arguments[tool.place] = Place((PlaceMount("work", str(folder.resolve()), "rw"),))
+        value = tool.function(**arguments)
+    except (ToolError, msgspec.ValidationError) as error:
+        return ToolResult(request.id, request.name, str(error), ok=False)
+    return ToolResult(request.id, request.name, value if isinstance(value, str) else json.dumps(value))
+
+
+async def work(model: EmbeddedModel, goal: str, folder: Path, steps_max: int) -> tuple[list[ToolRequest], str | None]:
+    """The requests the model made, and the value it ended with (None: it did not end)."""
+    messages = [Message("system", (Text(BRIEF),)), Message("user", (Text(goal),))]
+    requests: list[ToolRequest] = []
+    while len(requests) < steps_max:
+        reply = await model.generate(Request(tuple(messages), OFFERS), lambda piece: None)
+        request = reply.parts[0]
+        if not isinstance(request, ToolRequest):
+            return requests, request.text if isinstance(request, Text) else None
+        if request.name == "exit":
+            return requests, str(json.loads(request.arguments).get("value"))
+        requests.append(request)
+        messages += [Message("model", reply.parts), Message("tool", (perform(folder, request),))]
+    return requests, None
+
+
+def right_first(goal: dict[str, Any], requests: list[ToolRequest]) -> bool:
+    if not requests:
+        return False
+    made = json.loads(requests[0].arguments)
+    for accepted in goal["accept"]:
+        wanted = accepted["arguments"]
+        defaults = TOOLS[requests[0].name].spec.schema["properties"]
+        fits = all(
+            made.get(name, defaults.get(name, {}).get("default")) in (value if isinstance(value, list) else [value])
+            for name, value in wanted.items()
+        )
+        spare = {name: value for name, value in made.items() if name not in wanted}
+        if (
+            requests[0].name == accepted["tool"]
+            and fits
+            and all(defaults.get(name, {}).get("default") == value for name, value in spare.items())
+        ):
+            return True
+    return False
+
+
+def right_effect(goal: dict[str, Any], folder: Path, value: str | None) -> bool:
+    """Every file as wanted, every other as it was, and the value telling what was asked."""
+    before: dict[str, str] = json.loads((HERE / "folder.json").read_text())
+    now = {str(p.relative_to(folder)): p.read_text() for p in folder.rglob("*") if p.is_file()}
+    if value is None or set(now) != set(before) | set(goal["files"]):
+        return False
+    for path, text in now.items():
+        wanted: Any = goal["files"].get(path)
+        if wanted is None and text != before[path]:
+            return False
+        if wanted is not None and not fits(text, wanted):
+            return False
+    return all(re.search(rf"(?<![\w.]){re.escape(part)}(?!\w)", value) for part in goal["value"])
+
+
+def fits(text: str, wanted: Any) -> bool:
+    """``["text"]``: exactly that, but for space around it; ``{"has": [...]}``: all of these somewhere."""
+    match wanted:
+        case [str(whole)]:
+            return text.strip() == whole.strip()
+        case {"has": [*parts]}:
+            return all(str(part) in text for part in parts)
+        case _:
+            raise ValueError(f"a goal's files are wanted as a list or an object, not {wanted!r}")
+
+
+async def labels(model: EmbeddedModel) -> list[tuple[dict[str, Any], bool]]:
+    outcomes: list[tuple[dict[str, Any], bool]] = []
+    for review in goals("reviews"):
+        text = review.get("text") or (HERE.parents[1] / "examples" / "reviews" / review["file"]).read_text()
+        messages = (
+            Message("system", (Text("You read one product review and say what it is."),)),
+            Message("user", (Text(f"Is this review good or bad?\n\n{text}"),)),
+        )
+        reply = await model.generate(Request(messages, choose=("good", "bad")), lambda piece: None)
+        said = reply.parts[0]
+        outcomes.append((review, isinstance(said, Text) and said.text == review["label"]))
+    return outcomes
+
+
+async def run(show_held_out: bool) -> dict[str, Any]:
+    model = EmbeddedModel()
+    await model.generate(Request((Message("user", (Text("Hello"),)),), choose=("a", "b")), lambda piece: None)
+    results: dict[str, Any] = {}
+    for name in ("one_step", "multi_step", "reviews"):
+        started = time.monotonic()
+        outcomes: list[tuple[dict[str, Any], bool]] = []
+        if name == "reviews":
+            outcomes = await labels(model)
+        else:
+            for goal in goals(name):
+                with tempfile.TemporaryDirectory() as temporary:
+                    lay_out(Path(temporary))
+                    steps_max = 1 if name == "one_step" else STEPS_MAX
+                    requests, value = await work(model, goal["goal"], Path(temporary), steps_max)
+                    right = (
+                        right_first(goal, requests)
+                        if name == "one_step"
+                        else right_effect(goal, Path(temporary), value)
+                    )
+                outcomes.append((goal, right))
+                if not right and (show_held_out or goal["split"] == "tune"):
+                    made = " | ".join(f"{request.name} {request.arguments}" for request in requests)
+                    print(f"  {goal['id']}: {goal['goal']}\n      {made or 'no request'} -> {value!r}")
+        seconds = (time.monotonic() - started) / len(outcomes)
+        results[name] = {"seconds_each": round(seconds, 2)}
+        for split in ("tune", "held_out"):
+            of_split = [right for goal, right in outcomes if goal["split"] == split]
+            results[name][split] = {"right": sum(of_split), "of": len(of_split)}
+        if name == "reviews":
+            wrong = [
+                g.get("file", g["id"]) for g, right in outcomes if not right and (show_held_out or g["split"] == "tune")
+            ]
+            print("  labelled wrong:", ", ".join(wrong) or "none shown")
+    await model.close()
+    return results
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m evals.embedded", description=__doc__)
+    parser.add_argument("--show-held-out", action="store_true", help="name failed held-out goals too; then stop tuning")
+    results = asyncio.run(run(parser.parse_args().show_held_out))
+    print(f"{'set':<12}{'tune':>10}{'held out':>10}{'all':>10}{'s each':>8}")
+    for name, result in results.items():
+        tune, held = result["tune"], result["held_out"]
+        cells = [f"{one['right']}/{one['of']}" for one in (tune, held)]
+        cells.append(f"{tune['right'] + held['right']}/{tune['of'] + held['of']}")
+        print(f"{name:<12}" + "".join(f"{cell:>10}" for cell in cells) + f"{result['seconds_each']:>8}")
+    (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    good = results["one_step"]["tune"]["right"] + results["one_step"]["held_out"]["right"]
+    sys.exit(0 if good >= 51 else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Asking: one question to the person at this terminal. The default is no; nothing typed earlier counts as an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import termios
+
+from gemot.abi.effects import Asked
+from gemot.cli.plain import one_line
+from gemot.cli.wording import exact
+from gemot.machine.door import Answer
+
+CHOICES = "y: yes, once   n: no   a: always, this process   t: always, this process and below"
+
+
+def put(asked: Asked) -> list[str]:
+    """What the person sees before they are asked: exactly what is to be done."""
+    if asked.tool:
+        lines = [f"{asked.pid} asks ({asked.ask}): may it use {one_line(asked.tool)}?", *exact(asked), CHOICES]
+        return lines
+    lines = [f"{asked.pid} asks ({asked.ask}):"]
+    from gemot.cli.plain import plain
+
+    lines += [f"  {one}" for one in plain(asked.question, 4000).split("\n")]
+    lines += [f"  {number}: {one_line(option)}" for number, option in enumerate(asked.options, 1)]
+    return lines
+
+
+def prompt(asked: Asked) -> str:
+    if asked.tool:
+        return "[y/N/a/t] "
+    return f"[1-{len(asked.options)}] " if asked.options else "> "
+
+
+def understood(asked: Asked, typed: str) -> Answer | None:
+    """What was typed, as an answer; None if it is none."""
+    typed = typed.strip()
+    if asked.tool:
+        word, _, why = typed.partition(" ")
+        match word.lower():
+            case "" | "n" | "no":
+                return Answer(asked.ask, False, why.strip())
+            case "y" | "yes" if not why:
+                return Answer(asked.ask, True)
+            case "a" | "always" if not why:
+                return Answer(asked.ask, True, scope="process")
+            case "t" | "tree" | "subtree" if not why:
+                return Answer(asked.ask, True, scope="subtree")
+            case _:
+                return None
+    if asked.options:
+        if typed in asked.options:
+            return Answer(asked.ask, True, typed)
+        if typed.isdigit() and 1 <= int(typed) <= len(asked.options):
+            return Answer(asked.ask, True, asked.options[int(typed) - 1])
+        return None
+    return Answer(asked.ask, True, typed) if typed else None
+
+
+async def line() -> str | None:
+    """A line from the terminal; None at its end (Ctrl-D). What was typed before is thrown away: it answers nothing."""
+    fd = sys.stdin.fileno()
+    loop = asyncio.get_running_loop()
+    got: asyncio.Future[bytes] = loop.create_future()
+
+    def ready() -> None:
+        with contextlib.suppress(OSError):
+            typed = os.read(fd, 65536)
+            if not got.done():
+                got.set_result(typed)
+            return
+        if not got.done():
+            got.set_result(b"")
+
+    with contextlib.suppress(termios.error):
+        termios.tcflush(fd, termios.TCIFLUSH)
+    loop.add_reader(fd, ready)
+    try:
+        typed = await got
+    finally:
+        loop.remove_reader(fd)
+    return typed.decode("utf-8", "replace").rstrip("\n") if typed else None

@@ -1,0 +1,101 @@
+"""The background: a machine without a terminal, that ends when nothing is left to do."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from gemot.cli.config import program_folders
+from gemot.cli.failing import DONE, INTERRUPTED
+from gemot.cli.reach import PATIENCE_SECONDS, home_of, is_running
+from gemot.cli.run import Stop, awake_roots
+from gemot.machine.client import Client, Gone
+from gemot.machine.door import Door, Start
+from gemot.machine.home import Home, HomeError
+from gemot.machine.machine import Machine
+
+LOOK_SECONDS = 0.2
+FIRST_WISH_SECONDS = 30.0
+"""How long a background machine waits for somebody to give it something to do."""
+
+
+def serve(folder: Path | None) -> int:
+    """Run the machine until every tree has ended or sleeps. Trees that wait for a person keep it: answers come through the door."""
+    return asyncio.run(_serve(home_of(folder)))
+
+
+async def _serve(home: Home) -> int:
+    async with await Machine.open(home.folder, program_folders=program_folders()) as machine:
+        async with Door(machine) as door:
+            with Stop() as stop:
+                patience = FIRST_WISH_SECONDS
+                while not stop.wanted.is_set():
+                    if machine.failure is not None:
+                        raise machine.failure
+                    if awake_roots(machine) or door.guests:
+                        patience = LOOK_SECONDS
+                    elif patience <= 0:
+                        return DONE
+                    patience -= LOOK_SECONDS
+                    try:
+                        await asyncio.wait_for(stop.wanted.wait(), LOOK_SECONDS)
+                    except TimeoutError:
+                        continue
+                return INTERRUPTED
+
+
+def detach(folder: Path | None, start: Start) -> int:
+    """Give the goal to the machine that runs, or to a new one in the background; print the pid."""
+    home = home_of(folder)
+    pid = asyncio.run(_submit(home, start))
+    print(pid)
+    return DONE
+
+
+async def _submit(home: Home, start: Start) -> int:
+    from gemot.cli.models import check
+
+    for name in (start.model, *start.models):
+        check(name)
+    background: subprocess.Popen[bytes] | None = None
+    loop = asyncio.get_running_loop()
+    until = loop.time() + PATIENCE_SECONDS
+    while loop.time() < until:
+        client = await Client.connect(home.door)
+        if client is not None:
+            try:
+                return await client.start(start)
+            except Gone:
+                continue  # it was just ending
+            finally:
+                await client.close()
+        if background is None and is_running(home) is None:
+            background = _launch(home)
+        elif background is not None and background.poll() is not None:
+            background = None if is_running(home) is not None else _failed(home)
+        await asyncio.sleep(0.02)
+    raise HomeError(f"no machine answers at {home.door}; see {home.folder / 'machine.log'} and gemot doctor")
+
+
+def _launch(home: Home) -> subprocess.Popen[bytes]:
+    """A process of its own that outlives this one and its terminal."""
+    log = os.open(home.folder / "machine.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", "gemot", "serve", "--home", str(home.folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    finally:
+        os.close(log)
+
+
+def _failed(home: Home) -> None:
+    log = home.folder / "machine.log"
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    raise HomeError(f"the background machine did not start: {lines[-1] if lines else 'it said nothing'} (see {log})")

@@ -1,0 +1,82 @@
+"""Changes: `send`, `answer`, `kill`, `fork`, `move`. They work on a running machine and on one that sleeps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from gemot.cli.failing import DONE, Usage
+from gemot.cli.reach import change
+from gemot.machine.client import Client
+from gemot.machine.machine import Machine
+
+
+def _told(words: str, machine: Machine | Client, pid: int) -> None:
+    """Say what was done; and, where nobody runs the machine, how the process goes on."""
+    asleep = f"; it sleeps: gemot resume {pid} lets it go on" if isinstance(machine, Machine) else ""
+    print(words + asleep)
+
+
+def send(home: Path | None, pid: int, text: str) -> int:
+    async def work(machine: Machine | Client) -> None:
+        await machine.send(pid, text)
+        _told(f"sent to {pid}", machine, pid)
+
+    change(home, work)
+    return DONE
+
+
+def answer(home: Path | None, ask: int, word: str, scope: Literal["once", "process", "subtree"], why: str) -> int:
+    async def work(machine: Machine | Client) -> None:
+        found = machine.asks() if isinstance(machine, Machine) else await machine.asks()
+        asked = next((one for one in found if one.ask == ask), None)
+        if asked is None:
+            open_now = ", ".join(str(one.ask) for one in found) or "none"
+            raise Usage(f"there is no open ask {ask}; open: {open_now}")
+        if asked.tool:
+            allow = _yes_or_no(ask, word)
+            await machine.answer(ask, allow, why, scope)
+            _told(f"{'allowed' if allow else 'refused'} {asked.tool} for {asked.pid}", machine, asked.pid)
+        else:
+            if scope != "once" or why:
+                raise Usage(f"ask {ask} is a question: --for and --why are for actions")
+            await machine.answer(ask, True, word)
+            _told(f"answered {asked.pid}", machine, asked.pid)
+
+    change(home, work)
+    return DONE
+
+
+def _yes_or_no(ask: int, word: str) -> bool:
+    if word.lower() in ("y", "yes"):
+        return True
+    if word.lower() in ("n", "no"):
+        return False
+    raise Usage(f'ask {ask} is about an action: answer yes or no, not {word!r}; say more with --why "..."')
+
+
+def kill(home: Path | None, pid: int) -> int:
+    async def work(machine: Machine | Client) -> None:
+        await machine.kill(pid)
+        print(f"ended {pid} and all of its descendants")
+
+    change(home, work)
+    return DONE
+
+
+def fork(home: Path | None, pid: int, text: str) -> int:
+    async def work(machine: Machine | Client) -> None:
+        made = await machine.fork(pid, text)
+        _told(f"process {made} knows what {pid} knows, and your words", machine, made)
+
+    change(home, work)
+    return DONE
+
+
+def move(home: Path | None, pid: int, model: str) -> int:
+    async def work(machine: Machine | Client) -> None:
+        await machine.move(pid, model)
+        _told(f"{pid} goes on with {model}", machine, pid)
+
+    change(home, work)
+    return DONE

@@ -1,0 +1,65 @@
+"""Configuration: the person's `gemot.toml`, and the folders where programs are looked for."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from gemot.cli.failing import Usage
+
+
+class BudgetTable(Struct, forbid_unknown_fields=True):
+    """Like ``--budget``; what is left out keeps its default."""
+
+    tokens: int | None = None
+    usd: float | None = None
+    seconds: float | None = None
+    processes: int | None = None
+    depth: int | None = None
+    calls: int | None = None
+
+
+class Config(Struct, forbid_unknown_fields=True):
+    """``model`` and ``program``: what `gemot run` uses when the command doesn't say."""
+
+    model: str = ""
+    program: str = ""
+    budget: BudgetTable = msgspec.field(default_factory=BudgetTable)
+
+
+def folder() -> Path:
+    """``GEMOT_CONFIG``, or the person's configuration folder."""
+    named = os.environ.get("GEMOT_CONFIG")
+    if named:
+        return Path(named).expanduser()
+    import platformdirs
+
+    return platformdirs.user_config_path("gemot")
+
+
+def read() -> Config:
+    """What stands in `gemot.toml`; nothing if there is none. Raises :class:`Usage` that names the file."""
+    path = folder() / "gemot.toml"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Config()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Usage(f"{path} can't be read: {error}") from error
+    try:
+        return msgspec.convert(tomllib.loads(text), Config)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise Usage(f"{path}: {error}. It may have: model, program, and a table [budget]") from error
+
+
+def program_folders() -> list[Path]:
+    """The person's own, then the project's; a later program replaces an earlier one of the same name."""
+    return [place for place in (folder() / "programs", Path.cwd() / ".gemot" / "programs") if place.is_dir()]
+
+
+def default_model(config: Config) -> str:
+    return config.model or os.environ.get("GEMOT_MODEL", "") or "embedded"

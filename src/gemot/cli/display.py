@@ -1,0 +1,102 @@
+"""Displays: where a followed run is shown. Nothing, JSON, plain lines; the live screen is in `live`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Protocol
+
+from gemot.abi.effects import Asked
+from gemot.cli.failing import say
+from gemot.cli.paint import coloured, painted
+from gemot.cli.tree import rows, total
+from gemot.cli.wording import Line, Teller
+from gemot.machine.door import Answer
+from gemot.machine.machine import to_json
+from gemot.machine.notes import Note, Words
+from gemot.machine.views import ProcessView
+
+TREE_ROWS_MAX = 60
+"""How much of a tree is shown at the end of a run; `gemot tree` shows all of it."""
+
+
+class Display(Protocol):
+    """``asks_here``: the person can be asked at this terminal. ``tick_seconds``: how often :meth:`tree` is wanted, 0: never."""
+
+    asks_here: bool
+    tick_seconds: float
+
+    def show(self, note: Note) -> None: ...
+
+    def tree(self, views: Sequence[ProcessView], roots: Sequence[int]) -> None: ...
+
+    async def ask(self, asked: Asked) -> Answer | None:
+        """The person's answer, or None when they leave it open."""
+        ...
+
+    def word(self, text: str) -> None:
+        """Something about the run itself."""
+        ...
+
+    def end(self, views: Sequence[ProcessView], roots: Sequence[int]) -> None:
+        """The last look at the trees."""
+        ...
+
+
+class Quiet:
+    """Shows nothing."""
+
+    asks_here = False
+    tick_seconds = 0.0
+
+    def show(self, note: Note) -> None:
+        pass
+
+    def tree(self, views: Sequence[ProcessView], roots: Sequence[int]) -> None:
+        pass
+
+    async def ask(self, asked: Asked) -> Answer | None:
+        return None
+
+    def word(self, text: str) -> None:
+        pass
+
+    def end(self, views: Sequence[ProcessView], roots: Sequence[int]) -> None:
+        pass
+
+
+class Json(Quiet):
+    """One note a line on the standard output."""
+
+    def show(self, note: Note) -> None:
+        print(to_json(note), flush=True)
+
+
+class Lines(Quiet):
+    """Plain lines beside the result: for pipes, logs and simple terminals."""
+
+    def __init__(self) -> None:
+        self._teller = Teller()
+        self._colour = coloured(sys.stderr)
+
+    def show(self, note: Note) -> None:
+        if isinstance(note, Words):
+            return  # the whole reply follows, and lines of several processes are not mixed up
+        for line in self._teller.lines(note):
+            self.line(line)
+
+    def line(self, line: Line) -> None:
+        if line.style != "quiet":
+            say(f"{line.pid:>3} | {painted(line.text, line.style, self._colour)}")
+
+    def word(self, text: str) -> None:
+        say(painted(text, "state", self._colour))
+
+    def end(self, views: Sequence[ProcessView], roots: Sequence[int]) -> None:
+        print_tree(views, roots, self._colour)
+
+
+def print_tree(views: Sequence[ProcessView], roots: Sequence[int], colour: bool) -> None:
+    for row in rows(views, roots, TREE_ROWS_MAX):
+        say(painted(row.text, row.style, colour))
+    say(painted(total(views, roots), "state", colour))

@@ -1,0 +1,212 @@
+"""Doctor: what this computer has and lacks for gemot, one line each, and what to do about what is missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import sys
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct
+
+from gemot.cli import config
+from gemot.cli.failing import DONE, FAILED, Usage
+from gemot.cli.paint import coloured, painted
+from gemot.cli.reach import home_of, is_running
+from gemot.journal.contract import Damaged, JournalError, TooNew
+from gemot.journal.sqlite import SqliteJournal, salvage
+from gemot.machine.home import Home, HomeError, default_home
+from gemot.machine.snapshot import Snapshot
+
+DISK_BYTES_MIN = 500_000_000
+"""Less free space than this is worth a word: the embedded model needs most of it while it is installed."""
+
+
+class Finding(Struct, frozen=True):
+    """``ok``; ``missing``: something can't be used until it is there; ``broken``: the machine can't work."""
+
+    state: Literal["ok", "missing", "broken"]
+    what: str
+
+
+def doctor(folder: Path | None, mend: bool) -> int:
+    if mend:
+        return _salvage(folder)
+    colour = coloured(sys.stdout)
+    worst = DONE
+    for finding in _look(folder):
+        style = "done" if finding.state == "ok" else "ask" if finding.state == "missing" else "failed"
+        print(f"{painted(f'{finding.state:<8}', style, colour)} {finding.what}")
+        worst = FAILED if finding.state == "broken" else worst
+    return worst
+
+
+def _look(folder: Path | None) -> Iterator[Finding]:
+    yield _python()
+    yield _sqlite()
+    try:
+        home = Home(default_home() if folder is None else folder)
+    except HomeError as error:
+        yield Finding("broken", str(error))
+    else:
+        yield from _home(home)
+        yield from _journal(home)
+    yield _configuration()
+    yield from _models()
+    yield _walls()
+    yield _terminal()
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info < (3, 11):
+        return Finding("broken", f"Python {version}: gemot needs 3.11 or newer")
+    return Finding("ok", f"Python {version}, {sys.platform}")
+
+
+def _sqlite() -> Finding:
+    if sqlite3.sqlite_version_info < (3, 22):
+        return Finding("broken", f"SQLite {sqlite3.sqlite_version}: the journal needs 3.22 or newer; use a newer Python")
+    return Finding("ok", f"SQLite {sqlite3.sqlite_version}")
+
+
+def _home(home: Home) -> Iterator[Finding]:
+    seen = home.folder.stat()
+    if seen.st_uid != os.getuid():
+        yield Finding("broken", f"{home.folder} belongs to another user: name another folder with --home or GEMOT_HOME")
+    elif seen.st_mode & 0o077:
+        yield Finding("missing", f"privacy: others may look into {home.folder}: chmod 700 {home.folder}")
+    else:
+        yield Finding("ok", f"the machine's folder is {home.folder}")
+    yield _write_ahead(home)
+    free = shutil.disk_usage(home.folder).free
+    state = "ok" if free >= DISK_BYTES_MIN else "missing"
+    yield Finding(state, f"{free / 1e9:.1f} GB free there" + ("" if state == "ok" else ": make room"))
+    pid = is_running(home)
+    yield Finding("ok", "no machine is running" if pid is None else f"a machine is running (process {pid or 'unknown'})")
+
+
+def _write_ahead(home: Home) -> Finding:
+    """Try what the journal does, in a file beside it: some network disks can't."""
+    trial = home.folder / f".doctor-{os.getpid()}.db"
+    try:
+        SqliteJournal(trial).close()
+        db = sqlite3.connect(trial)
+        mode = db.execute("PRAGMA journal_mode").fetchone()[0]
+        db.close()
+    except (JournalError, sqlite3.Error) as error:
+        return Finding("broken", f"a journal can't be written in {home.folder}: {error}")
+    finally:
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{trial}{suffix}").unlink(missing_ok=True)
+    if mode != "wal":
+        return Finding("broken", f"the disk of {home.folder} has no write-ahead log (it has {mode}): name another with --home")
+    return Finding("ok", "a journal can be written there")
+
+
+def _journal(home: Home) -> Iterator[Finding]:
+    if not home.journal.exists():
+        yield Finding("ok", "no journal yet; the first run begins one")
+        return
+    snapshot = Snapshot(home.journal)
+    try:
+        snapshot.fold()
+    except TooNew as error:
+        yield Finding("broken", str(error))
+    except Damaged as error:
+        yield Finding(
+            "broken",
+            f"the journal is damaged: {error}. Records that are whole: {snapshot.position}. "
+            "gemot doctor --salvage keeps the damaged file and goes on with those",
+        )
+    except JournalError as error:
+        yield Finding("broken", str(error))
+    else:
+        alive = sum(process.alive for process in snapshot.kernel.processes.values())
+        yield Finding(
+            "ok",
+            f"the journal is whole: {snapshot.position} records, {len(snapshot.kernel.processes)} processes, {alive} not ended",
+        )
+    finally:
+        snapshot.close()
+
+
+def _configuration() -> Finding:
+    from gemot.programs.library import ProgramError, load
+
+    try:
+        known = config.read()
+        specs = load(config.program_folders()).specs()
+    except (Usage, ProgramError) as error:
+        return Finding("missing", f"configuration: {error}")
+    return Finding(
+        "ok", f"configuration in {config.folder()}: {len(specs)} programs, model {config.default_model(known)} unless told"
+    )
+
+
+def _models() -> Iterator[Finding]:
+    from gemot.models.embedded.install import folder as models_folder
+    from gemot.models.embedded.install import installed as weights
+    from gemot.models.registry import list_models
+
+    if find_spec("xllamacpp") is None:
+        yield Finding("missing", "the embedded model's engine: pip install gemot[local]")
+    else:
+        yield Finding("ok", "the embedded model's engine is installed")
+    if weights() is None:
+        yield Finding("missing", f"the embedded model's weights (in {models_folder()}): gemot model install")
+    else:
+        yield Finding("ok", f"the embedded model's weights are in {models_folder()}")
+    for row in list_models():
+        if row.name == "embedded" or row.name.startswith("scripted"):
+            continue
+        if row.state == "ready":
+            yield Finding("ok", f"models like {row.name}: {row.help}")
+        else:
+            yield Finding("missing", f"models like {row.name}: {row.help}")
+
+
+def _walls() -> Finding:
+    if sys.platform != "linux":
+        return Finding("missing", "walls around drivers: they need Linux and bubblewrap; the drivers that ship work without")
+    if shutil.which("bwrap") is None:
+        return Finding("missing", "walls around drivers: install bubblewrap (bwrap); the drivers that ship work without")
+    return Finding("ok", "bubblewrap is installed")
+
+
+def _terminal() -> Finding:
+    if not sys.stderr.isatty():
+        return Finding("ok", "no terminal here: runs are shown as plain lines, asks wait for gemot answer")
+    kind = os.environ.get("TERM", "") or "unknown"
+    colour = "with colour" if coloured(sys.stderr) else "without colour"
+    return Finding("ok", f"terminal {kind}, {shutil.get_terminal_size().columns} columns, {colour}")
+
+
+def _salvage(folder: Path | None) -> int:
+    home = home_of(folder)
+    if not home.journal.exists():
+        raise Usage(f"there is no journal in {home.folder}, so there is nothing to salvage")
+    home.lock()  # raises Busy while a machine runs: it must not lose its journal
+    try:
+        snapshot = Snapshot(home.journal)
+        try:
+            snapshot.fold()
+            print(f"the journal is whole ({snapshot.position} records); nothing was changed")
+            return DONE
+        except TooNew:
+            raise
+        except JournalError:
+            pass
+        finally:
+            snapshot.close()
+        kept = home.folder / time.strftime("journal.damaged-%Y%m%d-%H%M%S.db")
+        count = salvage(home.journal, kept)
+    finally:
+        home.unlock()
+    print(f"kept the damaged journal as {kept}; went on with the {count} records before the damage. gemot ps --all shows them")
+    return DONE

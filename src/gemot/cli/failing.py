@@ -1,0 +1,86 @@
+"""Failing: every error as one sentence that says what would work, and the exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+
+DONE, FAILED, USAGE, REFUSED, BUDGET, WAITING, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+
+CODES = {
+    DONE: "done",
+    FAILED: "failed",
+    USAGE: "the command was not understood, or something it names does not exist",
+    REFUSED: "refused, by a person or by a rule",
+    BUDGET: "the budget was used up",
+    WAITING: "waits for a person: see gemot asks",
+    INTERRUPTED: "interrupted; gemot resume goes on",
+}
+
+REFUSALS = frozenset({"refused", "grant", "mount", "path"})
+
+
+class Usage(Exception):
+    """The command can't be carried out as it was given."""
+
+
+class Interrupted(Exception):
+    """A person stopped it."""
+
+
+def say(text: str) -> None:
+    """A word to the person, beside the result."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        pass  # the terminal is gone; there is nobody to tell
+
+
+def finish(work: Callable[[], int]) -> None:
+    """Do a command's work and end with its exit code; whatever goes wrong is said in a sentence."""
+    try:
+        code = work()
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has enough of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = DONE
+    except (KeyboardInterrupt, Interrupted) as error:
+        if str(error):
+            say(f"gemot: {error}")
+        code = INTERRUPTED
+    except Exception as error:  # the edge: nobody who types a command is shown a traceback
+        code = _explain(error)
+    raise SystemExit(code)
+
+
+def _explain(error: Exception) -> int:
+    from gemot.cli.plain import plain
+
+    if os.environ.get("GEMOT_DEBUG"):
+        traceback.print_exception(error)
+    words, code = _known(error)
+    say(f"gemot: {plain(words, 4000)}")
+    return code
+
+
+def _known(error: Exception) -> tuple[str, int]:
+    from gemot.journal.contract import JournalError
+    from gemot.kernel.refusal import Refused
+    from gemot.machine.home import HomeError
+    from gemot.machine.loop import MachineError
+    from gemot.models.port import ModelFailed
+    from gemot.programs.library import ProgramError
+
+    match error:
+        case Usage() | MachineError() | ProgramError() | ModelFailed() | Refused():
+            return str(error), USAGE
+        case HomeError() | JournalError():
+            return str(error), FAILED
+        case OSError():
+            where = f" {error.filename}" if error.filename else ""
+            return f"the system refused{where}: {error.strerror or error}", FAILED
+        case _:
+            kind = type(error).__name__
+            return f"this is a mistake in gemot ({kind}: {error}). GEMOT_DEBUG=1 shows where; please report it", FAILED

@@ -1,0 +1,41 @@
+"""Goal: what was typed after `gemot run`, checked and made into what a machine is asked to start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gemot.cli import config, options
+from gemot.cli.failing import Usage
+from gemot.kernel.refusal import closest
+from gemot.machine.door import Start
+from gemot.machine.machine import DEFAULT_BUDGET
+from gemot.programs.library import load
+
+
+def prepared(
+    goal: str | None,
+    program: str | None,
+    model: str | None,
+    also_models: Sequence[str],
+    work: str | None,
+    budget: str,
+    settings: Sequence[str],
+) -> Start:
+    """Raises :class:`Usage` for whatever can't be meant."""
+    known = config.read()
+    text = options.goal(goal)
+    name = program or known.program or "solo"
+    specs = {spec.name: spec for spec in load(config.program_folders()).specs()}
+    if name not in specs:
+        raise Usage(f"there is no program {name!r}; {closest(name, specs)}. gemot programs lists them")
+    folder, mode = options.work(work)
+    return Start(
+        text,
+        program=name,
+        model=options.model_name(model or config.default_model(known)),
+        models=tuple(options.model_name(one) for one in also_models),
+        work=folder,
+        mode=mode,
+        budget=options.budget(budget, known.budget, DEFAULT_BUDGET),
+        arguments=options.arguments(settings, specs[name]),
+    )

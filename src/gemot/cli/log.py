@@ -1,0 +1,69 @@
+"""Log: what a process was told, said and did, read from the journal; beside a running machine or without one."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from gemot.cli.failing import DONE, Usage
+from gemot.cli.paint import coloured, painted
+from gemot.cli.reach import home_of, is_running
+from gemot.cli.wording import Line, Teller
+from gemot.machine.machine import to_json
+from gemot.machine.notes import Told, pid_of
+from gemot.machine.snapshot import Snapshot
+
+LOOK_SECONDS = 0.2
+"""How often the journal is looked at while a log is followed."""
+
+
+def log(home: Path | None, pid: int, follow: bool, as_json: bool) -> int:
+    place = home_of(home)
+    snapshot = Snapshot(place.journal)
+    page = _Page(snapshot, pid, as_json)
+    try:
+        page.turn()
+        process = snapshot.kernel.processes.get(pid)
+        if process is None:
+            known = sorted(snapshot.kernel.processes)
+            there = f"there are {known[0]} to {known[-1]}" if known else "there was none yet"
+            raise Usage(f"there is no process {pid}; {there}. gemot ps --all shows them")
+        while follow and process.alive:
+            time.sleep(LOOK_SECONDS)
+            running = is_running(place) is not None
+            if not page.turn() and not running:
+                break  # nobody runs this machine: it grows no more
+    finally:
+        snapshot.close()
+    return DONE
+
+
+class _Page:
+    """Prints what is new of one process each time it is turned."""
+
+    def __init__(self, snapshot: Snapshot, pid: int, as_json: bool) -> None:
+        self._snapshot, self._pid, self._json = snapshot, pid, as_json
+        self._teller = Teller(full=True)
+        self._colour = coloured(sys.stdout)
+
+    def turn(self) -> bool:
+        """Says whether there was anything new in the journal."""
+        news = False
+        for record, told in self._snapshot.go_on():
+            news = True
+            for note in told:
+                mine = pid_of(note) == self._pid or (isinstance(note, Told) and note.pid == self._pid)
+                if not mine:
+                    continue
+                if self._json:
+                    print(to_json(note))
+                    continue
+                when = time.strftime("%H:%M:%S", time.localtime(record.at / 1000))
+                for index, line in enumerate(self._teller.lines(note)):
+                    self._print(when if index == 0 else "", line)
+        sys.stdout.flush()
+        return news
+
+    def _print(self, when: str, line: Line) -> None:
+        print(f"{painted(f'{when:<8}', 'quiet', self._colour)} {painted(line.text, line.style, self._colour)}".rstrip())

@@ -1,0 +1,136 @@
+"""Options: what a person writes after `--budget`, `--work`, `--set` and `--model`, as what a machine takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gemot.abi.grants import Budget, Mode
+from gemot.abi.programs import ProgramSpec
+from gemot.cli.config import BudgetTable
+from gemot.cli.failing import Usage
+
+BUDGET_FORM = "tokens=200000,usd=0.50,seconds=600,processes=8,depth=3"
+
+
+def budget(text: str, table: BudgetTable, default: Budget) -> Budget:
+    """``tokens=..,usd=..`` over the configuration's table over the defaults. Raises :class:`Usage`."""
+    given = {name: value for name, value in msgspec.structs.asdict(table).items() if value is not None}
+    for part in filter(None, (one.strip() for one in text.split(","))):
+        name, _, value = part.partition("=")
+        name = name.strip()
+        if name not in table.__struct_fields__:
+            raise Usage(f"--budget has no {name!r}; it has {', '.join(table.__struct_fields__)}: {BUDGET_FORM}")
+        try:
+            given[name] = float(value) if name in ("usd", "seconds") else int(value.replace("_", ""))
+        except ValueError:
+            raise Usage(f"--budget {name} must be a number, not {value!r}: {BUDGET_FORM}") from None
+    for name, value in given.items():
+        if not 0 <= value < 10**12:
+            raise Usage(f"--budget {name} must be a number from 0 up, not {value}")
+    fields: dict[str, int] = {}
+    for name, value in given.items():
+        match name:
+            case "usd":
+                fields["usd_micros"] = round(value * 1_000_000)
+            case "seconds":
+                fields["millis"] = round(value * 1000)
+            case _:
+                fields[name] = int(value)
+    return msgspec.structs.replace(default, **fields)
+
+
+def work(text: str | None) -> tuple[str, Mode]:
+    """``DIR``, ``DIR:ro``, ``DIR:rw`` -> an absolute folder and its mode. Left out: the current folder, to read only."""
+    if text is None:
+        return str(Path.cwd()), "ro"
+    name, mode = text, "rw"
+    for ending in ("ro", "rw"):
+        if text.endswith(f":{ending}"):
+            name, mode = text[: -len(ending) - 1], ending
+    folder = Path(name or ".").expanduser().absolute()
+    if not folder.is_dir():
+        raise Usage(f"--work {name}: there is no such folder; make it first, or name another")
+    return str(folder), "ro" if mode == "ro" else "rw"
+
+
+def model_name(name: str) -> str:
+    """A script's file is named whole, so that its process can be resumed from another folder."""
+    if not name.startswith("scripted:"):
+        return name
+    file, _, function = name.removeprefix("scripted:").rpartition(":")
+    return f"scripted:{Path(file).expanduser().absolute()}:{function}" if file.endswith(".py") else name
+
+
+def arguments(settings: Iterable[str], spec: ProgramSpec) -> dict[str, Any]:
+    """``--set name=value`` by the program's JSON schema. Raises :class:`Usage`."""
+    known: dict[str, Any] = spec.parameters.get("properties", {})
+    has = f"it has {', '.join(known)}" if known else "it has none"
+    found: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        name = name.strip()
+        if not equals:
+            raise Usage(f"--set takes name=value, not {setting!r}; parameters of {spec.name}: {', '.join(known) or 'none'}")
+        if name not in known:
+            raise Usage(f"the program {spec.name} has no parameter {name!r}; {has}")
+        try:
+            found[name] = _typed(value, known[name])
+        except ValueError as error:
+            raise Usage(f"--set {name}: {error}") from None
+    missing = [name for name in spec.parameters.get("required", []) if name not in found]
+    if missing:
+        raise Usage(f"the program {spec.name} needs --set {missing[0]}=...; {has}")
+    return found
+
+
+def _typed(text: str, schema: dict[str, Any]) -> Any:
+    for choice in schema.get("anyOf", ()):
+        try:
+            return _typed(text, choice)
+        except ValueError:
+            continue
+    match schema.get("type", "string"):
+        case "integer":
+            try:
+                return int(text)
+            except ValueError:
+                raise ValueError(f"must be a whole number, not {text!r}") from None
+        case "number":
+            try:
+                return float(text)
+            except ValueError:
+                raise ValueError(f"must be a number, not {text!r}") from None
+        case "boolean":
+            words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+            if text.lower() not in words:
+                raise ValueError(f"must be yes or no, not {text!r}")
+            return words[text.lower()]
+        case "array":
+            parts = [one.strip() for one in text.split(",")] if text.strip() else []
+            return [_typed(one, schema.get("items", {})) for one in parts]
+        case "null":
+            if text:
+                raise ValueError("must be empty")
+            return None
+        case "object":
+            try:
+                return msgspec.json.decode(text, type=dict[str, Any])
+            except msgspec.DecodeError as error:
+                raise ValueError(f"must be a JSON object: {error}") from None
+        case _:
+            return text
+
+
+def goal(text: str | None) -> str:
+    """The goal as given; ``-`` is read from the standard input. Raises :class:`Usage`."""
+    import sys
+
+    if text == "-":
+        text = sys.stdin.read()
+    if text is None or not text.strip():
+        raise Usage('what is to be done? Say it in quotes, like: gemot run "sum up notes.md", or - to read it from a pipe')
+    return text

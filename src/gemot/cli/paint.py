@@ -1,0 +1,30 @@
+"""Paint: which style looks how; colour only where there is a terminal that wants it."""
+
+from __future__ import annotations
+
+import os
+from typing import TextIO
+
+from gemot.cli.wording import Style
+
+PALETTE: dict[Style, tuple[str, str]] = {
+    "words": ("", ""),
+    "use": ("36", "cyan"),
+    "refused": ("31", "red"),
+    "mail": ("35", "magenta"),
+    "state": ("2", "dim"),
+    "done": ("32", "green"),
+    "failed": ("31", "red"),
+    "ask": ("33;1", "bold yellow"),
+    "quiet": ("2", "dim"),
+}
+"""Style -> the terminal's code, and the same for rich."""
+
+
+def coloured(stream: TextIO) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "") not in ("", "dumb")
+
+
+def painted(text: str, style: Style, colour: bool) -> str:
+    code = PALETTE[style][0]
+    return f"\x1b[{code}m{text}\x1b[0m" if colour and code else text

@@ -1,0 +1,100 @@
+"""Reach: how a command gets at the machine: through the door of the one that runs, by opening it, or by looking at its journal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+from gemot.abi.effects import Asked
+from gemot.cli.config import program_folders
+from gemot.machine.client import Client
+from gemot.machine.home import Busy, Home, HomeError, default_home
+from gemot.machine.machine import Machine
+from gemot.machine.snapshot import Snapshot
+from gemot.machine.views import ProcessView, ask_views, process_views
+
+T = TypeVar("T")
+
+PATIENCE_SECONDS = 10.0
+"""How long a machine may take between its lock and its door: it folds its journal in between."""
+
+_PAUSE_SECONDS = 0.05
+
+
+def home_of(folder: Path | None) -> Home:
+    return Home(default_home() if folder is None else folder)
+
+
+def is_running(home: Home) -> int | None:
+    """The operating-system process of the machine that runs here (0: unknown), or None."""
+    try:
+        home.lock()
+    except Busy as busy:
+        return busy.pid
+    home.unlock()
+    return None
+
+
+async def open_or_connect(home: Home) -> Machine | Client:
+    """The machine, opened here with everything asleep; or the way to the one that runs already."""
+    for _ in range(int(PATIENCE_SECONDS / _PAUSE_SECONDS)):
+        try:
+            return await Machine.open(home.folder, program_folders=program_folders())
+        except Busy as busy:
+            client = await Client.connect(home.door)
+            if client is not None:
+                return client
+            pid = busy.pid
+            await asyncio.sleep(_PAUSE_SECONDS)  # it is opening, or closing
+    raise HomeError(
+        f"a machine runs on {home.folder} (process {pid or 'unknown'}), but does not answer at its door; "
+        "stop it first, or name another folder with --home"
+    )
+
+
+def change(folder: Path | None, work: Callable[[Machine | Client], Awaitable[T]]) -> T:
+    """Do something with the machine, running or not. One that does not run is opened, with its trees asleep, and closed."""
+
+    async def run() -> T:
+        machine = await open_or_connect(home_of(folder))
+        try:
+            return await work(machine)
+        finally:
+            await machine.close()
+
+    return asyncio.run(run())
+
+
+def look(folder: Path | None) -> tuple[list[ProcessView], list[Asked]]:
+    """All processes and open asks; nothing is opened for writing."""
+    home = home_of(folder)
+
+    async def ask() -> tuple[list[ProcessView], list[Asked]] | None:
+        client = await Client.connect(home.door)
+        if client is None:
+            return None
+        try:
+            return await client.processes(), await client.asks()
+        finally:
+            await client.close()
+
+    if home.door.exists():
+        seen = asyncio.run(ask())
+        if seen is not None:
+            return seen
+    snapshot = folded(home)
+    return process_views(snapshot.kernel), ask_views(snapshot.kernel)
+
+
+def folded(home: Home) -> Snapshot:
+    """The journal as it stands. Trees are shown asleep when no machine runs."""
+    snapshot = Snapshot(home.journal)
+    try:
+        snapshot.fold()
+    finally:
+        snapshot.close()
+    if is_running(home) is None:
+        snapshot.asleep()
+    return snapshot

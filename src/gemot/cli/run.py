@@ -1,0 +1,270 @@
+"""Run: give a goal (or resume what sleeps), follow it to its end, and leave with the code that says how it went."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from gemot.abi.answers import Outcome
+from gemot.abi.effects import Asked
+from gemot.cli import failing
+from gemot.cli.display import Display, Json, Lines, Quiet
+from gemot.cli.failing import say
+from gemot.cli.follow import AsksMode, Following, Local, Why
+from gemot.cli.plain import one_line, plain
+from gemot.cli.reach import home_of, open_or_connect
+from gemot.cli.wording import ending, how_to_answer, joined, question, result_text
+from gemot.machine.client import Client, Gone
+from gemot.machine.door import Door, Start
+from gemot.machine.home import Home
+from gemot.machine.machine import Machine
+from gemot.machine.standstill import waits_for_person
+from gemot.machine.views import ProcessView
+
+HOSTING_SECONDS = 0.2
+"""How often a host that has nothing of its own left looks whether others still need it."""
+
+
+class Manner(msgspec.Struct, frozen=True):
+    """How a run is shown and what becomes of asks."""
+
+    quiet: bool = False
+    json: bool = False
+    asks: AsksMode = "ask"
+
+    def display(self) -> Display:
+        if self.json:
+            return Json()
+        if self.quiet:
+            return Quiet()
+        if sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb"):
+            from gemot.cli.live import Live  # rich is only needed here, and takes its time
+
+            return Live()
+        return Lines()
+
+
+class Stop:
+    """Ctrl-C and its relatives: the first one stops cleanly, the second at once."""
+
+    def __init__(self) -> None:
+        self.wanted = asyncio.Event()
+        self.wishes: list[Callable[[], None]] = [self.wanted.set]
+
+    def __enter__(self) -> Stop:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._stop, number)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.remove_signal_handler(number)
+
+    def _stop(self, number: int) -> None:
+        if number == signal.SIGHUP:  # the terminal is gone: whatever is still said, is said to nobody
+            nobody = os.open(os.devnull, os.O_WRONLY)
+            for stream in (sys.stdout, sys.stderr):
+                os.dup2(nobody, stream.fileno())
+        if self.wanted.is_set():
+            if sys.stderr.isatty():
+                os.write(sys.stderr.fileno(), b"\x1b[?25h\n")  # the cursor, if the live screen had hidden it
+            os._exit(failing.INTERRUPTED)
+        if number != signal.SIGHUP:
+            say("\nstopping; once more stops at once")
+        for wish in self.wishes:
+            wish()
+
+
+def run(home: Path | None, start: Start, manner: Manner) -> int:
+    """Start a goal and follow it."""
+    return asyncio.run(_follow(home_of(home), manner, start, None))
+
+
+def resume(home: Path | None, pid: int | None, manner: Manner) -> int:
+    """Let what sleeps go on and follow it."""
+    return asyncio.run(_follow(home_of(home), manner, None, pid))
+
+
+async def _follow(home: Home, manner: Manner, start: Start | None, pid: int | None) -> int:
+    while True:
+        machine = await open_or_connect(home)
+        try:
+            if isinstance(machine, Machine):
+                return await _host(machine, manner, start, pid)
+            return await _visit(machine, manner, start, pid)
+        except Gone:
+            continue  # the machine that ran was just ending: now it is ours to open
+        finally:
+            await machine.close()
+
+
+async def _host(machine: Machine, manner: Manner, start: Start | None, pid: int | None) -> int:
+    async with Door(machine) as door:
+        with Stop() as stop:
+            display = manner.display()
+            following = Following(Local(machine), display, manner.asks)
+            stop.wishes.append(following.stop)
+            await following.begin()
+            if start is not None:
+                roots = [await _started(machine, start)]
+                display.word(_greeting(roots[0], start))
+            else:
+                roots = _woken(machine.resume(pid), machine.processes(), pid)
+            why = await following.until_ended(roots)
+            if machine.failure is not None:
+                display.end(machine.processes(), roots)
+                raise machine.failure
+            if why != "ended":
+                await machine.close()  # so that what is shown is how things will be found again
+            code = _report(machine.processes(), machine.asks(), roots, following.outcomes, why, manner, display)
+            if why == "ended" and not stop.wanted.is_set():
+                await _go_on_hosting(door, stop)
+            return code
+
+
+async def _started(machine: Machine, start: Start) -> int:
+    from gemot.cli.models import check
+
+    for name in (start.model, *start.models):
+        check(name)
+    rest = {name: getattr(start, name) for name in start.__struct_fields__ if name != "goal"}
+    return await machine.start(start.goal, **rest)
+
+
+async def _visit(client: Client, manner: Manner, start: Start | None, pid: int | None) -> int:
+    """The same at a machine that another terminal runs."""
+    with Stop() as stop:
+        display = manner.display()
+        following = Following(client, display, manner.asks)
+        stop.wishes.append(following.stop)
+        await following.begin()
+        if start is not None:
+            roots = [await client.start(start)]
+            display.word(_greeting(roots[0], start))
+        else:
+            roots = _woken(await client.resume(pid), await client.processes(), pid)
+        why = await following.until_ended(roots)
+        if why == "gone":
+            display.end((), roots)
+            say(f"the machine that ran it has stopped; gemot resume {roots[0]} goes on")
+            return failing.INTERRUPTED
+        if why in ("stopped", "waits"):
+            for root in roots:
+                if root not in following.outcomes:
+                    await client.pause(root)
+        views, asks = await client.processes(), await client.asks()
+        return _report(views, asks, roots, following.outcomes, why, manner, display)
+
+
+def _woken(roots: list[int], views: Sequence[ProcessView], pid: int | None) -> list[int]:
+    """What a resume follows: what goes on now, or what was asked for and is awake already."""
+    if roots:
+        return roots
+    alive = [view for view in views if view.outcome is None]
+    if pid is not None:
+        return [view.root for view in alive if view.pid == pid]
+    awake = sorted({view.root for view in alive})
+    if not awake:
+        raise failing.Usage('there is nothing to resume: every process has ended. Begin something with gemot run "..."')
+    return awake
+
+
+def _greeting(pid: int, start: Start) -> str:
+    may = "may change it" if start.mode == "rw" else "to read only (--work DIR lets it write)"
+    folder = f"sees {one_line(start.work)} as /work, {may}" if start.work else "sees no folder"
+    return f"process {pid}: {start.program} on {one_line(start.model)}, {folder}"
+
+
+def _report(
+    views: Sequence[ProcessView],
+    asks: Sequence[Asked],
+    roots: Sequence[int],
+    outcomes: dict[int, Outcome],
+    why: Why,
+    manner: Manner,
+    display: Display,
+) -> int:
+    """The tree, then the result, then what can be done next; the result alone goes to the standard output."""
+    display.end(views, roots)
+    code = max((_code(outcomes[root]) for root in roots if root in outcomes), default=failing.DONE)
+    if why == "waits":
+        code = failing.WAITING
+    elif why == "stopped":
+        code = failing.INTERRUPTED
+    for root in roots:
+        if root in outcomes:
+            _result(outcomes[root], manner, code)
+    if why in ("waits", "stopped"):
+        left = [root for root in roots if root not in outcomes]
+        _next_steps(views, asks, left, why, manner, code)
+    return code
+
+
+def _code(outcome: Outcome) -> int:
+    if outcome.state == "done":
+        return failing.DONE
+    if outcome.rule == "budget":
+        return failing.BUDGET
+    return failing.REFUSED if outcome.rule in failing.REFUSALS else failing.FAILED
+
+
+def _result(outcome: Outcome, manner: Manner, code: int) -> None:
+    if manner.json:
+        print(json.dumps({"type": "result", **msgspec.to_builtins(outcome), "exit_code": code}, ensure_ascii=False))
+        return
+    if outcome.state == "done":
+        text = result_text(outcome.value)
+        print(plain(text) if sys.stdout.isatty() else text)
+        return
+    say(f"gemot: process {outcome.pid} {ending(outcome)}: {plain(outcome.error, 4000)}")
+
+
+def _next_steps(
+    views: Sequence[ProcessView], asks: Sequence[Asked], roots: Sequence[int], why: Why, manner: Manner, code: int
+) -> None:
+    mine = {view.pid for view in views if view.root in roots}
+    open_asks = [asked for asked in asks if asked.pid in mine]
+    if manner.json:
+        for root in roots:
+            state = "waiting" if why == "waits" else "interrupted"
+            print(json.dumps({"type": "result", "pid": root, "state": state, "exit_code": code}))
+        return
+    if why == "waits":
+        say("it waits for you:" if open_asks else f"it waits for a message: gemot send {joined(roots)} TEXT")
+    for asked in open_asks if why == "waits" else []:
+        say(f"  {asked.pid} asks ({asked.ask}): {question(asked)}")
+        say(f"      {how_to_answer(asked)}")
+    say("\n".join(f"gemot resume {root} goes on" for root in roots))
+
+
+async def _go_on_hosting(door: Door, stop: Stop) -> None:
+    """Others gave this machine goals: stay until those are done, asleep, or wait for people who are not there."""
+    machine = door.machine
+    said = False
+    while machine.failure is None:
+        awake = awake_roots(machine)
+        if not awake or (not door.watchers and waits_for_person(machine.kernel, awake)):
+            return
+        if not said:
+            say(f"others still use this machine: it goes on with {joined(awake)} until they end; Ctrl-C stops them cleanly")
+            said = True
+        try:
+            await asyncio.wait_for(stop.wanted.wait(), HOSTING_SECONDS)
+            return
+        except TimeoutError:
+            continue
+
+
+def awake_roots(machine: Machine) -> list[int]:
+    """The trees that live and do not sleep."""
+    kernel = machine.kernel
+    return sorted({one.root for one in kernel.processes.values() if one.alive} - kernel.asleep)

@@ -1,0 +1,222 @@
+"""Wording: what happens on a machine, in lines that a person reads. Everything untrusted goes through `plain`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from gemot.abi.answers import Outcome
+from gemot.abi.effects import Asked
+from gemot.cli.plain import first_line, one_line, plain
+from gemot.machine.notes import (
+    AskClosed,
+    Asking,
+    Began,
+    Changed,
+    Did,
+    Ended,
+    Note,
+    Refused,
+    Spoke,
+    Told,
+    Used,
+    Using,
+    Words,
+)
+
+Style = Literal["words", "use", "refused", "mail", "state", "done", "failed", "ask", "quiet"]
+
+ARGUMENT_CHARS = 60
+"""How much of one argument is shown in a line; `gemot log` shows more."""
+
+ASKED_CHARS = 2_000
+"""How much of one argument is shown when a person is asked about it."""
+
+
+class Line(Struct, frozen=True):
+    pid: int
+    style: Style
+    text: str
+
+
+class Teller:
+    """Turns notes into lines. ``full``: as much as a log shows; otherwise one line each."""
+
+    def __init__(self, full: bool = False) -> None:
+        self._full = full
+        self._uses: dict[int, str] = {}
+        self._streamed: set[int] = set()
+
+    def lines(self, note: Note) -> list[Line]:
+        match note:
+            case Began(pid, parent, name, program, model, brief):
+                by = f"child of {parent}" if parent else "started by the person"
+                known = name if name == program else f"{name} ({program})"
+                shown = plain(brief, 4000) if self._full else first_line(brief)
+                return _each(pid, "state", f"{one_line(known)} on {one_line(model)}, {by}: {shown}")
+            case Words(pid, text):
+                self._streamed.add(pid)
+                return _each(pid, "words", plain(text))
+            case Spoke(pid, text):
+                streamed = pid in self._streamed
+                self._streamed.discard(pid)
+                said = _each(pid, "words", plain(text.strip(), 20_000)) if text.strip() and not streamed else []
+                return said + (self._spent(note) if self._full else [])
+            case Using(pid, effect, tool, arguments):
+                self._uses[effect] = action(tool, arguments, 400 if self._full else ARGUMENT_CHARS)
+                return [Line(pid, "use", self._uses[effect])] if self._full else []
+            case Used(pid, effect, tool, ok, text):
+                return self._used(pid, self._uses.pop(effect, one_line(tool)), ok, text)
+            case Refused(pid, what, rule, message):
+                shown = plain(message, 2000) if self._full else first_line(message, 300)
+                return _each(pid, "refused", f"refused {one_line(what)} ({rule}): {shown}")
+            case Did(pid, syscall, detail):
+                return [Line(pid, "use", did(syscall, detail, 400 if self._full else ARGUMENT_CHARS))]
+            case Asking(asked):
+                return _each(asked.pid, "ask", f"asks you ({asked.ask}): {question(asked)}")
+            case AskClosed(ask):
+                return [Line(0, "quiet", f"ask {ask} is closed")]
+            case Told(sender, pid, text):
+                who = "you" if sender == 0 else str(sender)
+                to = "you" if pid == 0 else str(pid)
+                shown = plain(text, 4000) if self._full else first_line(text, 300)
+                return _each(sender or pid, "mail", f"{who} to {to}: {shown}")
+            case Changed(pid, what):
+                return [Line(pid, "state", one_line(what))]
+            case Ended(outcome):
+                return _each(outcome.pid, "done" if outcome.state == "done" else "failed", self._ended(outcome))
+
+    def _spent(self, note: Spoke) -> list[Line]:
+        lines = [Line(note.pid, "quiet", f"requests {one_line(one, 500)}") for one in note.requests]
+        cost = "cost unknown" if note.usage.usd_micros is None else money(note.usage.usd_micros)
+        words = f"{count(note.usage.tokens_in)} tokens in, {count(note.usage.tokens_out)} out, {cost}"
+        return [*lines, Line(note.pid, "quiet", f"({words}, {seconds(note.millis)})")]
+
+    def _used(self, pid: int, use: str, ok: bool, text: str) -> list[Line]:
+        if self._full:
+            return _each(pid, "quiet" if ok else "failed", plain(_beginning(text), 1200))
+        if ok:
+            return [Line(pid, "use", f"{use} -> {first_line(text) or 'done'}")]
+        return [Line(pid, "failed", f"{use} failed: {first_line(text, 300)}")]
+
+    def _ended(self, outcome: Outcome) -> str:
+        if outcome.state == "done":
+            shown = plain(result_text(outcome.value), 4000) if self._full else _short_result(outcome.value)
+            return f"done: {shown}"
+        shown = plain(outcome.error, 2000) if self._full else first_line(outcome.error, 300)
+        return f"{ending(outcome)}: {shown}"
+
+
+def _each(pid: int, style: Style, text: str) -> list[Line]:
+    return [Line(pid, style, one) for one in text.split("\n")]
+
+
+def _beginning(text: str, lines_max: int = 12) -> str:
+    lines = text.strip().split("\n")
+    more = len(lines) - lines_max
+    return "\n".join(lines[:lines_max]) + (f"\n[... {more:,} more lines]" if more > 0 else "")
+
+
+def result_text(value: Any) -> str:
+    """A result as it is printed: text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def ending(outcome: Outcome) -> str:
+    """How it ended, and by which rule if that says more."""
+    return outcome.state if outcome.rule in ("", outcome.state) else f"{outcome.state} ({outcome.rule})"
+
+
+def _short_result(value: Any) -> str:
+    return first_line(value) if isinstance(value, str) else _short(value, 160)
+
+
+def _short(value: Any, chars: int) -> str:
+    return one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), chars)
+
+
+def action(tool: str, arguments: dict[str, Any], chars: int = ARGUMENT_CHARS) -> str:
+    """A tool use in one line: its name and what it is done to."""
+    shown = [
+        _short(value, chars) if index == 0 else f"{one_line(name)}={_short(value, chars)}"
+        for index, (name, value) in enumerate(arguments.items())
+    ]
+    return " ".join([one_line(tool), *shown])
+
+
+def did(syscall: str, detail: dict[str, Any], chars: int) -> str:
+    """A syscall in one line."""
+    match syscall:
+        case "spawn" | "fork":
+            what = one_line(str(detail.get("name") or detail.get("program") or ""))
+            return f"{syscall} {what}: {_short(detail.get('brief', ''), max(chars, 120))}".replace(" :", ":")
+        case "wait":
+            children = detail.get("children")
+            return f"wait for {', '.join(map(str, children))}" if children else "wait"
+        case "ask":
+            return f"ask {_short(detail.get('question', ''), max(chars, 120))}"
+        case _:
+            return action(syscall, detail, chars)
+
+
+def question(asked: Asked) -> str:
+    """An ask in one line."""
+    if asked.tool:
+        return f"may it use {action(asked.tool, asked.arguments)}?"
+    options = f" [{' / '.join(one_line(one, 80) for one in asked.options)}]" if asked.options else ""
+    return f"{one_line(asked.question, 1000)}{options}"
+
+
+def exact(asked: Asked) -> list[str]:
+    """Everything a person must see of an action to say yes to it: each argument, whole as far as it can be shown."""
+    lines: list[str] = []
+    for name, value in asked.arguments.items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        shown = plain(text, ASKED_CHARS).split("\n")
+        if len(shown) == 1:
+            lines.append(f"  {one_line(name)}: {shown[0]}")
+        else:
+            lines.append(f"  {one_line(name)}: ({len(text):,} characters)")
+            lines.extend(f"  | {one}" for one in shown[:30])
+            if len(shown) > 30:
+                lines.append(f"  | [... {len(shown) - 30} more lines; all of it: gemot asks --json]")
+    return lines
+
+
+def how_to_answer(asked: Asked) -> str:
+    """The exact command that answers this ask."""
+    if asked.tool:
+        return f"gemot answer {asked.ask} yes"
+    if asked.options:
+        first = asked.options[0]
+        safe = first if first.replace("-", "").replace("_", "").isalnum() else "'...'"
+        return f"gemot answer {asked.ask} {safe}"
+    return f'gemot answer {asked.ask} "..."'
+
+
+def money(usd_micros: int) -> str:
+    return f"${usd_micros / 1_000_000:.4f}" if usd_micros < 1_000_000 else f"${usd_micros / 1_000_000:.2f}"
+
+
+def count(number: int) -> str:
+    if number < 10_000:
+        return f"{number:,}"
+    return f"{number / 1000:.1f}k" if number < 1_000_000 else f"{number / 1_000_000:.2f}M"
+
+
+def seconds(millis: int) -> str:
+    if millis < 60_000:
+        return f"{millis / 1000:.1f} s"
+    minutes, rest = divmod(millis // 1000, 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def plural(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def joined(numbers: Iterable[int]) -> str:
+    return ", ".join(map(str, numbers))

@@ -1,0 +1,133 @@
+"""The client: a machine that runs elsewhere, reached through its door, with the same operations as the machine itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+
+from gemot.abi.effects import Asked
+from gemot.machine import door
+from gemot.machine.door import LINE_BYTES_MAX, Said, Start, Wanted, Wish
+from gemot.machine.machine import MachineError
+from gemot.machine.notes import Note
+from gemot.machine.views import ProcessView
+from gemot.models.port import ModelFailed
+
+T = TypeVar("T")
+
+_said = msgspec.json.Decoder(Said)
+_note: msgspec.json.Decoder[Note] = msgspec.json.Decoder(Note)
+_encode = msgspec.json.Encoder().encode
+
+
+class Gone(MachineError):
+    """The machine has stopped, or stopped talking to us."""
+
+
+class Client:
+    """One connection. Open it with :meth:`connect`; ``None`` from there means that no machine answers at this door."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+        self._waiting: dict[int, asyncio.Future[Said]] = {}
+        self._numbers = 0
+        self._watchers: list[Callable[[Note], None]] = []
+        self._listening = asyncio.get_running_loop().create_task(self._listen(reader))
+        self.gone = False
+        """The connection has ended."""
+
+    @classmethod
+    async def connect(cls, path: Path) -> Client | None:
+        try:
+            reader, writer = await asyncio.open_unix_connection(str(path), limit=LINE_BYTES_MAX * 4)
+        except (OSError, ValueError):
+            return None
+        return cls(reader, writer)
+
+    async def close(self) -> None:
+        self._listening.cancel()
+        self._writer.close()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._listening
+
+    async def start(self, start: Start) -> int:
+        return await self._ask(start, int)
+
+    async def send(self, pid: int, text: str) -> None:
+        await self._ask(door.Send(pid, text), None)
+
+    async def answer(
+        self, ask: int, allow: bool = True, text: str = "", scope: Literal["once", "process", "subtree"] = "once"
+    ) -> None:
+        await self._ask(door.Answer(ask, allow, text, scope), None)
+
+    async def kill(self, pid: int, reason: str = "") -> None:
+        await self._ask(door.Kill(pid, reason), None)
+
+    async def fork(self, pid: int, text: str) -> int:
+        return await self._ask(door.Fork(pid, text), int)
+
+    async def move(self, pid: int, model: str) -> None:
+        await self._ask(door.Move(pid, model), None)
+
+    async def resume(self, pid: int | None = None) -> list[int]:
+        return await self._ask(door.Resume(pid), list[int])
+
+    async def pause(self, pid: int) -> None:
+        await self._ask(door.Pause(pid), None)
+
+    async def processes(self, root: int | None = None) -> list[ProcessView]:
+        return await self._ask(door.Processes(root), list[ProcessView])
+
+    async def asks(self) -> list[Asked]:
+        return await self._ask(door.Asks(), list[Asked])
+
+    async def waits_for_person(self, roots: tuple[int, ...]) -> bool:
+        return await self._ask(door.Waits(roots), bool)
+
+    async def watch(self, watcher: Callable[[Note], None]) -> None:
+        """Call ``watcher`` with every note from now on."""
+        self._watchers.append(watcher)
+        await self._ask(door.Watch(), None)
+
+    async def _ask(self, wanted: Wanted, kind: type[T] | None) -> T:
+        if self.gone:
+            raise Gone("the machine has stopped")
+        self._numbers += 1
+        number = self._numbers
+        line = _encode(Wish(number, wanted))
+        if len(line) >= LINE_BYTES_MAX:
+            raise MachineError(f"that is too long for a machine's door: {len(line)} of at most {LINE_BYTES_MAX} bytes")
+        future: asyncio.Future[Said] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = future
+        self._writer.write(line + b"\n")
+        said = await future
+        if said.error:
+            # What a model's name lacks is said in the same words here as there.
+            raise ModelFailed("missing", said.error) if said.kind == "ModelFailed" else MachineError(said.error)
+        return msgspec.json.decode(said.value, type=kind)  # type: ignore[arg-type]
+
+    async def _listen(self, reader: asyncio.StreamReader) -> None:
+        try:
+            while line := await reader.readline():
+                said = _said.decode(line)
+                if said.note is not None:
+                    note = _note.decode(said.note)
+                    for watcher in list(self._watchers):
+                        watcher(note)
+                elif (future := self._waiting.pop(said.id, None)) is not None and not future.done():
+                    future.set_result(said)
+        except (OSError, ValueError, msgspec.DecodeError):
+            pass  # cut off in the middle of a line: the same as gone
+        finally:
+            self.gone = True
+            self._writer.close()
+            for future in self._waiting.values():
+                if not future.done():
+                    future.set_exception(Gone("the machine stopped before it answered"))
+            self._waiting.clear()

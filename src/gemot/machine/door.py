@@ -1,0 +1,256 @@
+"""The door: a Unix socket through which other terminals reach a running machine. One JSON object a line, both ways.
+
+A line to the machine is a :class:`Wish`; each is answered by one line: ``{"id": .., "value": ..}`` or ``{"id": .., "error": ..,
+"kind": ..}``. After `watch`, lines ``{"note": ..}`` come as well. Only the machine's owner can open the socket.
+
+What comes in is nobody's word until it is decoded: a line that is too long or not understood is answered with an error. A
+client that does not read what it is sent is dropped, so that nobody can make the machine wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from gemot.abi.grants import Budget, Mode
+from gemot.machine.machine import DEFAULT_BUDGET, Machine
+from gemot.machine.notes import Note
+from gemot.machine.standstill import waits_for_person
+
+LINE_BYTES_MAX = 4 << 20
+"""The longest line: the longest goal, with every character escaped, and room for the rest."""
+
+UNREAD_BYTES_MAX = 16 << 20
+"""How much a client may leave unread before it is dropped."""
+
+
+class Start(Struct, frozen=True, tag="start", omit_defaults=True):
+    """A goal; as :meth:`gemot.machine.machine.Machine.start` takes it. Answers the pid."""
+
+    goal: str
+    program: str = "solo"
+    model: str = "embedded"
+    models: tuple[str, ...] = ()
+    work: str | None = None
+    mode: Mode = "rw"
+    budget: Budget = DEFAULT_BUDGET
+    arguments: dict[str, Any] = {}
+    name: str = ""
+
+
+class Send(Struct, frozen=True, tag="send"):
+    pid: int
+    text: str
+
+
+class Answer(Struct, frozen=True, tag="answer"):
+    ask: int
+    allow: bool = True
+    text: str = ""
+    scope: Literal["once", "process", "subtree"] = "once"
+
+
+class Kill(Struct, frozen=True, tag="kill"):
+    pid: int
+    reason: str = ""
+
+
+class Fork(Struct, frozen=True, tag="fork"):
+    """Answers the pid of the new tree."""
+
+    pid: int
+    text: str
+
+
+class Move(Struct, frozen=True, tag="move"):
+    pid: int
+    model: str
+
+
+class Resume(Struct, frozen=True, tag="resume"):
+    """Answers the roots that go on."""
+
+    pid: int | None = None
+
+
+class Pause(Struct, frozen=True, tag="pause"):
+    pid: int
+
+
+class Processes(Struct, frozen=True, tag="processes"):
+    """Answers a list of process views."""
+
+    root: int | None = None
+
+
+class Asks(Struct, frozen=True, tag="asks"):
+    """Answers a list of open asks."""
+
+
+class Waits(Struct, frozen=True, tag="waits"):
+    """Answers whether only a person can bring these trees further."""
+
+    roots: tuple[int, ...]
+
+
+class Watch(Struct, frozen=True, tag="watch"):
+    """From now on every note is sent."""
+
+
+Wanted = Start | Send | Answer | Kill | Fork | Move | Resume | Pause | Processes | Asks | Waits | Watch
+
+
+class Wish(Struct, frozen=True):
+    id: int
+    do: Wanted
+
+
+class Said(Struct, frozen=True, omit_defaults=True):
+    """One line from the machine. ``error`` empty: ``value`` is the answer to wish ``id``. ``note``: something happened."""
+
+    id: int = 0
+    value: msgspec.Raw = msgspec.Raw(b"null")
+    error: str = ""
+    kind: str = ""
+    note: msgspec.Raw | None = None
+
+
+_wish = msgspec.json.Decoder(Wish)
+_encode = msgspec.json.Encoder().encode
+
+
+class Door:
+    """``async with Door(machine)``: open while the block runs. ``watchers`` counts those who follow what happens."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self._path: Path | None = None
+        self._server: asyncio.Server | None = None
+        self._guests: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
+        self._watching: dict[asyncio.StreamWriter, Any] = {}
+
+    @property
+    def guests(self) -> int:
+        """How many are connected."""
+        return len(self._guests)
+
+    @property
+    def watchers(self) -> int:
+        return len(self._watching)
+
+    async def __aenter__(self) -> Door:
+        home = self.machine.home
+        assert home is not None, "a machine in memory has no door"
+        self._path = home.door
+        # The home is locked by us, so whatever lies here was left behind by a machine that is gone.
+        self._path.unlink(missing_ok=True)
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | getattr(socket, "SOCK_CLOEXEC", 0))
+        before = os.umask(0o077)
+        try:
+            listening.bind(str(self._path))
+        finally:
+            os.umask(before)
+        self._server = await asyncio.start_unix_server(self._welcome, sock=listening, limit=LINE_BYTES_MAX)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._server is not None:
+            self._server.close()
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+        for stop in self._watching.values():
+            stop()
+        self._watching.clear()
+        tasks = [task for task in self._guests.values() if task is not None]
+        for writer in list(self._guests):
+            writer.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._guests[writer] = asyncio.current_task()
+        try:
+            await self._converse(reader, writer)
+        except (ConnectionError, asyncio.CancelledError):
+            pass  # the client went away, or the door closes
+        finally:
+            self._guests.pop(writer, None)
+            stop = self._watching.pop(writer, None)
+            if stop is not None:
+                stop()
+            writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            try:
+                line = await reader.readline()
+            except (
+                ValueError
+            ):  # too long: what follows can't be told from the rest of it, so this ends the conversation
+                self._tell(writer, Said(error=f"a line has at most {LINE_BYTES_MAX} bytes", kind="malformed"))
+                with contextlib.suppress(ConnectionError, TimeoutError):
+                    await asyncio.wait_for(writer.drain(), 1)
+                return
+            if not line:
+                return
+            self._tell(writer, await self._answer(line, writer))
+
+    async def _answer(self, line: bytes, writer: asyncio.StreamWriter) -> Said:
+        try:
+            wish = _wish.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return Said(error=f"not a wish: {error}", kind="malformed")
+        try:
+            value = await self._carry_out(wish.do, writer)
+        except Exception as error:  # the edge: whatever is wrong with a wish is told to the one who had it
+            return Said(wish.id, error=str(error), kind=type(error).__name__)
+        return Said(wish.id, msgspec.Raw(_encode(value)))
+
+    async def _carry_out(self, wanted: Wanted, writer: asyncio.StreamWriter) -> Any:
+        machine = self.machine
+        match wanted:
+            case Start(goal):
+                rest = {name: getattr(wanted, name) for name in wanted.__struct_fields__ if name != "goal"}
+                return await machine.start(goal, **rest)
+            case Send(pid, text):
+                return await machine.send(pid, text)
+            case Answer(ask, allow, text, scope):
+                return await machine.answer(ask, allow, text, scope)
+            case Kill(pid, reason):
+                return await machine.kill(pid, reason)
+            case Fork(pid, text):
+                return await machine.fork(pid, text)
+            case Move(pid, model):
+                return await machine.move(pid, model)
+            case Resume(pid):
+                return machine.resume(pid)
+            case Pause(pid):
+                return machine.pause(pid)
+            case Processes(root):
+                return machine.processes(root)
+            case Asks():
+                return machine.asks()
+            case Waits(roots):
+                return waits_for_person(machine.kernel, roots)
+            case Watch():
+                if writer not in self._watching:
+                    self._watching[writer] = machine.watch(lambda note: self._show(writer, note))
+                return None
+
+    def _show(self, writer: asyncio.StreamWriter, note: Note) -> None:
+        self._tell(writer, Said(note=msgspec.Raw(_encode(note))))
+
+    def _tell(self, writer: asyncio.StreamWriter, said: Said) -> None:
+        if writer.transport.is_closing():
+            return
+        writer.write(_encode(said) + b"\n")
+        if writer.transport.get_write_buffer_size() > UNREAD_BYTES_MAX:
+            writer.transport.abort()

@@ -1,0 +1,83 @@
+"""Snapshot: a journal folded only to be looked at, beside a running machine or without one. No program runs, nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from gemot.abi.events import Booted, Done, Event
+from gemot.abi.syscalls import Call
+from gemot.journal.contract import Damaged, Record
+from gemot.journal.records import decode
+from gemot.journal.sqlite import SqliteJournal
+from gemot.kernel import Kernel
+from gemot.machine import notes
+
+
+class Snapshot:
+    """The kernel's tables as the journal in ``path`` tells them; :meth:`go_on` takes in what was written since."""
+
+    def __init__(self, path: Path) -> None:
+        self.kernel = Kernel()
+        self.position = 0
+        self._path = path
+        self._journal: SqliteJournal | None = None
+
+    def go_on(self) -> Iterator[tuple[Record, list[notes.Note]]]:
+        """Fold the records that were not folded yet; gives each with what there is to tell about it.
+
+        Raises ``JournalError``; after ``Damaged`` the tables are as of the record before.
+        """
+        if self._journal is None:
+            if not self._path.exists():
+                return
+            self._journal = SqliteJournal(self._path, writing=False)
+        for record in self._journal.read(self.position):
+            try:
+                event = decode(record.body)
+            except ValueError as error:
+                raise Damaged(
+                    f"record {record.position} is not an event that this gemot knows: {error}", record.position
+                ) from error
+            try:
+                told = self._fold(event)
+            except (AssertionError, LookupError) as error:
+                raise Damaged(
+                    f"record {record.position} does not follow from those before it: another version of gemot wrote it, "
+                    f"or it was changed ({error})",
+                    record.position,
+                ) from error
+            self.position = record.position
+            yield record, told
+
+    def fold(self) -> None:
+        """Take in everything there is."""
+        for _ in self.go_on():
+            pass
+
+    def asleep(self) -> None:
+        """Nobody runs this machine: show every tree as sleeping, as the next machine will find it."""
+        self.kernel.handle(Booted(self.kernel.now))
+
+    def close(self) -> None:
+        if self._journal is not None:
+            self._journal.close()
+
+    def _fold(self, event: Event) -> list[notes.Note]:
+        told: list[notes.Note] = []
+        if isinstance(event, Done):
+            pid, tool = self._whose(event)
+            if pid:
+                told.append(notes.of_done(event, pid, tool))
+        return told + notes.notes(self.kernel, event, self.kernel.handle(event))
+
+    def _whose(self, event: Done) -> tuple[int, str]:
+        """Whose work has ended and which tool it used; asked before the kernel forgets it."""
+        pid = self.kernel.working.get(event.effect, 0)
+        process = self.kernel.processes.get(pid)
+        if process is None:
+            return pid, ""
+        for work in process.work:
+            if work.effect == event.effect:
+                return pid, process.syscall.uses[work.index].tool if isinstance(process.syscall, Call) else work.kind
+        return pid, ""

@@ -1,0 +1,333 @@
+"""The laws, checked from outside: a witness that sees every event and every effect of a kernel and believes neither.
+
+It stands apart from the kernel. It keeps books of its own (who is alive, who waits for an answer, what is at work, what
+was asked) from the events and effects alone, and compares them with the kernel's tables after every event. A second
+kernel, the shadow, is fed with the same events as the journal would give them back; its tables must be the same ones.
+
+A broken law raises :class:`LawBroken`, which names the law and the event after which it was broken.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from typing import Any
+
+import msgspec
+
+from gemot.abi.effects import (
+    AskModel,
+    Begin,
+    BeginFork,
+    Deliver,
+    Effect,
+    End,
+    PutAsk,
+    ReadValue,
+    StartTool,
+    StopWork,
+    TakeAsk,
+    WakeAt,
+)
+from gemot.abi.events import Arrived, Booted, Copied, Done, Event, Trapped
+from gemot.abi.grants import Grant, Mount, Rule
+from gemot.abi.syscalls import Syscall
+from gemot.journal.records import decode, encode
+from gemot.kernel import Kernel
+from gemot.kernel.process import Process
+
+_FIELDS = tuple(field.name for field in dataclasses.fields(Process))
+SPENDABLE = ("tokens", "usd_micros", "millis", "calls")
+
+
+class LawBroken(AssertionError):
+    """A law of the design does not hold."""
+
+
+def digest(kernel: Kernel) -> bytes:
+    """Everything that a kernel's tables say, as one text that is the same for the same tables."""
+    tables = {
+        "now": kernel.now,
+        "processes": [[_plain(getattr(one, name)) for name in _FIELDS] for one in kernel.processes.values()],
+        "boards": list(kernel.boards.items()),
+        "asks": list(kernel.asks.items()),
+        "asleep": sorted(kernel.asleep),
+        "overdrawn": sorted(kernel.overdrawn.items()),
+        "given": list(kernel.given.items()),
+        "working": sorted(kernel.working.items()),
+        "timers": sorted((at, number) for at, number, _ in kernel.timers),
+        "late": sorted((root, len(timers)) for root, timers in kernel.late.items()),
+        "next": kernel._numbers,
+    }
+    return msgspec.json.encode(tables)
+
+
+def _plain(value: Any) -> Any:
+    return sorted(value) if isinstance(value, frozenset) else value
+
+
+class Witness:
+    """Feed it events instead of the kernel; it gives back the kernel's effects, or raises :class:`LawBroken`."""
+
+    def __init__(self, kernel: Kernel | None = None) -> None:
+        self.kernel = kernel or Kernel()
+        self.shadow = Kernel()
+        self.events: list[Event] = []
+        self.billed: Counter[int] = Counter()
+        """By root: tokens that the reports of finished work named."""
+        self._handle = self.kernel.handle
+        self._alive: dict[int, int] = {}
+        """Pid -> parent, of everything born and not ended."""
+        self._ended: set[int] = set()
+        self._pending: dict[int, Syscall] = {}
+        self._asks: set[int] = set()
+        self._at_work: dict[int, int] = {}
+        """Effect -> pid, started and not reported."""
+        self._stopped: set[int] = set()
+        self._numbers: set[int] = set()
+        """Of every effect that was ever started."""
+        self._uses: Counter[tuple[int, int, str]] = Counter()
+        """(pid, syscalls so far, use): how often each use of a tool that is not repeatable was started."""
+        self._traps: Counter[int] = Counter()
+        self._wake = 0
+
+    @classmethod
+    def watching(cls, kernel: Kernel, history: list[Event]) -> Witness:
+        """A witness of a kernel that has a history: it checks that the history leads here, then every event that follows."""
+        witness = cls()
+        for event in history:
+            witness.handle(event)
+        if digest(kernel) != digest(witness.kernel):
+            raise LawBroken("fold: the history does not lead to the tables of this kernel")
+        witness.kernel, witness._handle = kernel, kernel.handle
+        kernel.handle = witness.handle  # type: ignore[method-assign]
+        return witness
+
+    def handle(self, event: Event) -> list[Effect]:
+        before = {pid: (self._rights(pid), self._means(pid)) for pid in self._alive}
+        self.events.append(event)
+        effects = self._handle(event)
+        try:
+            self._note(event, effects)
+            self._check_births(effects, before)
+            self._check_tables()
+            self._check_fold(event, effects)
+        except LawBroken as broken:
+            raise LawBroken(f"{broken} -- after event {len(self.events)}: {event!r:.300}") from None
+        return effects
+
+    # The witness's own books.
+
+    def _note(self, event: Event, effects: list[Effect]) -> None:
+        if isinstance(event, Trapped) and event.pid in self._alive:
+            _law(event.pid not in self._pending, f"process {event.pid} made a syscall while one is pending")
+            self._pending[event.pid] = event.syscall
+            self._traps[event.pid] += 1
+        if isinstance(event, Booted):
+            self._at_work.clear()
+            self._stopped.clear()
+            self._wake = 0
+        if isinstance(event, Done) and event.effect in self._at_work:
+            pid = self._at_work.pop(event.effect)
+            usage = getattr(getattr(event.outcome, "reply", None), "usage", None)
+            if usage is not None:
+                self.billed[self.kernel.processes[pid].root] += usage.tokens_in + usage.tokens_out
+        ended: set[int] = set()
+        for effect in effects:
+            match effect:
+                case Begin(pid) | BeginFork(pid):
+                    self._note_begin(event, effect, pid)
+                case Deliver(pid):
+                    _law(pid in self._alive, f"answered: {pid} has ended, and its syscall is answered after that")
+                    _law(pid in self._pending, f"answered: {pid} is answered, but has no syscall pending")
+                    del self._pending[pid]
+                case End(outcome):
+                    _law(outcome.pid in self._alive, f"answered: {outcome.pid} ended twice, or was never there")
+                    del self._alive[outcome.pid]
+                    self._ended.add(outcome.pid)
+                    self._pending.pop(outcome.pid, None)
+                    ended.add(outcome.pid)
+                case AskModel(number, pid) | StartTool(number, pid) | ReadValue(number, pid):
+                    self._note_start(effect, number, pid)
+                case StopWork(number):
+                    self._stopped.add(number)
+                case PutAsk(asked):
+                    _law(asked.ask not in self._asks, f"ask {asked.ask} was put twice")
+                    self._asks.add(asked.ask)
+                case TakeAsk(ask):
+                    _law(ask in self._asks, f"ask {ask} was taken back, but is not open")
+                    self._asks.discard(ask)
+                case WakeAt(at):
+                    self._wake = at
+        left_over = [number for number, pid in self._at_work.items() if pid in ended and number not in self._stopped]
+        _law(not left_over, f"kill: work {left_over} goes on for processes that have ended")
+
+    def _note_begin(self, event: Event, effect: Begin | BeginFork, pid: int) -> None:
+        if pid in self._alive:
+            _law(isinstance(effect, Begin) and pid in self._pending, f"{pid} began again without having asked for it")
+            del self._pending[pid]
+            return
+        _law(pid not in self._ended, f"{pid} began after it had ended")
+        person = isinstance(event, Arrived | Copied)
+        parent = self.kernel.processes[pid].parent
+        _law(bool(parent) != person, f"one door: {pid} was born outside of spawn, fork and a person's word")
+        self._alive[pid] = parent
+        if isinstance(effect, BeginFork):
+            self._pending[pid] = self._pending.get(effect.parent) or _NOTHING
+
+    def _note_start(self, effect: AskModel | StartTool | ReadValue, number: int, pid: int) -> None:
+        _law(pid in self._alive, f"work {number} was started for {pid}, which has ended")
+        _law(number not in self._numbers, f"work {number} was started twice under one number")
+        _law(self.kernel.processes[pid].root not in self.kernel.asleep, f"work {number} was started for a tree asleep")
+        self._numbers.add(number)
+        self._at_work[number] = pid
+        if isinstance(effect, StartTool) and not effect.repeatable:
+            key = (pid, self._traps[pid], repr((effect.tool, effect.arguments)))
+            self._uses[key] += 1
+            wanted = self.kernel.processes[pid].syscall
+            same = [use for use in getattr(wanted, "uses", ()) if repr((use.tool, use.arguments)) == key[2]]
+            _law(self._uses[key] <= len(same), f"act once: {effect.tool} is not repeatable and was started again")
+
+    def _rights(self, pid: int) -> tuple[tuple[Grant, ...], tuple[Mount, ...], tuple[str, ...]]:
+        process = self.kernel.processes[pid]
+        return tuple(process.grants), process.mounts, process.models
+
+    def _means(self, pid: int) -> dict[str, int]:
+        left = self.kernel.processes[pid].left
+        return {name: getattr(left, name) for name in (*SPENDABLE, "processes", "depth")}
+
+    # The laws.
+
+    def _check_births(self, effects: list[Effect], before: dict[int, Any]) -> None:
+        """Child <= parent, at the moment of birth."""
+        for effect in effects:
+            pid = effect.pid if isinstance(effect, Begin | BeginFork) else 0
+            child = self.kernel.processes.get(pid)
+            if child is None or not child.parent or child.parent not in before or pid in before:
+                continue
+            (grants, mounts, models), means = before[child.parent]
+            for grant in child.grants:
+                _law(any(grant_lies_in(grant, one) for one in grants), f"child <= parent: {grant} of {pid} is in none of {grants}")
+            _law(set(child.models) <= set(models), f"child <= parent: the models of {pid}")
+            for mount in child.mounts:
+                _law(any(mount_lies_in(mount, one) for one in mounts), f"child <= parent: {mount} of {pid}")
+            own = self._means(pid)
+            wider = [name for name in own if own[name] > means[name]]
+            _law(not wider, f"child <= parent: {pid} holds more {wider} than its parent had")
+            _law(own["depth"] < means["depth"], f"child <= parent: {pid} is as far from the last generation as its parent")
+            self._check_uses(child.parent, pid, grants)
+
+    def _check_uses(self, parent: int, child: int, had: tuple[Grant, ...]) -> None:
+        """Counted uses are split, not copied; what an uncounted grant of the parent covers, it may count for its child."""
+        for tool in {grant.tool for grant in had if grant.uses is not None}:
+            mine = [grant for grant in had if grant.uses is not None and grant.tool == tool]
+            if any(one.uses is None and name_lies_in(tool, one.tool) for one in had):
+                continue
+            now = [*self.kernel.processes[parent].grants, *self.kernel.processes[child].grants]
+            total = sum(grant.uses or 0 for grant in now if grant.tool == tool)
+            allowed = sum(grant.uses or 0 for grant in mine)
+            wide = sum(one.uses or 0 for one in had if one.tool != tool and name_lies_in(tool, one.tool))
+            _law(total <= allowed + wide, f"uses: {tool} could be used {allowed} times, now {total} times")
+
+    def _check_tables(self) -> None:
+        processes = self.kernel.processes
+        held: dict[int, Counter[str]] = {root: Counter() for root in self.kernel.given}
+        for process in processes.values():
+            sums = held[process.root]
+            for name in SPENDABLE:
+                sums[name] += getattr(process.left, name) + getattr(process.spent, name)
+                _law(getattr(process.left, name) >= 0, f"budget: {process.pid} holds less than no {name}")
+            sums["processes"] += process.left.processes
+            _law(process.left.processes >= 0, f"budget: {process.pid} may have less than no children")
+            if process.alive and process.parent:
+                sums["processes"] += 1
+                _law(processes[process.parent].alive, f"orphan: {process.pid} lives, its parent {process.parent} has ended")
+                _law(process.pid in processes[process.parent].children, f"{process.pid} is missing among its parent's children")
+            _law(process.alive == (process.pid in self._alive), f"{process.pid}: alive and dead at once")
+        for root, given in self.kernel.given.items():
+            owed = self.kernel.overdrawn.get(root)
+            for name in (*SPENDABLE, "processes"):
+                debt = getattr(owed, name, 0) if owed is not None else 0
+                _law(
+                    held[root][name] == getattr(given, name) + debt,
+                    f"budget: {name} of tree {root}: given {getattr(given, name)}, overdrawn {debt}, there are {held[root][name]}",
+                )
+        for pid in self._alive:
+            one = processes[pid].syscall
+            _law((one is not None) == (pid in self._pending), f"answered: {pid} is at {one!r:.80}, the witness saw another")
+        _law(set(self.kernel.asks) == self._asks, "asks: the open ones are not those that were put and not taken")
+        _law(all(one.asked.pid in self._alive for one in self.kernel.asks.values()), "asks: one of a dead process is open")
+        if self.kernel.timers:
+            _law(self._wake == self.kernel.timers[0][0], "wake-up: nobody was told to wake the kernel for its first timer")
+
+    def _check_fold(self, event: Event, effects: list[Effect]) -> None:
+        """What the journal gives back leads to the same effects and the same tables."""
+        again = self.shadow.handle(decode(encode(event)))
+        _law(msgspec.json.encode(again) == msgspec.json.encode(effects), "fold: the same events had other effects")
+        _law(digest(self.shadow) == digest(self.kernel), "fold: the same events led to other tables")
+
+
+_NOTHING: Any = object()
+"""Stands for the syscall that a person's fork is told was cancelled."""
+
+
+def _law(holds: bool, words: str) -> None:
+    if not holds:
+        raise LawBroken(words)
+
+
+def name_lies_in(inner: str, outer: str) -> bool:
+    """``files/read`` lies in ``files/read``, ``files/*`` and ``*``; a syscall's name only in itself."""
+    if inner == outer:
+        return True
+    if "/" not in inner:
+        return False
+    return outer == "*" or (outer.endswith("/*") and inner.split("/")[0] == outer.split("/")[0])
+
+
+def grant_lies_in(inner: Grant, outer: Grant) -> bool:
+    """Could everything that ``inner`` allows be done with ``outer``? Paths in both are anchored."""
+    if not name_lies_in(inner.tool, outer.tool):
+        return False
+    if outer.uses is not None and (inner.uses is None or inner.uses > outer.uses):
+        return False
+    if outer.until_ms is not None and (inner.until_ms is None or inner.until_ms > outer.until_ms):
+        return False
+    return all(_rule_lies_in(inner.where.get(name), rule) for name, rule in outer.where.items())
+
+
+def _rule_lies_in(inner: Rule | None, outer: Rule) -> bool:
+    if inner is None:
+        return outer == Rule()
+    if inner.one_of is not None:
+        return all(_obeys(value, outer) for value in inner.one_of)
+    if outer.one_of is not None:
+        return False
+    if outer.under is not None and (inner.under is None or not _beneath(inner.under, outer.under)):
+        return False
+    if outer.prefix is not None and not (inner.prefix or "").startswith(outer.prefix):
+        return False
+    return outer.chars_max is None or (inner.chars_max is not None and inner.chars_max <= outer.chars_max)
+
+
+def _obeys(value: str, rule: Rule) -> bool:
+    return (
+        (rule.one_of is None or value in rule.one_of)
+        and (rule.under is None or _beneath(value, rule.under))
+        and (rule.prefix is None or value.startswith(rule.prefix))
+        and (rule.chars_max is None or len(value) <= rule.chars_max)
+    )
+
+
+def _beneath(path: str, folder: str) -> bool:
+    """By components, as a disk would see it."""
+    inner, outer = [[part for part in text.split("/") if part] for text in (path, folder)]
+    return inner[: len(outer)] == outer
+
+
+def mount_lies_in(inner: Mount, outer: Mount) -> bool:
+    return (
+        inner.folder == outer.folder
+        and _beneath(inner.beneath, outer.beneath)
+        and not (inner.mode == "rw" and outer.mode == "ro")
+    )
