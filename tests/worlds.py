@@ -9,7 +9,7 @@ from typing import Any
 from checkers import Witness
 
 from gemot.abi.answers import Answer, Outcome
-from gemot.abi.effects import AskModel, BeginFork, Begin, Deliver, Effect, End, PutAsk, ReadValue, StartTool, StopWork
+from gemot.abi.effects import AskModel, Begin, BeginFork, Deliver, Effect, End, PutAsk, ReadValue, StartTool, StopWork
 from gemot.abi.events import (
     Answered,
     Arrived,
@@ -46,7 +46,12 @@ EVERY_SYSCALL = tuple(Grant(name) for name in SYSCALLS)
 PLENTY = Budget(tokens=100_000, usd_micros=1_000_000, millis=600_000, processes=200, depth=10, calls=10_000)
 
 _PATH = {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}
-_TEXT = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"], "additionalProperties": False}
+_TEXT = {
+    "type": "object",
+    "properties": {"text": {"type": "string"}},
+    "required": ["text"],
+    "additionalProperties": False,
+}
 
 TOOLS = (
     ToolSpec("disk/read", "Read a file.", _PATH, "reads", True, paths=("path",)),

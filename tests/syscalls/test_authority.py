@@ -62,7 +62,10 @@ def under(path: str, tool: str = "disk/read") -> Grant:
         (Grant("disk/read", until_ms=5), Grant("disk/read", until_ms=6)),
         (Grant("sums/add", {"text": Rule(prefix="ab")}), Grant("sums/add", {"text": Rule(prefix="a")})),
         (Grant("sums/add", {"text": Rule(chars_max=3)}), Grant("sums/add", {"text": Rule(chars_max=4)})),
-        (Grant("sums/add", {"text": Rule(one_of=("abc",))}), Grant("sums/add", {"text": Rule(prefix="a", chars_max=3)})),
+        (
+            Grant("sums/add", {"text": Rule(one_of=("abc",))}),
+            Grant("sums/add", {"text": Rule(prefix="a", chars_max=3)}),
+        ),
     ],
 )
 def test_a_narrower_grant_is_given(world: KernelWorld, wanted: Grant, had: Grant) -> None:
@@ -155,7 +158,9 @@ def test_the_name_of_a_mount_gives_no_right(world: KernelWorld) -> None:
 
 def test_a_tool_is_told_the_only_paths_that_its_grant_allows(world: KernelWorld) -> None:
     root = tree(world, only("a.md", "b.md"))
-    (effect,) = [one for one in world.trap(root, Call((ToolUse("disk/read", {"path": "a.md"}),))) if isinstance(one, StartTool)]
+    (effect,) = [
+        one for one in world.trap(root, Call((ToolUse("disk/read", {"path": "a.md"}),))) if isinstance(one, StartTool)
+    ]
     assert effect.only == ("/srv/data//a.md", "/srv/data//b.md")
 
 

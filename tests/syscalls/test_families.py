@@ -89,7 +89,16 @@ def test_a_refusal_names_the_rule_and_what_would_be_allowed(
 
 @pytest.mark.parametrize("name", sorted(UNAVAILABLE))
 def test_a_syscall_that_is_not_built_yet_is_answered(world: KernelWorld, name: str) -> None:
-    filled = {"text": "t", "title": "t", "query": "q", "pages": (1,), "pid": 1, "grants": (), "tool": "t", "reason": "r"}
+    filled = {
+        "text": "t",
+        "title": "t",
+        "query": "q",
+        "pages": (1,),
+        "pid": 1,
+        "grants": (),
+        "tool": "t",
+        "reason": "r",
+    }
     kind = SYSCALLS[name]
     syscall = kind(**{field: filled.get(field, 1) for field in kind.__struct_fields__})
     answer = world.ask(world.tree(), syscall)

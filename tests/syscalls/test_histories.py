@@ -30,8 +30,8 @@ from gemot.abi.syscalls import (
     Kill,
     ListTasks,
     Read,
-    Receive,
     Recall,
+    Receive,
     Reorder,
     Send,
     Spawn,
@@ -81,7 +81,9 @@ class Chaos:
         if ready and self.chance.random() < 0.6:
             pid = self.chance.choice(ready)
             syscall = self.syscall(pid)
-            estimate = Cost(self.chance.randrange(60), self.chance.randrange(30)) if isinstance(syscall, Generate) else None
+            estimate = (
+                Cost(self.chance.randrange(60), self.chance.randrange(30)) if isinstance(syscall, Generate) else None
+            )
             self.world.trap(pid, syscall, estimate)
         else:
             self.news()
@@ -102,7 +104,9 @@ class Chaos:
         elif what == 8:
             asks = [*world.kernel.asks, 7]
             scope = chance.choice(("once", "process", "subtree"))
-            world.answer(chance.choice(asks), allow=chance.random() < 0.7, text=chance.choice(("left", "")), scope=scope)
+            world.answer(
+                chance.choice(asks), allow=chance.random() < 0.7, text=chance.choice(("left", "")), scope=scope
+            )
         elif what == 9:
             chance.choice((world.pause, world.resume))(root)
         elif what == 10:
@@ -141,10 +145,16 @@ class Chaos:
         makers = (
             *[self.child] * 6,
             lambda: Exec(chance.choice(("worker", "talker", "nobody")), text),
-            lambda: Exit(chance.choice((None, "good", 7, {"n": 1})), chance.choice(("", "could not"))) if n(3) == 0 else Status(),
+            lambda: (
+                Exit(chance.choice((None, "good", 7, {"n": 1})), chance.choice(("", "could not")))
+                if n(3) == 0
+                else Status()
+            ),
             lambda: Kill(kin),
             lambda: Status(chance.choice((None, kin))),
-            lambda: Wait(chance.choice((None, (kin,), ())), chance.choice(("all", "any")), seconds, n(2) == 0, n(2) == 0),
+            lambda: Wait(
+                chance.choice((None, (kin,), ())), chance.choice(("all", "any")), seconds, n(2) == 0, n(2) == 0
+            ),
             lambda: Wait(mode=chance.choice(("all", "any"))),
             lambda: Send(kin, text),
             lambda: Receive(seconds),
@@ -179,7 +189,9 @@ class Chaos:
         if n(2):
             return Fork("go on", "", grants, mounts, model, budget, deadline, returns)
         program = chance.choice(("worker", "talker", "nobody"))
-        return Spawn("work", program, "", grants, mounts, model, budget, deadline, returns, {}, chance.choice((None, None, n(3))))
+        return Spawn(
+            "work", program, "", grants, mounts, model, budget, deadline, returns, {}, chance.choice((None, None, n(3)))
+        )
 
     def grant(self) -> Grant:
         chance, n = self.chance, self.chance.randrange
@@ -200,11 +212,13 @@ class Chaos:
         chance = self.chance
         tool = chance.choice((*(one.name for one in TOOLS), "disk/raed"))
         path = chance.choice(("a", "notes/b", "/notes/b", "..", "/etc"))
-        given = chance.choice(({"path": path}, {"text": "left"}, {"path": path} if tool.startswith("disk") else {"text": "left"}))
+        given = chance.choice(
+            ({"path": path}, {"text": "left"}, {"path": path} if tool.startswith("disk") else {"text": "left"})
+        )
         return ToolUse(tool, given)
 
 
-@settings(max_examples=120)
+@settings(max_examples=250)
 @given(some.randoms(use_true_random=False), some.integers(5, 80))
 def test_no_short_history_breaks_a_law(chance: Random, steps: int) -> None:
     Chaos(chance).run(steps)

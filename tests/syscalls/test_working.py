@@ -44,7 +44,11 @@ def test_a_batch_is_answered_once_in_its_order_when_all_of_it_is_done(world: Ker
     assert answer_to(root, world.done(three, Value("C"))) is None
     assert answer_to(root, world.done(one, Failure("failed", "no such file"))) is None
     got = results(root, world.done(two, Value("B")))
-    assert [(one.ok, one.text, one.rule) for one in got] == [(False, "no such file", "failed"), (True, "B", ""), (True, "C", "")]
+    assert [(one.ok, one.text, one.rule) for one in got] == [
+        (False, "no such file", "failed"),
+        (True, "B", ""),
+        (True, "C", ""),
+    ]
 
 
 def test_the_good_uses_of_a_batch_are_done_and_the_others_say_why_not(world: KernelWorld) -> None:
@@ -78,12 +82,19 @@ def test_a_large_result_is_a_handle_that_can_be_read_in_parts(world: KernelWorld
     (read,) = [one for one in world.trap(root, Read(handle.number, 100, 200)) if isinstance(one, ReadValue)]
     assert (read.digest, read.start, read.length) == ("d" * 64, 100, 200)
     assert answer_to(root, world.done(read.effect, Value("part"))) == Ok("part")
-    for bad in (Read(handle.number, -1), Read(handle.number, 0, 0), Read(handle.number, 50_001), Read(handle.number, 0, 10**6)):
+    for bad in (
+        Read(handle.number, -1),
+        Read(handle.number, 0, 0),
+        Read(handle.number, 50_001),
+        Read(handle.number, 0, 10**6),
+    ):
         answer = world.ask(root, bad)
         assert isinstance(answer, Error) and answer.rule == "limit"
     answer = world.ask(root, Read(999))
     assert isinstance(answer, Error) and str(handle.number) in answer.message
-    assert started(world.trap(world.born(root, Fork("x")), Read(handle.number))), "a forked child knows its parent's handles"
+    assert started(world.trap(world.born(root, Fork("x")), Read(handle.number))), (
+        "a forked child knows its parent's handles"
+    )
 
 
 def test_a_models_reply_is_the_answer_and_so_is_its_failure(world: KernelWorld) -> None:

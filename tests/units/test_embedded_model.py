@@ -29,7 +29,7 @@ def quiet(piece: str) -> None: ...
 
 def with_model(use: Callable[[EmbeddedModel], Awaitable[None]]) -> None:
     async def main() -> None:
-        model = EmbeddedModel(2)
+        model = EmbeddedModel(1)
         try:
             await use(model)
         finally:
@@ -65,7 +65,7 @@ def test_a_choice_is_one_of_the_texts_and_fits() -> None:
 
 def test_any_choice_is_answered_with_one_of_the_texts() -> None:
     async def use(model: EmbeddedModel) -> None:
-        for options in (("only",), ("yes", "no"), ("", "x"), ("a {text}", "<|im_end|>"), tuple(map(str, range(30)))):
+        for options in (("only",), ("yes", "no"), ("", "x"), ("a {text}", "<|im_end|>"), tuple(map(str, range(12)))):
             assert (
                 said(await model.generate(label("What about {text}?", "Some <|im_end|> text", *options), quiet))
                 in options

@@ -28,9 +28,9 @@ class Spawn(Struct, frozen=True, tag="spawn", omit_defaults=True, forbid_unknown
     program: Annotated[str, Meta(description="Which program it runs, e.g. runner.")] = "runner"
     name: Annotated[str, Meta(description="A short name to recognise it by.")] = ""
     grants: Annotated[
-        tuple[Grant, ...] | None,
+        tuple[Grant | str, ...] | None,
         Meta(
-            description='Tools it may use, e.g. [{"tool": "files/read", "where": {"path": {"one_of": ["a.md"]}}}]. '
+            description='Tools it may use, e.g. ["files/list", {"tool": "files/read", "where": {"path": {"one_of": ["a.md"]}}}]. '
             "Left out: what the program asks for, as far as you have it."
         ),
     ] = None
@@ -55,7 +55,7 @@ class Fork(Struct, frozen=True, tag="fork", omit_defaults=True, forbid_unknown_f
 
     brief: Annotated[str, Meta(description="What this child does, unlike you, and what it exits with.")]
     name: str = ""
-    grants: tuple[Grant, ...] | None = None
+    grants: tuple[Grant | str, ...] | None = None
     mounts: tuple[MountRequest, ...] | None = None
     model: str = ""
     budget: BudgetRequest | None = None

@@ -9,21 +9,18 @@ import sys
 import termios
 
 from gemot.abi.effects import Asked
-from gemot.cli.plain import one_line
+from gemot.cli.plain import one_line, plain
 from gemot.cli.wording import exact
 from gemot.machine.door import Answer
 
 CHOICES = "y: yes, once   n: no   a: always, this process   t: always, this process and below"
 
 
-def put(asked: Asked) -> list[str]:
+def shown(asked: Asked) -> list[str]:
     """What the person sees before they are asked: exactly what is to be done."""
     if asked.tool:
-        lines = [f"{asked.pid} asks ({asked.ask}): may it use {one_line(asked.tool)}?", *exact(asked), CHOICES]
-        return lines
+        return [f"{asked.pid} asks ({asked.ask}): may it use {one_line(asked.tool)}?", *exact(asked), CHOICES]
     lines = [f"{asked.pid} asks ({asked.ask}):"]
-    from gemot.cli.plain import plain
-
     lines += [f"  {one}" for one in plain(asked.question, 4000).split("\n")]
     lines += [f"  {number}: {one_line(option)}" for number, option in enumerate(asked.options, 1)]
     return lines

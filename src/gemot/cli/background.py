@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gemot.cli.config import program_folders
-from gemot.cli.failing import DONE, INTERRUPTED
+from gemot.cli.config import program_folders, project_programs
+from gemot.cli.failing import DONE, INTERRUPTED, put
 from gemot.cli.reach import PATIENCE_SECONDS, home_of, is_running
 from gemot.cli.run import Stop, awake_roots
 from gemot.machine.client import Client, Gone
@@ -28,30 +28,32 @@ def serve(folder: Path | None) -> int:
 
 
 async def _serve(home: Home) -> int:
-    async with await Machine.open(home.folder, program_folders=program_folders()) as machine:
-        async with Door(machine) as door:
-            with Stop() as stop:
-                patience = FIRST_WISH_SECONDS
-                while not stop.wanted.is_set():
-                    if machine.failure is not None:
-                        raise machine.failure
-                    if awake_roots(machine) or door.guests:
-                        patience = LOOK_SECONDS
-                    elif patience <= 0:
-                        return DONE
-                    patience -= LOOK_SECONDS
-                    try:
-                        await asyncio.wait_for(stop.wanted.wait(), LOOK_SECONDS)
-                    except TimeoutError:
-                        continue
-                return INTERRUPTED
+    async with (
+        await Machine.open(home.folder, program_folders=program_folders(), project=project_programs()) as machine,
+        Door(machine) as door,
+    ):
+        with Stop() as stop:
+            patience = FIRST_WISH_SECONDS
+            while not stop.wanted.is_set():
+                if machine.failure is not None:
+                    raise machine.failure
+                if awake_roots(machine) or door.guests:
+                    patience = LOOK_SECONDS
+                elif patience <= 0:
+                    return DONE
+                patience -= LOOK_SECONDS
+                try:
+                    await asyncio.wait_for(stop.wanted.wait(), LOOK_SECONDS)
+                except TimeoutError:
+                    continue
+            return INTERRUPTED
 
 
 def detach(folder: Path | None, start: Start) -> int:
     """Give the goal to the machine that runs, or to a new one in the background; print the pid."""
     home = home_of(folder)
     pid = asyncio.run(_submit(home, start))
-    print(pid)
+    put(str(pid))
     return DONE
 
 
@@ -67,9 +69,13 @@ async def _submit(home: Home, start: Start) -> int:
         client = await Client.connect(home.door)
         if client is not None:
             try:
-                return await client.start(start)
+                await client.asks()
+                listening = True
             except Gone:
-                continue  # it was just ending
+                listening = False  # it was just ending, and nothing was asked of it yet
+            try:
+                if listening:
+                    return await client.start(start)
             finally:
                 await client.close()
         if background is None and is_running(home) is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from gemot.cli.failing import DONE, Usage
+from gemot.cli.failing import DONE, Usage, put
 from gemot.cli.reach import change
 from gemot.machine.client import Client
 from gemot.machine.machine import Machine
@@ -13,8 +13,11 @@ from gemot.machine.machine import Machine
 
 def _told(words: str, machine: Machine | Client, pid: int) -> None:
     """Say what was done; and, where nobody runs the machine, how the process goes on."""
-    asleep = f"; it sleeps: gemot resume {pid} lets it go on" if isinstance(machine, Machine) else ""
-    print(words + asleep)
+    if isinstance(machine, Machine):
+        # A native program may have needed nothing but this to come to its end.
+        alive = machine.kernel.processes[pid].alive
+        words += f"; it sleeps: gemot resume {pid} lets it go on" if alive else "; it has ended: gemot tree shows how"
+    put(words)
 
 
 def send(home: Path | None, pid: int, text: str) -> int:
@@ -58,7 +61,7 @@ def _yes_or_no(ask: int, word: str) -> bool:
 def kill(home: Path | None, pid: int) -> int:
     async def work(machine: Machine | Client) -> None:
         await machine.kill(pid)
-        print(f"ended {pid} and all of its descendants")
+        put(f"ended {pid} and all of its descendants")
 
     change(home, work)
     return DONE

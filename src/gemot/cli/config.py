@@ -57,8 +57,14 @@ def read() -> Config:
 
 
 def program_folders() -> list[Path]:
-    """The person's own, then the project's; a later program replaces an earlier one of the same name."""
-    return [place for place in (folder() / "programs", Path.cwd() / ".gemot" / "programs") if place.is_dir()]
+    """The person's own."""
+    return [place for place in (folder() / "programs",) if place.is_dir()]
+
+
+def project_programs() -> Path | None:
+    """Those of the folder that the person stands in; it may have come from anywhere."""
+    place = Path.cwd() / ".gemot" / "programs"
+    return place if place.is_dir() else None
 
 
 def default_model(config: Config) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from gemot.abi.effects import Asked
-from gemot.cli.failing import say
+from gemot.cli.failing import put, say
 from gemot.cli.paint import coloured, painted
 from gemot.cli.tree import rows, total
 from gemot.cli.wording import Line, Teller
@@ -69,7 +69,8 @@ class Json(Quiet):
     """One note a line on the standard output."""
 
     def show(self, note: Note) -> None:
-        print(to_json(note), flush=True)
+        put(to_json(note))
+        sys.stdout.flush()
 
 
 class Lines(Quiet):
@@ -97,6 +98,8 @@ class Lines(Quiet):
 
 
 def print_tree(views: Sequence[ProcessView], roots: Sequence[int], colour: bool) -> None:
+    if not views:
+        return  # the machine is gone, and with it what it could have told
     for row in rows(views, roots, TREE_ROWS_MAX):
         say(painted(row.text, row.style, colour))
     say(painted(total(views, roots), "state", colour))

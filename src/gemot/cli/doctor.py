@@ -15,7 +15,7 @@ from typing import Literal
 from msgspec import Struct
 
 from gemot.cli import config
-from gemot.cli.failing import DONE, FAILED, Usage
+from gemot.cli.failing import DONE, FAILED, Usage, put
 from gemot.cli.paint import coloured, painted
 from gemot.cli.reach import home_of, is_running
 from gemot.journal.contract import Damaged, JournalError, TooNew
@@ -41,7 +41,7 @@ def doctor(folder: Path | None, mend: bool) -> int:
     worst = DONE
     for finding in _look(folder):
         style = "done" if finding.state == "ok" else "ask" if finding.state == "missing" else "failed"
-        print(f"{painted(f'{finding.state:<8}', style, colour)} {finding.what}")
+        put(f"{painted(f'{finding.state:<8}', style, colour)} {finding.what}")
         worst = FAILED if finding.state == "broken" else worst
     return worst
 
@@ -64,14 +64,14 @@ def _look(folder: Path | None) -> Iterator[Finding]:
 
 def _python() -> Finding:
     version = ".".join(map(str, sys.version_info[:3]))
-    if sys.version_info < (3, 11):
-        return Finding("broken", f"Python {version}: gemot needs 3.11 or newer")
     return Finding("ok", f"Python {version}, {sys.platform}")
 
 
 def _sqlite() -> Finding:
     if sqlite3.sqlite_version_info < (3, 22):
-        return Finding("broken", f"SQLite {sqlite3.sqlite_version}: the journal needs 3.22 or newer; use a newer Python")
+        return Finding(
+            "broken", f"SQLite {sqlite3.sqlite_version}: the journal needs 3.22 or newer; use a newer Python"
+        )
     return Finding("ok", f"SQLite {sqlite3.sqlite_version}")
 
 
@@ -88,7 +88,9 @@ def _home(home: Home) -> Iterator[Finding]:
     state = "ok" if free >= DISK_BYTES_MIN else "missing"
     yield Finding(state, f"{free / 1e9:.1f} GB free there" + ("" if state == "ok" else ": make room"))
     pid = is_running(home)
-    yield Finding("ok", "no machine is running" if pid is None else f"a machine is running (process {pid or 'unknown'})")
+    yield Finding(
+        "ok", "no machine is running" if pid is None else f"a machine is running (process {pid or 'unknown'})"
+    )
 
 
 def _write_ahead(home: Home) -> Finding:
@@ -105,7 +107,9 @@ def _write_ahead(home: Home) -> Finding:
         for suffix in ("", "-wal", "-shm"):
             Path(f"{trial}{suffix}").unlink(missing_ok=True)
     if mode != "wal":
-        return Finding("broken", f"the disk of {home.folder} has no write-ahead log (it has {mode}): name another with --home")
+        return Finding(
+            "broken", f"the disk of {home.folder} has no write-ahead log (it has {mode}): name another with --home"
+        )
     return Finding("ok", "a journal can be written there")
 
 
@@ -121,8 +125,7 @@ def _journal(home: Home) -> Iterator[Finding]:
     except Damaged as error:
         yield Finding(
             "broken",
-            f"the journal is damaged: {error}. Records that are whole: {snapshot.position}. "
-            "gemot doctor --salvage keeps the damaged file and goes on with those",
+            f"the journal is damaged after {snapshot.position} records: {error}",
         )
     except JournalError as error:
         yield Finding("broken", str(error))
@@ -141,11 +144,12 @@ def _configuration() -> Finding:
 
     try:
         known = config.read()
-        specs = load(config.program_folders()).specs()
+        specs = load(config.program_folders(), project=config.project_programs()).specs()
     except (Usage, ProgramError) as error:
         return Finding("missing", f"configuration: {error}")
     return Finding(
-        "ok", f"configuration in {config.folder()}: {len(specs)} programs, model {config.default_model(known)} unless told"
+        "ok",
+        f"configuration in {config.folder()}: {len(specs)} programs, model {config.default_model(known)} unless told",
     )
 
 
@@ -173,9 +177,13 @@ def _models() -> Iterator[Finding]:
 
 def _walls() -> Finding:
     if sys.platform != "linux":
-        return Finding("missing", "walls around drivers: they need Linux and bubblewrap; the drivers that ship work without")
+        return Finding(
+            "missing", "walls around drivers: they need Linux and bubblewrap; the drivers that ship work without"
+        )
     if shutil.which("bwrap") is None:
-        return Finding("missing", "walls around drivers: install bubblewrap (bwrap); the drivers that ship work without")
+        return Finding(
+            "missing", "walls around drivers: install bubblewrap (bwrap); the drivers that ship work without"
+        )
     return Finding("ok", "bubblewrap is installed")
 
 
@@ -196,7 +204,7 @@ def _salvage(folder: Path | None) -> int:
         snapshot = Snapshot(home.journal)
         try:
             snapshot.fold()
-            print(f"the journal is whole ({snapshot.position} records); nothing was changed")
+            put(f"the journal is whole ({snapshot.position} records); nothing was changed")
             return DONE
         except TooNew:
             raise
@@ -208,5 +216,7 @@ def _salvage(folder: Path | None) -> int:
         count = salvage(home.journal, kept)
     finally:
         home.unlock()
-    print(f"kept the damaged journal as {kept}; went on with the {count} records before the damage. gemot ps --all shows them")
+    put(
+        f"kept the damaged journal as {kept}; went on with the {count} records before the damage. gemot ps --all shows them"
+    )
     return DONE

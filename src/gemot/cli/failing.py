@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
@@ -30,12 +31,16 @@ class Interrupted(Exception):
     """A person stopped it."""
 
 
+def put(text: str) -> None:
+    """A line of what was asked for, on the standard output."""
+    sys.stdout.write(text + "\n")
+
+
 def say(text: str) -> None:
     """A word to the person, beside the result."""
-    try:
-        print(text, file=sys.stderr, flush=True)
-    except OSError:
-        pass  # the terminal is gone; there is nobody to tell
+    with contextlib.suppress(OSError):  # when the terminal is gone there is nobody to tell
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
 
 
 def finish(work: Callable[[], int]) -> None:
@@ -50,7 +55,7 @@ def finish(work: Callable[[], int]) -> None:
         if str(error):
             say(f"gemot: {error}")
         code = INTERRUPTED
-    except Exception as error:  # the edge: nobody who types a command is shown a traceback
+    except Exception as error:  # noqa: BLE001 - the edge: nobody who types a command is shown a traceback
         code = _explain(error)
     raise SystemExit(code)
 

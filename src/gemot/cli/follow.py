@@ -23,6 +23,9 @@ Why = Literal["ended", "waits", "stopped", "gone"]
 QUIET_SECONDS = 0.1
 """After this long without news it is worth a look whether only a person can go on."""
 
+BREATH_SECONDS = 1.0
+"""After a question was taken back, the next one waits this long: a key meant for the first must not answer the second."""
+
 
 class Source(Protocol):
     """A machine here or elsewhere."""
@@ -86,6 +89,7 @@ class Following:
         self._left: set[int] = set()
         self._prompt: asyncio.Task[Answer | None] | None = None
         self._prompted = 0
+        self._not_before = 0.0
 
     async def begin(self) -> None:
         await self._source.watch(self._news.put_nowait)
@@ -172,7 +176,9 @@ class Following:
                 await self._answer(Answer(asked.ask, False, "no action is confirmed in this run"))
         if self._prompt is not None and self._prompt.done():
             task, self._prompt = self._prompt, None
-            if not task.cancelled():
+            if task.cancelled():
+                self._not_before = asyncio.get_running_loop().time() + BREATH_SECONDS
+            else:
                 answer = task.result()
                 if answer is None:
                     self._left.add(self._prompted)
@@ -182,7 +188,7 @@ class Following:
         if not self._display.asks_here or self._prompt is not None:
             return
         waiting = [asked for number, asked in self._open.items() if number not in self._left]
-        if waiting:
+        if waiting and asyncio.get_running_loop().time() >= self._not_before:
             self._prompted = waiting[0].ask
             self._prompt = asyncio.get_running_loop().create_task(self._display.ask(waiting[0]))
 

@@ -25,7 +25,7 @@ def prepared(
     known = config.read()
     text = options.goal(goal)
     name = program or known.program or "solo"
-    specs = {spec.name: spec for spec in load(config.program_folders()).specs()}
+    specs = {spec.name: spec for spec in load(config.program_folders(), project=config.project_programs()).specs()}
     if name not in specs:
         raise Usage(f"there is no program {name!r}; {closest(name, specs)}. gemot programs lists them")
     folder, mode = options.work(work)

@@ -19,7 +19,7 @@ from gemot.cli.plain import one_line, plain
 from gemot.cli.tree import rows, total
 from gemot.cli.wording import Line, Style, Teller
 from gemot.machine.door import Answer
-from gemot.machine.notes import Note, Spoke, Words
+from gemot.machine.notes import Asking, Note, Spoke, Words
 from gemot.machine.views import ProcessView
 
 UNFINISHED_CHARS_MAX = 2_000
@@ -41,7 +41,7 @@ class Live:
         self._roots: Sequence[int] = ()
         self._held: list[Text] | None = None
         self._live: RichLive | None = self._begin()
-        self.asks_here = sys.stdin.isatty()
+        self.asks_here = _at_the_keyboard()
 
     def _begin(self) -> RichLive:
         live = RichLive(
@@ -65,6 +65,8 @@ class Live:
         match note:
             case Words(pid, text):
                 self._heard(pid, text)
+            case Asking() if self.asks_here:
+                pass  # it is about to be asked, with all that belongs to it
             case Spoke(pid):
                 rest = self._saying.pop(pid, "")
                 if rest.strip():
@@ -130,7 +132,7 @@ class Live:
         self._stop()
         self._held = []
         try:
-            for index, one in enumerate(asking.put(asked)):
+            for index, one in enumerate(asking.shown(asked)):
                 style: Style = "ask" if index == 0 else "words"
                 self._console.print(Text(one, style=PALETTE[style][1]))
             while True:
@@ -142,10 +144,16 @@ class Live:
                 answer = asking.understood(asked, typed)
                 if answer is not None:
                     return answer
-                known = "y, n, a or t" if asked.tool else "one of these" if asked.options else "an answer, or Ctrl-D to leave it open"
+                known = (
+                    "y, n, a or t"
+                    if asked.tool
+                    else "one of these"
+                    if asked.options
+                    else "an answer, or Ctrl-D to leave it open"
+                )
                 self._console.print(Text(f"type {known}"))
         except asyncio.CancelledError:
-            self._console.print(Text("\n(answered elsewhere, or not wanted any more)", style="dim"))
+            self._console.print(Text("\n(no answer is needed here any more)", style="dim"))
             raise
         finally:
             held, self._held = self._held or [], None
@@ -155,7 +163,19 @@ class Live:
 
     def end(self, views: Sequence[ProcessView], roots: Sequence[int]) -> None:
         self._stop()
+        if not views:
+            return  # the machine is gone, and with it what it could have told
         for row in rows(views, roots, TREE_ROWS_MAX):
             text = Text(row.text, style=PALETTE[row.style][1], no_wrap=True, overflow="ellipsis")
             self._console.print(text, no_wrap=True, overflow="ellipsis")
         self._console.print(Text(total(views, roots), style="dim"))
+
+
+def _at_the_keyboard() -> bool:
+    """Whether this process may read from its terminal: one in the shell's background would be stopped for it."""
+    if not sys.stdin.isatty():
+        return False
+    try:
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except OSError:
+        return False

@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from gemot.cli.failing import DONE, Usage
+from gemot.cli.failing import DONE, Usage, put
 from gemot.cli.paint import coloured, painted
 from gemot.cli.reach import home_of, is_running
 from gemot.cli.wording import Line, Teller
@@ -57,7 +57,7 @@ class _Page:
                 if not mine:
                     continue
                 if self._json:
-                    print(to_json(note))
+                    put(to_json(note))
                     continue
                 when = time.strftime("%H:%M:%S", time.localtime(record.at / 1000))
                 for index, line in enumerate(self._teller.lines(note)):
@@ -66,4 +66,4 @@ class _Page:
         return news
 
     def _print(self, when: str, line: Line) -> None:
-        print(f"{painted(f'{when:<8}', 'quiet', self._colour)} {painted(line.text, line.style, self._colour)}".rstrip())
+        put(f"{painted(f'{when:<8}', 'quiet', self._colour)} {painted(line.text, line.style, self._colour)}".rstrip())

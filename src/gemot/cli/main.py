@@ -2,330 +2,317 @@
 
 from __future__ import annotations
 
+import argparse
+import re
 import sys
-from enum import Enum
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
-
-import typer
-
-from gemot.cli.failing import CODES, finish
-
-app = typer.Typer(
-    name="gemot",
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    no_args_is_help=True,
-    help="An operating system for AI agents: give a goal, see who works on it, steer it, stop it, go on with it.",
-    epilog="Exit codes: " + "; ".join(f"{code} {words}" for code, words in CODES.items()) + ".",
-)
-model_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="The model that comes with gemot.")
-app.add_typer(model_app, name="model")
-
-
-class AsksMode(str, Enum):
-    ask = "ask"
-    wait = "wait"
-    no = "no"
-
-
-class Scope(str, Enum):
-    once = "once"
-    process = "process"
-    subtree = "subtree"
-
-
-Home = Annotated[Path | None, typer.Option(help="The machine's folder. Default: GEMOT_HOME, or your data folder.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but the result.")]
-Pid = Annotated[int, typer.Argument(help="A process; gemot ps shows them.")]
-Asks = Annotated[
-    AsksMode,
-    typer.Option(
-        help="ask: at this terminal; without one, stop when only a person can go on. wait: stay until somebody answers. "
-        "no: refuse every action that needs a yes."
-    ),
-]
-
-
-@app.command()
-def run(
-    goal: Annotated[str | None, typer.Argument(help="What is to be done; - reads it from the standard input.")] = None,
-    program: Annotated[str | None, typer.Option(help="Who does it; gemot programs lists them. Default: solo.")] = None,
-    model: Annotated[str | None, typer.Option(help="The model it uses; gemot models lists them.")] = None,
-    also_model: Annotated[list[str] | None, typer.Option(help="Another model its children may use. Repeatable.")] = None,
-    work: Annotated[
-        str | None,
-        typer.Option(metavar="DIR[:ro|:rw]", help="The folder it works in. Default: this one, to read only."),
-    ] = None,
-    budget: Annotated[
-        str, typer.Option(metavar="NAME=N,...", help="tokens, usd, seconds, processes, depth, calls: what it may use.")
-    ] = "",
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the program. Repeatable.")
-    ] = None,
-    asks: Asks = AsksMode.ask,
-    detach: Annotated[bool, typer.Option(help="Start it in the background, print its pid and return.")] = False,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-    home: Home = None,
-) -> None:
-    """Give a goal and follow the work to its end."""
+from typing import Any, NoReturn
 
-    def work_on_it() -> int:
-        from gemot.cli.goal import prepared
-        from gemot.cli.run import Manner, run
+from gemot.cli.failing import CODES, USAGE, finish, put
 
-        start = prepared(goal, program, model, also_model or [], work, budget, settings or [])
-        if detach:
-            from gemot.cli.background import detach as send_off
+ABOUT = "An operating system for AI agents: give a goal, see who works on it, steer it, stop it, go on with it."
+
+FIRST_STEPS = """\
+first steps:
+  gemot doctor                                   what this computer has and lacks
+  gemot run "sum up what is in this folder"      a goal, worked on until it is done
+  gemot run "write index.md" --work notes        in a folder that may be changed
+  gemot ps, gemot log 3, gemot send 3 "..."      from another terminal, while it works
+
+exit codes:
+"""
+
+
+class Parser(ArgumentParser):
+    """Says what is wrong in one sentence, and where the help is."""
+
+    def error(self, message: str) -> NoReturn:
+        sys.stderr.write(f"gemot: {_in_our_words(message)}. {self.prog} --help shows how\n")
+        raise SystemExit(USAGE)
+
+
+def _in_our_words(message: str) -> str:
+    """What argparse complains about, where a person needs other words."""
+    unknown = re.match(r"argument COMMAND: invalid choice: '(.*)' \(choose from (.*)\)", message, re.DOTALL)
+    if unknown:
+        from difflib import get_close_matches
+
+        near = get_close_matches(unknown[1], re.findall(r"\w+", unknown[2]), 2, 0.5)
+        return f"there is no command {unknown[1]!r}" + (f"; did you mean {' or '.join(near)}?" if near else "")
+    extra = re.match(r"unrecognized arguments: (.*)", message, re.DOTALL)
+    if extra:
+        quotes = "" if extra[1].startswith("-") else "; a goal or message with spaces goes in quotes"
+        return f"not understood: {extra[1]}{quotes}"
+    return message.replace("invalid int value", "a number is needed, not")
+
+
+def parser() -> ArgumentParser:
+    codes = "\n".join(f"  {code:>3}  {words}" for code, words in CODES.items())
+    top = Parser(
+        "gemot",
+        description=ABOUT,
+        epilog=FIRST_STEPS + codes,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", dest="command", parser_class=Parser)
+
+    def command(name: str, does: Callable[[Namespace], int], about: str, shown: bool = True) -> ArgumentParser:
+        # argparse lists only those that have a help text
+        listed: dict[str, Any] = {"help": about} if shown else {}
+        made = commands.add_parser(name, description=about, allow_abbrev=False, **listed)
+        made.set_defaults(does=does)
+        return made
+
+    _work_commands(command)
+    _look_commands(command)
+    _change_commands(command)
+    _house_commands(command)
+    return top
+
+
+Adder = Callable[..., ArgumentParser]
+
+
+def _home(made: ArgumentParser) -> None:
+    made.add_argument(
+        "--home", type=Path, metavar="DIR", help="the machine's folder; default: GEMOT_HOME, or your data folder"
+    )
+
+
+def _json(made: ArgumentParser) -> None:
+    made.add_argument("--json", action="store_true", dest="as_json", help="one JSON object a line")
+
+
+def _pid(made: ArgumentParser, optional: str = "") -> None:
+    made.add_argument(
+        "pid",
+        type=int,
+        metavar="PID",
+        nargs="?" if optional else None,
+        help=f"a process of the tree; left out: {optional}" if optional else "a process; gemot ps shows them",
+    )
+
+
+def _manner(made: ArgumentParser) -> None:
+    made.add_argument(
+        "--asks",
+        choices=("ask", "wait", "no"),
+        default="ask",
+        help="ask (default): at this terminal; without one, stop when only a person can go on. wait: stay until somebody "
+        "answers. no: refuse every action that needs a yes",
+    )
+    _json(made)
+    made.add_argument("-q", "--quiet", action="store_true", help="print nothing but the result")
+    _home(made)
+
+
+def _work_commands(command: Adder) -> None:
+    run = command("run", _run, "give a goal and follow the work to its end")
+    run.add_argument(
+        "goal", metavar="GOAL", nargs="?", help="what is to be done, in quotes; - reads it from the standard input"
+    )
+    run.add_argument("--program", metavar="NAME", help="who does it; gemot programs lists them; default: solo")
+    run.add_argument("--model", metavar="NAME", help="the model it uses; gemot models lists them; default: embedded")
+    run.add_argument(
+        "--also-model",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="another model that it and its children may use; repeatable",
+    )
+    run.add_argument("--work", metavar="DIR[:ro|:rw]", help="the folder it works in; default: this one, to read only")
+    run.add_argument(
+        "--budget",
+        metavar="NAME=N,...",
+        default="",
+        help="what it may use: tokens, usd, seconds, processes, depth, calls",
+    )
+    run.add_argument(
+        "--set",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        dest="settings",
+        help="a parameter of the program; repeatable",
+    )
+    run.add_argument("--detach", action="store_true", help="start it in the background, print its pid and return")
+    _manner(run)
+    resume = command("resume", _resume, "go on with what was interrupted, and follow it")
+    _pid(resume, "all that sleep")
+    _manner(resume)
+
+
+def _look_commands(command: Adder) -> None:
+    ps = command("ps", _ps, "list the processes")
+    ps.add_argument("-a", "--all", action="store_true", dest="everything", help="those that have ended, too")
+    tree = command("tree", _tree, "show who started whom, what each does, and what it has used")
+    _pid(tree, "all that live")
+    log = command("log", _log, "read what a process was told, said and did")
+    _pid(log)
+    log.add_argument("-f", "--follow", action="store_true", help="go on as it grows, until the process ends")
+    asks = command("asks", _asks, "list what processes ask you")
+    for made in (ps, tree, log, asks):
+        _json(made)
+        _home(made)
+
+
+def _change_commands(command: Adder) -> None:
+    send = command("send", _send, "tell a process something while it works")
+    _pid(send)
+    send.add_argument("text", metavar="TEXT", help="a new goal, a suggestion, a correction")
+    answer = command("answer", _answer, "answer an ask")
+    answer.add_argument("ask", type=int, metavar="ASK", help="the number of the ask; gemot asks lists them")
+    answer.add_argument("word", metavar="yes|no|TEXT", help="yes or no to an action; the answer to a question")
+    answer.add_argument(
+        "--for",
+        choices=("once", "process", "subtree"),
+        default="once",
+        dest="scope",
+        help="how far a yes to this kind of action reaches; default: once",
+    )
+    answer.add_argument("--why", metavar="TEXT", default="", help="words for the process, with a yes or no")
+    kill = command("kill", _kill, "end a process and all of its descendants")
+    _pid(kill)
+    fork = command("fork", _fork, "begin a new tree whose first process knows what this one knows")
+    _pid(fork)
+    fork.add_argument("text", metavar="TEXT", help="what the copy does, unlike the original")
+    move = command("move", _move, "move a process to another model; it goes on where it is")
+    _pid(move)
+    move.add_argument("--model", metavar="NAME", required=True, help="the model it goes on with")
+    for made in (send, answer, kill, fork, move):
+        _home(made)
 
-            return send_off(home, start)
-        return run(home, start, Manner(quiet, as_json, asks.value))
 
-    finish(work_on_it)
+def _house_commands(command: Adder) -> None:
+    _json(command("programs", _programs, "list the programs that can be run from here"))
+    _json(command("models", _models, "list the models, and what each needs"))
+    model = command("model", _model, "model install: download the embedded model, check it and keep it")
+    model.add_argument("what", choices=("install",), help="install: download it, check it and keep it")
+    doctor = command("doctor", _doctor, "say what this computer has and lacks, and what to do about it")
+    doctor.add_argument(
+        "--salvage",
+        action="store_true",
+        help="keep a damaged journal aside and go on with the records before the damage",
+    )
+    _home(doctor)
+    command("version", _version, "print the version")
+    _home(command("serve", _serve, "run a machine in the background until nothing is left to do", shown=False))
 
 
-@app.command()
-def resume(
-    pid: Annotated[int | None, typer.Argument(help="A process of the tree that goes on. Left out: all of them.")] = None,
-    asks: Asks = AsksMode.ask,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-    home: Home = None,
-) -> None:
-    """Go on with what was interrupted, and follow it."""
+# What each command does. The imports stand inside, so that a command pays for nothing but itself.
 
-    def work_on_it() -> int:
-        from gemot.cli.run import Manner, resume
 
-        return resume(home, pid, Manner(quiet, as_json, asks.value))
+def _run(typed: Namespace) -> int:
+    from gemot.cli.goal import prepared
+    from gemot.cli.run import Manner, run
 
-    finish(work_on_it)
+    start = prepared(typed.goal, typed.program, typed.model, typed.also_model, typed.work, typed.budget, typed.settings)
+    if typed.detach:
+        from gemot.cli.background import detach
 
+        return detach(typed.home, start)
+    return run(typed.home, start, Manner(typed.quiet, typed.as_json, typed.asks))
 
-@app.command()
-def ps(
-    everything: Annotated[bool, typer.Option("--all", "-a", help="Those that have ended, too.")] = False,
-    as_json: AsJson = False,
-    home: Home = None,
-) -> None:
-    """List the processes."""
 
-    def show() -> int:
-        from gemot.cli.tables import ps
+def _resume(typed: Namespace) -> int:
+    from gemot.cli.run import Manner, resume
 
-        return ps(home, everything, as_json)
+    return resume(typed.home, typed.pid, Manner(typed.quiet, typed.as_json, typed.asks))
 
-    finish(show)
 
+def _ps(typed: Namespace) -> int:
+    from gemot.cli.tables import ps
 
-@app.command()
-def tree(
-    pid: Annotated[int | None, typer.Argument(help="A process of the tree. Left out: all that live.")] = None,
-    as_json: AsJson = False,
-    home: Home = None,
-) -> None:
-    """Show who started whom, what each does, and what it has used."""
+    return ps(typed.home, typed.everything, typed.as_json)
 
-    def show() -> int:
-        from gemot.cli.tables import tree
 
-        return tree(home, pid, as_json)
+def _tree(typed: Namespace) -> int:
+    from gemot.cli.tables import tree
 
-    finish(show)
+    return tree(typed.home, typed.pid, typed.as_json)
 
 
-@app.command()
-def log(
-    pid: Pid,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it grows, until the process ends.")] = False,
-    as_json: AsJson = False,
-    home: Home = None,
-) -> None:
-    """Read what a process was told, said and did."""
+def _log(typed: Namespace) -> int:
+    from gemot.cli.log import log
 
-    def show() -> int:
-        from gemot.cli.log import log
+    return log(typed.home, typed.pid, typed.follow, typed.as_json)
 
-        return log(home, pid, follow, as_json)
 
-    finish(show)
+def _asks(typed: Namespace) -> int:
+    from gemot.cli.tables import asks
 
+    return asks(typed.home, typed.as_json)
 
-@app.command()
-def send(
-    pid: Pid,
-    text: Annotated[str, typer.Argument(help="What to tell it: a new goal, a suggestion, a correction.")],
-    home: Home = None,
-) -> None:
-    """Tell a process something while it works."""
 
-    def work() -> int:
-        from gemot.cli.change import send
+def _send(typed: Namespace) -> int:
+    from gemot.cli.change import send
 
-        return send(home, pid, text)
+    return send(typed.home, typed.pid, typed.text)
 
-    finish(work)
 
+def _answer(typed: Namespace) -> int:
+    from gemot.cli.change import answer
 
-@app.command()
-def asks(as_json: AsJson = False, home: Home = None) -> None:
-    """List what processes ask you."""
+    return answer(typed.home, typed.ask, typed.word, typed.scope, typed.why)
 
-    def show() -> int:
-        from gemot.cli.tables import asks
 
-        return asks(home, as_json)
+def _kill(typed: Namespace) -> int:
+    from gemot.cli.change import kill
 
-    finish(show)
+    return kill(typed.home, typed.pid)
 
 
-@app.command()
-def answer(
-    ask: Annotated[int, typer.Argument(help="The number of the ask; gemot asks lists them.")],
-    word: Annotated[str, typer.Argument(metavar="yes|no|TEXT", help="yes or no to an action; the answer to a question.")],
-    scope: Annotated[Scope, typer.Option("--for", help="How far a yes reaches for this kind of action.")] = Scope.once,
-    why: Annotated[str, typer.Option(help="Words for the process, with a yes or no.")] = "",
-    home: Home = None,
-) -> None:
-    """Answer an ask."""
+def _fork(typed: Namespace) -> int:
+    from gemot.cli.change import fork
 
-    def work() -> int:
-        from gemot.cli.change import answer
+    return fork(typed.home, typed.pid, typed.text)
 
-        return answer(home, ask, word, scope.value, why)
 
-    finish(work)
+def _move(typed: Namespace) -> int:
+    from gemot.cli.change import move
+    from gemot.cli.options import model_name
 
+    return move(typed.home, typed.pid, model_name(typed.model))
 
-@app.command()
-def kill(pid: Pid, home: Home = None) -> None:
-    """End a process and all of its descendants."""
 
-    def work() -> int:
-        from gemot.cli.change import kill
+def _programs(typed: Namespace) -> int:
+    from gemot.cli.tables import programs
 
-        return kill(home, pid)
+    return programs(typed.as_json)
 
-    finish(work)
 
+def _models(typed: Namespace) -> int:
+    from gemot.cli.models import show
 
-@app.command()
-def fork(
-    pid: Pid,
-    text: Annotated[str, typer.Argument(help="What the copy does, unlike the original.")],
-    home: Home = None,
-) -> None:
-    """Begin a new tree whose first process knows what this one knows."""
+    return show(typed.as_json)
 
-    def work() -> int:
-        from gemot.cli.change import fork
 
-        return fork(home, pid, text)
+def _model(typed: Namespace) -> int:
+    from gemot.cli.models import install
 
-    finish(work)
+    return install()
 
 
-@app.command()
-def move(
-    pid: Pid,
-    model: Annotated[str, typer.Option(help="The model it goes on with.")],
-    home: Home = None,
-) -> None:
-    """Move a process to another model; it goes on where it is."""
+def _doctor(typed: Namespace) -> int:
+    from gemot.cli.doctor import doctor
 
-    def work() -> int:
-        from gemot.cli.change import move
-        from gemot.cli.options import model_name
+    return doctor(typed.home, typed.salvage)
 
-        return move(home, pid, model_name(model))
 
-    finish(work)
+def _version(typed: Namespace) -> int:
+    from gemot import __version__
 
+    put(f"gemot {__version__}")
+    return 0
 
-@app.command()
-def programs(as_json: AsJson = False) -> None:
-    """List the programs that can be run from here."""
 
-    def show() -> int:
-        from gemot.cli.tables import programs
+def _serve(typed: Namespace) -> int:
+    from gemot.cli.background import serve
 
-        return programs(as_json)
-
-    finish(show)
-
-
-@app.command()
-def models(as_json: AsJson = False) -> None:
-    """List the models, and what each needs."""
-
-    def show() -> int:
-        from gemot.cli.models import show
-
-        return show(as_json)
-
-    finish(show)
-
-
-@model_app.callback()
-def model_commands() -> None:
-    """The model that comes with gemot."""
-
-
-@model_app.command("install")
-def model_install() -> None:
-    """Download the embedded model, check it and keep it."""
-
-    def work() -> int:
-        from gemot.cli.models import install
-
-        return install()
-
-    finish(work)
-
-
-@app.command()
-def doctor(
-    salvage: Annotated[
-        bool, typer.Option(help="Keep a damaged journal aside and go on with the records before the damage.")
-    ] = False,
-    home: Home = None,
-) -> None:
-    """Say what this computer has and lacks, and what to do about it."""
-
-    def show() -> int:
-        from gemot.cli.doctor import doctor
-
-        return doctor(home, salvage)
-
-    finish(show)
-
-
-@app.command()
-def version() -> None:
-    """Print the version."""
-
-    def show() -> int:
-        from gemot import __version__
-
-        print(__version__)
-        return 0
-
-    finish(show)
-
-
-@app.command(hidden=True)
-def serve(home: Home = None) -> None:
-    """Run a machine in the background until nothing is left to do."""
-
-    def work() -> int:
-        from gemot.cli.background import serve
-
-        return serve(home)
-
-    finish(work)
+    return serve(typed.home)
 
 
 def main() -> None:
@@ -334,4 +321,10 @@ def main() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
-    app(prog_name="gemot")
+    known = parser()
+    typed = known.parse_args()
+    if typed.command is None:
+        known.print_help(sys.stderr)
+        raise SystemExit(USAGE)
+    does: Callable[[Namespace], int] = typed.does
+    finish(lambda: does(typed))

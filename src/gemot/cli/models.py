@@ -7,7 +7,7 @@ import sys
 
 import msgspec
 
-from gemot.cli.failing import DONE, Usage, say
+from gemot.cli.failing import DONE, Usage, put, say
 from gemot.cli.paint import coloured, painted
 from gemot.models.catalogue import PROVIDERS, installed, key_of
 from gemot.models.registry import list_models
@@ -35,13 +35,13 @@ def show(as_json: bool) -> int:
     found = list_models()
     if as_json:
         for row in found:
-            print(json.dumps(msgspec.to_builtins(row), ensure_ascii=False))
+            put(json.dumps(msgspec.to_builtins(row), ensure_ascii=False))
         return DONE
     colour = coloured(sys.stdout)
     names = max(len(row.name) for row in found)
     for row in found:
         state = painted(f"{row.state:<13}", "done" if row.state == "ready" else "quiet", colour)
-        print(f"{row.name:<{names}}  {state}  {row.help}")
+        put(f"{row.name:<{names}}  {state}  {row.help}")
     return DONE
 
 

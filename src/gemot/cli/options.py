@@ -74,7 +74,9 @@ def arguments(settings: Iterable[str], spec: ProgramSpec) -> dict[str, Any]:
         name, equals, value = setting.partition("=")
         name = name.strip()
         if not equals:
-            raise Usage(f"--set takes name=value, not {setting!r}; parameters of {spec.name}: {', '.join(known) or 'none'}")
+            raise Usage(
+                f"--set takes name=value, not {setting!r}; parameters of {spec.name}: {', '.join(known) or 'none'}"
+            )
         if name not in known:
             raise Usage(f"the program {spec.name} has no parameter {name!r}; {has}")
         try:
@@ -93,6 +95,9 @@ def _typed(text: str, schema: dict[str, Any]) -> Any:
             return _typed(text, choice)
         except ValueError:
             continue
+    if "anyOf" in schema:
+        kinds = " or ".join(choice.get("type", "text") for choice in schema["anyOf"])
+        raise ValueError(f"must be {kinds}, not {text!r}")
     match schema.get("type", "string"):
         case "integer":
             try:
@@ -132,5 +137,7 @@ def goal(text: str | None) -> str:
     if text == "-":
         text = sys.stdin.read()
     if text is None or not text.strip():
-        raise Usage('what is to be done? Say it in quotes, like: gemot run "sum up notes.md", or - to read it from a pipe')
+        raise Usage(
+            'what is to be done? Say it in quotes, like: gemot run "sum up notes.md", or - to read it from a pipe'
+        )
     return text

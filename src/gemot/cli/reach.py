@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gemot.abi.effects import Asked
-from gemot.cli.config import program_folders
+from gemot.cli.config import program_folders, project_programs
 from gemot.machine.client import Client
 from gemot.machine.home import Busy, Home, HomeError, default_home
 from gemot.machine.machine import Machine
@@ -39,9 +39,10 @@ def is_running(home: Home) -> int | None:
 
 async def open_or_connect(home: Home) -> Machine | Client:
     """The machine, opened here with everything asleep; or the way to the one that runs already."""
+    pid = 0
     for _ in range(int(PATIENCE_SECONDS / _PAUSE_SECONDS)):
         try:
-            return await Machine.open(home.folder, program_folders=program_folders())
+            return await Machine.open(home.folder, program_folders=program_folders(), project=project_programs())
         except Busy as busy:
             client = await Client.connect(home.door)
             if client is not None:

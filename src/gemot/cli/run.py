@@ -16,7 +16,7 @@ from gemot.abi.answers import Outcome
 from gemot.abi.effects import Asked
 from gemot.cli import failing
 from gemot.cli.display import Display, Json, Lines, Quiet
-from gemot.cli.failing import say
+from gemot.cli.failing import put, say
 from gemot.cli.follow import AsksMode, Following, Local, Why
 from gemot.cli.plain import one_line, plain
 from gemot.cli.reach import home_of, open_or_connect
@@ -24,7 +24,7 @@ from gemot.cli.wording import ending, how_to_answer, joined, question, result_te
 from gemot.machine.client import Client, Gone
 from gemot.machine.door import Door, Start
 from gemot.machine.home import Home
-from gemot.machine.machine import Machine
+from gemot.machine.machine import Machine, MachineError
 from gemot.machine.standstill import waits_for_person
 from gemot.machine.views import ProcessView
 
@@ -57,6 +57,7 @@ class Stop:
     def __init__(self) -> None:
         self.wanted = asyncio.Event()
         self.wishes: list[Callable[[], None]] = [self.wanted.set]
+        self.tell: Callable[[str], None] = say
 
     def __enter__(self) -> Stop:
         loop = asyncio.get_running_loop()
@@ -79,7 +80,7 @@ class Stop:
                 os.write(sys.stderr.fileno(), b"\x1b[?25h\n")  # the cursor, if the live screen had hidden it
             os._exit(failing.INTERRUPTED)
         if number != signal.SIGHUP:
-            say("\nstopping; once more stops at once")
+            self.tell("stopping; once more stops at once")
         for wish in self.wishes:
             wish()
 
@@ -101,10 +102,18 @@ async def _follow(home: Home, manner: Manner, start: Start | None, pid: int | No
             if isinstance(machine, Machine):
                 return await _host(machine, manner, start, pid)
             return await _visit(machine, manner, start, pid)
-        except Gone:
+        except MachineError:
+            if isinstance(machine, Machine) and machine.failure is not None:
+                raise machine.failure from None  # that says what happened; this only that it did
+            raise
+        except _TooLate:
             continue  # the machine that ran was just ending: now it is ours to open
         finally:
             await machine.close()
+
+
+class _TooLate(Exception):
+    """The machine ended before it was asked for anything, so asking another one does nothing twice."""
 
 
 async def _host(machine: Machine, manner: Manner, start: Start | None, pid: int | None) -> int:
@@ -113,6 +122,7 @@ async def _host(machine: Machine, manner: Manner, start: Start | None, pid: int 
             display = manner.display()
             following = Following(Local(machine), display, manner.asks)
             stop.wishes.append(following.stop)
+            stop.tell = display.word
             await following.begin()
             if start is not None:
                 roots = [await _started(machine, start)]
@@ -146,7 +156,11 @@ async def _visit(client: Client, manner: Manner, start: Start | None, pid: int |
         display = manner.display()
         following = Following(client, display, manner.asks)
         stop.wishes.append(following.stop)
-        await following.begin()
+        stop.tell = display.word
+        try:
+            await following.begin()
+        except Gone:
+            raise _TooLate from None
         if start is not None:
             roots = [await client.start(start)]
             display.word(_greeting(roots[0], start))
@@ -195,7 +209,7 @@ def _report(
 ) -> int:
     """The tree, then the result, then what can be done next; the result alone goes to the standard output."""
     display.end(views, roots)
-    code = max((_code(outcomes[root]) for root in roots if root in outcomes), default=failing.DONE)
+    code = max((exit_code(outcomes[root]) for root in roots if root in outcomes), default=failing.DONE)
     if why == "waits":
         code = failing.WAITING
     elif why == "stopped":
@@ -209,7 +223,7 @@ def _report(
     return code
 
 
-def _code(outcome: Outcome) -> int:
+def exit_code(outcome: Outcome) -> int:
     if outcome.state == "done":
         return failing.DONE
     if outcome.rule == "budget":
@@ -219,11 +233,13 @@ def _code(outcome: Outcome) -> int:
 
 def _result(outcome: Outcome, manner: Manner, code: int) -> None:
     if manner.json:
-        print(json.dumps({"type": "result", **msgspec.to_builtins(outcome), "exit_code": code}, ensure_ascii=False))
+        put(json.dumps({"type": "result", **msgspec.to_builtins(outcome), "exit_code": code}, ensure_ascii=False))
+        sys.stdout.flush()
         return
     if outcome.state == "done":
         text = result_text(outcome.value)
-        print(plain(text) if sys.stdout.isatty() else text)
+        put(plain(text) if sys.stdout.isatty() else text)
+        sys.stdout.flush()
         return
     say(f"gemot: process {outcome.pid} {ending(outcome)}: {plain(outcome.error, 4000)}")
 
@@ -236,7 +252,7 @@ def _next_steps(
     if manner.json:
         for root in roots:
             state = "waiting" if why == "waits" else "interrupted"
-            print(json.dumps({"type": "result", "pid": root, "state": state, "exit_code": code}))
+            put(json.dumps({"type": "result", "pid": root, "state": state, "exit_code": code}))
         return
     if why == "waits":
         say("it waits for you:" if open_asks else f"it waits for a message: gemot send {joined(roots)} TEXT")
@@ -255,7 +271,9 @@ async def _go_on_hosting(door: Door, stop: Stop) -> None:
         if not awake or (not door.watchers and waits_for_person(machine.kernel, awake)):
             return
         if not said:
-            say(f"others still use this machine: it goes on with {joined(awake)} until they end; Ctrl-C stops them cleanly")
+            say(
+                f"others still use this machine: it goes on with {joined(awake[:8])}{' and more' if awake[8:] else ''} until they end; Ctrl-C stops them cleanly"
+            )
             said = True
         try:
             await asyncio.wait_for(stop.wanted.wait(), HOSTING_SECONDS)

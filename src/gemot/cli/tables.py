@@ -9,10 +9,10 @@ from pathlib import Path
 
 import msgspec
 
-from gemot.cli.config import program_folders
-from gemot.cli.failing import DONE, Usage
+from gemot.cli.config import program_folders, project_programs
+from gemot.cli.failing import DONE, Usage, put
 from gemot.cli.paint import coloured, painted
-from gemot.cli.plain import fitted, first_line, one_line
+from gemot.cli.plain import first_line, fitted, one_line
 from gemot.cli.reach import look
 from gemot.cli.tree import ENDED, cost, rows, total
 from gemot.cli.wording import Style, count, exact, how_to_answer, question, seconds
@@ -23,12 +23,12 @@ from gemot.programs.library import load
 def _print(text: str, style: Style = "words") -> None:
     """A line, cut to the terminal's width where there is one."""
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    print(painted(text if columns is None else fitted(text, columns), style, coloured(sys.stdout)))
+    put(painted(text if columns is None else fitted(text, columns), style, coloured(sys.stdout)))
 
 
 def _dump(found: Sequence[msgspec.Struct]) -> int:
     for one in found:
-        print(msgspec.json.encode(one).decode())
+        put(msgspec.json.encode(one).decode())
     return DONE
 
 
@@ -61,9 +61,10 @@ def tree(home: Path | None, pid: int | None, as_json: bool) -> int:
             raise Usage(f"there is no process {pid}; gemot ps --all shows all there were")
         roots = [root]
     else:
-        roots = sorted({view.root for view in views if view.state not in ENDED}) or [
-            view.root for view in views if not view.parent
-        ][-1:]
+        roots = (
+            sorted({view.root for view in views if view.state not in ENDED})
+            or [view.root for view in views if not view.parent][-1:]
+        )
     if as_json:
         return _dump([view for view in views if view.root in roots])
     if not roots:
@@ -81,7 +82,9 @@ def _left(view: ProcessView) -> None:
     if view.outcome is None:
         left = view.left
         money = f"${left.usd_micros / 1e6:.2f}"
-        _print(f"left: {count(left.tokens)} tokens, {money}, {seconds(left.millis)}, {left.processes} processes", "state")
+        _print(
+            f"left: {count(left.tokens)} tokens, {money}, {seconds(left.millis)}, {left.processes} processes", "state"
+        )
 
 
 def asks(home: Path | None, as_json: bool) -> int:
@@ -94,14 +97,14 @@ def asks(home: Path | None, as_json: bool) -> int:
     for asked in found:
         _print(f"{asked.ask}: process {asked.pid} asks: {question(asked)}", "ask")
         for line in exact(asked) if asked.tool else []:
-            print(line)
+            put(line)
         _print(f"    {how_to_answer(asked)}" + (f"   or: gemot answer {asked.ask} no" if asked.tool else ""), "quiet")
     return DONE
 
 
 def programs(as_json: bool) -> int:
     """The programs that can be run from here."""
-    specs = load(program_folders()).specs()
+    specs = load(program_folders(), project=project_programs()).specs()
     if as_json:
         return _dump(specs)
     names = max(len(spec.name) for spec in specs)

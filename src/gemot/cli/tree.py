@@ -44,7 +44,10 @@ def _fewer(found: list[Row], rows_max: int) -> list[Row]:
     order = sorted(range(len(found)), key=lambda at: (at != 0, not found[at].alive, at))
     kept = sorted(order[: max(1, rows_max - 1)])
     left = len(found) - len(kept)
-    return [*(found[at] for at in kept), Row(0, "quiet", f"... and {plural(left, 'more process', 'more processes')}", False)]
+    return [
+        *(found[at] for at in kept),
+        Row(0, "quiet", f"... and {plural(left, 'more process', 'more processes')}", False),
+    ]
 
 
 def _row(view: ProcessView, lead: str) -> Row:
@@ -90,4 +93,6 @@ def total(views: Sequence[ProcessView], roots: Sequence[int]) -> str:
     paid = money(usd_micros) if usd_micros else "cost unknown" if "cost unknown" in costs else "free"
     some = " and some of unknown cost" if usd_micros and "cost unknown" in costs else ""
     millis = sum(view.spent.millis for view in mine)
-    return f"{plural(len(mine), 'process', 'processes')}, {count(tokens)} tokens, {paid}{some}, {seconds(millis)} of work"
+    return (
+        f"{plural(len(mine), 'process', 'processes')}, {count(tokens)} tokens, {paid}{some}, {seconds(millis)} of work"
+    )

@@ -32,7 +32,7 @@ Style = Literal["words", "use", "refused", "mail", "state", "done", "failed", "a
 ARGUMENT_CHARS = 60
 """How much of one argument is shown in a line; `gemot log` shows more."""
 
-ASKED_CHARS = 2_000
+ASKED_CHARS = 1_200
 """How much of one argument is shown when a person is asked about it."""
 
 
@@ -182,7 +182,9 @@ def exact(asked: Asked) -> list[str]:
             lines.append(f"  {one_line(name)}: ({len(text):,} characters)")
             lines.extend(f"  | {one}" for one in shown[:30])
             if len(shown) > 30:
-                lines.append(f"  | [... {len(shown) - 30} more lines; all of it: gemot asks --json]")
+                lines.append(f"  | [... {len(shown) - 30} more lines]")
+        if len(shown) > 30 or len(text) > ASKED_CHARS:
+            lines.append("  not all of it is shown here; gemot asks --json shows the rest")
     return lines
 
 

@@ -261,6 +261,7 @@ def in_words(rule: Rule, mounts: tuple[Mount, ...]) -> str:
 
 
 def described(grant: Grant, mounts: tuple[Mount, ...]) -> str:
+    """A grant as its holder would say it."""
     bounds = [f"{name}: {in_words(rule, mounts)}" for name, rule in grant.where.items()]
     if grant.uses is not None:
         bounds.append(f"{grant.uses} times")
@@ -268,4 +269,5 @@ def described(grant: Grant, mounts: tuple[Mount, ...]) -> str:
 
 
 def listed(grants: Iterable[Grant], mounts: tuple[Mount, ...]) -> str:
+    """Grants as their holder would say them, for refusals and for people."""
     return ", ".join(described(grant, mounts) for grant in grants) or "nothing"

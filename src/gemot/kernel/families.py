@@ -11,7 +11,7 @@ from gemot.abi.answers import Born, Error, Ok, Outcome
 from gemot.abi.effects import BeginFork, Deliver
 from gemot.abi.grants import Grant, Mount
 from gemot.abi.programs import ProgramSpec
-from gemot.abi.syscalls import Exec, Exit, Fork, Kill, Spawn, Status, name_of
+from gemot.abi.syscalls import SYSCALLS, Exec, Exit, Fork, Kill, Spawn, Status, name_of
 from gemot.kernel import ledger
 from gemot.kernel.authority import Handed, anchor, narrowed, sub_mounts, used, within_reach
 from gemot.kernel.process import Process, Timer
@@ -93,10 +93,11 @@ def _handed(
     kernel: Kernel, parent: Process, syscall: Spawn | Fork, program: ProgramSpec, mounts: tuple[Mount, ...]
 ) -> Handed:
     if syscall.grants is not None:
-        unknown = [g.tool for g in syscall.grants if not grantable(kernel, g)]
+        wanted = tuple(Grant(one) if isinstance(one, str) else one for one in syscall.grants)
+        unknown = [grant.tool for grant in wanted if not grantable(kernel, grant)]
         if unknown:
             raise Refused("unknown", f"there is no tool {unknown[0]!r}; {closest(unknown[0], kernel.tools)}")
-        return narrowed(anchor(syscall.grants, mounts, kernel.tools), parent.grants, parent.mounts)
+        return narrowed(anchor(wanted, mounts, kernel.tools), parent.grants, parent.mounts)
     if isinstance(syscall, Fork):
         return within_reach(tuple(parent.grants), parent.grants)
     return within_reach(anchor(program.grants, mounts, kernel.tools), parent.grants)
@@ -104,8 +105,6 @@ def _handed(
 
 def grantable(kernel: Kernel, grant: Grant) -> bool:
     """Does a grant name anything that exists? A syscall's name has no slash; a driver's tools may be named together."""
-    from gemot.abi.syscalls import SYSCALLS
-
     name = grant.tool
     if name == "*" or name in kernel.tools or name in SYSCALLS:
         return True
@@ -121,6 +120,7 @@ def _models(parent: Process, wanted: str) -> tuple[str, ...]:
 
 
 def known_program(kernel: Kernel, name: str, arguments: dict[str, Any]) -> ProgramSpec:
+    """The program of this name, if these arguments fit it. Raises :class:`Refused`."""
     program = kernel.programs.get(name)
     if program is None:
         raise Refused("unknown", f"there is no program {name!r}; {closest(name, kernel.programs)}")

@@ -135,5 +135,6 @@ def cover(left: Means, short: Cost) -> Cost:
 
 
 def add(total: Means, part: Means | Budget) -> None:
+    """Add up what was spent."""
     for name in SPENDABLE:
         setattr(total, name, getattr(total, name) + getattr(part, name))

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 
 def hear(kernel: Kernel, event: Event) -> None:
+    """Let one piece of news in."""
     match event:
         case Booted():
             _booted(kernel)

@@ -37,6 +37,7 @@ def canonical(path: str, mounts: tuple[Mount, ...]) -> tuple[Mount, str]:
 
 
 def roots(mounts: tuple[Mount, ...]) -> str:
+    """What a process sees of the disk, in words."""
     return ", ".join(f"/{mount.name} ({'read-only' if mount.mode == 'ro' else 'read and write'})" for mount in mounts)
 
 

@@ -81,10 +81,12 @@ def _outcome(kernel: Kernel, pid: int) -> Outcome:
 
 
 def child_ended(kernel: Kernel, parent: Process) -> None:
+    """A child of ``parent`` has ended: it may be what the parent waits for."""
     _look(kernel, parent)
 
 
 def mail_came(kernel: Kernel, process: Process) -> None:
+    """A message lies in the mailbox: it may be what the process waits for."""
     _look(kernel, process)
 
 

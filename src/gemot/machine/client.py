@@ -116,7 +116,7 @@ class Client:
         try:
             while line := await reader.readline():
                 said = _said.decode(line)
-                if said.note is not None:
+                if not said.id and not said.error:
                     note = _note.decode(said.note)
                     for watcher in list(self._watchers):
                         watcher(note)

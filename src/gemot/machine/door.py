@@ -113,13 +113,13 @@ class Wish(Struct, frozen=True):
 
 
 class Said(Struct, frozen=True, omit_defaults=True):
-    """One line from the machine. ``error`` empty: ``value`` is the answer to wish ``id``. ``note``: something happened."""
+    """One line from the machine. ``id`` 0 and no ``error``: ``note`` happened. Otherwise the answer to wish ``id``."""
 
     id: int = 0
     value: msgspec.Raw = msgspec.Raw(b"null")
     error: str = ""
     kind: str = ""
-    note: msgspec.Raw | None = None
+    note: msgspec.Raw = msgspec.Raw(b"null")
 
 
 _wish = msgspec.json.Decoder(Wish)
@@ -132,6 +132,7 @@ class Door:
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self._path: Path | None = None
+        self._closed = False
         self._server: asyncio.Server | None = None
         self._guests: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
         self._watching: dict[asyncio.StreamWriter, Any] = {}
@@ -161,10 +162,15 @@ class Door:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._server is not None:
-            self._server.close()
+        self._closed = True
         if self._path is not None:
             self._path.unlink(missing_ok=True)
+        # asyncio forgets a connection that it was just accepting when the server closes, and its client would wait
+        # for ever. Accepting takes three turns of the loop; then it is told that nobody is at home.
+        for _turn in range(4):
+            await asyncio.sleep(0)
+        if self._server is not None:
+            self._server.close()
         for stop in self._watching.values():
             stop()
         self._watching.clear()
@@ -176,6 +182,9 @@ class Door:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._closed:  # it knocked while the door was being closed
+            writer.close()
+            return
         self._guests[writer] = asyncio.current_task()
         try:
             await self._converse(reader, writer)
@@ -210,7 +219,7 @@ class Door:
             return Said(error=f"not a wish: {error}", kind="malformed")
         try:
             value = await self._carry_out(wish.do, writer)
-        except Exception as error:  # the edge: whatever is wrong with a wish is told to the one who had it
+        except Exception as error:  # noqa: BLE001 - the edge: whatever is wrong with a wish is told to the one who had it
             return Said(wish.id, error=str(error), kind=type(error).__name__)
         return Said(wish.id, msgspec.Raw(_encode(value)))
 

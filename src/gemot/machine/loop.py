@@ -170,7 +170,7 @@ class Loop:
             if isinstance(event, Arrived | Copied):
                 born += self._born(event, effects)
             if self.watchers:
-                told += [notes.of_done(event, pid, tool)] if isinstance(event, Done) and pid else []
+                told += notes.of_done(event, pid, tool) if isinstance(event, Done) and pid else []
                 told += notes.notes(self.kernel, event, effects)
             for effect in effects:
                 if isinstance(effect, Begin | BeginFork | Deliver | End):
@@ -186,11 +186,13 @@ class Loop:
         for future, pid in born:
             if not future.done():
                 future.set_result(pid)
+        if born:
+            self._births = {key: future for key, future in self._births.items() if not future.done()}
         for note in told:
             self.tell(note)
 
     def _born(self, event: Arrived | Copied, effects: list[Effect]) -> list[tuple[asyncio.Future[int], int]]:
-        future = self._births.pop(id(event), None)
+        future = self._births.get(id(event))  # it stays there until it is told: should this step fail, it is told that
         pids = [effect.pid for effect in effects if isinstance(effect, Begin | BeginFork)]
         if future is not None and not pids and not future.done():
             future.set_exception(MachineError("the process has ended meanwhile, so there is nothing to fork"))

@@ -86,6 +86,7 @@ class Machine:
         tools: Iterable[Tool] = (),
         programs: Iterable[Native] = (),
         program_folders: Iterable[Path] = (),
+        project: Path | None = None,
         models: dict[str, Model] | None = None,
         resume: bool = False,
         in_memory: bool = False,
@@ -94,7 +95,8 @@ class Machine:
         """Open the machine that lives in ``home`` (default: the person's own), and fold its journal.
 
         ``drivers``: instead of those that ship. ``tools``: besides them, made with `gemot.tool`. ``programs``,
-        ``program_folders``: besides those that ship. ``models``: objects by name, before the names that
+        ``program_folders``: besides those that ship; ``project``: a folder with programs of less trust (see
+        `gemot.programs.library.load`). ``models``: objects by name, before the names that
         `gemot.models.open_model` knows. ``resume``: let every unfinished tree go on. ``in_memory``: keep nothing.
         ``durability``: ``full`` syncs every step to the disk; ``normal`` only those that hold the intent of something
         that must not happen twice, or a person's word. Raises ``HomeError``, ``JournalError``, ``ProgramError``.
@@ -113,7 +115,7 @@ class Machine:
 
             return open_model(name)
 
-        library = load(program_folders, programs)
+        library = load(program_folders, programs, project)
         installed = [*(shipped() if drivers is None else drivers), *drivers_of(tools)]
         place: Home | None = None
         journal: Journal | None = None

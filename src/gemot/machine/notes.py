@@ -174,17 +174,19 @@ def _refused_uses(kernel: Kernel, pid: int, effects: list[Effect]) -> Iterable[N
             yield Refused(pid, result.tool, result.rule, result.text)
 
 
-def of_done(event: Done, pid: int, tool: str) -> Note:
+def of_done(event: Done, pid: int, tool: str) -> list[Note]:
     """What there is to tell about finished work; the machine knows whose it was before the kernel forgets it."""
     match event.outcome:
         case Replied(reply):
             text = "".join(part.text for part in reply.parts if isinstance(part, Text))
             requests = tuple(f"{part.name} {part.arguments}" for part in reply.parts if isinstance(part, ToolRequest))
-            return Spoke(pid, text, requests, reply.usage, event.millis)
+            return [Spoke(pid, text, requests, reply.usage, event.millis)]
         case Value(text):
-            return Used(pid, event.effect, tool, True, text)
+            return [Used(pid, event.effect, tool, True, text)]
+        case Failure("given_up"):
+            return []
         case Failure(rule, message):
-            return Used(pid, event.effect, tool, False, f"{rule}: {message}")
+            return [Used(pid, event.effect, tool, False, f"{rule}: {message}")]
 
 
 def pid_of(note: Note) -> int:

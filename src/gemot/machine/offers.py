@@ -10,13 +10,13 @@ import msgspec
 from gemot.abi.effects import StartTool
 from gemot.abi.grants import Grant, Mount
 from gemot.abi.messages import ToolOffer
-from gemot.abi.syscalls import SYSCALLS
+from gemot.abi.syscalls import SYSCALLS, UNAVAILABLE
 from gemot.abi.tools import ToolSpec
 from gemot.drivers.place import Place, PlaceMount
-from gemot.kernel.authority import covers
+from gemot.kernel.authority import covers, described
 from gemot.kernel.paths import anchored, is_under, shown
 from gemot.kernel.process import Process
-from gemot.programs.replying import schema_of
+from gemot.programs.replying import REQUESTABLE, schema_of
 
 _WITH_CHILDREN = ("wait", "status")
 """Offered to those who can have children (or alarms): to others they would only be a way to stand still."""
@@ -61,7 +61,7 @@ def offered(process: Process, tools: dict[str, ToolSpec]) -> Offered:
 
 
 def _syscalls(granted: list[str], has_tools: bool) -> list[str]:
-    names = [name for name in granted if name in SYSCALLS]
+    names = [name for name in granted if name in REQUESTABLE and name not in UNAVAILABLE]
     if {"spawn", "fork", "alarm"} & set(names):
         names += _WITH_CHILDREN
     if "alarm" in names:
@@ -70,7 +70,7 @@ def _syscalls(granted: list[str], has_tools: bool) -> list[str]:
         names.append("list_tasks")
     if has_tools:
         names.append("read")
-    return [*dict.fromkeys(names), "exit"]
+    return [*dict.fromkeys(one for one in names if one != "exit"), "exit"]
 
 
 @functools.cache
@@ -86,7 +86,15 @@ def _tool(spec: ToolSpec, grants: list[Grant], mounts: tuple[Mount, ...]) -> Too
         for name, rule in mine[0].where.items():
             if rule.one_of is not None:
                 where[name] = tuple(shown(value, mounts) if name in spec.paths else value for value in rule.one_of)
-    return ToolOffer(spec.name, spec.description, spec.schema, where)
+    return ToolOffer(spec.name, spec.description + _bounds(mine, mounts), spec.schema, where)
+
+
+def _bounds(grants: list[Grant], mounts: tuple[Mount, ...]) -> str:
+    """What the grants of a tool confine it to, in words: a model should not have to find out by being refused."""
+    if not grants or any(not grant.where and grant.uses is None for grant in grants):
+        return ""
+    allowed = " or ".join(dict.fromkeys(described(grant, mounts) for grant in grants))
+    return f"\n\nAllowed to you: {allowed}."
 
 
 def _size(offer: ToolOffer) -> int:

@@ -68,7 +68,7 @@ class Snapshot:
         if isinstance(event, Done):
             pid, tool = self._whose(event)
             if pid:
-                told.append(notes.of_done(event, pid, tool))
+                told.extend(notes.of_done(event, pid, tool))
         return told + notes.notes(self.kernel, event, self.kernel.handle(event))
 
     def _whose(self, event: Done) -> tuple[int, str]:

@@ -14,7 +14,9 @@ from typing import Any
 
 import msgspec
 
-from gemot.abi.answers import Answer, Born, Cancelled, Error, Mail, Ok, Returned
+from gemot.abi.answers import Answer, Born, Cancelled, Error, Mail, Ok, Outcome, Returned, Waited
+from gemot.abi.grants import Budget
+from gemot.abi.labels import Label
 from gemot.abi.messages import Message, Reply, Text, ToolRequest, ToolResult
 from gemot.abi.syscalls import Call, Exit, Generate, Syscall, ToolUse, name_of
 from gemot.programs.port import Fault, Start
@@ -168,8 +170,16 @@ class Conversation:
 
 
 def plain(value: Any) -> str:
-    """An answer as a model reads it: text as it is, anything else as JSON."""
+    """An answer as a model reads it: text as it is, anything else as JSON, without what is for the kernel only."""
+    if isinstance(value, Waited):
+        value = msgspec.structs.replace(value, ended=tuple(map(_told, value.ended)))
+    elif isinstance(value, Outcome):
+        value = _told(value)
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _told(outcome: Outcome) -> Outcome:
+    return msgspec.structs.replace(outcome, spent=Budget(), label=Label())
 
 
 def result_text(returned: Returned) -> str:

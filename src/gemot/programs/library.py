@@ -12,8 +12,8 @@ A program is a Markdown file: TOML between ``+++`` lines, then the text that ins
 The text is a strict template: ``$name``, ``$pid``, ``$files`` and the program's own parameters; any other variable is an
 error when the file is read, not when it runs. ``$$`` is a dollar sign.
 
-They are looked for in the package, the person's configuration folder and the project's ``.gemot/programs``; a later one
-replaces an earlier one of the same name. A Python file there may hold native programs made with ``@program``.
+They are looked for in the package, the person's configuration folder and the project's ``.gemot/programs``. A Python file
+in the person's folder may hold native programs made with ``@program``.
 """
 
 from __future__ import annotations
@@ -158,26 +158,37 @@ def natives_in(path: Path) -> Iterable[Native]:
     return [value for value in vars(module).values() if isinstance(value, Native)]
 
 
-def load(folders: Iterable[Path], extra: Iterable[Native] = ()) -> Library:
-    """Read all programs of the package, then of ``folders`` in order, then ``extra``. Raises :class:`ProgramError`."""
+def load(folders: Iterable[Path] = (), extra: Iterable[Native] = (), project: Path | None = None) -> Library:
+    """Read the programs of the package, of the person's ``folders`` in order, ``extra``, and of a ``project``.
+
+    The person's programs may replace those that ship. A project's may not, and its Python is never run: a folder that
+    came from elsewhere can add instructions for models, which act under the kernel's law, and nothing else.
+    Raises :class:`ProgramError`.
+    """
     from gemot.programs.shipped import natives
 
-    texts: dict[str, Text] = {}
-    by_name: dict[str, Native] = {native.spec.name: native for native in natives()}
+    known: dict[str, Text | Native] = {native.spec.name: native for native in natives()}
     for folder in (SHIPPED, *folders):
-        for path in sorted(folder.glob("*.md")):
-            try:
-                text = parse(path.read_text(encoding="utf-8"), str(path))
-            except (OSError, UnicodeDecodeError) as error:
-                raise ProgramError(f"{path} can't be read: {error}") from error
-            texts[text.spec.name] = text
-            by_name.pop(text.spec.name, None)
+        known |= {text.spec.name: text for text in _texts_in(folder)}
         if folder != SHIPPED:
-            for path in sorted(folder.glob("*.py")):
-                for native in natives_in(path):
-                    by_name[native.spec.name] = native
-                    texts.pop(native.spec.name, None)
-    for native in extra:
-        by_name[native.spec.name] = native
-        texts.pop(native.spec.name, None)
-    return Library(texts, by_name)
+            known |= {native.spec.name: native for path in sorted(folder.glob("*.py")) for native in natives_in(path)}
+    known |= {native.spec.name: native for native in extra}
+    for text in _texts_in(project) if project is not None else ():
+        if text.spec.name in known:
+            raise ProgramError(
+                f"{project}: a program called {text.spec.name!r} is there already, and a project's can't take its place; "
+                "give it another name, or put it into your own configuration folder"
+            )
+        known[text.spec.name] = text
+    return Library(
+        {name: one for name, one in known.items() if isinstance(one, Text)},
+        {name: one for name, one in known.items() if isinstance(one, Native)},
+    )
+
+
+def _texts_in(folder: Path) -> Iterable[Text]:
+    for path in sorted(folder.glob("*.md")):
+        try:
+            yield parse(path.read_text(encoding="utf-8"), str(path))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ProgramError(f"{path} can't be read: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import Any, cast
 
 import msgspec
@@ -34,7 +35,7 @@ def decode(request: ToolRequest) -> Syscall | ToolUse:
         arguments: Any = msgspec.json.decode(text)
     except msgspec.ValidationError as error:
         raise Malformed(
-            f"the arguments of {request.name} don't fit: {error}. Expected: {_form(request.name)}"
+            f"the arguments of {request.name} don't fit: {error}. Expected: {_form(request.name, str(error))}"
         ) from error
     except msgspec.DecodeError as error:
         raise Malformed(
@@ -51,8 +52,12 @@ def decode(request: ToolRequest) -> Syscall | ToolUse:
     return ToolUse(request.name, cast("dict[str, Any]", arguments))
 
 
-def _form(name: str) -> str:
-    return msgspec.json.encode(schema_of(name).get("properties", {})).decode()
+def _form(name: str, error: str = "") -> str:
+    """The expected arguments, or just the one that ``error`` is about: what helps, and not more."""
+    properties: dict[str, Any] = schema_of(name).get("properties", {})
+    at = re.search(r"`\$\.(\w+)", error)
+    shown = {at[1]: properties[at[1]]} if at is not None and at[1] in properties else properties
+    return msgspec.json.encode(shown).decode()
 
 
 def _example(name: str) -> str:

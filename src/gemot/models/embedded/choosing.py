@@ -25,13 +25,21 @@ class Ask(Protocol):
 
 @dataclass
 class Spent:
-    """What one reply used over all its scorings. ``tokens_in`` includes the cached ones, as providers count."""
+    """What one reply used over all its scorings: tokens computed, and the most that one of them took from the cache.
 
-    tokens_in: int = 0
-    tokens_cached: int = 0
+    A beginning that ten scorings share is counted once, however often it is taken from the cache.
+    """
+
+    computed: int = 0
+    cached: int = 0
+
+    def add(self, computed: int, cached: int) -> None:
+        self.computed += computed
+        self.cached = max(self.cached, cached)
 
     def usage(self, tokens_out: int) -> Usage:
-        return Usage(self.tokens_in, tokens_out, self.tokens_cached, 0)
+        """As providers count: the cached tokens are among those that went in."""
+        return Usage(self.computed + self.cached, tokens_out, self.cached, 0)
 
 
 @dataclass
@@ -50,8 +58,7 @@ class Scales:
             self._known.move_to_end(key)
             return self._known[key]
         done = await self.ask("score", turns=[list(turn) for turn in turns], lead=lead, options=list(options))
-        spent.tokens_in += done["tokens_in"] + done["tokens_cached"]
-        spent.tokens_cached += done["tokens_cached"]
+        spent.add(done["tokens_in"], done["tokens_cached"])
         scores = [total / max(count, 1) for total, count in done["scores"]]
         self._known[key] = scores
         while len(self._known) > REMEMBERED:
@@ -83,11 +90,17 @@ _EXAMPLES = (
     ("We lost the match and my knee hurts.", "happy or sad", "sad"),
     ("The food took an hour, but the soup was wonderful and we will come back.", "praise or criticism", "praise"),
     ("The room was pretty, but nobody slept because of the noise.", "praise or criticism", "criticism"),
+    ("They promised sunshine and it rained all week.", "happy or sad", "sad"),
+    ("It was a hard climb, but what a view from the top!", "happy or sad", "happy"),
+    ("The speaker was kind, yet I learned nothing.", "praise or criticism", "criticism"),
+    ("Small mistakes aside, this is the finest work I have seen.", "praise or criticism", "praise"),
     ("Stir the onions until they are golden.", "sport or cooking", "cooking"),
     ("The team scored twice in the last minute.", "sport or cooking", "sport"),
 )
 """They show the form of an answer. What they are about is on purpose not what is usually asked."""
 _DESCRIBED = "".join(f"{text}\nAll in all, this is {answer}.\n\n" for text, _, answer in _EXAMPLES)
+_ENDINGS = ("All in all, this is", "This is", "It is")
+"""Their weights are added: each alone is wrong about other texts. The text before them is computed once."""
 _ANSWERED = "".join(f"Question: Is this {q}?\nText: {text}\nAnswer: {answer}\n\n" for text, q, answer in _EXAMPLES)
 
 
@@ -101,7 +114,7 @@ async def choose(asked: str, options: Sequence[str], scales: Scales, spent: Spen
     question, subject = _question_and_subject(asked)
     said = question.lower()
     if not question or all(option.lower() in said for option in options):
-        forms = [(_DESCRIBED, "{text}\nAll in all, this is"), ("", "{text}\n\nLabel:")]
+        forms = [(_DESCRIBED, "{text}\n" + ending) for ending in _ENDINGS]
     else:
         forms = [(_ANSWERED, "Question: " + question.replace("{text}", "") + "\nText: {text}\nAnswer:")]
     weights = [0.0] * len(options)

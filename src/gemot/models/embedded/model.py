@@ -34,7 +34,7 @@ FROM_PERSON = "[message from the person]"
 
 
 class EmbeddedModel:
-    """SmolLM2-135M-Instruct in a worker process. ``threads`` None: as many as there are processors, at most four.
+    """SmolLM2-135M-Instruct in a worker process. ``threads`` None: as many as processors are free, at most four.
 
     ``find_weights`` returns the weights file or raises :class:`ModelFailed`; it is called when the worker starts.
     """
@@ -81,7 +81,7 @@ class EmbeddedModel:
                 asked = (Message("user", (Text(goal),)),)  # a brief about tools only confuses so small a model
                 written = await self._write(asked, min(request.tokens_out_max, 128), lambda piece: None)
                 text = "".join(part.text for part in written.parts if isinstance(part, Text))
-                spent.tokens_in += written.usage.tokens_in
+                spent.computed += written.usage.tokens_in
             if end is None:
                 return _reply((Text(text[:END_CHARS_MAX]),), spent, max(1, len(text) // 4))
             text = text[: min(END_CHARS_MAX, request.tokens_out_max * 2)]
@@ -100,7 +100,7 @@ class EmbeddedModel:
             tokens_max=max(1, min(tokens_out_max, TEXT_TOKENS_MAX)),
             until=[],
         )
-        spent = Spent(done["tokens_in"] + done["tokens_cached"], done["tokens_cached"])
+        spent = Spent(done["tokens_in"], done["tokens_cached"])
         return Reply((Text(done["text"]),), spent.usage(done["tokens_out"]), MODEL, done["finish"])
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,7 +72,7 @@ class Weights:
         self._context = self._library.llama_init_from_model(model, params)
         if not self._context:
             raise native.Mismatch("the engine gave no context for the model; is there 400 MB of free memory?")
-        self._library.llama_set_n_threads(self._context, threads, threads)
+        self._threads = threads
         self._memory = self._library.llama_get_memory(self._context)
         self._vocab = self._library.llama_model_get_vocab(model)
         self._vocab_size: int = self._library.llama_vocab_n_tokens(self._vocab)
@@ -238,6 +239,8 @@ class Weights:
             batch.token[at], batch.pos[at], batch.n_seq_id[at] = token, position, 1
             batch.seq_id[at][0] = sequence
             batch.logits[at] = wanted
+        threads = max(1, min(self._threads, _free_processors()))
+        self._library.llama_set_n_threads(self._context, threads, threads)
         status = self._library.llama_decode(self._context, batch)
         if status != 0:
             for slot in self._slots:
@@ -272,6 +275,20 @@ class Weights:
         room = ctypes.create_string_buffer(256)
         length: int = self._library.llama_token_to_piece(self._vocab, token, room, len(room), 0, True)
         return room.raw[: max(length, 0)]
+
+
+def _free_processors() -> int:
+    """How many processors this thread and threads of ours could have now.
+
+    The engine's threads wait for each other by spinning: one that has to share its processor makes all of them many
+    times slower than a single thread is.
+    """
+    try:
+        with open("/proc/loadavg") as file:
+            others = int(file.read().split()[3].partition("/")[0]) - 1
+        return len(os.sched_getaffinity(0)) - others
+    except (OSError, AttributeError, IndexError, ValueError):
+        return os.cpu_count() or 1
 
 
 def _shared(left: list[int], right: list[int]) -> int:

@@ -54,7 +54,7 @@ async def label(
 
 async def _share(calls: Calls, count: int) -> BudgetRequest:
     left = (await calls.status())["left"]
-    parts = min(count, AT_ONCE) + 1
+    parts = count + 1  # so that the last child can have its share whatever the others used
     return BudgetRequest(
         tokens=left.get("tokens", 0) // parts,
         usd_micros=left.get("usd_micros", 0) // parts,

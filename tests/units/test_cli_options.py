@@ -1,0 +1,114 @@
+"""What is typed after --budget, --work, --set means what it says, or is refused in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gemot.abi.answers import Outcome
+from gemot.abi.effects import Asked
+from gemot.abi.grants import Budget
+from gemot.abi.programs import ProgramSpec
+from gemot.cli import asking, config, options
+from gemot.cli.failing import Usage
+from gemot.cli.run import exit_code
+from gemot.machine.door import Answer
+from gemot.machine.machine import DEFAULT_BUDGET
+
+SPEC = ProgramSpec(
+    "p",
+    "",
+    "native",
+    "",
+    parameters={
+        "properties": {
+            "n": {"type": "integer"},
+            "deep": {"type": "boolean"},
+            "labels": {"type": "array", "items": {"type": "string"}},
+            "share": {"anyOf": [{"type": "number"}, {"type": "null"}]},
+        }
+    },
+)
+
+
+def test_budget_goes_over_the_table_and_the_defaults() -> None:
+    found = options.budget("tokens=5_000,usd=0.5,seconds=1.5", config.BudgetTable(processes=3, usd=9), DEFAULT_BUDGET)
+    assert found == Budget(5000, 500_000, 1500, 3, DEFAULT_BUDGET.depth, DEFAULT_BUDGET.calls)
+
+
+@pytest.mark.parametrize("text", ["token=5", "tokens=x", "tokens", "usd=-1", "usd=nan", "seconds=inf"])
+def test_budget_that_means_nothing_is_refused(text: str) -> None:
+    with pytest.raises(Usage, match="--budget"):
+        options.budget(text, config.BudgetTable(), DEFAULT_BUDGET)
+
+
+def test_settings_have_the_types_of_the_program() -> None:
+    typed = ["n=3", "deep=yes", "labels=good, bad", "share=0.5"]
+    assert options.arguments(typed, SPEC) == {"n": 3, "deep": True, "labels": ["good", "bad"], "share": 0.5}
+
+
+@pytest.mark.parametrize("text", ["n=two", "m=1", "n", "deep=perhaps", "share=much"])
+def test_setting_that_does_not_fit_is_refused(text: str) -> None:
+    with pytest.raises(Usage):
+        options.arguments([text], SPEC)
+
+
+def test_work_is_to_read_only_unless_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a").mkdir()
+    assert options.work(None) == (str(tmp_path), "ro")
+    assert options.work("a") == (str(tmp_path / "a"), "rw")
+    assert options.work("a:ro") == (str(tmp_path / "a"), "ro")
+    with pytest.raises(Usage, match="no such folder"):
+        options.work("b")
+
+
+def test_configuration_with_an_unknown_key_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEMOT_CONFIG", str(tmp_path))
+    (tmp_path / "gemot.toml").write_text('model = "hand:http://localhost:1"\n[budget]\nusd = 0.1\n')
+    assert config.read().model == "hand:http://localhost:1"
+    (tmp_path / "gemot.toml").write_text("modle = 'x'\n")
+    with pytest.raises(Usage, match=r"gemot\.toml.*modle"):
+        config.read()
+
+
+ACTION = Asked(7, 1, "?", ("yes", "no"), "files/overwrite", {"path": "a"})
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        ("", Answer(7, False)),
+        ("n not now", Answer(7, False, "not now")),
+        ("Y", Answer(7, True)),
+        ("a", Answer(7, True, scope="process")),
+        ("t", Answer(7, True, scope="subtree")),
+        ("yes please", None),
+        ("ok", None),
+    ],
+)
+def test_nothing_but_a_clear_yes_allows_an_action(typed: str, answer: Answer | None) -> None:
+    assert asking.understood(ACTION, typed) == answer
+
+
+def test_a_question_with_options_takes_one_of_them() -> None:
+    question = Asked(7, 1, "Which?", ("red", "blue"))
+    assert asking.understood(question, "2") == Answer(7, True, "blue")
+    assert asking.understood(question, "red") == Answer(7, True, "red")
+    assert asking.understood(question, "") is None and asking.understood(question, "3") is None
+
+
+@pytest.mark.parametrize(
+    ("state", "rule", "code"),
+    [
+        ("done", "", 0),
+        ("failed", "failed", 1),
+        ("killed", "refused", 3),
+        ("failed", "grant", 3),
+        ("failed", "budget", 4),
+    ],
+)
+def test_exit_code_says_how_it_ended(state: Any, rule: str, code: int) -> None:
+    assert exit_code(Outcome(1, "x", state, rule=rule)) == code

@@ -1,0 +1,65 @@
+"""From a model's words to syscalls: every request is decoded completely, or answered with what is wrong."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from gemot.abi.messages import ToolRequest
+from gemot.abi.syscalls import SYSCALLS, Spawn, ToolUse
+from gemot.kernel.schema import flaw
+from gemot.programs.replying import REQUESTABLE, Malformed, decode, schema_of
+
+
+def asked(name: str, arguments: str) -> ToolRequest:
+    return ToolRequest("1", name, arguments)
+
+
+def test_a_tool_and_a_syscall_are_decoded() -> None:
+    assert decode(asked("files/read", '{"path": "a"}')) == ToolUse("files/read", {"path": "a"})
+    assert decode(asked("spawn", '{"brief": "x"}')) == Spawn("x")
+    assert decode(asked("list_tasks", "")) == SYSCALLS["list_tasks"]()
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "words"),
+    [
+        ("files/read", '{"path": ', "not JSON"),
+        ("files/read", "[1]", "one JSON object"),
+        ("files/read", '"a.md"', "one JSON object"),
+        ("spwan", "{}", "spawn"),
+        ("call", "{}", "driver/tool"),
+        ("spawn", "{}", "brief"),
+        ("spawn", '{"brief": 3}', "Expected"),
+        ("spawn", '{"brief": "x", "grant": []}', "grant"),
+        ("spawn", '{"brief": "x", "grants": [{"tool": "files/read", "were": {}}]}', "were"),
+        ("spawn", '{"brief": "x", "grants": [{"tool": "files/read", "where": {"path": {"oneof": ["a"]}}}]}', "oneof"),
+        ("spawn", '{"brief": "x", "budget": {"token": 5}}', "token"),
+    ],
+)
+def test_a_malformed_request_is_told_what_is_wrong(name: str, arguments: str, words: str) -> None:
+    with pytest.raises(Malformed) as caught:
+        decode(asked(name, arguments))
+    assert words in str(caught.value)
+
+
+@given(
+    some.text() | some.sampled_from(sorted(SYSCALLS)),
+    some.text() | some.dictionaries(some.text(), some.none()).map(json.dumps),
+)
+def test_whatever_a_model_writes_is_a_syscall_a_tool_use_or_malformed(name: str, arguments: str) -> None:
+    try:
+        decode(asked(name, arguments))
+    except Malformed as error:
+        assert str(error)
+
+
+@pytest.mark.parametrize("name", sorted(REQUESTABLE))
+def test_every_syscalls_schema_is_one_and_has_no_references(name: str) -> None:
+    schema = schema_of(name)
+    assert flaw(schema) == ""
+    assert "$ref" not in json.dumps(schema)
+    assert "type" not in schema.get("properties", {})
