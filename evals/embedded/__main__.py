@@ -2,7 +2,8 @@
 
 A one-step goal is judged by its first request, a multi-step goal by what the folder holds and what the task ended
 with. Held-out goals were written before the chooser was and are never tuned on: their failures are counted, not shown,
-unless asked for. Results go to ``results.json`` beside this file.
+unless asked for. Independent goals were written by a second author who had not seen the chooser or the other goals; they
+are treated as held out and reported apart. Results go to ``results.json`` beside this file.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from gemot.programs.replying import schema_of
 
 HERE = Path(__file__).parent
 STEPS_MAX = 8
+SETS = ("one_step", "multi_step", "independent_one_step", "independent_multi_step", "reviews")
 TOOLS = {name: tool for driver in (files, calculator, clock) for name, tool in driver.tools.items()}
 EXIT = ToolOffer("exit", "End with your result.", schema_of("exit"))
 OFFERS = (*(ToolOffer(tool.spec.name, tool.spec.description, tool.spec.schema) for tool in TOOLS.values()), EXIT)
@@ -37,7 +39,10 @@ BRIEF = "You work on a goal with tools in a folder. Use one tool at a time. When
 
 
 def goals(name: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (HERE / f"{name}.jsonl").read_text().splitlines()]
+    """The goals of a set; ``independent.jsonl`` holds those of both kinds."""
+    file, _, kind = name.partition("_") if name.startswith("independent_") else (name, "", "")
+    found = [json.loads(line) for line in (HERE / f"{file}.jsonl").read_text().splitlines()]
+    return [goal for goal in found if not kind or goal["kind"] == kind]
 
 
 def lay_out(folder: Path) -> None:
@@ -141,7 +146,7 @@ async def run(show_held_out: bool) -> dict[str, Any]:
     model = EmbeddedModel()
     await model.generate(Request((Message("user", (Text("Hello"),)),), choose=("a", "b")), lambda piece: None)
     results: dict[str, Any] = {}
-    for name in ("one_step", "multi_step", "reviews"):
+    for name in SETS:
         started = time.monotonic()
         outcomes: list[tuple[dict[str, Any], bool]] = []
         if name == "reviews":
@@ -150,20 +155,17 @@ async def run(show_held_out: bool) -> dict[str, Any]:
             for goal in goals(name):
                 with tempfile.TemporaryDirectory() as temporary:
                     lay_out(Path(temporary))
-                    steps_max = 1 if name == "one_step" else STEPS_MAX
+                    one_step = name.endswith("one_step")
+                    steps_max = 1 if one_step else STEPS_MAX
                     requests, value = await work(model, goal["goal"], Path(temporary), steps_max)
-                    right = (
-                        right_first(goal, requests)
-                        if name == "one_step"
-                        else right_effect(goal, Path(temporary), value)
-                    )
+                    right = right_first(goal, requests) if one_step else right_effect(goal, Path(temporary), value)
                 outcomes.append((goal, right))
                 if not right and (show_held_out or goal["split"] == "tune"):
                     made = " | ".join(f"{request.name} {request.arguments}" for request in requests)
                     print(f"  {goal['id']}: {goal['goal']}\n      {made or 'no request'} -> {value!r}")
         seconds = (time.monotonic() - started) / len(outcomes)
         results[name] = {"seconds_each": round(seconds, 2)}
-        for split in ("tune", "held_out"):
+        for split in ("independent",) if name.startswith("independent_") else ("tune", "held_out"):
             of_split = [right for goal, right in outcomes if goal["split"] == split]
             results[name][split] = {"right": sum(of_split), "of": len(of_split)}
         if name == "reviews":
@@ -177,14 +179,16 @@ async def run(show_held_out: bool) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m evals.embedded", description=__doc__)
-    parser.add_argument("--show-held-out", action="store_true", help="name failed held-out goals too; then stop tuning")
+    parser.add_argument(
+        "--show-held-out", action="store_true", help="name failed held-out and independent goals too; then stop tuning"
+    )
     results = asyncio.run(run(parser.parse_args().show_held_out))
-    print(f"{'set':<12}{'tune':>10}{'held out':>10}{'all':>10}{'s each':>8}")
+    print(f"{'set':<24}{'tune':>10}{'held out':>10}{'all':>10}{'s each':>8}")
     for name, result in results.items():
-        tune, held = result["tune"], result["held_out"]
-        cells = [f"{one['right']}/{one['of']}" for one in (tune, held)]
-        cells.append(f"{tune['right'] + held['right']}/{tune['of'] + held['of']}")
-        print(f"{name:<12}" + "".join(f"{cell:>10}" for cell in cells) + f"{result['seconds_each']:>8}")
+        splits = [result[split] for split in ("tune", "held_out", "independent") if split in result]
+        cells = [f"{one['right']}/{one['of']}" for one in splits] if len(splits) > 1 else ["", ""]
+        cells.append(f"{sum(one['right'] for one in splits)}/{sum(one['of'] for one in splits)}")
+        print(f"{name:<24}" + "".join(f"{cell:>10}" for cell in cells) + f"{result['seconds_each']:>8}")
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     good = results["one_step"]["tune"]["right"] + results["one_step"]["held_out"]["right"]
     sys.exit(0 if good >= 51 else 1)

@@ -228,7 +228,7 @@ def test_a_record_that_was_changed_or_lost_is_found_and_those_before_it_are_whol
         got.extend(one.body for one in journal.read())
     assert caught.value.position == 2
     journal.close()
-    assert salvage(path, tmp_path / "damaged.db") == 1
+    assert salvage(path, tmp_path / "damaged.db", 99) == 1
     saved = SqliteJournal(path)
     assert (entries(saved), saved.value(digest)) == ([A], "kept")
     saved.close()

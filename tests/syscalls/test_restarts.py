@@ -200,8 +200,9 @@ def test_a_persons_fork_is_a_new_tree_with_the_same_rights_and_means_of_its_own(
     effects = world.feed(Copied(world.at, child, "try it without", Budget(tokens=500, millis=1_000, calls=10)))
     copy = next(one.pid for one in effects if isinstance(one, BeginFork))
     answer = answer_to(copy, effects)
-    assert isinstance(answer, Cancelled) and [one.text for one in answer.mail] == ["try it without"]
     made, original = world.kernel.processes[copy], world.kernel.processes[child]
+    assert isinstance(answer, Cancelled)
+    assert [one.text for one in (*answer.mail, *made.mailbox)] == ["try it without"]
     assert (made.parent, made.root, made.left.tokens) == (0, copy, 500)
     assert (made.grants, made.mounts, made.models) == (original.grants, original.mounts, original.models)
     assert original.alive and original.syscall == Generate("q")

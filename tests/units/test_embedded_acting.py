@@ -38,7 +38,7 @@ class IndifferentModel:
     """Finds every option equally likely, so that only rules decide."""
 
     async def __call__(self, do: str, **request: Any) -> dict[str, Any]:
-        return {"scores": [[-1.0, 1] for _ in request["options"]], "tokens_in": 1, "tokens_cached": 0}
+        return {"scores": [[-1.0, 1] for _ in request["options"]], "tokens_in": 1, "tokens_cached": 0, "millis": 1.0}
 
 
 def decide(goal: str, *steps: Step, offers: tuple[ToolOffer, ...]) -> Action | Ending:

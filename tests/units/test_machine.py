@@ -217,7 +217,7 @@ def test_a_fork_of_a_program_that_is_not_deterministic_fails_with_its_name() -> 
     assert "not deterministic" in asyncio.run(story()).value
 
 
-def test_a_native_program_that_has_changed_is_not_replayed() -> None:
+def test_a_native_program_that_has_changed_waits_asleep_until_the_old_one_is_back() -> None:
     @program(name="clerk")
     async def old(calls: Calls, brief: str) -> str:
         return await calls.ask("Old?")
@@ -226,8 +226,26 @@ def test_a_native_program_that_has_changed_is_not_replayed() -> None:
     async def new(calls: Calls, brief: str) -> str:
         return await calls.ask("New?")
 
-    outcome = asyncio.run(interrupted(old, new))
-    assert outcome.rule == "fault" and "changed" in outcome.error
+    async def story() -> Outcome:
+        world = MachineWorld(programs=(old,), models={"s": model()})
+        machine = world.boot()
+        pid = await machine.start("go", program="clerk", model="s", grants=RIGHTS, budget=BUDGET)
+        await settled(machine, 20)
+        world.crash()
+        changed = MachineWorld(programs=(new,), models={"s": model()}, journal=world.journal)
+        machine = changed.boot()
+        with pytest.raises(MachineError, match="changed"):
+            machine.resume(pid)
+        await machine.answer(machine.asks()[0].ask, text="later")
+        assert machine.kernel.processes[pid].alive
+        changed.crash()
+        back = MachineWorld(programs=(old,), models={"s": model()}, journal=changed.journal)
+        machine = back.boot(resume=True)
+        outcome = await machine.result(pid)
+        await machine.close()
+        return outcome
+
+    assert asyncio.run(story()).value == "later"
 
 
 def test_closing_and_opening_again_goes_on_where_it_was(tmp_path: Path) -> None:

@@ -46,6 +46,12 @@ TOKENS_OUT_MIN: Final = 16
 TASKS_MAX: Final = 1_000
 """The most tasks on one tree's board."""
 
+TASK_CHARS_MAX: Final = 20_000
+"""The longest task with its acceptance (characters): the whole board is shown at once."""
+
+NOTE_CHARS_MAX: Final = 2_000
+"""The longest reason for a kill or note of an alarm (characters): it is told, not stored."""
+
 DEFAULT_TOKENS: Final = 1_000_000
 """What a tree gets when the person names no number: a long day's work for one agent."""
 

@@ -85,12 +85,15 @@ class Request(Struct, frozen=True, omit_defaults=True):
 
 
 class Usage(Struct, frozen=True, omit_defaults=True):
-    """What one model call used. ``usd_micros`` is money in millionths of a dollar, None where the price is unknown."""
+    """What one model call used. ``usd_micros`` is money in millionths of a dollar, None where the price is unknown.
+    ``millis`` is how long the model worked, where it knows (one that serves many at once lets them wait); 0: all the time.
+    """
 
     tokens_in: int = 0
     tokens_out: int = 0
     tokens_cached: int = 0
     usd_micros: int | None = 0
+    millis: int = 0
 
 
 class Reply(Struct, frozen=True, omit_defaults=True):

@@ -213,7 +213,7 @@ def _salvage(folder: Path | None) -> int:
         finally:
             snapshot.close()
         kept = home.folder / time.strftime("journal.damaged-%Y%m%d-%H%M%S.db")
-        count = salvage(home.journal, kept)
+        count = salvage(home.journal, kept, snapshot.position)
     finally:
         home.unlock()
     put(

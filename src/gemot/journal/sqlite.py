@@ -136,7 +136,8 @@ class SqliteJournal:
             if row is None:
                 return
             position, at, owner, body, written = row
-            if checksum(position, at, owner, body) != written or (pid is None and position != last + 1):
+            whole = isinstance(body, bytes) and checksum(position, at, owner, body) == written
+            if not whole or (pid is None and position != last + 1):
                 raise Damaged(
                     f"record {last + 1} of the journal {self.path} is missing or not what was written. "
                     f"`gemot doctor --salvage` keeps the damaged file and goes on with the {last} records before it",
@@ -169,8 +170,8 @@ class SqliteJournal:
         self._db.close()
 
 
-def salvage(path: Path, kept: Path) -> int:
-    """Move a damaged journal to ``kept`` and write a new one with the records before the first bad one; returns how many.
+def salvage(path: Path, kept: Path, last: int) -> int:
+    """Move a damaged journal to ``kept`` and write a new one with its records up to ``last``; returns how many those are.
 
     Nothing is lost: the damaged file stays as it is, under its new name.
     """
@@ -184,9 +185,13 @@ def salvage(path: Path, kept: Path) -> int:
     except JournalError:
         new.close()
         return 0
+    whole: list[tuple[int, int, bytes]] = []
     with contextlib.suppress(Damaged):
         for record in old.read():
-            new.append(new.position, [(record.at, record.pid, record.body)], synced=False)
+            if record.position > last:
+                break
+            whole.append((record.at, record.pid, record.body))
+    new.append(0, whole, synced=True)
     with contextlib.suppress(JournalError, sqlite3.DatabaseError):
         for text in old.values():
             new.put_value(text)

@@ -80,6 +80,8 @@ def add(kernel: Kernel, process: Process, syscall: Add) -> None:
         raise Refused("limit", f"a board has at most {limits.TASKS_MAX} tasks")
     if not syscall.tasks or any(not task.text.strip() for task in syscall.tasks):
         raise Refused("malformed", "each task needs a text")
+    if any(len(task.text) + len(task.acceptance) > limits.TASK_CHARS_MAX for task in syscall.tasks):
+        raise Refused("limit", f"a task and its acceptance have at most {limits.TASK_CHARS_MAX} characters together")
     kernel.boards[process.root] = board
     numbers: list[int] = []
     for task in syscall.tasks:
@@ -105,6 +107,10 @@ def complete(kernel: Kernel, process: Process, syscall: Complete) -> None:
     if item.state != "claimed" or item.owner != process.pid:
         raise Refused(
             "state", f"task {syscall.task} is {item.state} and not yours, so you can't complete it; claim an open one"
+        )
+    if len(syscall.result) > limits.TEXT_CHARS_MAX:
+        raise Refused(
+            "limit", f"a result has at most {limits.TEXT_CHARS_MAX} characters; write it to a file and name that"
         )
     item.state, item.result = "completed", syscall.result
     kernel.answer(process, Ok("completed; its author accepts it or sends it back"))

@@ -177,6 +177,8 @@ def leave(kernel: Kernel, process: Process, syscall: Exit) -> None:
 
 def kill(kernel: Kernel, process: Process, syscall: Kill) -> None:
     child = own_child(kernel, process, syscall.pid)
+    if len(syscall.reason) > limits.NOTE_CHARS_MAX:
+        raise Refused("limit", f"a reason has at most {limits.NOTE_CHARS_MAX} characters")
     if child.alive:
         reason = syscall.reason or "killed by its parent"
         kernel.end(child, Outcome(child.pid, child.name, "killed", error=reason, rule="family"))

@@ -128,8 +128,11 @@ def _copied(kernel: Kernel, event: Copied) -> None:
         f"{original.name} (fork)",
     )
     copy.handles = dict(original.handles)
+    words = Mail(0, event.text, Label((PERSON,)))
+    mail = (words,) if original.program.inline_mail else ()
+    if not mail:
+        copy.mailbox.append(words)  # a native program receives what it is told when it asks for it
     kernel.emit(BeginFork(copy.pid, original.pid))
-    mail = (Mail(0, event.text, Label((PERSON,))),)
     kernel.emit(
         Deliver(
             copy.pid, Cancelled(f"the person forked {original.pid} while it waited for this; this is the fork", mail)

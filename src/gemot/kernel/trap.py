@@ -81,12 +81,16 @@ def trap(kernel: Kernel, event: Trapped) -> None:
         return
     assert process.syscall is None, f"process {event.pid} made a second syscall while one is pending"
     syscall = event.syscall
-    if process.left.calls < 1:
+    last_word = (
+        isinstance(syscall, Exit) and not process.exit_tries
+    )  # a result is not lost for want of one more syscall
+    if process.left.calls < 1 and not last_word:
         why = "calls: this process has made as many syscalls as its budget allows, so it is ended"
         kernel.end(process, Outcome(process.pid, process.name, "failed", error=why, rule="budget"))
         return
-    process.left.calls -= 1
-    process.spent.calls += 1
+    if process.left.calls:
+        process.left.calls -= 1
+        process.spent.calls += 1
     process.syscall = syscall
     grant = -1
     try:

@@ -119,6 +119,8 @@ def receive(kernel: Kernel, process: Process, syscall: Receive) -> None:
 def alarm(kernel: Kernel, process: Process, syscall: Alarm) -> None:
     if not 0 <= syscall.seconds < 10**9:
         raise Refused("malformed", f"seconds must be a time from now, not {syscall.seconds}")
+    if len(syscall.note) > limits.NOTE_CHARS_MAX:
+        raise Refused("limit", f"the note of an alarm has at most {limits.NOTE_CHARS_MAX} characters")
     if len(process.alarms) >= limits.ALARMS_MAX:
         raise Refused("limit", f"a process has at most {limits.ALARMS_MAX} alarms")
     number = kernel.number()

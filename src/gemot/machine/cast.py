@@ -7,10 +7,11 @@ from collections.abc import Callable
 from gemot.abi.answers import Answer
 from gemot.abi.effects import Begin, BeginFork, Deliver, Effect, End
 from gemot.abi.syscalls import Syscall
+from gemot.journal.contract import JournalError
 from gemot.kernel import Kernel
 from gemot.kernel.paths import roots
 from gemot.programs.library import Library
-from gemot.programs.port import Fault, Program, Start
+from gemot.programs.port import Fault, NotHere, Program, Start
 
 Decided = Syscall | Fault
 
@@ -21,6 +22,8 @@ class Cast:
     def __init__(self, kernel: Kernel, library: Library, text_of: Callable[[str], str]) -> None:
         self.library = library
         self.programs: dict[int, Program] = {}
+        self.missing: dict[int, str] = {}
+        """Processes whose program can't be had here, and why: they are told nothing and decide nothing until it is back."""
         self._kernel = kernel
         self._text_of = text_of
 
@@ -28,18 +31,18 @@ class Cast:
         """Carry out an effect that concerns a program; returns what the program decided, if it had to."""
         match effect:
             case Begin(pid):
-                return pid, self._begin(effect)
+                return self._begin(effect)
             case BeginFork(pid, parent):
                 return self._fork(pid, parent)
             case Deliver(pid, answer):
-                return pid, self._tell(pid, answer)
+                return None if pid in self.missing else (pid, self._tell(pid, answer))
             case End(outcome):
                 self._forget(outcome.pid)
                 return None
             case _:
                 return None
 
-    def _begin(self, effect: Begin) -> Decided:
+    def _begin(self, effect: Begin) -> tuple[int, Decided] | None:
         process = self._kernel.processes[effect.pid]
         files = (
             f"you see {roots(process.mounts)}; a path without a leading / is in /{process.mounts[0].name}"
@@ -52,11 +55,17 @@ class Cast:
             text = self._text_of(effect.program.digest) if effect.program.kind == "ai" else ""
             program = self.library.start(effect.program, text, start)
             self.programs[effect.pid] = program
-            return program.decide()
+            return effect.pid, program.decide()
+        except (NotHere, JournalError) as error:
+            self.missing[effect.pid] = str(error)
+            return None
         except Exception as error:  # noqa: BLE001 - a program is anybody's code: what it raises ends its process, never the machine
-            return _fault(error)
+            return effect.pid, _fault(error)
 
     def _fork(self, pid: int, parent: int) -> tuple[int, Decided] | None:
+        if parent in self.missing:
+            self.missing[pid] = self.missing[parent]
+            return None
         try:
             self.programs[pid] = self.programs[parent].fork()
             return None
@@ -74,6 +83,7 @@ class Cast:
             return _fault(error)
 
     def _forget(self, pid: int) -> None:
+        self.missing.pop(pid, None)
         program = self.programs.pop(pid, None)
         close = getattr(program, "close", None)
         if close is not None:

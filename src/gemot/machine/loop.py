@@ -29,7 +29,7 @@ from gemot.abi.effects import (
 )
 from gemot.abi.events import Answered, Arrived, Copied, Cost, Done, Event, Faulted, Said, Stopped, Ticked, Trapped
 from gemot.abi.messages import Request
-from gemot.abi.syscalls import Call, Generate
+from gemot.abi.syscalls import Generate
 from gemot.drivers.kit import Tool
 from gemot.journal.contract import Journal, JournalError
 from gemot.journal.records import encode, legible
@@ -202,12 +202,7 @@ class Loop:
         """The process that an event concerns, and of finished work what was used; before the kernel forgets it."""
         if not isinstance(event, Done):
             return getattr(event, "pid", getattr(event, "root", 0)), ""
-        pid = self.kernel.working.get(event.effect, 0)
-        process = self.kernel.processes.get(pid)
-        for work in process.work if process is not None else ():
-            if process is not None and work.effect == event.effect:
-                return pid, process.syscall.uses[work.index].tool if isinstance(process.syscall, Call) else work.kind
-        return pid, ""
+        return notes.whose(self.kernel, event.effect)
 
     def _estimate(self, pid: int, decided: object) -> Cost | None:
         if not isinstance(decided, Generate):
@@ -261,7 +256,10 @@ class Loop:
 
     def tell(self, note: notes.Note) -> None:
         for watcher in list(self.watchers):
-            watcher(note)
+            try:
+                watcher(note)
+            except Exception:  # noqa: BLE001 - who watches is anybody; one that fails watches no more, the machine goes on
+                self.watchers.remove(watcher)
 
     def _break(self, error: BaseException) -> None:
         """The journal can't be written, or we broke a rule of our own: stop, so that nothing is done that is not written."""

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
+import gemot
 from gemot.abi import limits
 from gemot.abi.answers import Outcome
 from gemot.abi.effects import Asked
@@ -21,7 +22,7 @@ from gemot.abi.grants import Budget, Grant, Mount
 from gemot.drivers.kit import Driver, Tool
 from gemot.journal.contract import Journal
 from gemot.kernel import Kernel
-from gemot.kernel.authority import anchor
+from gemot.kernel.authority import MOUNT_NAME, anchor
 from gemot.kernel.families import known_program
 from gemot.kernel.ledger import means
 from gemot.kernel.process import Process
@@ -141,11 +142,11 @@ class Machine:
         manifests = tuple(driver.manifest() for driver in self._drivers)
         specs = self.library.specs()
         tools = {tool.name: tool for manifest in manifests for tool in manifest.tools}
-        if tools != kernel.tools or {spec.name: spec for spec in specs} != kernel.programs:
+        if not _same(tools, kernel.tools) or not _same({spec.name: spec for spec in specs}, kernel.programs):
             for text in self.library.texts.values():
                 loop.journal.put_value(text.template)
             loop.happened(Installed(self._now(), manifests, specs))
-        loop.happened(Booted(self._now()))
+        loop.happened(Booted(self._now(), gemot.__version__))
         for pid, decided in undecided.items():
             loop.decided(pid, decided)
         loop.step()
@@ -210,6 +211,11 @@ class Machine:
             if not folder.is_dir():
                 raise MachineError(f"there is no folder {folder}; make it first, or name another")
             seen.insert(0, Mount("work", str(folder), mode))
+        for mount in seen:
+            if not MOUNT_NAME.fullmatch(mount.name) or not Path(mount.folder).is_absolute():
+                raise MachineError(
+                    f"a mount is a name in lower-case letters and an absolute folder, not {mount.name!r} and {mount.folder!r}"
+                )
         own = {} if arguments is None else arguments
         allowed = (model, *(one for one in models if one != model))
         rights = None if grants is None else tuple(grants)
@@ -266,10 +272,17 @@ class Machine:
         return root
 
     def resume(self, pid: int | None = None) -> list[int]:
-        """Let the sleeping tree of ``pid`` go on (default: all of them); returns the roots that do."""
+        """Let the sleeping tree of ``pid`` go on (default: all of them); returns the roots that do.
+
+        A tree of which a program can't be had here sleeps on. Raises :class:`MachineError` where none can go on.
+        """
         self._loop.must_run()
         roots = sorted(self.kernel.asleep) if pid is None else [self._living(pid).root]
         roots = [one for one in roots if one in self.kernel.asleep and self.kernel.processes[one].alive]
+        missing = {self.kernel.processes[one].root: why for one, why in self._loop.cast.missing.items()}
+        if roots and all(one in missing for one in roots):
+            raise MachineError(missing[roots[0]])
+        roots = [one for one in roots if one not in missing]
         for one in roots:
             self._loop.happens_now(Resumed(self._now(), one))
         return roots
@@ -341,6 +354,11 @@ class Machine:
         if not process.alive:
             raise MachineError(f"process {pid} has ended ({process.state})")
         return process
+
+
+def _same(one: object, other: object) -> bool:
+    """Is it the same once stored? Lists that were tuples, and the order of names, make no difference."""
+    return msgspec.json.encode(one, order="sorted") == msgspec.json.encode(other, order="sorted")
 
 
 def to_json(note: notes.Note) -> str:

@@ -174,6 +174,16 @@ def _refused_uses(kernel: Kernel, pid: int, effects: list[Effect]) -> Iterable[N
             yield Refused(pid, result.tool, result.rule, result.text)
 
 
+def whose(kernel: Kernel, effect: int) -> tuple[int, str]:
+    """The process that work was for, and the tool (or ``model``, ``read``) it was; asked before the kernel forgets it."""
+    pid = kernel.working.get(effect, 0)
+    process = kernel.processes.get(pid)
+    for work in process.work if process is not None else ():
+        if process is not None and work.effect == effect:
+            return pid, process.syscall.uses[work.index].tool if isinstance(process.syscall, Call) else work.kind
+    return pid, ""
+
+
 def of_done(event: Done, pid: int, tool: str) -> list[Note]:
     """What there is to tell about finished work; the machine knows whose it was before the kernel forgets it."""
     match event.outcome:

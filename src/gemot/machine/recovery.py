@@ -31,7 +31,7 @@ def fold(journal: Journal, kernel: Kernel, cast: Cast) -> dict[int, Decided]:
         match event:
             case Trapped(_, pid, syscall):
                 mine = decided.pop(pid, None)
-                if mine != syscall and kernel.process(pid) is not None:
+                if mine != syscall and pid not in cast.missing and kernel.process(pid) is not None:
                     first = mine if isinstance(mine, Fault) else _divergence(mine, syscall)
                     cast.programs.pop(pid, None)
                     for effect in kernel.handle(event):
@@ -42,7 +42,15 @@ def fold(journal: Journal, kernel: Kernel, cast: Cast) -> dict[int, Decided]:
                 decided.pop(pid, None)
             case _:
                 pass
-        for effect in kernel.handle(event):
+        try:
+            effects = kernel.handle(event)
+        except (AssertionError, LookupError) as error:
+            raise Damaged(
+                f"record {record.position} does not fit what came before it ({error}): another version of gemot wrote this "
+                "journal, or it was changed",
+                record.position,
+            ) from error
+        for effect in effects:
             _play(cast, effect, decided)
     return {pid: one for pid, one in decided.items() if kernel.process(pid) is not None}
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gemot.abi.events import Booted, Done, Event
-from gemot.abi.syscalls import Call
 from gemot.journal.contract import Damaged, Record
 from gemot.journal.records import decode
 from gemot.journal.sqlite import SqliteJournal
@@ -66,18 +65,7 @@ class Snapshot:
     def _fold(self, event: Event) -> list[notes.Note]:
         told: list[notes.Note] = []
         if isinstance(event, Done):
-            pid, tool = self._whose(event)
+            pid, tool = notes.whose(self.kernel, event.effect)
             if pid:
                 told.extend(notes.of_done(event, pid, tool))
         return told + notes.notes(self.kernel, event, self.kernel.handle(event))
-
-    def _whose(self, event: Done) -> tuple[int, str]:
-        """Whose work has ended and which tool it used; asked before the kernel forgets it."""
-        pid = self.kernel.working.get(event.effect, 0)
-        process = self.kernel.processes.get(pid)
-        if process is None:
-            return pid, ""
-        for work in process.work:
-            if work.effect == event.effect:
-                return pid, process.syscall.uses[work.index].tool if isinstance(process.syscall, Call) else work.kind
-        return pid, ""

@@ -98,7 +98,8 @@ class Stage:
         except Exception as error:  # noqa: BLE001 - the edge: whatever a driver or a provider's library does becomes an answer
             outcome = Failure("failed", f"{type(error).__name__}: {error}")
         del self._running[effect]
-        self._report(Done(self._now(), effect, outcome, int((time.monotonic() - began) * 1000)))
+        own = outcome.reply.usage.millis if isinstance(outcome, Replied) else 0
+        self._report(Done(self._now(), effect, outcome, own or int((time.monotonic() - began) * 1000)))
 
     async def _generate(self, effect: AskModel, request: Request) -> Outcome:
         model = self.model(effect.model)

@@ -34,7 +34,7 @@ from gemot.abi.grants import Grant
 from gemot.abi.programs import ProgramSpec
 from gemot.programs.conversation import Conversation
 from gemot.programs.native import Native, NativeProcess
-from gemot.programs.port import Fault, Program, Start
+from gemot.programs.port import NotHere, Program, Start
 
 SHIPPED = Path(__file__).parent / "shipped"
 VARIABLES = frozenset({"name", "pid", "files"})
@@ -78,9 +78,9 @@ class Library:
         if spec.kind == "native":
             native = self.natives.get(spec.name)
             if native is None:
-                raise Fault(f"the native program {spec.name} is not installed here any more")
+                raise NotHere(f"the native program {spec.name} is not installed here; put it back, or end the process")
             if native.spec.digest != spec.digest:
-                raise Fault(
+                raise NotHere(
                     f"the native program {spec.name} has changed since this process began; end it, or bring the old version back"
                 )
             process: Program = NativeProcess(native)

@@ -50,5 +50,9 @@ class Fault(Exception):
     """A program broke a rule. The message says which."""
 
 
+class NotHere(Fault):
+    """The program of a process can't be had here now. The process is not to blame: it waits until the program is back."""
+
+
 class Divergence(Fault):
     """Replayed on the same answers, a program made another syscall than its log says: it is not deterministic, or it changed."""

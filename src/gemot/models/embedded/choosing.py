@@ -32,14 +32,16 @@ class Spent:
 
     computed: int = 0
     cached: int = 0
+    millis: float = 0.0
 
-    def add(self, computed: int, cached: int) -> None:
+    def add(self, computed: int, cached: int, millis: float) -> None:
         self.computed += computed
         self.cached = max(self.cached, cached)
+        self.millis += millis
 
     def usage(self, tokens_out: int) -> Usage:
         """As providers count: the cached tokens are among those that went in."""
-        return Usage(self.computed + self.cached, tokens_out, self.cached, 0)
+        return Usage(self.computed + self.cached, tokens_out, self.cached, 0, max(1, round(self.millis)))
 
 
 @dataclass
@@ -58,7 +60,7 @@ class Scales:
             self._known.move_to_end(key)
             return self._known[key]
         done = await self.ask("score", turns=[list(turn) for turn in turns], lead=lead, options=list(options))
-        spent.add(done["tokens_in"], done["tokens_cached"])
+        spent.add(done["tokens_in"], done["tokens_cached"], done["millis"])
         scores = [total / max(count, 1) for total, count in done["scores"]]
         self._known[key] = scores
         while len(self._known) > REMEMBERED:

@@ -100,7 +100,7 @@ class EmbeddedModel:
             tokens_max=max(1, min(tokens_out_max, TEXT_TOKENS_MAX)),
             until=[],
         )
-        spent = Spent(done["tokens_in"], done["tokens_cached"])
+        spent = Spent(done["tokens_in"], done["tokens_cached"], done["millis"])
         return Reply((Text(done["text"]),), spent.usage(done["tokens_out"]), MODEL, done["finish"])
 
 

@@ -20,6 +20,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,9 @@ def main() -> None:
     while True:
         request = desk.requests.get()
         try:
-            desk.say({"id": request["id"], "done": _perform(weights, desk, request)})
+            began = time.monotonic()
+            done = _perform(weights, desk, request)
+            desk.say({"id": request["id"], "done": {**done, "millis": (time.monotonic() - began) * 1000}})
         except Cancelled:
             desk.say({"id": request["id"], "error": "cancelled", "kind": "cancelled"})
         except TooLong as error:
