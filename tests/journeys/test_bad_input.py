@@ -197,3 +197,8 @@ def test_every_command_has_help_and_the_package_has_a_version(person: Person) ->
         assert "usage" in person.gemot(command, "--help").out.lower()
     assert "0.1.0" in person.gemot("version").out
     assert (ROOT / "README.md").exists() and Path(sys.executable).exists()
+
+
+def test_a_bound_in_money_needs_a_price(person: Person) -> None:
+    done = person.gemot("run", "x", "--model", "hand:http://127.0.0.1:9/v1", "--budget", "usd=1", code=2)
+    assert "tokens=" in done.err

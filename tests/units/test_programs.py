@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from gemot import Machine, request, scripted
 from gemot.abi.answers import Born, Error, Mail, Ok, Returned
 from gemot.abi.labels import Handle
 from gemot.abi.messages import Message, Reply, Text, ToolRequest, ToolResult
@@ -157,3 +159,20 @@ def test_a_later_folder_replaces_a_program_of_the_same_name(tmp_path: Path) -> N
 def test_the_programs_that_ship_are_all_found() -> None:
     names = {spec.name for spec in load([]).specs()}
     assert {path.stem for path in SHIPPED.glob("*.md")} <= names
+
+
+def test_a_programs_limits_are_the_most_that_its_processes_are_given(tmp_path: Path) -> None:
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    text = '+++\nname = "small"\ndescription = "x"\nlimits = { tokens = 500, seconds = 2 }\n+++\nBe brief.\n'
+    (folder / "small.md").write_text(text)
+
+    async def story() -> tuple[int, int]:
+        async with await Machine.open(
+            in_memory=True, program_folders=[folder], models={"s": scripted(lambda _: request("wait"))}
+        ) as machine:
+            pid = await machine.start("go", program="small", model="s")
+            (view,) = machine.processes(pid)
+            return view.left.tokens + view.spent.tokens, view.left.millis + view.spent.millis
+
+    assert asyncio.run(story()) == (500, 2000)

@@ -6,15 +6,15 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from gemot.abi.grants import Grant
+from gemot.abi.grants import BudgetRequest, Grant
 
 
 class ProgramSpec(Struct, frozen=True, omit_defaults=True):
     """A program as installed. ``digest`` is the SHA-256 of its text in the blob store (AI) or of its source (native).
 
-    ``grants``: what it asks for; a process gets of it what its parent has. ``model``: the one it prefers.
-    ``parameters``: a JSON schema of ``Spawn.arguments``. ``inline_mail``: messages come with the next answer
-    (AI programs) instead of waiting for `receive`.
+    ``grants``: what it asks for; a process gets of it what its parent has. ``model``: the one it prefers. ``limits``: the
+    most that a process of it is given, whoever starts it. ``parameters``: a JSON schema of ``Spawn.arguments``.
+    ``inline_mail``: messages come with the next answer (AI programs) instead of waiting for `receive`.
     """
 
     name: str
@@ -23,6 +23,7 @@ class ProgramSpec(Struct, frozen=True, omit_defaults=True):
     digest: str
     grants: tuple[Grant, ...] = ()
     model: str = ""
+    limits: BudgetRequest = BudgetRequest()
     dialect: str = "native"
     parameters: dict[str, Any] = {}
     inline_mail: bool = False

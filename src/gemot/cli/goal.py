@@ -29,13 +29,20 @@ def prepared(
     if name not in specs:
         raise Usage(f"there is no program {name!r}; {closest(name, specs)}. gemot programs lists them")
     folder, mode = options.work(work)
+    chosen = model or _own_model(specs[name].model) or config.default_model(known)
+    options.can_be_kept(budget, chosen)
     return Start(
         text,
         program=name,
-        model=options.model_name(model or config.default_model(known)),
+        model=options.model_name(chosen),
         models=tuple(options.model_name(one) for one in also_models),
         work=folder,
         mode=mode,
         budget=options.budget(budget, known.budget, DEFAULT_BUDGET),
         arguments=options.arguments(settings, specs[name]),
     )
+
+
+def _own_model(name: str) -> str:
+    """The model that a program's file names. A script is code, and a file that came with a folder can't have it run."""
+    return "" if name.startswith("scripted") else name

@@ -141,3 +141,13 @@ def goal(text: str | None) -> str:
             'what is to be done? Say it in quotes, like: gemot run "sum up notes.md", or - to read it from a pipe'
         )
     return text
+
+
+def can_be_kept(budget: str, model: str) -> None:
+    """A bound in money needs a price. Raises :class:`Usage` where there is none."""
+    from gemot.models.registry import price_known
+
+    if "usd" in budget and not price_known(model):
+        raise Usage(
+            f"the price of {model} is not known here, so usd=... can't be kept; bound its work with tokens=... or seconds=..."
+        )

@@ -55,7 +55,7 @@ def _child(kernel: Kernel, parent: Process, syscall: Spawn | Fork, program: Prog
     wrong = flaw(syscall.returns) if syscall.returns is not None else ""
     if wrong:
         raise Refused("schema", f"returns is not a JSON schema: {wrong}")
-    means = ledger.share(parent.left, syscall.budget)
+    means = ledger.capped(ledger.share(parent.left, syscall.budget), program.limits)
     mounts = parent.mounts if syscall.mounts is None else sub_mounts(syscall.mounts, parent.mounts)
     models = _models(parent, syscall.model or (program.model if program.model in parent.models else ""))
     handed = _handed(kernel, parent, syscall, program, mounts)

@@ -82,6 +82,16 @@ def share(parent: Means, wanted: BudgetRequest | None) -> Means:
     return child
 
 
+def capped(means: Means, limits: BudgetRequest) -> Means:
+    """``means``, no more than a program's ``limits``: they are the program's own, so what is beyond them is not refused."""
+    millis = None if limits.seconds is None else int(limits.seconds * 1000)
+    bounds = {"tokens": limits.tokens, "usd_micros": limits.usd_micros, "millis": millis, "processes": limits.processes}
+    for name, bound in (bounds | {"depth": limits.depth, "calls": limits.calls}).items():
+        if bound is not None:
+            setattr(means, name, min(getattr(means, name), max(0, bound)))
+    return means
+
+
 def _within(name: str, amount: int, left: int) -> int:
     if amount < 0:
         raise Refused("budget", f"{name}: a budget can't be negative ({amount})")

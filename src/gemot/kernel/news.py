@@ -106,10 +106,10 @@ def _root(
 ) -> Process:
     """The first process of a tree: the one place where means come into being, because a person said so."""
     pid = kernel.pid()
-    means = ledger.means(budget)
+    means = ledger.capped(ledger.means(budget), program.limits)
     process = Process(pid, 0, pid, name or program.name, program, brief, models, mounts, list(grants), means)
     kernel.processes[pid] = process
-    kernel.given[pid] = ledger.means(budget)
+    kernel.given[pid] = ledger.capped(ledger.means(budget), program.limits)
     return process
 
 

@@ -6,6 +6,8 @@ A program is a Markdown file: TOML between ``+++`` lines, then the text that ins
     name = "runner"
     description = "Does one task."
     grants = ["files/*", { tool = "files/write", where = { path = { under = "out" } } }]
+    model = "openai:gpt-5-mini"
+    limits = { tokens = 50_000, seconds = 120 }
     +++
     You are $name ...
 
@@ -30,7 +32,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from gemot.abi.grants import Grant
+from gemot.abi.grants import BudgetRequest, Grant
 from gemot.abi.programs import ProgramSpec
 from gemot.programs.conversation import Conversation
 from gemot.programs.native import Native, NativeProcess
@@ -50,6 +52,7 @@ class _Front(msgspec.Struct, forbid_unknown_fields=True):
     description: str
     grants: tuple[str | Grant, ...] = ()
     model: str = ""
+    limits: BudgetRequest = BudgetRequest()
     dialect: Literal["native"] = "native"
     parameters: dict[str, Any] = {}
 
@@ -129,6 +132,7 @@ def parse(text: str, where: str) -> Text:
         digest=hashlib.sha256(body.encode()).hexdigest(),
         grants=tuple(Grant(one) if isinstance(one, str) else one for one in front.grants),
         model=front.model,
+        limits=front.limits,
         dialect=front.dialect,
         parameters=parameters,
         inline_mail=True,

@@ -217,6 +217,7 @@ def program(
     name: str = "",
     grants: tuple[Grant | str, ...] = (),
     model: str = "",
+    limits: BudgetRequest = BudgetRequest(),  # noqa: B008 - frozen
 ) -> Callable[[Body], Native]:
     """Make a coroutine function a program. Its first parameters are ``calls`` and ``brief``; the others are the program's
     own, with types, and become the schema of ``Spawn.arguments``. ``grants``: what it asks for."""
@@ -231,6 +232,7 @@ def program(
             digest=hashlib.sha256(_source(body).encode()).hexdigest(),
             grants=asked,
             model=model,
+            limits=limits,
             parameters=_schema(arguments) if arguments.__struct_fields__ else {},
         )
         return Native(spec, body, arguments)
