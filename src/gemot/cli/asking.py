@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import sys
 import termios
 
 from gemot.abi.effects import Asked
-from gemot.cli.plain import one_line, plain
+from gemot.cli.plain import folded, one_line, plain
 from gemot.cli.wording import exact
 from gemot.machine.door import Answer
+
+OPTIONS_SHOWN_MAX = 50
+"""How many possible answers to a question are listed; a longer list would push the question off the screen."""
 
 CHOICES = "y: yes, once   n: no   a: always, this process   t: always, this process and below"
 
@@ -21,15 +25,24 @@ def shown(asked: Asked) -> list[str]:
     if asked.tool:
         return [f"{asked.pid} asks ({asked.ask}): may it use {one_line(asked.tool)}?", *exact(asked), CHOICES]
     lines = [f"{asked.pid} asks ({asked.ask}):"]
-    lines += [f"  {one}" for one in plain(asked.question, 4000).split("\n")]
-    lines += [f"  {number}: {one_line(option)}" for number, option in enumerate(asked.options, 1)]
+    columns = max(20, shutil.get_terminal_size().columns - 6)
+    lines += [f"  {piece}" for one in plain(asked.question, 4000).split("\n") for piece in folded(one, columns)]
+    for number, option in enumerate(asked.options[:OPTIONS_SHOWN_MAX], 1):
+        lines.append(f"  {f'{number}:' if _numbered(asked) else '-'} {one_line(option, columns - 6)}")
+    if len(asked.options) > OPTIONS_SHOWN_MAX:
+        lines.append(f"  [... {len(asked.options) - OPTIONS_SHOWN_MAX:,} more]")
     return lines
+
+
+def _numbered(asked: Asked) -> bool:
+    """Whether answers can be chosen by number: not where one of them is a number itself, and so could pass for another."""
+    return not any(option.strip().isdecimal() for option in asked.options)
 
 
 def prompt(asked: Asked) -> str:
     if asked.tool:
         return "[y/N/a/t] "
-    return f"[1-{len(asked.options)}] " if asked.options else "> "
+    return f"[1-{len(asked.options)}] " if asked.options and _numbered(asked) else "> "
 
 
 def understood(asked: Asked, typed: str) -> Answer | None:
@@ -51,8 +64,8 @@ def understood(asked: Asked, typed: str) -> Answer | None:
     if asked.options:
         if typed in asked.options:
             return Answer(asked.ask, True, typed)
-        if typed.isdigit() and 1 <= int(typed) <= len(asked.options):
-            return Answer(asked.ask, True, asked.options[int(typed) - 1])
+        if _numbered(asked) and typed.isdecimal() and 1 <= int(typed[:9]) <= len(asked.options):
+            return Answer(asked.ask, True, asked.options[int(typed[:9]) - 1])
         return None
     return Answer(asked.ask, True, typed) if typed else None
 

@@ -77,6 +77,10 @@ def fork(home: Path | None, pid: int, text: str) -> int:
 
 
 def move(home: Path | None, pid: int, model: str) -> int:
+    from gemot.cli.models import check
+
+    check(model)  # a conversation that goes on with a model that can't answer ends there
+
     async def work(machine: Machine | Client) -> None:
         await machine.move(pid, model)
         _told(f"{pid} goes on with {model}", machine, pid)

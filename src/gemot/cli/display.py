@@ -9,6 +9,7 @@ from typing import Protocol
 from gemot.abi.effects import Asked
 from gemot.cli.failing import put, say
 from gemot.cli.paint import coloured, painted
+from gemot.cli.plain import plain_json
 from gemot.cli.tree import rows, total
 from gemot.cli.wording import Line, Teller
 from gemot.machine.door import Answer
@@ -69,7 +70,7 @@ class Json(Quiet):
     """One note a line on the standard output."""
 
     def show(self, note: Note) -> None:
-        put(to_json(note))
+        put(plain_json(to_json(note)))
         sys.stdout.flush()
 
 

@@ -131,7 +131,8 @@ class Following:
                 self._display.tree(await self._source.processes(), roots)
                 shown = loop.time()
             may_leave = self._mode != "wait" and not self._display.asks_here
-            if not news and may_leave and await self._source.waits_for_person(roots):
+            # Nothing stands still once all has ended: what says so may have come while this was asked.
+            if not news and may_leave and await self._source.waits_for_person(roots) and self._news.empty():
                 return "waits"
 
     async def _next(self, patience_seconds: float) -> bool:

@@ -15,7 +15,7 @@ from gemot.abi.effects import Asked
 from gemot.cli import asking
 from gemot.cli.display import TREE_ROWS_MAX
 from gemot.cli.paint import PALETTE
-from gemot.cli.plain import one_line, plain
+from gemot.cli.plain import folded, one_line, plain
 from gemot.cli.tree import rows, total
 from gemot.cli.wording import Line, Style, Teller
 from gemot.machine.door import Answer
@@ -95,10 +95,12 @@ class Live:
         self._saying[pid] = rest
 
     def _print(self, line: Line) -> None:
-        text = Text(f"{line.pid:>3} ", style="dim")
-        text.append("| ")
-        text.append(Text(line.text, style=PALETTE[line.style][1]))
-        self._put(text)
+        begins = f"{line.pid:>3} "
+        for piece in folded(line.text, max(20, self._console.size.width - len(begins) - 3)):  # none can pose as our own
+            text = Text(begins, style="dim")
+            text.append("| ")
+            text.append(Text(piece, style=PALETTE[line.style][1]))
+            self._put(text)
 
     def _put(self, text: Text) -> None:
         if self._held is not None:

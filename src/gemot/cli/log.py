@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gemot.cli.failing import DONE, Usage, put
 from gemot.cli.paint import coloured, painted
+from gemot.cli.plain import plain_json
 from gemot.cli.reach import home_of, is_running
 from gemot.cli.wording import Line, Teller
 from gemot.machine.machine import to_json
@@ -57,7 +58,7 @@ class _Page:
                 if not mine:
                     continue
                 if self._json:
-                    put(to_json(note))
+                    put(plain_json(to_json(note)))
                     continue
                 when = time.strftime("%H:%M:%S", time.localtime(record.at / 1000))
                 for index, line in enumerate(self._teller.lines(note)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from argparse import ArgumentParser, Namespace
@@ -40,7 +41,7 @@ def _in_our_words(message: str) -> str:
         from difflib import get_close_matches
 
         near = get_close_matches(unknown[1], re.findall(r"\w+", unknown[2]), 2, 0.5)
-        return f"there is no command {unknown[1]!r}" + (f"; did you mean {' or '.join(near)}?" if near else "")
+        return f"there is no command {unknown[1]!r}" + (f"; did you mean {' or '.join(near)}" if near else "")
     extra = re.match(r"unrecognized arguments: (.*)", message, re.DOTALL)
     if extra:
         quotes = "" if extra[1].startswith("-") else "; a goal or message with spaces goes in quotes"
@@ -153,6 +154,11 @@ def _look_commands(command: Adder) -> None:
     log = command("log", _log, "read what a process was told, said and did")
     _pid(log)
     log.add_argument("-f", "--follow", action="store_true", help="go on as it grows, until the process ends")
+    replay = command("replay", _replay, "fold the journal again: see any moment of it, or check every decision in it")
+    replay.add_argument("pid", type=int, metavar="PID", nargs="?", help="show what this process was shown")
+    replay.add_argument("--to", type=int, metavar="N", help="the position to go to; default: the end")
+    replay.add_argument("--check", action="store_true", help="recompute every decision; name the first that differs")
+    _home(replay)
     asks = command("asks", _asks, "list what processes ask you")
     for made in (ps, tree, log, asks):
         _json(made)
@@ -241,6 +247,12 @@ def _log(typed: Namespace) -> int:
     return log(typed.home, typed.pid, typed.follow, typed.as_json)
 
 
+def _replay(typed: Namespace) -> int:
+    from gemot.cli.replay import replay
+
+    return replay(typed.home, typed.pid, typed.to, typed.check)
+
+
 def _asks(typed: Namespace) -> int:
     from gemot.cli.tables import asks
 
@@ -317,6 +329,9 @@ def _serve(typed: Namespace) -> int:
 
 def main() -> None:
     """`gemot`, as typed. Whatever text comes by, printing it never fails over a character."""
+    if sys.stdout is None or sys.stderr is None:  # whoever started us has closed them: then we write to nobody
+        nobody = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - it is open until we end
+        sys.stdout, sys.stderr = sys.stdout or nobody, sys.stderr or nobody
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

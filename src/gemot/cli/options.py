@@ -46,7 +46,12 @@ def budget(text: str, table: BudgetTable, default: Budget) -> Budget:
 def work(text: str | None) -> tuple[str, Mode]:
     """``DIR``, ``DIR:ro``, ``DIR:rw`` -> an absolute folder and its mode. Left out: the current folder, to read only."""
     if text is None:
-        return str(Path.cwd()), "ro"
+        try:
+            return str(Path.cwd()), "ro"
+        except FileNotFoundError:
+            raise Usage(
+                "the folder you are in is not there any more; go to another one, or name one with --work"
+            ) from None
     name, mode = text, "rw"
     for ending in ("ro", "rw"):
         if text.endswith(f":{ending}"):

@@ -6,12 +6,13 @@ sees, or says yes to; a direction mark could turn a path around. Every such char
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 
 _CONTROL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff\U000e0000-\U000e007f]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200c\u200e\u200f\u2028-\u202e"
+    "\u2060-\u206f\u2800\u3164\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
 )
 
 
@@ -25,6 +26,11 @@ def plain(text: str, chars_max: int | None = None) -> str:
     cut = text if chars_max is None or len(text) <= chars_max else text[:chars_max]
     shown = _CONTROL.sub(_visible, cut.replace("\r\n", "\n").replace("\t", "    "))
     return shown if cut is text else f"{shown} [... {len(text) - len(cut):,} more characters]"
+
+
+def plain_json(line: str) -> str:
+    """A line of JSON that means the same, and that a terminal shows and does not obey."""
+    return _CONTROL.sub(lambda match: json.dumps(match.group())[1:-1], line)
 
 
 def one_line(text: str, chars_max: int = 400) -> str:
@@ -59,3 +65,29 @@ def fitted(text: str, columns: int) -> str:
             break
         taken += one
     return taken + "…"
+
+
+def folded(text: str, columns: int) -> list[str]:
+    """``text`` in pieces of at most ``columns``, if possible between words.
+
+    A line that the terminal broke could have its rest pose as another line. So what some terminals take to be wide is wide.
+    """
+    pieces: list[str] = []
+    start = taken = 0
+    for at, one in enumerate(text) if not text.isascii() or len(text) > columns else ():
+        wide = 1 if one.isascii() else _widest(one)
+        if taken + wide > columns:
+            space = text.rfind(" ", start + columns // 2, at) + 1
+            end = space or at
+            pieces.append(text[start:end])
+            taken = sum(map(_widest, text[end:at]))
+            start = end
+        taken += wide
+    return [*pieces, text[start:]]
+
+
+def _widest(one: str) -> int:
+    """The most columns that any terminal gives a character."""
+    if one.isascii() or (unicodedata.category(one)[0] == "L" and unicodedata.east_asian_width(one) not in "WF"):
+        return 1
+    return 2

@@ -18,7 +18,7 @@ from gemot.cli import failing
 from gemot.cli.display import Display, Json, Lines, Quiet
 from gemot.cli.failing import put, say
 from gemot.cli.follow import AsksMode, Following, Local, Why
-from gemot.cli.plain import one_line, plain
+from gemot.cli.plain import one_line, plain, plain_json
 from gemot.cli.reach import home_of, open_or_connect
 from gemot.cli.wording import ending, how_to_answer, joined, question, result_text
 from gemot.machine.client import Client, Gone
@@ -233,7 +233,8 @@ def exit_code(outcome: Outcome) -> int:
 
 def _result(outcome: Outcome, manner: Manner, code: int) -> None:
     if manner.json:
-        put(json.dumps({"type": "result", **msgspec.to_builtins(outcome), "exit_code": code}, ensure_ascii=False))
+        result = {"type": "result", **msgspec.to_builtins(outcome), "exit_code": code}
+        put(plain_json(json.dumps(result, ensure_ascii=False)))
         sys.stdout.flush()
         return
     if outcome.state == "done":

@@ -12,7 +12,7 @@ import msgspec
 from gemot.cli.config import program_folders, project_programs
 from gemot.cli.failing import DONE, Usage, put
 from gemot.cli.paint import coloured, painted
-from gemot.cli.plain import first_line, fitted, one_line
+from gemot.cli.plain import first_line, fitted, one_line, plain_json
 from gemot.cli.reach import look
 from gemot.cli.tree import ENDED, cost, rows, total
 from gemot.cli.wording import Style, count, exact, how_to_answer, question, seconds
@@ -28,7 +28,7 @@ def _print(text: str, style: Style = "words") -> None:
 
 def _dump(found: Sequence[msgspec.Struct]) -> int:
     for one in found:
-        put(msgspec.json.encode(one).decode())
+        put(plain_json(msgspec.json.encode(one).decode()))
     return DONE
 
 

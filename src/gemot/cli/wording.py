@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from msgspec import Struct
 
 from gemot.abi.answers import Outcome
 from gemot.abi.effects import Asked
-from gemot.cli.plain import first_line, one_line, plain
+from gemot.cli.plain import first_line, folded, one_line, plain, width
 from gemot.machine.notes import (
     AskClosed,
     Asking,
@@ -33,7 +34,13 @@ ARGUMENT_CHARS = 60
 """How much of one argument is shown in a line; `gemot log` shows more."""
 
 ASKED_CHARS = 1_200
-"""How much of one argument is shown when a person is asked about it."""
+"""How much of one argument is shown when a person is asked about it: its beginning and its end."""
+
+ASKED_LINES = 30
+"""How many lines of it."""
+
+OPTIONS_SHOWN = 12
+"""How many of a question's possible answers stand in a line."""
 
 
 class Line(Struct, frozen=True):
@@ -163,29 +170,60 @@ def did(syscall: str, detail: dict[str, Any], chars: int) -> str:
 
 
 def question(asked: Asked) -> str:
-    """An ask in one line."""
+    """An ask in one line. Of a long argument its end is shown, too: a path means what it ends with."""
     if asked.tool:
-        return f"may it use {action(asked.tool, asked.arguments)}?"
-    options = f" [{' / '.join(one_line(one, 80) for one in asked.options)}]" if asked.options else ""
-    return f"{one_line(asked.question, 1000)}{options}"
+        ends = {name: _ends(value) for name, value in _steering_first(asked.arguments).items()}
+        return f"may it use {action(asked.tool, ends, 2 * ARGUMENT_CHARS)}?"
+    return f"{one_line(asked.question, 1000)}{_options(asked.options)}"
+
+
+def _options(options: tuple[str, ...]) -> str:
+    more = [f"and {len(options) - OPTIONS_SHOWN:,} more"] if len(options) > OPTIONS_SHOWN else []
+    return f" [{' / '.join([one_line(one, 80) for one in options[:OPTIONS_SHOWN]] + more)}]" if options else ""
+
+
+def _steering_first(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The path before all else, in whatever order the model wrote them: no other text may stand in its place."""
+    return dict(sorted(arguments.items(), key=lambda item: item[0] != "path"))
+
+
+def _ends(value: Any) -> str:
+    text = _short(value, ASKED_CHARS)
+    half = ARGUMENT_CHARS // 2
+    return text if len(text) <= ARGUMENT_CHARS else f"{text[:half]}...{text[-half:]}"
 
 
 def exact(asked: Asked) -> list[str]:
-    """Everything a person must see of an action to say yes to it: each argument, whole as far as it can be shown."""
+    """Everything a person must see of an action to say yes to it: each argument, whole as far as it can be shown.
+
+    Lines are broken here and not by the terminal, and each of a longer text begins with a bar: nothing that is written in
+    an argument can look like another one.
+    """
+    columns = max(20, shutil.get_terminal_size().columns - 6)
     lines: list[str] = []
-    for name, value in asked.arguments.items():
+    for name, value in _steering_first(asked.arguments).items():
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        shown = plain(text, ASKED_CHARS).split("\n")
-        if len(shown) == 1:
-            lines.append(f"  {one_line(name)}: {shown[0]}")
+        begins = f"  {one_line(name)}: "
+        if len(text) <= ASKED_CHARS:
+            head, tail = _pieces(text, columns), list[str]()
         else:
-            lines.append(f"  {one_line(name)}: ({len(text):,} characters)")
-            lines.extend(f"  | {one}" for one in shown[:30])
-            if len(shown) > 30:
-                lines.append(f"  | [... {len(shown) - 30} more lines]")
-        if len(shown) > 30 or len(text) > ASKED_CHARS:
-            lines.append("  not all of it is shown here; gemot asks --json shows the rest")
+            head, tail = _pieces(text[: ASKED_CHARS // 2], columns), _pieces(text[-ASKED_CHARS // 2 :], columns)
+        if len(head) == 1 and not tail and width(begins + head[0]) <= columns + 6:
+            lines.append(begins + head[0])
+            continue
+        half = ASKED_LINES // 2
+        if tail or len(head) > ASKED_LINES:
+            head, tail = head[:half], (tail or head)[-half:]
+        lines.append(f"{begins}({len(text):,} characters)")
+        lines.extend(f"  | {one}" for one in head)
+        if tail:
+            lines.append("  not all of it is shown here; gemot asks --json shows the rest. It ends so:")
+            lines.extend(f"  | {one}" for one in tail)
     return lines
+
+
+def _pieces(text: str, columns: int) -> list[str]:
+    return [piece for line in plain(text).split("\n") for piece in folded(line, columns)]
 
 
 def how_to_answer(asked: Asked) -> str:

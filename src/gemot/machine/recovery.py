@@ -7,12 +7,26 @@ What was at work outside is sorted out by the kernel: `Booted` marks it, `Resume
 
 from __future__ import annotations
 
-from gemot.abi.events import Faulted, Trapped
-from gemot.journal.contract import Damaged, Journal
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gemot.abi.effects import Effect
+from gemot.abi.events import Event, Faulted, Trapped
+from gemot.journal.contract import Damaged, Journal, Record
 from gemot.journal.records import decode
 from gemot.kernel import Kernel
 from gemot.machine.cast import Cast, Decided
 from gemot.programs.port import Divergence, Fault
+
+
+@dataclass(frozen=True)
+class Folded:
+    """One record, taken in. ``divergence``: the program decided something else than its log says."""
+
+    record: Record
+    event: Event
+    effects: list[Effect]
+    divergence: str = ""
 
 
 def fold(journal: Journal, kernel: Kernel, cast: Cast) -> dict[int, Decided]:
@@ -21,6 +35,13 @@ def fold(journal: Journal, kernel: Kernel, cast: Cast) -> dict[int, Decided]:
     Raises :class:`Damaged` at the first record that can't be read.
     """
     decided: dict[int, Decided] = {}
+    for _ in folding(journal, kernel, cast, decided):
+        pass
+    return {pid: one for pid, one in decided.items() if kernel.process(pid) is not None}
+
+
+def folding(journal: Journal, kernel: Kernel, cast: Cast, decided: dict[int, Decided]) -> Iterator[Folded]:
+    """Take in one record after the other; ``decided`` holds what programs decided that was not recorded so far."""
     for record in journal.read():
         try:
             event = decode(record.body)
@@ -28,20 +49,13 @@ def fold(journal: Journal, kernel: Kernel, cast: Cast) -> dict[int, Decided]:
             raise Damaged(
                 f"record {record.position} is not an event that this gemot knows: {error}", record.position
             ) from error
-        match event:
-            case Trapped(_, pid, syscall):
-                mine = decided.pop(pid, None)
-                if mine != syscall and pid not in cast.missing and kernel.process(pid) is not None:
-                    first = mine if isinstance(mine, Fault) else _divergence(mine, syscall)
-                    cast.programs.pop(pid, None)
-                    for effect in kernel.handle(event):
-                        _play(cast, effect, decided)
-                    decided[pid] = first
-                    continue
-            case Faulted(_, pid):
-                decided.pop(pid, None)
-            case _:
-                pass
+        divergence = ""
+        if isinstance(event, Trapped | Faulted):
+            mine = decided.pop(event.pid, None)
+            if isinstance(event, Trapped) and _differs(event, mine, kernel, cast):
+                divergence = f"replayed on the same answers this program decided {mine!r:.200}, but its log says {event.syscall!r:.200}"
+                decided[event.pid] = mine if isinstance(mine, Fault) else Divergence(divergence)
+                cast.programs.pop(event.pid, None)
         try:
             effects = kernel.handle(event)
         except (AssertionError, LookupError) as error:
@@ -51,20 +65,11 @@ def fold(journal: Journal, kernel: Kernel, cast: Cast) -> dict[int, Decided]:
                 record.position,
             ) from error
         for effect in effects:
-            _play(cast, effect, decided)
-    return {pid: one for pid, one in decided.items() if kernel.process(pid) is not None}
+            result = cast.play(effect)
+            if result is not None and not isinstance(decided.get(result[0]), Fault):
+                decided[result[0]] = result[1]
+        yield Folded(record, event, effects, divergence)
 
 
-def _divergence(mine: Decided | None, logged: object) -> Divergence:
-    return Divergence(
-        f"replayed on the same answers this program decided {mine!r:.200}, but its log says {logged!r:.200}"
-    )
-
-
-def _play(cast: Cast, effect: object, decided: dict[int, Decided]) -> None:
-    result = cast.play(effect)  # type: ignore[arg-type]
-    if result is None:
-        return
-    pid, now = result
-    if not isinstance(decided.get(pid), Fault):
-        decided[pid] = now
+def _differs(event: Trapped, mine: Decided | None, kernel: Kernel, cast: Cast) -> bool:
+    return mine != event.syscall and event.pid not in cast.missing and kernel.process(event.pid) is not None
