@@ -74,7 +74,8 @@ class Request(Struct, frozen=True, omit_defaults=True):
     """One question to a model: the reading, what may be requested, and bounds.
 
     ``choose``: the reply must be exactly one of these texts (a choice, not an essay); empty means free text.
-    ``tokens_out_max``: the most tokens the reply may have.
+    ``tokens_out_max``: the most tokens the reply may have. ``size_chars``: the length of all messages, so that nobody has
+    to count it again at every turn; 0 where nobody has counted.
     """
 
     messages: tuple[Message, ...]
@@ -82,6 +83,7 @@ class Request(Struct, frozen=True, omit_defaults=True):
     choose: tuple[str, ...] = ()
     tokens_out_max: int = 4096
     temperature: float | None = None
+    size_chars: int = 0
 
 
 class Usage(Struct, frozen=True, omit_defaults=True):

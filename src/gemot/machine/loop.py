@@ -221,7 +221,10 @@ class Loop:
                     process = self.kernel.processes[pid]
                     ai = process.program.kind == "ai"
                     tools = self._offers.of(process, self.kernel.tools).tools if ai else ()
-                    self.stage.ask(effect, Request(program.reading(generate), tools, generate.choose, most))
+                    self.stage.ask(
+                        effect,
+                        Request(program.reading(generate), tools, generate.choose, most, size_chars=program.size_chars),
+                    )
             case StartTool():
                 self.stage.use(effect, offers.place(effect))
             case ReadValue():

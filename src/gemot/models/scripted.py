@@ -85,10 +85,10 @@ class ScriptedModel:
         for part in reply.parts:
             if isinstance(part, Text) and part.text:
                 heard(part.text)
-        requests = sum(len(message.parts) for message in request.messages)
+        before = len(request.messages)
         return replace(
             reply,
-            parts=tuple(_with_id(part, requests, index) for index, part in enumerate(reply.parts)),
+            parts=tuple(_with_id(part, before, index) for index, part in enumerate(reply.parts)),
             usage=_counted(request, reply) if reply.usage == Usage() else reply.usage,
             model=reply.model or self.name,
         )
@@ -128,7 +128,7 @@ def _with_id(part: Part, before: int, index: int) -> Part:
 
 
 def _counted(request: Request, reply: Reply) -> Usage:
-    asked = sum(_characters(message) for message in request.messages)
+    asked = request.size_chars or sum(map(_characters, request.messages))
     said = sum(_length(part) for part in reply.parts)
     return Usage(-(-asked // CHARACTERS_PER_TOKEN), -(-said // CHARACTERS_PER_TOKEN))
 

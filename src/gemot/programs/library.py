@@ -20,6 +20,7 @@ in the person's folder may hold native programs made with ``@program``.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import string
@@ -141,10 +142,21 @@ def parse(text: str, where: str) -> Text:
 
 
 def rendered(template: str, start: Start) -> str:
-    values = {"name": start.name, "pid": str(start.pid), "files": start.files}
-    return string.Template(template).substitute(
-        {**{key: str(value) for key, value in start.arguments.items()}, **values}
-    )
+    """The instructions of one process. Programs that don't name their process get the same text, once in memory; and
+    the same beginning of every conversation, which is what a provider's prompt cache wants."""
+    own = {key: str(value) for key, value in start.arguments.items()}
+    values = own | {"name": start.name, "pid": str(start.pid), "files": start.files}
+    return _substituted(template, tuple((name, values[name]) for name in _variables(template)))
+
+
+@functools.lru_cache(256)
+def _variables(template: str) -> tuple[str, ...]:
+    return tuple(string.Template(template).get_identifiers())
+
+
+@functools.lru_cache(256)
+def _substituted(template: str, values: tuple[tuple[str, str], ...]) -> str:
+    return string.Template(template).substitute(dict(values))
 
 
 def natives_in(path: Path) -> Iterable[Native]:

@@ -6,6 +6,8 @@ Forking costs one small object, whatever the length.
 
 from __future__ import annotations
 
+from itertools import chain
+
 from gemot.abi.messages import Message, Reasoning, Text, ToolRequest, ToolResult
 
 
@@ -37,7 +39,7 @@ class Reading:
             own = before._own[: max(0, length - before._before_length)]
             pieces.append(own)
             before, length = before._before, min(length, before._before_length)
-        return tuple(message for piece in reversed(pieces) for message in piece)
+        return tuple(chain.from_iterable(reversed(pieces)))
 
 
 def size_chars(message: Message) -> int:

@@ -6,6 +6,7 @@ file says, the answer is one of the labels. The parent joins the answers and wri
 
 from __future__ import annotations
 
+from gemot.abi import limits
 from gemot.abi.grants import BudgetRequest, Grant, Rule
 from gemot.programs.native import Calls, SyscallFailed, program
 
@@ -22,10 +23,16 @@ async def label(
     output: str = "summary.md",
 ) -> str:
     """Label every text file of the folder with one of a few words, one forked child for each, and write a summary."""
+    if not labels:
+        await calls.exit(failed="there are no labels to choose from; name at least one")
     found = await calls.call("files/find", pattern=files)
-    names = [line for line in found.splitlines() if line and not line.startswith("[") and line != output]
+    lines = found.splitlines()
+    note = lines.pop() if lines[-1].startswith("[") and lines[-1].endswith("]") else ""
+    names = [line for line in lines if not line.endswith("/") and line != output]
     if not names:
         await calls.exit(failed=f"there is no file {files} in the folder")
+    if note:  # some that are labelled and others that are left out without a word would be a wrong answer
+        await calls.exit(failed=f"these are not all of the files {files}: {note.strip('[]')} in files")
     share = await _share(calls, len(names))
     answers: dict[str, str] = {}
     waiting: dict[int, str] = {}
@@ -34,7 +41,11 @@ async def label(
             await _collect(calls, waiting, answers, "any")
         only_this = Grant("files/read", {"path": Rule(one_of=(name,))})
         pid = await calls.fork(
-            f"label {name}", name=name, grants=(only_this,), budget=share, returns={"enum": list(labels)}
+            f"label {name}",
+            name=name[-limits.NAME_CHARS_MAX :],
+            grants=(only_this,),
+            budget=share,
+            returns={"enum": list(labels)},
         )
         if pid == 0:
             text = await calls.call("files/read", path=name)

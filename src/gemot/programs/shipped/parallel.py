@@ -14,11 +14,13 @@ async def parallel(calls: Calls, brief: str, n: int = 3, program: str = "runner"
     if n < 1:
         await calls.exit(failed=f"n must be at least 1, not {n}")
     left = (await calls.status())["left"]
+    if n > left.get("processes", 0):
+        await calls.exit(failed=f"n is more than the {left.get('processes', 0)} children that may live at once")
     share = BudgetRequest(
         tokens=left.get("tokens", 0) // (n + 1),
         usd_micros=left.get("usd_micros", 0) // (n + 1),
         seconds=left.get("millis", 0) / 1000 / (n + 1),
-        processes=(left.get("processes", 0) - n) // (n + 1) if left.get("processes", 0) > n else 0,
+        processes=(left.get("processes", 0) - n) // (n + 1),
         calls=left.get("calls", 0) // (n + 1),
     )
     pids = [await calls.spawn(brief, program, name=f"{program} {i + 1} of {n}", budget=share) for i in range(n)]
