@@ -290,8 +290,11 @@ class Witness:
         """What the journal gives back leads to the same effects and the same tables."""
         again = self.shadow.handle(decode(encode(event)))
         _law(msgspec.json.encode(again) == msgspec.json.encode(effects), "fold: the same events had other effects")
-        if len(self.kernel.processes) <= CROWD or len(self.events) % CROWD == 0:
+        if self._tables_due():
             _law(digest(self.shadow) == digest(self.kernel), "fold: the same events led to other tables")
+
+    def _tables_due(self) -> bool:
+        return len(self.kernel.processes) <= CROWD or len(self.events) % CROWD == 0
 
 
 _NOTHING: Any = object()

@@ -15,6 +15,8 @@ import re
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,16 @@ from gemot.programs.replying import schema_of
 
 HERE = Path(__file__).parent
 STEPS_MAX = 8
-SETS = ("one_step", "multi_step", "independent_one_step", "independent_multi_step", "reviews")
+SETS = (
+    "one_step",
+    "multi_step",
+    "independent_one_step",
+    "independent_multi_step",
+    "tune_more_one_step",
+    "tune_more_multi_step",
+    "reviews",
+)
+SPLITS = ("tune", "held_out", "seen", "hidden")
 TOOLS = {name: tool for driver in (files, calculator, clock) for name, tool in driver.tools.items()}
 EXIT = ToolOffer("exit", "End with your result.", schema_of("exit"))
 OFFERS = (*(ToolOffer(tool.spec.name, tool.spec.description, tool.spec.schema) for tool in TOOLS.values()), EXIT)
@@ -39,8 +50,11 @@ BRIEF = "You work on a goal with tools in a folder. Use one tool at a time. When
 
 
 def goals(name: str) -> list[dict[str, Any]]:
-    """The goals of a set; ``independent.jsonl`` holds those of both kinds."""
-    file, _, kind = name.partition("_") if name.startswith("independent_") else (name, "", "")
+    """The goals of a set; a file that is not named after one kind holds those of both."""
+    file, kind = name, ""
+    for one in ("one_step", "multi_step"):
+        if name.endswith(f"_{one}"):
+            file, kind = name.removesuffix(f"_{one}"), one
     found = [json.loads(line) for line in (HERE / f"{file}.jsonl").read_text().splitlines()]
     return [goal for goal in found if not kind or goal["kind"] == kind]
 
@@ -65,20 +79,29 @@ def perform(folder: Path, request: ToolRequest) -> ToolResult:
     return ToolResult(request.id, request.name, value if isinstance(value, str) else json.dumps(value))
 
 
-async def work(model: EmbeddedModel, goal: str, folder: Path, steps_max: int) -> tuple[list[ToolRequest], str | None]:
-    """The requests the model made, and the value it ended with (None: it did not end)."""
+@dataclass
+class Outcome:
+    """The requests the model made, and how it ended: ``value`` is None and ``failed`` empty if it did not."""
+
+    requests: list[ToolRequest]
+    value: str | None = None
+    failed: str = ""
+
+
+async def work(model: EmbeddedModel, goal: str, folder: Path, steps_max: int) -> Outcome:
     messages = [Message("system", (Text(BRIEF),)), Message("user", (Text(goal),))]
     requests: list[ToolRequest] = []
     while len(requests) < steps_max:
         reply = await model.generate(Request(tuple(messages), OFFERS), lambda piece: None)
         request = reply.parts[0]
         if not isinstance(request, ToolRequest):
-            return requests, request.text if isinstance(request, Text) else None
+            return Outcome(requests, request.text if isinstance(request, Text) else None)
         if request.name == "exit":
-            return requests, str(json.loads(request.arguments).get("value"))
+            end = json.loads(request.arguments)
+            return Outcome(requests, None, end["failed"]) if "failed" in end else Outcome(requests, str(end["value"]))
         requests.append(request)
         messages += [Message("model", reply.parts), Message("tool", (perform(folder, request),))]
-    return requests, None
+    return Outcome(requests)
 
 
 def right_first(goal: dict[str, Any], requests: list[ToolRequest]) -> bool:
@@ -102,10 +125,13 @@ def right_first(goal: dict[str, Any], requests: list[ToolRequest]) -> bool:
     return False
 
 
-def right_effect(goal: dict[str, Any], folder: Path, value: str | None) -> bool:
-    """Every file as wanted, every other as it was, and the value telling what was asked."""
+def right_effect(goal: dict[str, Any], folder: Path, outcome: Outcome) -> bool:
+    """Every file as wanted, every other as it was, and the value telling what was asked, or the failure where there must be one."""
     before: dict[str, str] = json.loads((HERE / "folder.json").read_text())
     now = {str(p.relative_to(folder)): p.read_text() for p in folder.rglob("*") if p.is_file()}
+    if goal.get("fails"):
+        return bool(outcome.failed) and now == before
+    value = outcome.value
     if value is None or set(now) != set(before) | set(goal["files"]):
         return False
     for path, text in now.items():
@@ -142,13 +168,14 @@ async def labels(model: EmbeddedModel) -> list[tuple[dict[str, Any], bool]]:
     return outcomes
 
 
-async def run(show_held_out: bool) -> dict[str, Any]:
+async def run(show_held_out: bool, sets: Sequence[str]) -> dict[str, Any]:
     model = EmbeddedModel()
     await model.generate(Request((Message("user", (Text("Hello"),)),), choose=("a", "b")), lambda piece: None)
     results: dict[str, Any] = {}
-    for name in SETS:
+    for name in sets:
         started = time.monotonic()
         outcomes: list[tuple[dict[str, Any], bool]] = []
+        wrong_successes = 0
         if name == "reviews":
             outcomes = await labels(model)
         else:
@@ -157,17 +184,21 @@ async def run(show_held_out: bool) -> dict[str, Any]:
                     lay_out(Path(temporary))
                     one_step = name.endswith("one_step")
                     steps_max = 1 if one_step else STEPS_MAX
-                    requests, value = await work(model, goal["goal"], Path(temporary), steps_max)
-                    right = right_first(goal, requests) if one_step else right_effect(goal, Path(temporary), value)
+                    done = await work(model, goal["goal"], Path(temporary), steps_max)
+                    right = right_first(goal, done.requests) if one_step else right_effect(goal, Path(temporary), done)
                 outcomes.append((goal, right))
-                if not right and (show_held_out or goal["split"] == "tune"):
-                    made = " | ".join(f"{request.name} {request.arguments}" for request in requests)
-                    print(f"  {goal['id']}: {goal['goal']}\n      {made or 'no request'} -> {value!r}")
+                wrong_successes += not right and not one_step and not done.failed
+                if not right and (show_held_out or goal["split"] in ("tune", "seen")):
+                    made = " | ".join(f"{request.name} {request.arguments}" for request in done.requests)
+                    print(f"  {goal['id']}: {goal['goal']}\n      {made or 'no request'} -> {done.failed or done.value!r}")
         seconds = (time.monotonic() - started) / len(outcomes)
         results[name] = {"seconds_each": round(seconds, 2)}
-        for split in ("independent",) if name.startswith("independent_") else ("tune", "held_out"):
+        for split in SPLITS:
             of_split = [right for goal, right in outcomes if goal["split"] == split]
-            results[name][split] = {"right": sum(of_split), "of": len(of_split)}
+            if of_split:
+                results[name][split] = {"right": sum(of_split), "of": len(of_split)}
+        if name.endswith("multi_step"):
+            results[name]["wrong_successes"] = wrong_successes
         if name == "reviews":
             wrong = [
                 g.get("file", g["id"]) for g, right in outcomes if not right and (show_held_out or g["split"] == "tune")
@@ -182,13 +213,17 @@ def main() -> None:
     parser.add_argument(
         "--show-held-out", action="store_true", help="name failed held-out and independent goals too; then stop tuning"
     )
-    results = asyncio.run(run(parser.parse_args().show_held_out))
-    print(f"{'set':<24}{'tune':>10}{'held out':>10}{'all':>10}{'s each':>8}")
+    parser.add_argument("--set", action="append", default=[], help="only this set: a file here, or file_one_step; no results are kept")
+    asked = parser.parse_args()
+    results = asyncio.run(run(asked.show_held_out, asked.set or SETS))
+    print(f"{'set':<24}{'tune':>10}{'held out':>10}{'all':>10}{'s each':>8}{'wrong success':>16}")
     for name, result in results.items():
-        splits = [result[split] for split in ("tune", "held_out", "independent") if split in result]
+        splits = [result[split] for split in SPLITS if split in result]
         cells = [f"{one['right']}/{one['of']}" for one in splits] if len(splits) > 1 else ["", ""]
         cells.append(f"{sum(one['right'] for one in splits)}/{sum(one['of'] for one in splits)}")
-        print(f"{name:<24}" + "".join(f"{cell:>10}" for cell in cells) + f"{result['seconds_each']:>8}")
+        print(f"{name:<24}" + "".join(f"{cell:>10}" for cell in cells) + f"{result['seconds_each']:>8}{result.get('wrong_successes', ''):>16}")
+    if asked.set:
+        return
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     good = results["one_step"]["tune"]["right"] + results["one_step"]["held_out"]["right"]
     sys.exit(0 if good >= 51 else 1)

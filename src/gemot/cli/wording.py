@@ -173,7 +173,7 @@ def question(asked: Asked) -> str:
     """An ask in one line. Of a long argument its end is shown, too: a path means what it ends with."""
     if asked.tool:
         ends = {name: _ends(value) for name, value in _steering_first(asked.arguments).items()}
-        return f"may it use {action(asked.tool, ends, 2 * ARGUMENT_CHARS)}?"
+        return f"may it use {action(asked.tool, ends, ASKED_CHARS)}?"
     return f"{one_line(asked.question, 1000)}{_options(asked.options)}"
 
 
@@ -188,9 +188,11 @@ def _steering_first(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ends(value: Any) -> str:
-    text = _short(value, ASKED_CHARS)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if len(text) <= ARGUMENT_CHARS:
+        return text
     half = ARGUMENT_CHARS // 2
-    return text if len(text) <= ARGUMENT_CHARS else f"{text[:half]}...{text[-half:]}"
+    return f"{one_line(text[:half], half)}...{one_line(text[-half:], half)}"
 
 
 def exact(asked: Asked) -> list[str]:
