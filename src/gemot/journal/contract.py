@@ -74,4 +74,13 @@ class Journal(Protocol):
         """A text that was kept, or a part of it, in characters. Raises :class:`Damaged` when it is gone or changed."""
         ...
 
+    def put_checkpoint(self, position: int, body: bytes) -> None:
+        """Keep what folding the records up to ``position`` gave, to begin there next time. A convenience: without any
+        checkpoint everything is folded from the first record, and gives the same."""
+        ...
+
+    def checkpoint(self) -> tuple[int, bytes] | None:
+        """The newest whole checkpoint: its position and body."""
+        ...
+
     def close(self) -> None: ...

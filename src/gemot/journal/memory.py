@@ -16,6 +16,7 @@ class MemoryJournal:
         self._values: dict[str, str] = {}
         self._epochs = [1]
         self._epoch = 1
+        self._checkpoints: list[tuple[int, bytes]] = []
 
     @property
     def position(self) -> int:
@@ -24,6 +25,7 @@ class MemoryJournal:
     def open_again(self) -> MemoryJournal:
         other = MemoryJournal()
         other._records, other._values, other._epochs = self._records, self._values, self._epochs
+        other._checkpoints = self._checkpoints
         self._epochs[0] += 1
         other._epoch = self._epochs[0]
         return other
@@ -50,6 +52,12 @@ class MemoryJournal:
         if digest not in self._values:
             raise Damaged(f"the value {digest[:12]} is not in the journal", 0)
         return self._values[digest][start : None if length is None else start + length]
+
+    def put_checkpoint(self, position: int, body: bytes) -> None:
+        self._checkpoints.append((position, body))
+
+    def checkpoint(self) -> tuple[int, bytes] | None:
+        return self._checkpoints[-1] if self._checkpoints else None
 
     def close(self) -> None:
         pass

@@ -23,8 +23,13 @@ CREATE TABLE IF NOT EXISTS records (
     position INTEGER PRIMARY KEY, at INTEGER NOT NULL, pid INTEGER NOT NULL, body BLOB NOT NULL, checksum INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS records_of_process ON records (pid, position);
+CREATE TABLE IF NOT EXISTS checkpoints (position INTEGER PRIMARY KEY, body BLOB NOT NULL, checksum INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS contents (digest TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 """
+
+
+CHECKPOINTS_KEPT = 2
+"""The newest, and one before it should the newest be damaged."""
 
 
 def checksum(position: int, at: int, pid: int, body: bytes) -> int:
@@ -160,6 +165,31 @@ class SqliteJournal:
             raise Damaged(f"the value {digest[:12]} in the journal {self.path} is gone or not what was written", 0)
         text = row[0].decode("utf-8", "surrogatepass")
         return text[start : None if length is None else start + length]
+
+    def put_checkpoint(self, position: int, body: bytes) -> None:
+        with self._explained():
+            db = self._db
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                db.execute("INSERT OR REPLACE INTO checkpoints VALUES (?,?,?)", (position, body, zlib.crc32(body)))
+                db.execute(
+                    "DELETE FROM checkpoints WHERE position NOT IN "
+                    "(SELECT position FROM checkpoints ORDER BY position DESC LIMIT ?)",
+                    (CHECKPOINTS_KEPT,),
+                )
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+
+    def checkpoint(self) -> tuple[int, bytes] | None:
+        with self._explained():
+            rows = self._db.execute(
+                "SELECT position, body, checksum FROM checkpoints WHERE position<=? ORDER BY position DESC",
+                (self.position,),
+            ).fetchall()
+        return next(((at, body) for at, body, written in rows if zlib.crc32(body) == written), None)
 
     def values(self) -> Iterator[str]:
         """Every text that was kept."""

@@ -89,6 +89,15 @@ class Kernel:
         self._wake = earliest
         return out
 
+    @property
+    def numbers(self) -> tuple[int, int, int]:
+        """The last number, ask and wake-up that were given; set only when the tables are thawed."""
+        return self._numbers, self._asks, self._wake
+
+    @numbers.setter
+    def numbers(self, given: tuple[int, int, int]) -> None:
+        self._numbers, self._asks, self._wake = given
+
     # What every part of the kernel uses.
 
     def emit(self, effect: Effect) -> None:

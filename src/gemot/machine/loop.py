@@ -34,7 +34,7 @@ from gemot.drivers.kit import Tool
 from gemot.journal.contract import Journal, JournalError
 from gemot.journal.records import encode, legible
 from gemot.kernel import Kernel
-from gemot.machine import notes, offers
+from gemot.machine import checkpoint, notes, offers
 from gemot.machine.cast import Cast, Decided
 from gemot.machine.estimating import estimate
 from gemot.machine.stage import Stage
@@ -75,6 +75,8 @@ class Loop:
         self.watchers: list[Callable[[notes.Note], None]] = []
         self.broken: BaseException | None = None
         self.closed = False
+        self.checkpointed = 0
+        """The position of the newest checkpoint."""
         self._always_synced = always_synced
         self._inbox: deque[Event] = deque()
         self._scheduled = False
@@ -150,6 +152,14 @@ class Loop:
         if self._inbox:
             self._schedule()
 
+    def checkpoint(self, records: int) -> None:
+        """Leave a checkpoint if there are so many records since the last one, and if this is a moment for it: nothing
+        decided that is not recorded, no program away."""
+        position = self.journal.position
+        if position - self.checkpointed >= records and not self._inbox and not self.cast.missing:
+            checkpoint.take(self.journal, self.kernel, self.cast)
+            self.checkpointed = position
+
     def drain(self) -> None:
         """Take in everything there is."""
         while self._inbox and self.broken is None:
@@ -181,6 +191,7 @@ class Loop:
                     outward.append(effect)
                     synced = synced or (isinstance(effect, StartTool) and not effect.repeatable)
         self.journal.append(self.journal.position, entries, synced=synced)
+        self.checkpoint(checkpoint.RECORDS + checkpoint.RECORDS_PER_PROGRAM * len(self.cast.programs))
         for effect in outward:
             self._perform(effect)
         for future, pid in born:

@@ -28,6 +28,7 @@ from gemot.kernel.ledger import means
 from gemot.kernel.process import Process
 from gemot.kernel.refusal import Refused
 from gemot.machine import notes, recovery, views
+from gemot.machine.checkpoint import RECORDS_AT_CLOSE
 from gemot.machine.home import Home, default_home
 from gemot.machine.loop import Loop, MachineError
 from gemot.models.port import Model
@@ -139,6 +140,7 @@ class Machine:
         """Fold the journal, say what is installed now, and note that whatever was at work is not any more."""
         loop, kernel = self._loop, self.kernel
         undecided = recovery.fold(loop.journal, kernel, loop.cast)
+        loop.checkpointed = (loop.journal.checkpoint() or (0, b""))[0]
         manifests = tuple(driver.manifest() for driver in self._drivers)
         specs = self.library.specs()
         tools = {tool.name: tool for manifest in manifests for tool in manifest.tools}
@@ -170,6 +172,7 @@ class Machine:
         loop.drain()
         await loop.stage.close(grace_seconds)
         loop.drain()
+        loop.checkpoint(RECORDS_AT_CLOSE)
         loop.close()
         loop.journal.close()
         if self.home is not None:

@@ -1,6 +1,6 @@
 """Recovery: open the journal, fold it, and the machine is where it was. Readable in one screen.
 
-The fold runs the same kernel and the same programs over the recorded events; nothing outside is touched. A syscall that
+The fold begins at the newest checkpoint, or at the first record where there is none. It runs the same kernel and the same programs over the recorded events; nothing outside is touched. A syscall that
 was decided but not recorded (the machine stopped in between) is decided again, by the same program on the same log.
 What was at work outside is sorted out by the kernel: `Booted` marks it, `Resumed` repeats it or answers "in doubt".
 """
@@ -16,6 +16,7 @@ from gemot.journal.contract import Damaged, Journal, Record
 from gemot.journal.records import decode
 from gemot.kernel import Kernel
 from gemot.machine.cast import Cast, Decided
+from gemot.machine.checkpoint import restore
 from gemot.programs.port import Divergence, Fault
 
 
@@ -35,14 +36,17 @@ def fold(journal: Journal, kernel: Kernel, cast: Cast) -> dict[int, Decided]:
     Raises :class:`Damaged` at the first record that can't be read.
     """
     decided: dict[int, Decided] = {}
-    for _ in folding(journal, kernel, cast, decided):
+    after = restore(journal, kernel, cast)
+    for _ in folding(journal, kernel, cast, decided, after):
         pass
     return {pid: one for pid, one in decided.items() if kernel.process(pid) is not None}
 
 
-def folding(journal: Journal, kernel: Kernel, cast: Cast, decided: dict[int, Decided]) -> Iterator[Folded]:
+def folding(
+    journal: Journal, kernel: Kernel, cast: Cast, decided: dict[int, Decided], after: int = 0
+) -> Iterator[Folded]:
     """Take in one record after the other; ``decided`` holds what programs decided that was not recorded so far."""
-    for record in journal.read():
+    for record in journal.read(after):
         try:
             event = decode(record.body)
         except ValueError as error:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import msgspec
 
@@ -24,6 +22,8 @@ from gemot.models.port import Model, ModelFailed
 Outcome = Value | Failure | Replied
 TOOLS_AT_ONCE = 32
 """Tool uses that run at the same time on one machine; more wait for their turn."""
+
+STOPPED = Failure("given_up", "it was stopped before it ended")
 
 
 class Stage:
@@ -42,14 +42,15 @@ class Stage:
         self._now, self._report, self._heard = now, report, heard
         self._models: dict[str, Model] = {}
         self._running: dict[int, asyncio.Task[None]] = {}
+        self._begun: set[int] = set()
         self._kinds: dict[int, str] = {}
         self._threads: ThreadPoolExecutor | None = None
 
     def ask(self, effect: AskModel, request: Request) -> None:
-        self._begin(effect.effect, "model", effect.millis_max, self._generate(effect, request))
+        self._begin(effect.effect, "model", effect.millis_max, lambda: self._generate(effect, request))
 
     def use(self, effect: StartTool, place: Place) -> None:
-        self._begin(effect.effect, "tool", effect.millis_max, self._use(effect, place))
+        self._begin(effect.effect, "tool", effect.millis_max, lambda: self._use(effect, place))
 
     def read(self, effect: ReadValue) -> None:
         async def fetch() -> Outcome:
@@ -58,13 +59,23 @@ class Stage:
             except JournalError as error:
                 return Failure("failed", str(error))
 
-        self._begin(effect.effect, "read", 60_000, fetch())
+        self._begin(effect.effect, "read", 60_000, fetch)
 
     def stop(self, effect: int) -> None:
         """Give work up. It still reports, so that its time is booked."""
         task = self._running.get(effect)
-        if task is not None:
-            task.cancel()
+        if task is None:
+            return
+        task.cancel()
+        if (
+            effect not in self._begun
+        ):  # a task that is cancelled before its first turn never gets one, so it can't report
+            self._forget(effect)
+            self._report(Done(self._now(), effect, STOPPED))
+
+    def _forget(self, effect: int) -> None:
+        del self._running[effect], self._kinds[effect]
+        self._begun.discard(effect)
 
     @property
     def busy(self) -> int:
@@ -76,30 +87,32 @@ class Stage:
             self._models[name] = self._open_model(name)
         return self._models[name]
 
-    def _begin(self, effect: int, kind: str, millis_max: int, work: Any) -> None:
+    def _begin(self, effect: int, kind: str, millis_max: int, work: Callable[[], Awaitable[Outcome]]) -> None:
         self._kinds[effect] = kind
         self._running[effect] = asyncio.get_running_loop().create_task(self._carry_out(effect, kind, millis_max, work))
 
-    async def _carry_out(self, effect: int, kind: str, millis_max: int, work: Any) -> None:
-        began = time.monotonic()
+    async def _carry_out(self, effect: int, kind: str, millis_max: int, work: Callable[[], Awaitable[Outcome]]) -> None:
+        self._begun.add(effect)
+        clock = asyncio.get_running_loop().time
+        began = clock()
         outcome: Outcome
         try:
             async with asyncio.timeout(millis_max / 1000):
-                outcome = await work
+                outcome = await work()
         except TimeoutError:
             unsure = " It may or may not have had its effect: look before you try again." if kind == "tool" else ""
             outcome = Failure("deadline", f"gave no result within {millis_max / 1000:g} s.{unsure}")
         except asyncio.CancelledError:
-            outcome = Failure("given_up", "it was stopped before it ended")
+            outcome = STOPPED
         except (ModelFailed, ToolError) as error:
             outcome = Failure("failed", str(error))
         except msgspec.ValidationError as error:
             outcome = Failure("malformed", str(error))
         except Exception as error:  # noqa: BLE001 - the edge: whatever a driver or a provider's library does becomes an answer
             outcome = Failure("failed", f"{type(error).__name__}: {error}")
-        del self._running[effect]
+        self._forget(effect)
         own = outcome.reply.usage.millis if isinstance(outcome, Replied) else 0
-        self._report(Done(self._now(), effect, outcome, own or int((time.monotonic() - began) * 1000)))
+        self._report(Done(self._now(), effect, outcome, own or int((clock() - began) * 1000)))
 
     async def _generate(self, effect: AskModel, request: Request) -> Outcome:
         model = self.model(effect.model)
@@ -131,13 +144,13 @@ class Stage:
 
     async def close(self, grace_seconds: float) -> None:
         """Let running tools end for ``grace_seconds``; give up the rest."""
-        for effect, task in list(self._running.items()):
+        for effect in list(self._running):
             if self._kinds.get(effect) != "tool":
-                task.cancel()
+                self.stop(effect)
         if self._running:
             await asyncio.wait(list(self._running.values()), timeout=grace_seconds)
-        for task in list(self._running.values()):
-            task.cancel()
+        for effect in list(self._running):
+            self.stop(effect)
         if self._running:
             await asyncio.wait(list(self._running.values()), timeout=1)
         for model in self._models.values():

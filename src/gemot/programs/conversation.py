@@ -30,6 +30,20 @@ NUDGE = (
 )
 
 
+class FrozenConversation(msgspec.Struct, frozen=True):
+    """A conversation written down; see :class:`Conversation` for the parts."""
+
+    reading: int
+    instructions: str
+    queue: list[ToolRequest]
+    results: list[ToolResult]
+    asked: list[ToolRequest]
+    pending: Syscall | None
+    silent: int
+    mail: list[Mail]
+    failed: str
+
+
 class Conversation:
     """``instructions`` is the system text, already rendered."""
 
@@ -43,12 +57,45 @@ class Conversation:
         self._pending: Syscall | None = None
         self._silent = 0
         self._mail: list[Mail] = []
+        self._failed = ""
+        """Why it can't go on, once its model can't be asked any more."""
+
+    @property
+    def pages(self) -> Reading:
+        return self._reading
+
+    def freeze(self, reading: int) -> FrozenConversation:
+        """Its state, with its reading as the number it is kept under."""
+        return FrozenConversation(
+            reading,
+            self._instructions,
+            self._queue,
+            self._results,
+            self._asked,
+            self._pending,
+            self._silent,
+            self._mail,
+            self._failed,
+        )
+
+    @classmethod
+    def thaw(cls, frozen: FrozenConversation, reading: Reading) -> Conversation:
+        made = cls(frozen.instructions)
+        made._reading, made._queue, made._results, made._asked = reading, frozen.queue, frozen.results, frozen.asked
+        made._pending, made._silent, made._mail, made._failed = (
+            frozen.pending,
+            frozen.silent,
+            frozen.mail,
+            frozen.failed,
+        )
+        return made
 
     def fork(self) -> Conversation:
         twin = Conversation(self._instructions)
         twin._reading = self._reading.fork()
         twin._queue, twin._results, twin._asked = list(self._queue), list(self._results), list(self._asked)
         twin._pending, twin._silent, twin._mail = self._pending, self._silent, list(self._mail)
+        twin._failed = self._failed
         return twin
 
     @property
@@ -87,8 +134,6 @@ class Conversation:
             case _:
                 raise Fault(f"a model's reply was expected, not {entry!r:.200}")
 
-    _failed = ""
-
     def _absorb_results(self, entry: Answer) -> None:
         match entry:
             case Ok(Born(0, brief)):
@@ -102,6 +147,7 @@ class Conversation:
                 self._answer_asked(f"refused ({rule}): {message}", False)
             case Cancelled(reason):
                 self._answer_asked(f"cancelled: {reason}", False)
+                self._leave_undone("not done by you: the process that you are a fork of does this")
         self._asked = []
 
     def _become_child(self, brief: str) -> None:

@@ -33,8 +33,10 @@ from typing import Any, Literal
 
 import msgspec
 
+from gemot.abi.answers import Answer
 from gemot.abi.grants import BudgetRequest, Grant
 from gemot.abi.programs import ProgramSpec
+from gemot.abi.syscalls import Syscall
 from gemot.programs.conversation import Conversation
 from gemot.programs.native import Native, NativeProcess
 from gemot.programs.port import NotHere, Program, Start
@@ -79,19 +81,27 @@ class Library:
 
     def start(self, spec: ProgramSpec, text: str, start: Start) -> Program:
         """A process of a program, told its start. ``text`` is the template the journal kept for it (AI programs)."""
-        if spec.kind == "native":
-            native = self.natives.get(spec.name)
-            if native is None:
-                raise NotHere(f"the native program {spec.name} is not installed here; put it back, or end the process")
-            if native.spec.digest != spec.digest:
-                raise NotHere(
-                    f"the native program {spec.name} has changed since this process began; end it, or bring the old version back"
-                )
-            process: Program = NativeProcess(native)
-        else:
-            process = Conversation(rendered(text, start))
+        process: Program = (
+            NativeProcess(self._native(spec)) if spec.kind == "native" else Conversation(rendered(text, start))
+        )
         process.absorb(start)
         return process
+
+    def relive(self, spec: ProgramSpec, start: Start, history: list[tuple[Syscall, Answer]]) -> Program:
+        """A native program, run again on the answers it had."""
+        process = NativeProcess(self._native(spec))
+        process.relive(start, history)
+        return process
+
+    def _native(self, spec: ProgramSpec) -> Native:
+        native = self.natives.get(spec.name)
+        if native is None:
+            raise NotHere(f"the native program {spec.name} is not installed here; put it back, or end the process")
+        if native.spec.digest != spec.digest:
+            raise NotHere(
+                f"the native program {spec.name} has changed since this process began; end it, or bring the old version back"
+            )
+        return native
 
 
 def parse(text: str, where: str) -> Text:

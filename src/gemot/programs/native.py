@@ -323,14 +323,23 @@ class NativeProcess:
         assert self._next is not None
         return self._next
 
+    @property
+    def past(self) -> tuple[Start, list[tuple[Syscall, Answer]]]:
+        """All that is needed to rebuild it."""
+        assert self._start is not None
+        return self._start, self._history
+
+    def relive(self, start: Start, history: list[tuple[Syscall, Answer]]) -> None:
+        """Run again on the same answers. Raises :class:`Divergence` where it does something else than it did."""
+        self.absorb(start)
+        for syscall, answer in history:
+            if self.decide() != syscall:
+                raise _diverged(self._native.spec.name, self.decide(), syscall)
+            self.absorb(answer)
+
     def fork(self) -> NativeProcess:
         twin = NativeProcess(self._native)
-        assert self._start is not None
-        twin.absorb(self._start)
-        for syscall, answer in self._history:
-            if twin.decide() != syscall:
-                raise _diverged(self._native.spec.name, twin.decide(), syscall)
-            twin.absorb(answer)
+        twin.relive(*self.past)
         if twin._next != self._next:
             raise _diverged(self._native.spec.name, twin._next, self._next)
         return twin

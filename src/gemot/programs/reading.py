@@ -12,33 +12,40 @@ from gemot.abi.messages import Message, Reasoning, Text, ToolRequest, ToolResult
 
 
 class Reading:
-    """``size_chars`` is the length of everything in it."""
+    """``own`` messages after the first ``before_length`` of ``before``. ``size_chars`` is the length of everything in it."""
 
-    __slots__ = ("_before", "_before_length", "_own", "size_chars")
+    __slots__ = ("before", "before_length", "own", "size_chars")
 
     def __init__(self, before: Reading | None = None) -> None:
-        self._before = before
-        self._before_length = len(before) if before is not None else 0
-        self._own: list[Message] = []
+        self.before = before
+        self.before_length = len(before) if before is not None else 0
+        self.own: list[Message] = []
         self.size_chars = before.size_chars if before is not None else 0
 
+    @classmethod
+    def of(cls, before: Reading | None, before_length: int, own: list[Message]) -> Reading:
+        """A reading made of its parts, as they were written down."""
+        reading = cls()
+        reading.before, reading.before_length, reading.own = before, before_length, own
+        reading.size_chars = sum(map(size_chars, reading.messages()))
+        return reading
+
     def __len__(self) -> int:
-        return self._before_length + len(self._own)
+        return self.before_length + len(self.own)
 
     def add(self, message: Message) -> None:
-        self._own.append(message)
+        self.own.append(message)
         self.size_chars += size_chars(message)
 
     def fork(self) -> Reading:
         return Reading(self)
 
     def messages(self) -> tuple[Message, ...]:
-        pieces: list[list[Message]] = [self._own]
-        before, length = self._before, self._before_length
+        pieces: list[list[Message]] = [self.own]
+        before, length = self.before, self.before_length
         while before is not None:
-            own = before._own[: max(0, length - before._before_length)]
-            pieces.append(own)
-            before, length = before._before, min(length, before._before_length)
+            pieces.append(before.own[: max(0, length - before.before_length)])
+            before, length = before.before, min(length, before.before_length)
         return tuple(chain.from_iterable(reversed(pieces)))
 
 
