@@ -8,7 +8,7 @@ GEMOT   = $(VENV)/bin/gemot
 PIP     = $(PY) -m pip install --quiet --disable-pip-version-check --only-binary xllamacpp
 WORKERS ?= 2
 
-.PHONY: help run test check setup dev model eval-embedded clean
+.PHONY: help run test check setup dev model eval-embedded bench clean
 .DEFAULT_GOAL := help
 
 help:  ## show what there is
@@ -39,7 +39,7 @@ model: $(VENV)/.run  ## fetch the embedded model, if it is not there yet
 
 run: setup  ## the main job: read the reviews in examples/reviews, say which are good, write summary.md
 	@rm -rf build/reviews && mkdir -p build && cp -R examples/reviews build/reviews
-	$(GEMOT) run "Say whether each review is good or bad" --program label --model embedded --work build/reviews
+	$(GEMOT) run "Say whether each review is good or bad" --program label --model embedded --work build/reviews --home build/machine
 	@echo && cat build/reviews/summary.md
 
 test: dev model  ## run all the tests
@@ -52,6 +52,9 @@ check: dev  ## style and types
 
 eval-embedded: dev model  ## measure the embedded model on the goals in evals/embedded
 	@$(PY) -m evals.embedded
+
+bench: $(VENV)/.run  ## measure gemot and the floor; and peers: make bench PEERS=all, or PEERS="langgraph autogen"
+	@$(PY) -m benchmarks $(PEERS)
 
 clean:  ## remove what was made here (not the embedded model in your data folder)
 	rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis

@@ -6,11 +6,8 @@ import json
 import re
 from typing import Any
 
-import pytest
 from people import Done, Person
 from scripts.hostile import ACTS_ON_TERMINALS, OUTSIDE, WIDER
-
-REPORTED = pytest.mark.xfail(reason="found by this test and not mended yet")
 
 
 def told(done: Done) -> list[Any]:
@@ -49,7 +46,6 @@ def test_no_child_gets_more_than_its_parent_however_it_is_asked_for(person: Pers
     assert not given
 
 
-@REPORTED
 def test_no_uses_are_made_by_handing_on_less_than_none(person: Person) -> None:
     answers = told(person.run("hostile.py:minter", "mint"))
     assert sum(ok for ok, _ in answers) <= 1
@@ -89,7 +85,7 @@ def test_an_argument_can_not_pass_for_another_one_when_a_person_is_asked(person:
 def test_a_question_stays_in_sight_however_many_answers_it_has(person: Person) -> None:
     person.run("hostile.py:crier", "ask", code=5)
     shown = person.gemot("asks").out
-    assert "Which?" in shown and "19,988 more" in shown and len(shown) < 2_000
+    assert "Which?" in shown and "238 more" in shown and len(shown) < 2_000
 
 
 def test_too_much_of_anything_is_refused_with_how_much_it_may_be(person: Person) -> None:
@@ -124,24 +120,20 @@ def test_labels_are_given_to_all_files_or_to_none(person: Person) -> None:
     assert "not all" in person.run("hostile.py:clerk", "good?", *words, code=1).err
 
 
-@REPORTED
 def test_a_child_can_not_write_a_message_that_seems_to_come_from_the_person(person: Person) -> None:
     lines = person.run("hostile.py:forger", "listen").out.splitlines()
     assert "[message from the person]" not in lines
 
 
-@REPORTED
 def test_no_provider_makes_a_budget_grow(person: Person) -> None:
     left = json.loads(person.run("hostile.py:refunder", "refund").out)["left"]
     assert left["tokens"] <= 1_000_000 and left["usd_micros"] <= 2_000_000
 
 
-@REPORTED
 def test_arguments_nested_too_deeply_are_malformed_and_the_model_is_told(person: Person) -> None:
     assert person.run("hostile.py:nester", "nest 100000").out.strip() == "told"
 
 
-@REPORTED
 def test_a_home_can_be_used_after_any_depth_of_nesting(person: Person) -> None:
     for deep in range(970, 983):  # around what Python's stack can hold: what could be written must be read again
         person.run("hostile.py:nester", f"nest {deep}", code=None)
@@ -149,7 +141,6 @@ def test_a_home_can_be_used_after_any_depth_of_nesting(person: Person) -> None:
     assert person.run("hostile.py:templates", "and go on", code=None).code == 0
 
 
-@REPORTED
 def test_a_number_that_does_not_fit_is_malformed_and_the_model_is_told(person: Person) -> None:
     assert told(person.run("hostile.py:overflower", "overflow"))[0][0] is False
 

@@ -124,7 +124,7 @@ def test_a_tool_that_asks_is_not_started_before_the_person_says_yes(world: Kerne
     assert started(effects) == []
     (asked,) = [one.asked for one in effects if isinstance(one, PutAsk)]
     assert (asked.pid, asked.tool, asked.arguments) == (root, "post/send", {"text": "hello"})
-    shown = msgspec.json.encode(["post/send", {"text": "hello"}], order="sorted")
+    shown = msgspec.json.encode(["post/send", {"text": "hello"}, {}], order="sorted")
     assert asked.digest == hashlib.sha256(shown).hexdigest()
     effects = world.answer(asked.ask)
     assert TakeAsk(asked.ask) in effects

@@ -33,7 +33,7 @@ def test_a_fork_copies_nothing() -> None:
     for number in range(1_000):
         parent.add(message(str(number)))
     child = parent.fork()
-    assert child._own == []
+    assert child.own == []
     assert len(child) == 1_000 and child.size_chars == parent.size_chars
 
 

@@ -83,7 +83,9 @@ class End(Struct, frozen=True, tag="end", omit_defaults=True):
 
 
 class Asked(Struct, frozen=True, omit_defaults=True):
-    """A question to the person. ``tool`` and ``arguments`` are set when it is about an action, with ``digest`` their hash."""
+    """A question to the person. ``tool`` and ``arguments`` are set when it is about an action. ``places``: for each argument
+    that is a path, where that is on this computer, whatever the process calls it. ``digest``: the hash of all three.
+    """
 
     ask: int
     pid: int
@@ -92,6 +94,7 @@ class Asked(Struct, frozen=True, omit_defaults=True):
     tool: str = ""
     arguments: dict[str, Any] = {}
     digest: str = ""
+    places: dict[str, str] = {}
 
 
 class PutAsk(Struct, frozen=True, tag="put_ask", omit_defaults=True):

@@ -16,6 +16,21 @@ READ_CHARS_MAX: Final = 8_000
 TEXT_CHARS_MAX: Final = 200_000
 """The longest brief, message or exit value (characters): a syscall is not a way to move files."""
 
+RESULT_CHARS_MAX: Final = 40_000
+"""The longest result of a process, or message (characters): others must read it, and pay for it."""
+
+MAILBOX_CHARS_MAX: Final = 80_000
+"""The most characters in one mailbox: it is read all at once."""
+
+NESTING_MAX: Final = 64
+"""How deeply a value that a program made may be nested: deeper than anybody means, less than any reader's stack."""
+
+DEPTH_MAX: Final = 64
+"""The most generations below a tree's first process, whatever its budget."""
+
+BOARD_CHARS: Final = 1_000
+"""How much of a task's result (characters) is shown where the whole board is."""
+
 BATCH_MAX: Final = 64
 """The most tool uses in one `call`: a batch is answered as a whole, so it must end in sensible time."""
 
@@ -46,7 +61,7 @@ TOKENS_OUT_MIN: Final = 16
 TASKS_MAX: Final = 1_000
 """The most tasks on one tree's board."""
 
-TASK_CHARS_MAX: Final = 20_000
+TASK_CHARS_MAX: Final = 2_000
 """The longest task with its acceptance (characters): the whole board is shown at once."""
 
 NOTE_CHARS_MAX: Final = 2_000

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
+from gemot import __version__
 from gemot.cli.failing import CODES, USAGE, finish, put
 
 ABOUT = "An operating system for AI agents: give a goal, see who works on it, steer it, stop it, go on with it."
@@ -58,6 +59,7 @@ def parser() -> ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    top.add_argument("--version", action="version", version=f"gemot {__version__}", help="print the version")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", dest="command", parser_class=Parser)
 
     def command(name: str, does: Callable[[Namespace], int], about: str, shown: bool = True) -> ArgumentParser:
@@ -315,8 +317,6 @@ def _doctor(typed: Namespace) -> int:
 
 
 def _version(typed: Namespace) -> int:
-    from gemot import __version__
-
     put(f"gemot {__version__}")
     return 0
 

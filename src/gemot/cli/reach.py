@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gemot.abi.effects import Asked
-from gemot.cli.config import program_folders, project_programs
+from gemot.cli.config import program_folders
 from gemot.machine.client import Client
 from gemot.machine.home import Busy, Home, HomeError, default_home
 from gemot.machine.machine import Machine
@@ -37,12 +37,12 @@ def is_running(home: Home) -> int | None:
     return None
 
 
-async def open_or_connect(home: Home) -> Machine | Client:
+async def open_or_connect(home: Home, project: Path | None = None) -> Machine | Client:
     """The machine, opened here with everything asleep; or the way to the one that runs already."""
     pid = 0
     for _ in range(int(PATIENCE_SECONDS / _PAUSE_SECONDS)):
         try:
-            return await Machine.open(home.folder, program_folders=program_folders(), project=project_programs())
+            return await Machine.open(home.folder, program_folders=program_folders(), project=project)
         except Busy as busy:
             client = await Client.connect(home.door)
             if client is not None:

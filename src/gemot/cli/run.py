@@ -15,6 +15,7 @@ import msgspec
 from gemot.abi.answers import Outcome
 from gemot.abi.effects import Asked
 from gemot.cli import failing
+from gemot.cli.config import project_programs
 from gemot.cli.display import Display, Json, Lines, Quiet
 from gemot.cli.failing import put, say
 from gemot.cli.follow import AsksMode, Following, Local, Why
@@ -97,7 +98,7 @@ def resume(home: Path | None, pid: int | None, manner: Manner) -> int:
 
 async def _follow(home: Home, manner: Manner, start: Start | None, pid: int | None) -> int:
     while True:
-        machine = await open_or_connect(home)
+        machine = await open_or_connect(home, project_programs())
         try:
             if isinstance(machine, Machine):
                 return await _host(machine, manner, start, pid)
@@ -116,6 +117,16 @@ class _TooLate(Exception):
     """The machine ended before it was asked for anything, so asking another one does nothing twice."""
 
 
+def _must_have_models(machine: Machine, pid: int | None) -> None:
+    """A conversation must not fail for want of a key that its person has, just not here. Raises :class:`Usage`."""
+    from gemot.cli.models import check
+
+    views = machine.processes()
+    root = next((view.root for view in views if view.pid == pid), None)
+    for name in {view.model for view in views if view.outcome is None and root in (None, view.root)}:
+        check(name)
+
+
 async def _host(machine: Machine, manner: Manner, start: Start | None, pid: int | None) -> int:
     async with Door(machine) as door:
         with Stop() as stop:
@@ -128,6 +139,7 @@ async def _host(machine: Machine, manner: Manner, start: Start | None, pid: int 
                 roots = [await _started(machine, start)]
                 display.word(_greeting(roots[0], start))
             else:
+                _must_have_models(machine, pid)
                 roots = _woken(machine.resume(pid), machine.processes(), pid)
             why = await following.until_ended(roots)
             if machine.failure is not None:

@@ -210,8 +210,10 @@ def exact(asked: Asked) -> list[str]:
             head, tail = _pieces(text, columns), list[str]()
         else:
             head, tail = _pieces(text[: ASKED_CHARS // 2], columns), _pieces(text[-ASKED_CHARS // 2 :], columns)
+        place = asked.places.get(name)
         if len(head) == 1 and not tail and width(begins + head[0]) <= columns + 6:
             lines.append(begins + head[0])
+            lines.extend(f"    that is {one_line(place)}" for place in [place] if place)
             continue
         half = ASKED_LINES // 2
         if tail or len(head) > ASKED_LINES:

@@ -37,6 +37,8 @@ def anchor(grants: tuple[Grant, ...], mounts: tuple[Mount, ...], tools: Mapping[
 
 
 def _anchor(grant: Grant, mounts: tuple[Mount, ...], tools: Mapping[str, ToolSpec]) -> Grant:
+    if grant.uses is not None and grant.uses < 0:
+        raise Refused("malformed", f"{grant.tool}: uses is how often, so it can't be {grant.uses}")
     paths = {name for tool in tools.values() if covers(grant.tool, tool.name) for name in tool.paths}
     where: dict[str, Rule] = {}
     for name, rule in grant.where.items():
@@ -141,6 +143,7 @@ def used(grant: Grant, times: int | None) -> Grant:
     """``grant`` after ``times`` of its uses are gone."""
     if grant.uses is None or times is None:
         return grant
+    assert times >= 0, "uses are only ever taken away"
     return msgspec.structs.replace(grant, uses=max(0, grant.uses - times))
 
 
@@ -203,8 +206,19 @@ def _stands_in_the_way(
         return "its grant has ended"
     for name, rule in grant.where.items():
         if not fits(rule, values.get(name)):
-            return f"{name} was {str(written.get(name))[:200]!r}, but it must be {in_words(rule, mounts)}"
+            was = f"was {str(written[name])[:200]!r}" if name in written else "was left out"
+            return f"{name} {was}, but it must be {in_words(rule, mounts)}"
     return ""
+
+
+def located(tool: ToolSpec, arguments: dict[str, Any], mounts: tuple[Mount, ...]) -> dict[str, str]:
+    """Where the path arguments of a use are on the computer, as the person who mounted the folders would say it."""
+    places: dict[str, str] = {}
+    for name in tool.paths:
+        if isinstance(arguments.get(name), str):
+            mount, inside = canonical(arguments[name], mounts)
+            places[name] = anchored(mount, inside).replace("//", "/", 1)
+    return places
 
 
 def path_bounds(grant: Grant, paths: tuple[str, ...]) -> tuple[str, ...]:

@@ -68,10 +68,16 @@ class Board:
             {
                 name: value
                 for name in ("number", "text", "acceptance", "state", "owner", "result", "note")
-                if (value := getattr(item, name))
+                if (value := _short(getattr(item, name)))
             }
             for item in self.items.values()
         ]
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > limits.BOARD_CHARS:
+        return f"{value[: limits.BOARD_CHARS]} [... {len(value) - limits.BOARD_CHARS} more characters]"
+    return value
 
 
 def add(kernel: Kernel, process: Process, syscall: Add) -> None:
@@ -108,9 +114,9 @@ def complete(kernel: Kernel, process: Process, syscall: Complete) -> None:
         raise Refused(
             "state", f"task {syscall.task} is {item.state} and not yours, so you can't complete it; claim an open one"
         )
-    if len(syscall.result) > limits.TEXT_CHARS_MAX:
+    if len(syscall.result) > limits.RESULT_CHARS_MAX:
         raise Refused(
-            "limit", f"a result has at most {limits.TEXT_CHARS_MAX} characters; write it to a file and name that"
+            "limit", f"a result has at most {limits.RESULT_CHARS_MAX} characters; write it to a file and name that"
         )
     item.state, item.result = "completed", syscall.result
     kernel.answer(process, Ok("completed; its author accepts it or sends it back"))

@@ -50,6 +50,8 @@ def _child(kernel: Kernel, parent: Process, syscall: Spawn | Fork, program: Prog
         raise Refused(
             "limit", f"a brief has at most {limits.TEXT_CHARS_MAX} characters, a name {limits.NAME_CHARS_MAX}"
         )
+    if not syscall.name.isprintable():
+        raise Refused("malformed", "a name is one line of printable characters")
     if len(parent.children) + len(parent.uncollected) >= limits.CHILDREN_MAX:
         raise Refused("limit", f"a process has at most {limits.CHILDREN_MAX} children")
     wrong = flaw(syscall.returns) if syscall.returns is not None else ""
@@ -144,11 +146,14 @@ def execute(kernel: Kernel, process: Process, syscall: Exec) -> None:
 
 
 def leave(kernel: Kernel, process: Process, syscall: Exit) -> None:
-    if isinstance(syscall.value, str) and len(syscall.value) > limits.TEXT_CHARS_MAX:
+    size = len(syscall.value) if isinstance(syscall.value, str) else len(msgspec.json.encode(syscall.value))
+    if size > limits.RESULT_CHARS_MAX:
         raise Refused(
             "limit",
-            f"a result has at most {limits.TEXT_CHARS_MAX} characters, this has {len(syscall.value)}; write it to a file and exit with its path",
+            f"a result has at most {limits.RESULT_CHARS_MAX} characters, this has {size}; write it to a file and exit with its path",
         )
+    if len(syscall.failed) > limits.NOTE_CHARS_MAX:
+        raise Refused("limit", f"failed says why in at most {limits.NOTE_CHARS_MAX} characters")
     if syscall.failed:
         kernel.end(
             process,

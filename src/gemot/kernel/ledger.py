@@ -53,6 +53,8 @@ def means(budget: Budget) -> Means:
     for name in NAMES:
         if getattr(budget, name) < 0:
             raise Refused("budget", f"a budget can't be negative: {name}={getattr(budget, name)}")
+    if budget.depth > limits.DEPTH_MAX:
+        raise Refused("budget", f"depth: at most {limits.DEPTH_MAX} generations, not {budget.depth}")
     return Means(*(getattr(budget, name) for name in NAMES))
 
 

@@ -91,8 +91,10 @@ def mail_came(kernel: Kernel, process: Process) -> None:
 
 
 def send(kernel: Kernel, process: Process, syscall: Send) -> None:
-    if len(syscall.text) > limits.TEXT_CHARS_MAX:
-        raise Refused("limit", f"a message has at most {limits.TEXT_CHARS_MAX} characters")
+    if len(syscall.text) > limits.RESULT_CHARS_MAX:
+        raise Refused(
+            "limit", f"a message has at most {limits.RESULT_CHARS_MAX} characters; write it to a file and send its path"
+        )
     if syscall.pid in (0, process.parent) and process.parent:
         receiver = kernel.processes[process.parent]
     elif syscall.pid == 0:
@@ -106,6 +108,10 @@ def send(kernel: Kernel, process: Process, syscall: Send) -> None:
         raise Refused(
             "limit",
             f"the mailbox of {receiver.pid} is full ({limits.MAILBOX_MAX} messages); wait until it has read them",
+        )
+    if sum(len(mail.text) for mail in receiver.mailbox) + len(syscall.text) > limits.MAILBOX_CHARS_MAX:
+        raise Refused(
+            "limit", f"the mailbox of {receiver.pid} has no room for this; wait until it has read what is there"
         )
     kernel.answer(process, Ok("sent"))
     kernel.post(receiver, Mail(process.pid, syscall.text, Label((f"process:{process.pid}",))))

@@ -14,7 +14,7 @@ from gemot.abi.events import Answered, Cost, Done, Failure, Replied, Value
 from gemot.abi.labels import Handle
 from gemot.abi.messages import Usage
 from gemot.abi.syscalls import Ask, Call, Generate, Read, ToolUse
-from gemot.kernel.authority import allowed, unused, used
+from gemot.kernel.authority import allowed, located, unused, used
 from gemot.kernel.process import OpenAsk, Process, Work
 from gemot.kernel.refusal import Refused, closest
 from gemot.kernel.schema import mismatch
@@ -106,7 +106,8 @@ def _ask_person(kernel: Kernel, process: Process, work: Work, use: ToolUse) -> N
         return
     work.state, work.ask = "asking", kernel.ask()
     process.state = "asking"
-    shown = msgspec.json.encode([use.tool, use.arguments], order="sorted")
+    places = located(kernel.tools[use.tool], use.arguments, process.mounts)
+    shown = msgspec.json.encode([use.tool, use.arguments, places], order="sorted")
     asked = Asked(
         work.ask,
         process.pid,
@@ -115,6 +116,7 @@ def _ask_person(kernel: Kernel, process: Process, work: Work, use: ToolUse) -> N
         use.tool,
         use.arguments,
         hashlib.sha256(shown).hexdigest(),
+        places,
     )
     kernel.put_ask(OpenAsk(asked, work.effect))
 
@@ -148,6 +150,8 @@ def read(kernel: Kernel, process: Process, syscall: Read) -> None:
 def ask(kernel: Kernel, process: Process, syscall: Ask) -> None:
     if len(syscall.question) > limits.TEXT_CHARS_MAX or not syscall.question.strip():
         raise Refused("malformed", f"a question has 1 to {limits.TEXT_CHARS_MAX} characters")
+    if sum(map(len, syscall.options)) > limits.NOTE_CHARS_MAX:
+        raise Refused("limit", f"the options of a question have at most {limits.NOTE_CHARS_MAX} characters together")
     if _asks_open(kernel, process.root) >= limits.ASKS_OPEN_MAX:
         raise Refused(
             "limit", f"{limits.ASKS_OPEN_MAX} questions of this tree are open; a person must answer some first"
@@ -237,7 +241,8 @@ def done(kernel: Kernel, event: Done) -> None:
 
 def _cost(event: Done) -> Cost:
     usage = event.outcome.reply.usage if isinstance(event.outcome, Replied) else Usage()
-    return Cost(usage.tokens_in + usage.tokens_out, usage.usd_micros or 0, event.millis)
+    tokens, money = max(0, usage.tokens_in) + max(0, usage.tokens_out), max(0, usage.usd_micros or 0)
+    return Cost(tokens, money, max(0, event.millis))  # what a provider reports is an allegation, too
 
 
 def _returned(kernel: Kernel, process: Process, tool: str, outcome: Value | Failure | Replied) -> Returned:

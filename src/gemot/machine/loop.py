@@ -28,6 +28,7 @@ from gemot.abi.effects import (
     WakeAt,
 )
 from gemot.abi.events import Answered, Arrived, Copied, Cost, Done, Event, Faulted, Said, Stopped, Ticked, Trapped
+from gemot.abi.limits import NESTING_MAX
 from gemot.abi.messages import Request
 from gemot.abi.syscalls import Generate
 from gemot.drivers.kit import Tool
@@ -40,7 +41,7 @@ from gemot.machine.estimating import estimate
 from gemot.machine.stage import Stage
 from gemot.models.port import Model
 from gemot.programs.library import Library
-from gemot.programs.port import Fault
+from gemot.programs.port import Fault, anything_too_deep
 
 STEP_EVENTS_MAX = 512
 """Events in one step at most: a process that never stops must not keep the others, or the door, waiting."""
@@ -114,6 +115,11 @@ class Loop:
         if isinstance(decided, Fault):
             self.happened(Faulted(self.now(), pid, str(decided)))
             return
+        if anything_too_deep(decided):  # it could be written, and then not be read again
+            self.happened(
+                Faulted(self.now(), pid, f"the program made a syscall with a value nested over {NESTING_MAX} deep")
+            )
+            return
         self.happened(Trapped(self.now(), pid, decided, self._estimate(pid, decided)))
 
     def must_run(self) -> None:
@@ -154,8 +160,11 @@ class Loop:
 
     def checkpoint(self, records: int) -> None:
         """Leave a checkpoint if there are so many records since the last one, and if this is a moment for it: nothing
-        decided that is not recorded, no program away."""
+        decided that is not recorded, no program away, and the tables are those of the journal (a machine that stopped
+        has taken in what it could not write)."""
         position = self.journal.position
+        if self.broken is not None:
+            return
         if position - self.checkpointed >= records and not self._inbox and not self.cast.missing:
             checkpoint.take(self.journal, self.kernel, self.cast)
             self.checkpointed = position

@@ -118,7 +118,8 @@ def notes(kernel: Kernel, event: Event, effects: list[Effect]) -> list[Note]:
     told: list[Note] = []
     match event:
         case Trapped(_, pid, Send(to, text)):
-            told.append(Told(pid, to, text))
+            if not any(isinstance(effect, Deliver) and isinstance(effect.answer, Error) for effect in effects):
+                told.append(Told(pid, to or kernel.processes[pid].parent, text))
         case Trapped(_, pid, Call()):
             told.extend(_refused_uses(kernel, pid, effects))
         case Trapped(_, pid, syscall) if not isinstance(syscall, Generate | Call | Exit):

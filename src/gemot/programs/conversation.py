@@ -240,5 +240,9 @@ def result_text(returned: Returned) -> str:
 
 
 def letter(mail: Mail) -> str:
-    sender = {0: "the person", -1: "the kernel"}.get(mail.sender, f"process {mail.sender}")
-    return f"[message from {sender}]\n{mail.text}"
+    """A message as a model reads it. Only the person's stands as it is: a process's is quoted line by line, so that nothing
+    in it can pass for somebody else's."""
+    if mail.sender == 0:
+        return f"[message from the person]\n{mail.text}"
+    sender = "the kernel" if mail.sender < 0 else f"process {mail.sender}"
+    return f"[message from {sender}]\n" + "\n".join(f"> {line}" for line in mail.text.splitlines())

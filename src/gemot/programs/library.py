@@ -44,6 +44,8 @@ from gemot.programs.port import NotHere, Program, Start
 SHIPPED = Path(__file__).parent / "shipped"
 VARIABLES = frozenset({"name", "pid", "files"})
 FENCE = "+++"
+TEXT_BYTES_MAX = 1_000_000
+"""The largest program file that is read: far more than any model should be told at every turn."""
 
 
 class ProgramError(Exception):
@@ -215,6 +217,8 @@ def load(folders: Iterable[Path] = (), extra: Iterable[Native] = (), project: Pa
 def _texts_in(folder: Path) -> Iterable[Text]:
     for path in sorted(folder.glob("*.md")):
         try:
+            if not path.is_file() or path.stat().st_size > TEXT_BYTES_MAX:
+                raise ProgramError(f"{path} is no program: a program is a plain file of at most {TEXT_BYTES_MAX} bytes")
             yield parse(path.read_text(encoding="utf-8"), str(path))
         except (OSError, UnicodeDecodeError) as error:
             raise ProgramError(f"{path} can't be read: {error}") from error

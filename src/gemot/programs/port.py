@@ -5,13 +5,14 @@ That makes fork, rewind, migration, hibernation and recovery one operation: fold
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from msgspec import Struct
 
+from gemot.abi import limits
 from gemot.abi.answers import Answer
 from gemot.abi.messages import Message
-from gemot.abi.syscalls import Generate, Syscall
+from gemot.abi.syscalls import Call, Exec, Exit, Fork, Generate, Spawn, Syscall
 
 
 class Start(Struct, frozen=True):
@@ -44,6 +45,39 @@ class Program(Protocol):
     def size_chars(self) -> int:
         """The length of the reading, for estimates."""
         ...
+
+
+def too_deep(value: Any, most: int = limits.NESTING_MAX) -> bool:
+    """Is a value nested more deeply than anybody means? Looked at without recursion, since that is what it is about."""
+    level: list[Any] = [value]
+    for _ in range(most + 1):
+        inside: list[Any] = []
+        for one in level:
+            if isinstance(one, dict):
+                inside.extend(cast("dict[Any, Any]", one).values())
+            elif isinstance(one, list | tuple):
+                inside.extend(cast("list[Any]", one))
+        if not inside:
+            return False
+        level = inside
+    return True
+
+
+def anything_too_deep(syscall: Syscall) -> bool:
+    """Does a syscall hold a value that is? Only these can hold any value at all."""
+    match syscall:
+        case Exit(value):
+            return too_deep(value)
+        case Call(uses):
+            return any(too_deep(use.arguments) for use in uses)
+        case Spawn(arguments=arguments, returns=returns):
+            return too_deep(arguments) or too_deep(returns)
+        case Fork(returns=returns):
+            return too_deep(returns)
+        case Exec(arguments=arguments):
+            return too_deep(arguments)
+        case _:
+            return False
 
 
 class Fault(Exception):

@@ -8,8 +8,10 @@ from typing import Any, cast
 
 import msgspec
 
+from gemot.abi import limits
 from gemot.abi.messages import Reply, ToolRequest
 from gemot.abi.syscalls import SYSCALLS, Call, Generate, Syscall, ToolUse
+from gemot.programs.port import anything_too_deep
 
 REQUESTABLE = {name: kind for name, kind in SYSCALLS.items() if kind not in (Call, Generate)}
 """The syscalls that a model requests by name. `call` is made by naming a tool, `generate` by going on."""
@@ -30,9 +32,9 @@ def decode(request: ToolRequest) -> Syscall | ToolUse:
     """One request -> the syscall or tool use it stands for. Raises :class:`Malformed`."""
     text = request.arguments.strip() or "{}"
     try:
-        if request.name in REQUESTABLE:
-            return msgspec.json.decode(text, type=REQUESTABLE[request.name])
-        arguments: Any = msgspec.json.decode(text)
+        wanted = _wanted(request.name, text)
+    except RecursionError:
+        wanted = None
     except msgspec.ValidationError as error:
         raise Malformed(
             f"the arguments of {request.name} don't fit: {error}. Expected: {_form(request.name, str(error))}"
@@ -41,19 +43,30 @@ def decode(request: ToolRequest) -> Syscall | ToolUse:
         raise Malformed(
             f"the arguments of {request.name} are not JSON ({error}). Write one JSON object{_example(request.name)}"
         ) from error
-    if not isinstance(arguments, dict):
-        raise Malformed(f"the arguments of {request.name} must be one JSON object, not {type(arguments).__name__}")
-    if "/" not in request.name:
-        near = difflib.get_close_matches(request.name, REQUESTABLE, 2, 0.5)
-        hint = f"; did you mean {' or '.join(near)}" if near else ""
+    if wanted is None or anything_too_deep(wanted if not isinstance(wanted, ToolUse) else Call((wanted,))):
         raise Malformed(
-            f"there is nothing called {request.name!r} here{hint}. Tools are named driver/tool, e.g. files/read"
+            f"the arguments of {request.name} are nested more than {limits.NESTING_MAX} deep; make them flatter"
         )
-    return ToolUse(request.name, cast("dict[str, Any]", arguments))
+    return wanted
+
+
+def _wanted(name: str, text: str) -> Syscall | ToolUse:
+    if name in REQUESTABLE:
+        return msgspec.json.decode(text, type=REQUESTABLE[name])
+    arguments: Any = msgspec.json.decode(text)
+    if not isinstance(arguments, dict):
+        raise Malformed(f"the arguments of {name} must be one JSON object, not {type(arguments).__name__}")
+    if "/" not in name:
+        near = difflib.get_close_matches(name, REQUESTABLE, 2, 0.5)
+        hint = f"; did you mean {' or '.join(near)}" if near else ""
+        raise Malformed(f"there is nothing called {name!r} here{hint}. Tools are named driver/tool, e.g. files/read")
+    return ToolUse(name, cast("dict[str, Any]", arguments))
 
 
 def _form(name: str, error: str = "") -> str:
     """The expected arguments, or just the one that ``error`` is about: what helps, and not more."""
+    if name not in REQUESTABLE:
+        return "what its description says"
     properties: dict[str, Any] = schema_of(name).get("properties", {})
     at = re.search(r"`\$\.(\w+)", error)
     shown = {at[1]: properties[at[1]]} if at is not None and at[1] in properties else properties

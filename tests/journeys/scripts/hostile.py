@@ -159,7 +159,7 @@ def poser(question: Request):
 
 def crier(question: Request):
     """Asks a question with more answers than a screen has lines."""
-    return [request("ask", question="Which?", options=[f"answer {n}" for n in range(20_000)])]
+    return [request("ask", question="Which?", options=[f"no {n}" for n in range(250)])]
 
 
 def shouter(question: Request):
