@@ -17,6 +17,8 @@ ENTRY_POINTS = {
     "gemot": "the library's front",
     "gemot.__main__": "python -m gemot",
     "gemot.cli.main": "the command",
+    "gemot.boxes": "a room of the design that says it is not built yet",
+    "gemot.desk": "a room of the design that says it is not built yet",
 }
 TEXT = (".py", ".md", ".toml", ".txt", ".yml", ".yaml", ".json", ".cfg", ".sh", "")
 HOST_PATHS = re.compile(

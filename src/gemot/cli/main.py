@@ -81,8 +81,14 @@ Adder = Callable[..., ArgumentParser]
 
 def _home(made: ArgumentParser) -> None:
     made.add_argument(
-        "--home", type=Path, metavar="DIR", help="the machine's folder; default: GEMOT_HOME, or your data folder"
+        "--home", type=_folder, metavar="DIR", help="the machine's folder; default: GEMOT_HOME, or your data folder"
     )
+
+
+def _folder(text: str) -> Path:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("name a folder; an empty name is none")
+    return Path(text)
 
 
 def _json(made: ArgumentParser) -> None:

@@ -11,6 +11,7 @@ Programs are called inside the step: they are folds and do not wait. Models and 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 
@@ -166,7 +167,8 @@ class Loop:
         if self.broken is not None:
             return
         if position - self.checkpointed >= records and not self._inbox and not self.cast.missing:
-            checkpoint.take(self.journal, self.kernel, self.cast)
+            with contextlib.suppress(JournalError):  # a convenience: where it can't be kept, more will be folded
+                checkpoint.take(self.journal, self.kernel, self.cast)
             self.checkpointed = position
 
     def drain(self) -> None:

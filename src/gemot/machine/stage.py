@@ -8,15 +8,17 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
+from msgspec.structs import replace
 
 from gemot.abi import limits
 from gemot.abi.effects import AskModel, ReadValue, StartTool
 from gemot.abi.events import Done, Failure, Replied, Value
 from gemot.abi.labels import Label
-from gemot.abi.messages import Request
+from gemot.abi.messages import Reply, Request, ToolRequest, Usage
 from gemot.drivers.kit import Tool, ToolError
 from gemot.drivers.place import Place
 from gemot.journal.contract import Journal, JournalError
+from gemot.machine.estimating import CHARS_PER_TOKEN
 from gemot.models.port import Model, ModelFailed
 
 Outcome = Value | Failure | Replied
@@ -116,7 +118,8 @@ class Stage:
 
     async def _generate(self, effect: AskModel, request: Request) -> Outcome:
         model = self.model(effect.model)
-        return Replied(await model.generate(request, lambda text: self._heard(effect.pid, text)))
+        reply = await model.generate(request, lambda text: self._heard(effect.pid, text))
+        return Replied(_billed(reply, request))
 
     async def _use(self, effect: StartTool, place: Place) -> Outcome:
         tool = self._tools.get(effect.tool)
@@ -157,3 +160,14 @@ class Stage:
             await model.close()
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _billed(reply: Reply, request: Request) -> Reply:
+    """A provider that reports no use, or less than none, is booked by what was said: nothing that works is free of tokens."""
+    if reply.usage.tokens_in > 0 or reply.usage.tokens_out > 0:
+        return reply
+    said = sum(
+        len(part.arguments) if isinstance(part, ToolRequest) else len(getattr(part, "text", "")) for part in reply.parts
+    )
+    counted = Usage(request.size_chars // CHARS_PER_TOKEN + 1, said // CHARS_PER_TOKEN + 1, 0, reply.usage.usd_micros)
+    return replace(reply, usage=counted)
