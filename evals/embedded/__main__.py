@@ -190,7 +190,9 @@ async def run(show_held_out: bool, sets: Sequence[str]) -> dict[str, Any]:
                 wrong_successes += not right and not one_step and not done.failed
                 if not right and (show_held_out or goal["split"] in ("tune", "seen")):
                     made = " | ".join(f"{request.name} {request.arguments}" for request in done.requests)
-                    print(f"  {goal['id']}: {goal['goal']}\n      {made or 'no request'} -> {done.failed or done.value!r}")
+                    print(
+                        f"  {goal['id']}: {goal['goal']}\n      {made or 'no request'} -> {done.failed or done.value!r}"
+                    )
         seconds = (time.monotonic() - started) / len(outcomes)
         results[name] = {"seconds_each": round(seconds, 2)}
         for split in SPLITS:
@@ -213,7 +215,9 @@ def main() -> None:
     parser.add_argument(
         "--show-held-out", action="store_true", help="name failed held-out and independent goals too; then stop tuning"
     )
-    parser.add_argument("--set", action="append", default=[], help="only this set: a file here, or file_one_step; no results are kept")
+    parser.add_argument(
+        "--set", action="append", default=[], help="only this set: a file here, or file_one_step; no results are kept"
+    )
     asked = parser.parse_args()
     results = asyncio.run(run(asked.show_held_out, asked.set or SETS))
     print(f"{'set':<24}{'tune':>10}{'held out':>10}{'all':>10}{'s each':>8}{'wrong success':>16}")
@@ -221,7 +225,11 @@ def main() -> None:
         splits = [result[split] for split in SPLITS if split in result]
         cells = [f"{one['right']}/{one['of']}" for one in splits] if len(splits) > 1 else ["", ""]
         cells.append(f"{sum(one['right'] for one in splits)}/{sum(one['of'] for one in splits)}")
-        print(f"{name:<24}" + "".join(f"{cell:>10}" for cell in cells) + f"{result['seconds_each']:>8}{result.get('wrong_successes', ''):>16}")
+        print(
+            f"{name:<24}"
+            + "".join(f"{cell:>10}" for cell in cells)
+            + f"{result['seconds_each']:>8}{result.get('wrong_successes', ''):>16}"
+        )
     if asked.set:
         return
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")

@@ -19,10 +19,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gemot.abi.messages import ToolOffer
-from gemot.models.embedded.arguments import Filling, Scene, fill, refers_back, text_arguments, writes
+from gemot.models.embedded.arguments import Filling, Scene, fill, refers_back, without_spans
 from gemot.models.embedded.choosing import Scales, Spent
 from gemot.models.embedded.goal import Clause, clauses, parse
-from gemot.models.embedded.results import Step, asks_for_lines, derive, derives, names_only
+from gemot.models.embedded.kinds import text_arguments, writes
+from gemot.models.embedded.meanings import MEANINGS, SENTENCES, beyond, changes
+from gemot.models.embedded.results import Step, answers, asks_for_lines, derives, names_only
 
 GOAL_CHARS_MAX = 6000
 """What is read of a goal; its beginning."""
@@ -33,7 +35,9 @@ FAILURES_MAX = 3
 LOOKS_MAX = 2
 """Preparing actions for one step of a goal."""
 
+MODEL_WEIGHT = 1.0
 WORD_WEIGHT = 0.5
+SOUGHT_WEIGHT = 1.5
 IGNORED_WEIGHT = 2.5
 GUESS_WEIGHT = 0.8
 MEANT_WEIGHT = 2.0
@@ -86,10 +90,12 @@ async def next_action(
             scene = Scene(clause, tuple(earlier), tuple(seen))
             action = await chooser.choose(scene)
             if action is None:
-                break
+                return _not_done(clause, seen, found)
             if not waiting:
                 return action
-            step = replace(waiting.pop(0), within=True, asked=clause.text)
+            step = waiting.pop(0)
+            changed = any(writes(offer) for offer in offers if offer.name == step.name)
+            step = replace(step, within=True, asked=clause.text, changes=changed)
             seen.append(step)
             if step.ok and ((step.name == action.offer.name and action.clause is clause) or looks >= LOOKS_MAX):
                 found = _without_used(found, step)
@@ -99,8 +105,18 @@ async def next_action(
         earlier.append(clause)
         seen = [replace(step, within=False) for step in seen]
     if not found:
-        return Ending(failures[-1].text, failed=True) if failures else Ending(steps[-1].text if steps else "")
-    return Ending(_told(found))
+        return Ending(failures[-1].text if failures else "nothing was asked for", failed=True)
+    return _told(found)
+
+
+def _not_done(clause: Clause, seen: Sequence[Step], found: Sequence[_Found]) -> Ending:
+    """The honest end: which part was not done, why if a tool said so, and what was done before it."""
+    errors = [step.text for step in seen if step.within and not step.ok]
+    part = f'could not do this part of the goal: "{clause.text[:300]}"'
+    if errors:
+        part += f" ({errors[-1][:300]})"
+    done = [one.step.text.strip()[:200] for one in found if one.wrote]
+    return Ending(f"{part}; done before it: {'; '.join(done)}" if done else f"{part}; nothing was changed", failed=True)
 
 
 @dataclass(frozen=True)
@@ -125,9 +141,19 @@ def _without_used(found: list[_Found], step: Step) -> list[_Found]:
     return [one for one in found if one.wrote or not any(value in one.step.text for value in values)]
 
 
-def _told(found: list[_Found]) -> str:
-    looked = [derive(one.step, one.clause.text) for one in found if not one.wrote]
-    return "\n".join(dict.fromkeys(looked)) if looked else found[-1].step.text
+def _told(found: list[_Found]) -> Ending:
+    looked: list[str] = []
+    for one in found:
+        if one.wrote:
+            continue
+        answer = answers(one.step, without_spans(one.clause.text, one.clause.paths))
+        counts_some = derives(one.clause.text) and bool(one.clause.sought)
+        if answer is None or (counts_some and not set(one.clause.sought) & set(map(str, one.step.arguments.values()))):
+            return Ending(
+                f'could not work this out: "{one.clause.text[:300]}"; found only: {one.step.body[:1000]}', failed=True
+            )
+        looked.append(answer)
+    return Ending("\n".join(dict.fromkeys(looked)) if looked else found[-1].step.text)
 
 
 @dataclass
@@ -138,20 +164,32 @@ class _Chooser:
 
     async def choose(self, scene: Scene) -> Action | None:
         """The best action for this step of the goal; a look first if a text must be made from something unseen."""
-        action = await self._best(scene, self.offers)
+        if beyond(scene.clause, tuple(self.offers)):
+            return None
+        failed = [step for step in scene.steps if step.within and not step.ok]
+        offers = self.offers
+        if failed or changes(scene.clause):
+            offers = [offer for offer in offers if writes(offer)]
+        if failed:  # only what does the same may take its place: overwriting for writing
+            same = {name for step in failed for name in step.arguments}
+            offers = [offer for offer in offers if set(offer.schema.get("required", [])) == same]
+        action = await self._best(scene, offers)
         if action is None or action.filling.waits_for is None:
             return action
         words = action.filling.waits_for
         lookers = [offer for offer in self.offers if not text_arguments(offer)]
-        look = await self._best(Scene(parse(f"Show me {words}"), scene.earlier, scene.steps), lookers)
-        return look or action
+        return await self._best(Scene(parse(f"Show me {words}"), scene.earlier, scene.steps), lookers)
 
     async def _best(self, scene: Scene, offers: Sequence[ToolOffer]) -> Action | None:
         tried = {(step.name, _frozen(step.arguments)) for step in scene.steps if step.within}
         possible: list[Action] = []
         for offer in offers:
             filling = fill(offer, scene)
-            if filling is not None and (offer.name, _frozen(filling.arguments)) not in tried:
+            if (
+                filling is not None
+                and not _needs_a_word(scene.clause, offer)
+                and (offer.name, _frozen(filling.arguments)) not in tried
+            ):
                 possible.append(Action(offer, filling, scene.clause))
         alike = _likenesses(scene.clause, [one.offer for one in possible], self.offers)
         related = [one for one, likeness in zip(possible, alike, strict=True) if likeness or one.filling.used]
@@ -162,27 +200,50 @@ class _Chooser:
         return possible[max(range(len(possible)), key=lambda at: weights[at])]
 
     async def weigh(self, clause: Clause, possible: Sequence[Action]) -> list[float]:
-        listed = "\n".join(f"- {offer.name}: {_gist(offer)}" for offer in self.offers)
-        system = ("system", f"You choose the tool for a request.\n{listed}")
-
         def turns(request: str) -> tuple[tuple[str, str], ...]:
-            return (system, ("user", f"Request: {request}"))
+            return (("raw", f"Request: {request}\nThis asks to"),)
 
-        names = [f" {offer.name}" for offer in self.offers]
+        sentences = [f" {_sentence(offer)}." for offer in self.offers]
         heard = await self.scales.calibrated(
-            turns(clause.text[:600]), [turns(text) for text in _NEUTRAL], "Tool:", names, self.spent
+            turns(clause.text[:600]), [turns(text) for text in _NEUTRAL], "", sentences, self.spent
         )
         by_name = dict(zip((offer.name for offer in self.offers), heard, strict=True))
         alike = _likenesses(clause, [one.offer for one in possible], self.offers)
-        named = set(clause.named)
+        named = {*clause.named, *clause.said, *clause.swap}
+        sought = set(clause.sought)
         return [
-            by_name[one.offer.name]
+            MODEL_WEIGHT * by_name[one.offer.name]
             + WORD_WEIGHT * alike[at]
             - IGNORED_WEIGHT * len(named - one.filling.used)
+            - SOUGHT_WEIGHT * len(sought - one.filling.used)
+            - (UNSAID_WEIGHT if _unsaid(clause, one.offer) else 0.0)
             - GUESS_WEIGHT * one.filling.guesses
             - (UNSAID_WEIGHT if not alike[at] and writes(one.offer) else 0.0)
             for at, one in enumerate(possible)
         ]
+
+
+def _sentence(offer: ToolOffer) -> str:
+    """What asks for this tool, as a person would say it; of an uncommon tool, what it says of itself."""
+    gist = _gist(offer)
+    return SENTENCES.get(_short_name(offer)) or f"{gist[:1].lower()}{gist[1:].rstrip('.:')}"
+
+
+def _short_name(offer: ToolOffer) -> str:
+    return offer.name.rpartition("/")[2].lower()
+
+
+def _needs_a_word(clause: Clause, offer: ToolOffer) -> bool:
+    """Facts and the time answer no other question: without a word that asks for them they are no candidates."""
+    said = {_stem(word) for word in clause.words}
+    name = _short_name(offer)
+    return name in ("facts", "stat", "now") and not _meant(said, _stems("facts") if name != "now" else {"now"})
+
+
+def _unsaid(clause: Clause, offer: ToolOffer) -> bool:
+    """What replaces everything is no new file."""
+    said = {_stem(word) for word in clause.words}
+    return _short_name(offer) == "write" and bool(said & _REPLACES_ALL)
 
 
 def _gist(offer: ToolOffer) -> str:
@@ -210,7 +271,7 @@ def _likenesses(clause: Clause, chosen: Sequence[ToolOffer], offers: Sequence[To
     names = {offer.name: _stems(re.sub(r"[/_]", " ", offer.name.partition("/")[2] or offer.name)) for offer in offers}
     texts = {offer.name: _stems(f"{offer.name} {offer.description[:400]}".replace("_", " ")) for offer in offers}
     used_by = Counter(stem for stems in texts.values() for stem in stems)
-    said = {_stem(word) for word in clause.words if word not in _COMMON}
+    said = {_stem(word) for word in clause.words if word not in _COMMON and word != "now"}
 
     def likeness(offer: ToolOffer) -> float:
         own, meant = said & texts[offer.name], _meant(said, names[offer.name])
@@ -222,22 +283,10 @@ def _likenesses(clause: Clause, chosen: Sequence[ToolOffer], offers: Sequence[To
     return [likeness(offer) for offer in chosen]
 
 
-_MEANINGS = tuple(
-    _stems(words)
-    for words in (
-        "read show display print open view cat content text says said written line word",
-        "list ls overview names everything",
-        "find locate named called ends",
-        "search grep mention contain occur",
-        "write create make new save put store copy duplicate record note",
-        "overwrite write replace everything whole",
-        "edit change replace swap correct",
-        "facts stat size big large long bytes changed modified old kind when",
-        "evaluate calculate compute sum add multiply divide subtract much",
-        "now time clock date day today hour weekday when",
-    )
-)
-"""Everyday words for what tools are commonly called; the first of each line is the common name."""
+_MEANINGS = tuple(_stems(words) for words in MEANINGS)
+
+
+_REPLACES_ALL = _stems("overwrite everything whole throw scrap empty clear wipe discard")
 
 
 def _meant(said: set[str], name: set[str]) -> int:

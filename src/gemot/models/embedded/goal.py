@@ -11,6 +11,9 @@ import zoneinfo
 from dataclasses import dataclass
 from functools import cache
 
+from gemot.models.embedded.sums import spoken
+from gemot.models.embedded.wording import globs_of, placed, said_of, setting_of, sought_of, swap_of
+
 _QUOTED = re.compile(r"\"([^\"\n]+)\"|“([^”\n]+)”|`([^`\n]+)`|(?<![\w'])'([^'\n]+)'(?!\w)")
 _PATH = re.compile(
     r"(?<![\w/*?])(?:\.{0,2}/)?[\w.-]+(?:/[\w.-]+)+/?|(?<![\w/*?.])[\w.-]{0,200}\.[A-Za-z][A-Za-z0-9]{0,7}(?!\w)"
@@ -22,22 +25,10 @@ _FOLDER = re.compile(
     r"\b(?:the|my|a|folder|directory|dir)\s+([\w.-]+)\s+(?:folder|directory|dir)\b|\b(?:folder|directory)\s+(?:called\s+|named\s+)?([\w./-]+)"
 )
 _BARE_FOLDER = re.compile(
-    r"\b(?:in|inside|under|from|within|ls|list|dir)\s+([\w-]+)(?=\s*(?:$|[?.!,;](?:\s|$)|and\b|for\b|to\b|into\b))"
-)
-_SOUGHT = re.compile(
-    r"\b(?:the\s+)?(?:word|words|text|phrase|string|term)\s+([\w'-]+)"
-    r"|\b(?:mentions?|mentioning|contains?|containing|grep|search(?:es)?\s+for)\s+(?!the\s+(?:word|text|phrase|string|term)\b)"
-    r"(?:the\s+)?([\w'-]+)"
-    r"|\bfor\s+(?:the\s+)?([\w'-]+)\s+in\b"
-)
-_SAYING = re.compile(
-    r"\b(?:that\s+says|which\s+says|saying|with\s+the\s+(?:text|content|contents|words)|containing):?\s+(.+)$", re.I
-)
-_SWAP = re.compile(
-    r"\b(?:replace|change|rename|swap|turn)\s+(?:the\s+word\s+)?(\S+)\s+(?:with|to|by|into|for)\s+(\S+)", re.I
+    r"\b(?:in|inside|under|from|within|through|across|ls|list|dir)\s+([\w-]+)(?=\s*(?:$|[?.!,;](?:\s|$)|and\b|for\b|to\b|into\b))"
 )
 _TARGET = re.compile(
-    r"\b(?:to|into|as|called|named|(?:save|put|store|keep|write|record|note)\b.*\bin)\s+(?:a\s+|the\s+)?(?:new\s+)?(?:text\s+)?(?:file\s+)?(?:called\s+|named\s+)?[\"'`]?$",
+    r"\b(?:(?<!according )to|into|onto|as|called|named|(?:call|name|title)\s+(?:it|that|this|the\s+copy)|new\s+file|(?:save|put|store|keep|write|record|note)\b.*\bin)\s+(?:a\s+|the\s+)?(?:new\s+)?(?:text\s+)?(?:file,?\s+)?(?:called\s+|named\s+)?[\"'`]?$",
     re.I,
 )
 _NOT_NAMES = frozenset(
@@ -55,9 +46,13 @@ _VERBS = frozenset(
         "evaluate fetch figure find fix get give go grep insert keep list locate look make modify move note open "
         "overwrite print put read record remove rename repeat replace report return rewrite save say search see send set "
         "show sort start state stop store sum summarise summarize swap take tell turn update use view work write what "
-        "how which where when who is are does do please",
+        "how which where when who is are does do please let multiply divide subtract double halve jot look dig check grab "
+        "translate email mail draft compose explain rank reverse convert merge combine split switch correct erase drop pull "
+        "bring log scribble type insert name translate run download upload output",
     )
 )
+_FILES = frozenset(["txt", "md", "csv", "py", "toml", "json", "yaml", "log", "bak", "html"])
+"""Endings that make a name in "rename a.txt to b.txt" a file's and not a word's."""
 _JOINT = re.compile(
     r"(?:[.!?]\s+|;\s*|\n+|,?\s+(?:and\s+)?(?:then|afterwards|finally|also)\s+|,?\s+and\s+(?:also\s+|then\s+)?|,\s+)"
 )
@@ -78,6 +73,12 @@ class Clause:
     sought: tuple[str, ...] = ()
     said: tuple[str, ...] = ()
     swap: tuple[str, ...] = ()
+    loose: tuple[str, ...] = ()
+    """Patterns from a bare noun: "where is the guide"."""
+    setting: tuple[str, ...] = ()
+    """The name of a setting and its new value."""
+    adds: bool = False
+    """It asks for a text to be added to what a file has."""
     target: str | None = None
     """The path that something is to be written to, by the preposition before it."""
 
@@ -120,22 +121,8 @@ def _zones(text: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-_SPOKEN = (
-    (re.compile(r"(\d+(?:\.\d+)?)\s*(?:%|percent)\s+of\s+(\d+(?:\.\d+)?)", re.I), "{0} / 100 * {1}"),
-    (re.compile(r"\bmultiply\s+(-?\d[\d.]*)\s+(?:by|with)\s+(-?\d[\d.]*\d|\d)", re.I), "{0} * {1}"),
-    (re.compile(r"\bdivide\s+(-?\d[\d.]*)\s+by\s+(-?\d[\d.]*\d|\d)", re.I), "{0} / {1}"),
-    (re.compile(r"\badd\s+(-?\d[\d.]*)\s+(?:and|to)\s+(-?\d[\d.]*\d|\d)", re.I), "{0} + {1}"),
-    (re.compile(r"\bsubtract\s+(-?\d[\d.]*)\s+from\s+(-?\d[\d.]*\d|\d)", re.I), "{1} - {0}"),
-    (re.compile(r"(\d[\d.]*)\s+(?:times|multiplied\s+by)\s+(\d[\d.]*\d|\d)", re.I), "{0} * {1}"),
-    (re.compile(r"(\d[\d.]*)\s+divided\s+by\s+(\d[\d.]*\d|\d)", re.I), "{0} / {1}"),
-    (re.compile(r"(\d[\d.]*)\s+plus\s+(\d[\d.]*\d|\d)", re.I), "{0} + {1}"),
-    (re.compile(r"(\d[\d.]*)\s+minus\s+(\d[\d.]*\d|\d)", re.I), "{0} - {1}"),
-)
-"""Arithmetic in words, for two numbers."""
-
-
 def _sums(text: str) -> list[str]:
-    found = [form.format(*match.groups()) for pattern, form in _SPOKEN for match in pattern.finditer(text)]
+    found: list[str] = []
     for match in _SUM.finditer(text):
         run = match.group().strip()
         while run.count("(") > run.count(")") and run.startswith("("):
@@ -144,7 +131,12 @@ def _sums(text: str) -> list[str]:
             run = run[:-1].strip()
         if re.search(r"[\d)]\s*[-+*/^%]+\s*[(\d.]", run) and re.search(r"\d", run):
             found.append(run)
-    return found
+    return found or spoken(_PATH.sub(_unless_number, text))
+
+
+def _unless_number(found: re.Match[str]) -> str:
+    """A path is no place for numbers to work with, but "86.40" is no path."""
+    return found.group() if re.fullmatch(r"[\d./]+", found.group()) else " , "
 
 
 def parse(text: str) -> Clause:
@@ -174,6 +166,7 @@ def parse(text: str) -> Clause:
     globs = [match.group() for match in _GLOB.finditer(bare) if not re.search(r"\d\s*\*|\*\s*\d", match.group())]
     globs += [f"*{match.group()}" for match in _SUFFIX.finditer(bare) if not match.group()[1:].isdigit()]
     paths = [path for path in dict.fromkeys(paths) if not any(path in glob for glob in globs)]
+    globs += [one for one in globs_of(bare) if one not in globs]
     folders = [
         name
         for match in _FOLDER.finditer(bare)
@@ -189,13 +182,14 @@ def parse(text: str) -> Clause:
         for name in folders
         if name not in paths and name.lower() not in {z.rsplit("/", 1)[-1].lower() for z in zones}
     ]
-    sought = [
-        word
-        for match in _SOUGHT.finditer(bare)
-        if (word := next(filter(None, match.groups()))).lower() not in _NOT_NAMES
-    ]
-    saying = _SAYING.search(text)
-    swap = _SWAP.search(bare)
+    sought = sought_of(bare)
+    said = None if quoted else said_of(text)
+    swap = swap_of(bare)
+    if swap and any("/" in one or one.rsplit(".", 1)[-1] in _FILES for one in swap):
+        swap = ()
+    paths = [path for path in paths if path not in swap]
+    said = None if swap else said
+    adds = bool(re.search(r"\b(?:add|append|insert|tack|attach)\b", bare, re.I)) and bool(paths) and not sums
     return Clause(
         text=text,
         quoted=tuple(dict.fromkeys(quoted)),
@@ -205,8 +199,11 @@ def parse(text: str) -> Clause:
         sums=tuple(dict.fromkeys(sums)),
         zones=tuple(zones),
         sought=() if quoted else tuple(dict.fromkeys(sought)),
-        said=(saying.group(1).strip().strip("\"'"),) if saying and not quoted else (),
-        swap=tuple(word.strip(".,;") for word in swap.groups()) if swap else (),
+        said=(said,) if said else (),
+        swap=tuple(swap),
+        loose=tuple(placed(bare)),
+        setting=tuple(setting_of(text)),
+        adds=adds,
         target=target,
     )
 
@@ -224,6 +221,8 @@ def clauses(goal: str) -> list[Clause]:
             continue
         word = re.match(r"\W*([A-Za-z]+)(?![\w./-])", rest)
         starts = word is not None and word.group(1).lower() in _VERBS and not _asks_on(match.group(), rest)
+        starts = starts and not _GOES_ON.match(_JOINT.split(rest, maxsplit=1)[0]) and bool(re.search(r"\w{2}", piece))
+        starts = starts and not (match.group().strip() == "," and begin == 0 and _STATES.match(piece))
         names = bool(_STRONG.search(match.group())) and bool(_sums(rest[:40]))
         repeats = not starts and _repeats(piece, goal[match.end() :])
         if starts or names or repeats:
@@ -232,7 +231,33 @@ def clauses(goal: str) -> list[Clause]:
             first = re.match(r"\W*(?:please\s+)?([A-Za-z]+)", piece, re.I)
             verb = f"{first.group(1)} " if repeats and first else ""
     parts.append(verb + goal[begin:].strip())
-    return [parse(part) for part in parts if re.search(r"\w", part)]
+    return [parse(one) for part in parts if re.search(r"\w", part) for one in _settings_apart(part)]
+
+
+_GOES_ON = re.compile(
+    r"\W*(?:(?:please\s+)?(?:call|name|title|label)\s+(?:it|that|this|them|the\s+(?:copy|file|result))\b"
+    r"|(?:please\s+|kindly\s+)?(?:fix|correct|change|update|do|check|look|mend|put\s+right)(?:\s+(?:it|that|this|so|them|into\s+it|for\s+me|please|now|around))*\W*$"
+    r"|(?:please|thanks?)\W*$|is\s+(?:it|that|there)\b"
+    r"|(?:where|what|which|who|how\s+\w+)(?:'s|\s+is|\s+are|\s+does|\s+do)?\s+(?:it|that|this|they|those|them)(?:\s+\w+)?\W*$"
+    r"|(?:work\s+out|figure\s+out|find\s+out|tell\s+me|say)\s+(?:which|where|who)(?:\s+(?:one|it|file|that))?(?:\s+it)?(?:\s+is)?\W*$)",
+    re.I,
+)
+"""What belongs to the step before it although it begins with a verb."""
+_STATES = re.compile(r"\W*(?:the|my|our|this|that|[\w/-]+\.\w+)\b", re.I)
+"""A statement before a comma only leads up to the request after it."""
+_TWO_SETTINGS = re.compile(
+    r"^(.*?\b(?:set|change|turn|switch)\s+)(?:the\s+)?([\w-]+)\s+to\s+(\S+?),?\s+and\s+(?:the\s+|its\s+)?([\w-]+)\s+to\s+([^\s]+)(.*)$",
+    re.I | re.S,
+)
+
+
+def _settings_apart(part: str) -> list[str]:
+    """ "Set a to 1 and b to 2 in x" as two steps, each with the file."""
+    found = _TWO_SETTINGS.match(part)
+    if not found:
+        return [part]
+    before, one, its, other, others, after = found.groups()
+    return [f"{before}{one} to {its}{after}", f"{before}{other} to {others}{after}"]
 
 
 def _repeats(piece: str, rest: str) -> bool:

@@ -77,7 +77,7 @@ class EmbeddedModel:
             name, arguments = decided.offer.name, decided.filling.arguments
         else:
             text = decided.text
-            if not text and not steps:
+            if not text and not steps and not decided.failed:
                 asked = (Message("user", (Text(goal),)),)  # a brief about tools only confuses so small a model
                 written = await self._write(asked, min(request.tokens_out_max, 128), lambda piece: None)
                 text = "".join(part.text for part in written.parts if isinstance(part, Text))

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from gemot.models.embedded.tables import look_up, rows_of
+
 _ORDINALS = {"first": 0, "second": 1, "third": 2, "fourth": 3, "fifth": 4, "last": -1}
 _ORDINAL = re.compile(
     r"\b(first|second|third|fourth|fifth|last)\s+(?:(\d+|two|three|four|five)\s+)?(lines?|words?|rows?)\b", re.I
@@ -33,6 +35,8 @@ class Step:
     ok: bool
     within: bool = False
     asked: str = ""
+    changes: bool = False
+    """It put a text somewhere; its result is only a receipt."""
 
     @property
     def paths(self) -> list[str]:
@@ -120,7 +124,97 @@ def _count(body: str, lines: list[str], what: str) -> str:
     return str(len(entries))
 
 
-_SAME = {"big": "size", "large": "size", "changed": "modified", "edited": "modified", "long": "lines"}
+_FILLER = frozenset(
+    re.findall(
+        r"\w+",
+        "a an the this that these those it its them their they my our your me i we you to of in into as on at for from with and or by is are be "
+        "was were please thanks thank can could would show tell give get find look see read open print take check out up just only "
+        "all every everything whole full entire complete text content contents file files copy copied duplicate duplicated backup back second another "
+        "result results answer output number value whatever what which says said say list listed name names called new written "
+        "same exact exactly figure work calculate compute evaluate again there here now then also want need like make create call put save write "
+        "store keep record note have has got let how much many does do come comes whose who one ones inside there folder folders directory",
+    )
+)
+_NAMES = re.compile(r"\b(?:names?|paths?|which|files?|where|list)\b", re.I)
+_WORKED_OUT = re.compile(
+    r"\b(?:total|sum|average|mean|median|altogether|most|least|highest|lowest|largest|smallest|biggest|longest|shortest|cheapest|dearest|newest|oldest|"
+    r"difference|compare|how\s+many|summar\w+|explain\w*|translat\w+|alphabetical\w*|sorted|reverse\w*|rhymes?|should|better|why|who|whose)\b",
+    re.I,
+)
+
+
+def part_asked_for(step: Step, words: str, explained: str = "") -> str | None:
+    """What the words ask of a result, or None unless every word of theirs is accounted for: by a rule for a part of it, by
+    ``explained`` (what the request was made with) or by being no more than a name for all of it. A text that is to be
+    written comes from here: what is not understood must not be written."""
+    body = step.body
+    fact = _fact(body, words)
+    if fact is not None:
+        return fact
+    if body.startswith("{"):
+        return None
+    if derives(words):
+        return derive(step, words)
+    found = re.findall(r"(?m)^([^\s:]+):\d+: (.*)$", body)
+    if found and len(found) == len(body.split("\n")):
+        if re.search(r"\b(?:lines?|sentences?)\b", words, re.I):
+            return "\n".join(line for _, line in found)
+        return "\n".join(dict.fromkeys(path for path, _ in found)) if _NAMES.search(words) else None
+    if "path" in step.arguments and (cell := look_up(body, words)) is not None:
+        return cell
+    if not body.strip() or body.startswith("["):
+        return None
+    known = _FILLER | set(
+        re.findall(r"[a-z]+", f"{explained} {step.name} {' '.join(map(str, step.arguments.values()))}".lower())
+    )
+    unknown = [word for word in re.findall(r"[a-z]+", words.lower()) if word not in known]
+    if not any(isinstance(value, str) and value for key, value in step.arguments.items() if key != "zone"):
+        unknown = [word for word in unknown if word not in _CLOCK] if not step.arguments.get("path") else unknown
+    if unknown or (_WORKED_OUT.search(words) and not {"path", "pattern"}.isdisjoint(step.arguments)):
+        return None
+    return derive(step, words)
+
+
+_CLOCK = frozenset(
+    ["time", "date", "day", "today", "current", "hour", "now", "right", "moment", "zone", "local", "weekday"]
+)
+
+
+_ANOTHER_TIME = re.compile(
+    r"\b(?:ago|from\s+now|until|till|yesterday|tomorrow|since|next|last|between|after|before)\b", re.I
+)
+
+
+def answers(step: Step, words: str) -> str | None:
+    """What a question is answered with; None where it asks for more than was found, such as a sum that nobody worked out."""
+    body = step.body
+    if step.name.endswith("now") and _ANOTHER_TIME.search(words):
+        return None
+    said = re.findall(r"[a-z]+", words.lower())
+    if (
+        "path" in step.arguments
+        and rows_of(body)
+        and not derives(words)
+        and look_up(body, words) is None
+        and {"what", "how", "who", "whose", "which", "work"} & set(said)
+        and not set(said) <= _FILLER | {"s"}
+    ):
+        return None
+    if "path" in step.arguments and not derives(words) and (cell := look_up(body, words)) is not None:
+        return cell
+    if step.arguments.get("path") and _WORKED_OUT.search(words) and not derives(words) and _fact(body, words) is None:
+        return None
+    return derive(step, words)
+
+
+_SAME = {
+    "big": "size",
+    "large": "size",
+    "changed": "modified",
+    "edited": "modified",
+    "long": "lines",
+    "old": "modified",
+}
 
 
 def _fact(body: str, words: str) -> str | None:
