@@ -123,3 +123,20 @@ def test_a_count_of_what_was_not_searched_for_is_no_answer() -> None:
     assert isinstance(ending, Ending)
     assert ending.failed
     assert json.dumps(ending.text)
+
+
+@pytest.mark.parametrize(
+    "goal", ["How many words are in a.txt and in b.txt?", "what does a.txt say", "Which is longer, a.txt or b.txt?"]
+)
+def test_a_question_changes_nothing(goal: str) -> None:
+    from gemot.models.embedded.meanings import only_asks
+
+    assert only_asks(parse(goal))
+    action = decide(goal, offers=OFFERS)
+    assert isinstance(action, Ending) or action.offer.name not in ("files/write", "files/edit")
+
+
+def test_a_question_in_form_only_may_change_what_it_asks_for() -> None:
+    from gemot.models.embedded.meanings import only_asks
+
+    assert not only_asks(parse('Could you save "hello" to a.txt?'))

@@ -23,7 +23,7 @@ from gemot.models.embedded.arguments import Filling, Scene, fill, refers_back, w
 from gemot.models.embedded.choosing import Scales, Spent
 from gemot.models.embedded.goal import Clause, clauses, parse
 from gemot.models.embedded.kinds import text_arguments, writes
-from gemot.models.embedded.meanings import MEANINGS, SENTENCES, beyond, changes
+from gemot.models.embedded.meanings import MEANINGS, SENTENCES, beyond, changes, only_asks
 from gemot.models.embedded.results import Step, answers, asks_for_lines, derives, names_only
 
 GOAL_CHARS_MAX = 6000
@@ -170,6 +170,8 @@ class _Chooser:
         offers = self.offers
         if failed or changes(scene.clause):
             offers = [offer for offer in offers if writes(offer)]
+        elif only_asks(scene.clause):
+            offers = [offer for offer in offers if not writes(offer)]
         if failed:  # only what does the same may take its place: overwriting for writing
             same = {name for step in failed for name in step.arguments}
             offers = [offer for offer in offers if set(offer.schema.get("required", [])) == same]

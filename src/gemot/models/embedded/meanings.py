@@ -87,3 +87,13 @@ def changes(clause: Clause) -> bool:
         return True
     listed = bool(re.search(r"\b(?:list|overview|sure)\b", clause.text, re.I)) and not clause.paths
     return bool(_CHANGES.match(clause.text)) and not listed and not clause.sums
+
+
+_ASKS = re.compile(
+    r"\s*(?:and\s+)?(?:how|what|which|when|where|who|whose|why|is|are|was|were|does|do|did|has|have)\b", re.I
+)
+
+
+def only_asks(clause: Clause) -> bool:
+    """Whether the step is a question that names nothing to be written: whatever answers it, nothing may be changed for it."""
+    return bool(_ASKS.match(clause.text)) and clause.target is None and not clause.said
