@@ -7,8 +7,10 @@ PY      = $(VENV)/bin/python
 GEMOT   = $(VENV)/bin/gemot
 PIP     = $(PY) -m pip install --quiet --disable-pip-version-check --only-binary xllamacpp
 WORKERS ?= 2
+SEEDS   ?= 1000
+KILLS   ?= 100
 
-.PHONY: help run test check setup dev model eval-embedded bench clean
+.PHONY: help run test simulate check setup dev model eval-embedded bench clean
 .DEFAULT_GOAL := help
 
 help:  ## show what there is
@@ -44,6 +46,12 @@ run: setup  ## the main job: read the reviews in examples/reviews, say which are
 
 test: dev model  ## run all the tests
 	@$(PY) -m pytest -n $(WORKERS)
+
+simulate: dev  ## search seeded histories for a broken law (SEEDS=2000, FROM=0), kill a real machine 100 times; SEED=x tells one
+	@PYTHONPATH=tests $(PY) tests/simulation/simulate.py $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) $(if $(FROM),--from $(FROM)))
+ifndef SEED
+	@GEMOT_KILLS=$(KILLS) $(PY) -m pytest -s tests/simulation/test_kills.py
+endif
 
 check: dev  ## style and types
 	@$(VENV)/bin/ruff check src tests evals

@@ -10,6 +10,7 @@ A broken law raises :class:`LawBroken`, which names the law and the event after 
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections import Counter
 from typing import Any
 
@@ -36,7 +37,8 @@ from gemot.journal.records import decode, encode
 from gemot.kernel import Kernel
 from gemot.kernel.process import Process
 
-_FIELDS = tuple(field.name for field in dataclasses.fields(Process))
+_SETS = tuple(one.name for one in dataclasses.fields(Process) if str(one.type).startswith(("set", "frozenset")))
+_FIELDS = operator.attrgetter(*(one.name for one in dataclasses.fields(Process) if one.name not in _SETS))
 SPENDABLE = ("tokens", "usd_micros", "millis", "calls")
 
 
@@ -52,7 +54,9 @@ def digest(kernel: Kernel) -> bytes:
     """Everything that a kernel's tables say, as one text that is the same for the same tables."""
     tables = {
         "now": kernel.now,
-        "processes": [[_plain(getattr(one, name)) for name in _FIELDS] for one in kernel.processes.values()],
+        "processes": [
+            [_FIELDS(one), [sorted(getattr(one, name)) for name in _SETS]] for one in kernel.processes.values()
+        ],
         "boards": list(kernel.boards.items()),
         "asks": list(kernel.asks.items()),
         "asleep": sorted(kernel.asleep),
@@ -64,10 +68,6 @@ def digest(kernel: Kernel) -> bytes:
         "next": kernel._numbers,
     }
     return msgspec.json.encode(tables)
-
-
-def _plain(value: Any) -> Any:
-    return sorted(value) if isinstance(value, frozenset) else value
 
 
 class Witness:
@@ -244,37 +244,37 @@ class Witness:
         processes = self.kernel.processes
         held: dict[int, Counter[str]] = {root: Counter() for root in self.kernel.given}
         for process in processes.values():
-            sums = held[process.root]
-            for name in SPENDABLE:
-                sums[name] += getattr(process.left, name) + getattr(process.spent, name)
-                _law(getattr(process.left, name) >= 0, f"budget: {process.pid} holds less than no {name}")
-            sums["processes"] += process.left.processes
-            _law(process.left.processes >= 0, f"budget: {process.pid} may have less than no children")
-            if process.alive and process.parent:
+            sums, left, spent = held[process.root], process.left, process.spent
+            sums["tokens"] += left.tokens + spent.tokens
+            sums["usd_micros"] += left.usd_micros + spent.usd_micros
+            sums["millis"] += left.millis + spent.millis
+            sums["calls"] += left.calls + spent.calls
+            sums["processes"] += left.processes
+            if min(left.tokens, left.usd_micros, left.millis, left.calls, left.processes) < 0:
+                raise LawBroken(f"budget: {process.pid} holds less than nothing: {left}")
+            alive = process.alive
+            if alive and process.parent:
                 sums["processes"] += 1
-                _law(
-                    processes[process.parent].alive,
-                    f"orphan: {process.pid} lives, its parent {process.parent} has ended",
-                )
-                _law(
-                    process.pid in processes[process.parent].children,
-                    f"{process.pid} is missing among its parent's children",
-                )
-            _law(process.alive == (process.pid in self._alive), f"{process.pid}: alive and dead at once")
+                parent = processes[process.parent]
+                if not parent.alive:
+                    raise LawBroken(f"orphan: {process.pid} lives, its parent {process.parent} has ended")
+                if process.pid not in parent.children:
+                    raise LawBroken(f"{process.pid} is missing among its parent's children")
+            if alive != (process.pid in self._alive):
+                raise LawBroken(f"{process.pid}: alive and dead at once")
         for root, given in self.kernel.given.items():
             owed = self.kernel.overdrawn.get(root)
             for name in (*SPENDABLE, "processes"):
                 debt = getattr(owed, name, 0) if owed is not None else 0
-                _law(
-                    held[root][name] == getattr(given, name) + debt,
-                    f"budget: {name} of tree {root}: given {getattr(given, name)}, overdrawn {debt}, there are {held[root][name]}",
-                )
+                if held[root][name] != getattr(given, name) + debt:
+                    raise LawBroken(
+                        f"budget: {name} of tree {root}: given {getattr(given, name)}, overdrawn {debt}, "
+                        f"there are {held[root][name]}"
+                    )
         for pid in self._alive:
             one = processes[pid].syscall
-            _law(
-                (one is not None) == (pid in self._pending),
-                f"answered: {pid} is at {one!r:.80}, the witness saw another",
-            )
+            if (one is not None) != (pid in self._pending):
+                raise LawBroken(f"answered: {pid} is at {one!r:.80}, the witness saw another")
         _law(set(self.kernel.asks) == self._asks, "asks: the open ones are not those that were put and not taken")
         _law(
             all(one.asked.pid in self._alive for one in self.kernel.asks.values()),

@@ -76,7 +76,7 @@ class Journal(Protocol):
 
     def put_checkpoint(self, position: int, body: bytes) -> None:
         """Keep what folding the records up to ``position`` gave, to begin there next time. A convenience: without any
-        checkpoint everything is folded from the first record, and gives the same."""
+        checkpoint everything is folded from the first record, and gives the same. A stale writer is refused."""
         ...
 
     def checkpoint(self) -> tuple[int, bytes] | None:

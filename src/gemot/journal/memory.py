@@ -31,12 +31,15 @@ class MemoryJournal:
         return other
 
     def append(self, expected: int, entries: Iterable[tuple[int, int, bytes]], *, synced: bool) -> int:
-        if self._epoch != self._epochs[0] or expected != self.position:
-            raise Fenced("another machine has opened this journal since, so this one may not write to it any more")
+        self._check_fence(expected)
         self._records.extend(
             [Record(expected + 1 + index, at, pid, body) for index, (at, pid, body) in enumerate(entries)]
         )
         return self.position
+
+    def _check_fence(self, expected: int) -> None:
+        if self._epoch != self._epochs[0] or expected != self.position:
+            raise Fenced("another machine has opened this journal since, so this one may not write to it any more")
 
     def read(self, after: int = 0, pid: int | None = None) -> Iterator[Record]:
         for record in self._records[after:]:
@@ -54,6 +57,7 @@ class MemoryJournal:
         return self._values[digest][start : None if length is None else start + length]
 
     def put_checkpoint(self, position: int, body: bytes) -> None:
+        self._check_fence(self.position)
         self._checkpoints.append((position, body))
 
     def checkpoint(self) -> tuple[int, bytes] | None:

@@ -113,11 +113,7 @@ class SqliteJournal:
                 self._synced = synced
             db.execute("BEGIN IMMEDIATE")
             try:
-                epoch = db.execute("SELECT value FROM about WHERE key='epoch'").fetchone()[0]
-                if epoch != self._epoch or expected != self.position:
-                    raise Fenced(
-                        f"another machine has opened {self.path} since, so this one may not write to it any more"
-                    )
+                self._check_fence(expected)
                 db.executemany("INSERT INTO records VALUES (?,?,?,?,?)", rows)
                 db.execute("COMMIT")
             except BaseException:
@@ -126,6 +122,11 @@ class SqliteJournal:
                 raise
         self.position = expected + len(rows)
         return self.position
+
+    def _check_fence(self, expected: int) -> None:
+        epoch = self._db.execute("SELECT value FROM about WHERE key='epoch'").fetchone()[0]
+        if epoch != self._epoch or expected != self.position:
+            raise Fenced(f"another machine has opened {self.path} since, so this one may not write to it any more")
 
     def read(self, after: int = 0, pid: int | None = None) -> Iterator[Record]:
         where, values = ("AND pid=?", (after, pid)) if pid is not None else ("", (after,))
@@ -171,6 +172,7 @@ class SqliteJournal:
             db = self._db
             db.execute("BEGIN IMMEDIATE")
             try:
+                self._check_fence(self.position)
                 db.execute("INSERT OR REPLACE INTO checkpoints VALUES (?,?,?)", (position, body, zlib.crc32(body)))
                 db.execute(
                     "DELETE FROM checkpoints WHERE position NOT IN "

@@ -95,9 +95,10 @@ class Loop:
         self._schedule()
 
     def happens_now(self, event: Event) -> None:
-        """Take an event in at once. Raises :class:`MachineError` if the machine has stopped, or stops over it."""
+        """Take an event in at once, before what waits in the inbox: when this returns it is durable, however much waits.
+        Raises :class:`MachineError` if the machine has stopped, or stops over it."""
         self.must_run()
-        self.happened(event)
+        self._inbox.appendleft(event)
         self.step()
         self.must_run()
 

@@ -1,0 +1,200 @@
+"""The laws that need more than one event: nobody waits for what has happened, bills add up, trees that end are empty.
+
+:class:`Watcher` is the :class:`checkers.Witness` with books on waiting and mail. It can be carried over from a machine that
+crashed to the next one on the same journal (:meth:`Watcher.adopt`), which checks that folding leads where the history does.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+from checkers import LawBroken, Witness, digest
+
+from gemot.abi.answers import Ok, Waited
+from gemot.abi.effects import Begin, BeginFork, Deliver, Effect, End, StartTool
+from gemot.abi.events import Copied, Done, Event, Said, Ticked, Trapped
+from gemot.abi.syscalls import Alarm, Call, CancelAlarm, Generate, Read, Receive, Send, Syscall, Wait
+from gemot.kernel import Kernel
+
+
+class Watcher(Witness):
+    """``intents``: for each token, at which position of the journal its use was started."""
+
+    def __init__(self, kernel: Kernel | None = None) -> None:
+        super().__init__(kernel)
+        self.verdict: LawBroken | None = None
+        self.intents: defaultdict[str, list[int]] = defaultdict(list)
+        self.started_at: dict[int, int] = {}
+        """Work -> the position of the event that started it."""
+        self.told: dict[str, tuple[str, str]] = {}
+        """Token -> the tool, and what its process was told about it: ``ok`` or the rule."""
+        self.billed_millis: Counter[int] = Counter()
+        """By root: how long the work took that was reported."""
+        self._wants: dict[int, tuple[Syscall, int]] = {}
+        self._children: defaultdict[int, list[int]] = defaultdict(list)
+        self._collected: defaultdict[int, set[int]] = defaultdict(set)
+        self._mail: Counter[int] = Counter()
+        self._alarms: defaultdict[int, dict[int, int]] = defaultdict(dict)
+        self._compared = 0
+
+    # Carrying on.
+
+    def adopt(self, kernel: Kernel, tail: list[Event]) -> None:
+        """Watch ``kernel``, which was folded from the events that this watcher has seen, then ``tail``."""
+        self.kernel = self.shadow
+        for event in tail:
+            self.events.append(event)
+            effects = self.shadow.handle(event)
+            self._note(event, effects)
+        if digest(kernel) != digest(self.shadow):
+            raise LawBroken("fold: recovery did not lead to the tables that the journal's events lead to")
+        self.kernel, self._handle = kernel, kernel.handle
+        self._check_tables()
+        kernel.handle = self.handle  # type: ignore[method-assign]
+
+    def handle(self, event: Event) -> list[Effect]:
+        try:
+            return super().handle(event)
+        except LawBroken as broken:
+            self.verdict = self.verdict or broken
+            raise
+
+    def compare(self) -> None:
+        """The events so far, as stored, lead to the tables that are there."""
+        if self._compared < len(self.events):
+            self._compared = len(self.events)
+            if digest(self.shadow) != digest(self.kernel):
+                raise LawBroken(f"fold: the same events led to other tables, after event {self._compared}")
+
+    def _tables_due(self) -> bool:
+        return False  # compared once for each batch that is written, see `compare`
+
+    # The books.
+
+    def _note(self, event: Event, effects: list[Effect]) -> None:
+        now, pid = self.kernel.now, getattr(event, "pid", 0)
+        if isinstance(event, Done) and event.effect in self._at_work:
+            self.billed_millis[self.kernel.processes[self._at_work[event.effect]].root] += event.millis
+        if isinstance(event, Trapped) and pid in self._alive:
+            self._wants[pid] = (event.syscall, now)
+        super()._note(event, effects)
+        if isinstance(event, Said) and pid in self._alive:
+            self._mail[pid] += 1
+        if isinstance(event, Ticked):
+            self._ring()
+        for effect in effects:
+            match effect:
+                case Begin(child) | BeginFork(child):
+                    self._born(event, effect, child)
+                case Deliver(who, answer):
+                    self._answered(who, answer, now)
+                case End(outcome):
+                    for books in (self._wants, self._mail, self._alarms):
+                        books.pop(outcome.pid, None)  # type: ignore[attr-defined]
+                case StartTool(number, _, _, arguments):
+                    self.intents[str(arguments.get("what"))].append(len(self.events))
+                    self.started_at[number] = len(self.events)
+                case _:
+                    number = getattr(effect, "effect", 0)
+                    if number:
+                        self.started_at.setdefault(number, len(self.events))
+
+    def _born(self, event: Event, effect: Begin | BeginFork, pid: int) -> None:
+        process = self.kernel.processes[pid]
+        if pid in self._children[process.parent]:
+            self._wants.pop(pid, None)  # exec: the same process, another program
+            return
+        self._children[process.parent].append(pid)
+        if isinstance(event, Copied):
+            self._mail[pid] += 1  # the person's words
+
+    def _ring(self) -> None:
+        """Every alarm that the kernel holds no more has rung, so its message must be there."""
+        for pid, alarms in self._alarms.items():
+            for number in [one for one in alarms if one not in self.kernel.processes[pid].alarms]:
+                del alarms[number]
+                self._mail[pid] += 1
+
+    def _answered(self, pid: int, answer: object, now: int) -> None:
+        syscall, _ = self._wants.pop(pid, (None, 0))
+        mail = getattr(answer, "mail", ())
+        value = answer.value if isinstance(answer, Ok) else None
+        match syscall:
+            case Wait() if isinstance(value, Waited):
+                self._collected[pid] |= {one.pid for one in value.ended}
+            case Receive() if isinstance(value, tuple):
+                self._mail[pid] -= len(value)
+            case Alarm(seconds) if isinstance(value, int):
+                self._alarms[pid][value] = now + int(seconds * 1000)
+            case CancelAlarm(number) if isinstance(answer, Ok):
+                self._alarms[pid].pop(number, None)
+            case Send(to) if value == "sent":
+                parent = self.kernel.processes[pid].parent
+                self._mail[parent if to in (0, parent) else to] += 1
+            case Call(uses) if isinstance(value, tuple):
+                for use, result in zip(uses, value, strict=True):
+                    self.told[str(use.arguments.get("what"))] = use.tool, "ok" if result.ok else result.rule
+            case _:
+                if getattr(syscall, "pid", 0) and isinstance(getattr(value, "pid", None), int):
+                    self._collected[pid].add(value.pid)  # kill gives the outcome, so it is not waited for again
+        self._mail[pid] -= len(mail)
+
+    # The laws.
+
+    def _check_tables(self) -> None:
+        super()._check_tables()
+        for pid, (syscall, _) in self._wants.items():
+            if isinstance(syscall, Wait | Receive):
+                why = self._has_what_it_waits_for(pid, syscall)
+                if why:
+                    raise LawBroken(f"wake-up: {pid} waits on though {why}")
+        if self.events and isinstance(self.events[-1], Done):
+            self._check_bills()
+
+    def _has_what_it_waits_for(self, pid: int, syscall: Wait | Receive) -> str:
+        mail = self._mail[pid]
+        if isinstance(syscall, Receive) or (syscall.messages and mail):
+            return f"{mail} messages are there" if mail else ""
+        named = syscall.children
+        if named is None:
+            ended = [one for one in self._children[pid] if one in self._ended and one not in self._collected[pid]]
+            running = [one for one in self._children[pid] if one in self._alive]
+        else:
+            ended = [one for one in named if one in self._ended]
+            running = [one for one in named if one in self._alive]
+        if (syscall.mode == "any" and ended) or (
+            syscall.mode == "all" and not running and (ended or named is not None)
+        ):
+            return f"children {ended} have ended"
+        return ""
+
+    def _check_bills(self) -> None:
+        tokens: Counter[int] = Counter()
+        millis: Counter[int] = Counter()
+        for process in self.kernel.processes.values():
+            tokens[process.root] += process.spent.tokens
+            millis[process.root] += process.spent.millis
+        for root in tokens:
+            if (tokens[root], millis[root]) != (self.billed[root], self.billed_millis[root]):
+                raise LawBroken(
+                    f"bill: tree {root} spent {tokens[root]} tokens and {millis[root]} ms, but the bills say "
+                    f"{self.billed[root]} and {self.billed_millis[root]}"
+                )
+
+    def check_rest(self, now: int) -> None:
+        """Nothing happens any more: then nobody who is awake waits for work, for time, or for its program."""
+        for pid in self._alive:
+            process = self.kernel.processes[pid]
+            if process.root in self.kernel.asleep:
+                continue
+            if pid not in self._wants:
+                raise LawBroken(f"rest: {pid} was answered, and never decided what is next")
+            syscall, since = self._wants[pid]
+            asked = any(one.asked.pid == pid for one in self.kernel.asks.values())
+            if isinstance(syscall, Generate | Read) or (isinstance(syscall, Call) and not asked):
+                raise LawBroken(f"rest: {pid} waits for {syscall!r:.120}, and nothing is under way")
+            timeout = getattr(syscall, "timeout_seconds", None)
+            if timeout is not None:
+                raise LawBroken(f"rest: {pid} waits since {since} for at most {timeout} s, and now it is {now}")
+            if self._alarms[pid]:
+                raise LawBroken(f"rest: {pid} has alarms {self._alarms[pid]} that never rang, and now it is {now}")

@@ -1,0 +1,211 @@
+"""The programs of simulated machines: native ones that wander through the syscalls, and an AI program led by a wild model.
+
+A wanderer's chance is seeded by its brief, so it does the same on the same answers. Its name is the line of its ancestors
+and no other process has it; so every token it hands to a tool is used by nobody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from random import Random
+from typing import Any
+
+from gemot.abi.grants import BudgetRequest, Grant, MountRequest, Rule
+from gemot.abi.syscalls import CancelAlarm, Claim, Complete, Recall, Reorder, Task
+from gemot.programs.library import Library, parse
+from gemot.programs.native import Calls, SyscallCancelled, SyscallFailed, program
+
+TOOLS = ("shop/pay", "shop/pay", "shop/order", "shop/note", "desk/look", "desk/double", "shop/nothing")
+
+
+class Walk:
+    """Where a wanderer is: its name, its chance, and what it remembers."""
+
+    def __init__(self, name: str) -> None:
+        self.become(name)
+
+    def become(self, name: str) -> None:
+        self.name, self.chance = name, Random(name)
+        self.steps, self.count = self.chance.randrange(3, 16), 0
+        self.children: list[int] = []
+        self.alarms: list[int] = []
+        self.handles: list[int] = []
+
+    def token(self) -> str:
+        self.count += 1
+        return f"{self.name}.{self.count}"
+
+    def pick(self, *options: Any) -> Any:
+        return options[int(self.chance.random() * len(options))]
+
+    def child(self) -> int:
+        return self.pick(*self.children, 1, 7) if self.children else self.pick(1, 7)
+
+    def rights(self) -> dict[str, Any]:
+        """What a child is to get: sensible, too much, or nonsense."""
+        n = self.chance.randrange
+        grant = self.pick(Grant("shop/pay", uses=2), Grant("shop/*"), Grant("*"), Grant("spawn"), Grant("wait"))
+        bounded = Grant("desk/look", {"what": Rule(prefix=self.pick("a", "g"))}, until_ms=self.pick(None, 10**9))
+        return {
+            "grants": self.pick(None, None, None, (grant,), (grant, bounded), ("fork", "ask", "shop/order")),
+            "budget": self.pick(
+                None, None, BudgetRequest(n(3_000), n(900), float(n(50)), n(4), n(4), n(20)), BudgetRequest(calls=6)
+            ),
+            "deadline_seconds": self.pick(None, None, None, 3.0, 500.0),
+            "returns": self.pick(None, None, None, {"type": "integer"}, {"enum": ["good", "walked"]}),
+            "mounts": self.pick(None, None, (MountRequest("."),), (MountRequest("deep", "deep", "rw"),)),
+        }
+
+
+Step = Callable[[Calls, Walk], Coroutine[Any, Any, None]]
+
+
+async def use(calls: Calls, walk: Walk) -> None:
+    uses = [(walk.pick(*TOOLS), {"what": walk.token()}) for _ in range(walk.pick(1, 1, 2, 3))]
+    for returned in await calls.call_all(*uses):
+        if returned.handle is not None:
+            walk.handles.append(returned.handle.number)
+
+
+async def look_closely(calls: Calls, walk: Walk) -> None:
+    await calls.read(walk.pick(*walk.handles, 3), walk.pick(0, 600), 500)
+
+
+async def spawn(calls: Calls, walk: Walk) -> None:
+    which = walk.pick("wanderer", "wanderer", "talker", "broken", "nobody")
+    rest = {"task": walk.pick(None, None, 1)} | walk.rights()
+    walk.children.append(
+        await calls.spawn(walk.token(), which, name="s", model=walk.pick("", "", "slow", "other"), **rest)
+    )
+
+
+async def fork(calls: Calls, walk: Walk) -> None:
+    name = walk.token()
+    pid = await calls.fork(name, **walk.rights())
+    if pid:
+        walk.children.append(pid)
+    else:
+        walk.become(name)
+
+
+async def wait(calls: Calls, walk: Walk) -> None:
+    named = walk.pick(None, None, [walk.child()], walk.children[:2])
+    waited = await calls.wait(
+        named,
+        mode=walk.pick("all", "any"),
+        timeout_seconds=walk.pick(None, None, None, 0, 30),
+        messages=walk.pick(True, False),
+    )
+    walk.children = [pid for pid in walk.children if pid not in {one.pid for one in waited.ended}]
+
+
+async def send(calls: Calls, walk: Walk) -> None:
+    await calls.send(walk.pick(0, walk.child()), walk.token())
+
+
+async def receive(calls: Calls, walk: Walk) -> None:
+    await calls.receive(walk.pick(None, 0, 60, 60))
+
+
+async def alarm(calls: Calls, walk: Walk) -> None:
+    walk.alarms.append(await calls.alarm(walk.pick(0, 1.5, 40, 5_000), "now"))
+    await calls.wait(messages=True, timeout_seconds=walk.pick(None, 20))
+
+
+async def cancel(calls: Calls, walk: Walk) -> None:
+    await calls.trap(CancelAlarm(walk.pick(*walk.alarms, 5)))
+
+
+async def generate(calls: Calls, walk: Walk) -> None:
+    await calls.generate(walk.token(), choose=walk.pick((), ("yes", "no")), tokens_out_max=walk.pick(16, 200, 0))
+
+
+async def ask(calls: Calls, walk: Walk) -> None:
+    await calls.ask(walk.token(), *walk.pick((), ("left", "right")))
+
+
+async def board(calls: Calls, walk: Walk) -> None:
+    await calls.add(*(Task(walk.token()) for _ in range(walk.pick(1, 2, 0))))
+    task = walk.pick(1, 2, 3)
+    what = walk.pick(Claim(task), Complete(task, "done"), Reorder((task, 1)), Recall("it"))
+    await calls.trap(Claim(task)) if walk.pick(True, False) else await calls.accept(task, walk.pick(True, False))
+    await calls.trap(what)
+    await calls.tasks()
+
+
+async def see(calls: Calls, walk: Walk) -> None:
+    await calls.status(walk.pick(None, walk.child()))
+
+
+async def kill(calls: Calls, walk: Walk) -> None:
+    await calls.kill(walk.child())
+
+
+async def change(calls: Calls, walk: Walk) -> None:
+    await calls.execute(walk.pick("wanderer", "wanderer", "talker", "nobody"), walk.token())
+
+
+async def leave(calls: Calls, walk: Walk) -> None:
+    await calls.exit(walk.pick("good", 7, None), failed=walk.pick("", "", "no way"))
+
+
+async def trip(calls: Calls, walk: Walk) -> None:
+    raise walk.pick(ValueError("tripped"), SystemExit(1), KeyError("x"))
+
+
+STEPS: list[tuple[Step, int]] = [
+    (use, 30), (look_closely, 3), (spawn, 14), (fork, 10), (wait, 16), (send, 8), (receive, 6), (alarm, 6), (cancel, 2),
+    (generate, 8), (ask, 6), (board, 4), (see, 2), (kill, 3), (change, 2), (leave, 3), (trip, 1),
+]  # fmt: skip
+_STEPS = [step for step, weight in STEPS for _ in range(weight)]
+
+
+@program(grants=("shop/*", "desk/*", "spawn", "fork", "send", "alarm", "ask", "kill", "exec", "add"))
+async def wanderer(calls: Calls, brief: str) -> Any:
+    """Makes random syscalls until its way ends, then waits for its children or not."""
+    walk = Walk(brief)
+    while walk.steps > 0:
+        walk.steps -= 1
+        try:
+            await walk.pick(*_STEPS)(calls, walk)
+        except SyscallFailed:
+            pass
+        except SyscallCancelled:  # a person forked us: from now on we are somebody else
+            walk.become(await _new_name(calls))
+    try:
+        if walk.pick(True, True, False):
+            await calls.wait()
+    except (SyscallFailed, SyscallCancelled):
+        pass
+    return walk.pick("walked", 3, 1j) if walk.pick(*range(9)) == 0 else "walked"
+
+
+async def _new_name(calls: Calls) -> str:
+    for _ in range(9):
+        try:
+            for mail in await calls.receive(0):
+                if mail.text.startswith("copy "):
+                    return mail.text
+        except SyscallCancelled:
+            continue
+    raise ValueError("a fork that was not told its name")
+
+
+@program(grants=("shop/*",))
+async def broken(calls: Calls, brief: str) -> None:
+    """Raises before it has done anything."""
+    raise RuntimeError("broken from the start")
+
+
+TALKER = parse(
+    """+++
+name = "talker"
+description = "Does what a wild model says."
+grants = ["shop/*", "desk/*", "spawn", "fork", "send", "alarm", "ask", "kill", "exec", "receive", "add", "claim"]
++++
+You are $name. Do anything.
+""",
+    "talker",
+)
+
+LIBRARY = Library({"talker": TALKER}, {one.spec.name: one for one in (wanderer, broken)})
