@@ -10,9 +10,6 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-FORM = 1
-"""The version of this form; written into every journal."""
-
 Role = Literal["system", "user", "model", "tool"]
 
 

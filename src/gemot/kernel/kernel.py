@@ -34,7 +34,6 @@ from gemot.abi.effects import (
     WakeAt,
 )
 from gemot.abi.events import Booted, Cost, Event, Trapped
-from gemot.abi.grants import Grant
 from gemot.abi.labels import Label
 from gemot.abi.messages import Reply
 from gemot.abi.programs import ProgramSpec
@@ -248,9 +247,6 @@ class Kernel:
     def put_ask(self, opened: OpenAsk) -> None:
         self.asks[opened.asked.ask] = opened
         self.emit(PutAsk(opened.asked))
-
-    def rights(self, process: Process) -> tuple[Grant, ...]:
-        return tuple(process.grants)
 
     def expecting(self) -> bool:
         """Will any timer of a tree that is awake still do something?"""

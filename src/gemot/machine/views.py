@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
 from msgspec import Struct
 
 from gemot.abi.answers import Outcome, State
@@ -82,6 +79,3 @@ def _doing(process: Process) -> str:
 def ask_views(kernel: Kernel) -> list[Asked]:
     return [opened.asked for opened in kernel.asks.values()]
 
-
-def budget_words(budget: Budget) -> dict[str, Any]:
-    return msgspec.to_builtins(budget)
