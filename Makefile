@@ -54,8 +54,8 @@ ifndef SEED
 endif
 
 check: dev  ## style and types
-	@$(VENV)/bin/ruff check src tests evals
-	@$(VENV)/bin/ruff format --check src tests evals
+	@$(VENV)/bin/ruff check src tests evals benchmarks
+	@$(VENV)/bin/ruff format --check src tests evals benchmarks
 	@$(VENV)/bin/basedpyright
 
 eval-embedded: dev model  ## measure the embedded model on the goals in evals/embedded
