@@ -128,6 +128,8 @@ def _copied(kernel: Kernel, event: Copied) -> None:
         f"{original.name} (fork)",
     )
     copy.handles = dict(original.handles)
+    if original.root in kernel.asleep:
+        kernel.asleep.add(copy.pid)  # what sleeps is copied asleep
     words = Mail(0, event.text, Label((PERSON,)))
     mail = (words,) if original.program.inline_mail else ()
     if not mail:

@@ -263,16 +263,14 @@ class Machine:
         self._loop.happens_now(Moved(self._now(), pid, model))
 
     async def fork(self, pid: int, text: str, budget: Budget = DEFAULT_BUDGET) -> int:
-        """A new tree whose first process knows what ``pid`` knows so far, and ``text``; returns its pid."""
-        original = self._living(pid)
+        """A new tree whose first process knows what ``pid`` knows so far, and ``text``; returns its pid. A fork of a sleeping
+        process sleeps."""
+        self._living(pid)
         try:
             means(budget)
         except Refused as refusal:
             raise MachineError(refusal.message) from refusal
-        root = await self._loop.happens(Copied(self._now(), pid, text, budget))
-        if original.root in self.kernel.asleep:
-            self._loop.happens_now(Paused(self._now(), root))
-        return root
+        return await self._loop.happens(Copied(self._now(), pid, text, budget))
 
     def resume(self, pid: int | None = None) -> list[int]:
         """Let the sleeping tree of ``pid`` go on (default: all of them); returns the roots that do.

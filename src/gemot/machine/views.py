@@ -78,4 +78,3 @@ def _doing(process: Process) -> str:
 
 def ask_views(kernel: Kernel) -> list[Asked]:
     return [opened.asked for opened in kernel.asks.values()]
-
