@@ -51,23 +51,31 @@ class LawBroken(AssertionError):
 
 
 def digest(kernel: Kernel) -> bytes:
-    """Everything that a kernel's tables say, as one text that is the same for the same tables."""
+    """Everything that a kernel's tables say, as one text that is the same for the same tables. Trees that are not in memory
+    are brought in: where a tree is makes no difference to what it is."""
+    everybody = sorted((one for one in everyone(kernel)), key=lambda one: one.pid)
+    timers = [entry for entry in kernel.timers if entry[2].kind != "away"]
+    timers += [entry for entries in kernel.late.values() for entry in entries]
     tables = {
         "now": kernel.now,
-        "processes": [
-            [_FIELDS(one), [sorted(getattr(one, name)) for name in _SETS]] for one in kernel.processes.values()
-        ],
-        "boards": list(kernel.boards.items()),
+        "processes": [[_FIELDS(one), [sorted(getattr(one, name)) for name in _SETS]] for one in everybody],
+        "boards": sorted(kernel.boards.items()),
         "asks": list(kernel.asks.items()),
         "asleep": sorted(kernel.asleep),
         "overdrawn": sorted(kernel.overdrawn.items()),
-        "given": list(kernel.given.items()),
+        "given": sorted(kernel.given.items()),
         "working": sorted(kernel.working.items()),
-        "timers": sorted((at, number) for at, number, _ in kernel.timers),
-        "late": sorted((root, len(timers)) for root, timers in kernel.late.items()),
+        "timers": sorted((at, number) for at, number, timer in timers if kernel.process(timer.pid) is not None),
         "next": kernel._numbers,
     }
     return msgspec.json.encode(tables)
+
+
+def everyone(kernel: Kernel) -> list[Process]:
+    """All processes that there ever were, also those that are not in memory (of a closed machine: those that are)."""
+    if len(kernel.processes) == kernel.numbers[1]:
+        return list(kernel.processes.values())
+    return [one for pid in range(1, kernel.numbers[1] + 1) if (one := kernel.processes.get(pid)) is not None]
 
 
 class Witness:
@@ -241,9 +249,9 @@ class Witness:
             _law(total <= allowed + wide, f"uses: {tool} could be used {allowed} times, now {total} times")
 
     def _check_tables(self) -> None:
-        processes = self.kernel.processes
+        processes, everybody = self.kernel.processes, everyone(self.kernel)
         held: dict[int, Counter[str]] = {root: Counter() for root in self.kernel.given}
-        for process in processes.values():
+        for process in everybody:
             sums, left, spent = held[process.root], process.left, process.spent
             sums["tokens"] += left.tokens + spent.tokens
             sums["usd_micros"] += left.usd_micros + spent.usd_micros

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from checkers import LawBroken
 
 from gemot.abi.events import Event
-from gemot.journal.contract import Full, Journal, Record
+from gemot.journal.contract import Full, Journal, KeptTree, Record
 from gemot.journal.memory import MemoryJournal
 from gemot.journal.records import decode
 from gemot.journal.sqlite import SqliteJournal
@@ -97,12 +97,14 @@ class Disk:
             del memory._records[position:]
             for digest in values:
                 memory._values.pop(digest, None)
-            memory._checkpoints[:] = [one for one in memory._checkpoints if one[0] not in checkpoints]
+            if checkpoints:  # what they replaced is gone; then all is folded
+                memory.drop_checkpoint()
             return
         db = sqlite3.connect(self.path, isolation_level=None)
         db.execute("DELETE FROM records WHERE position>?", (position,))
         db.executemany("DELETE FROM contents WHERE digest=?", [(one,) for one in values])
-        db.executemany("DELETE FROM checkpoints WHERE position=?", [(one,) for one in checkpoints])
+        if checkpoints:
+            db.executescript("DELETE FROM checkpoints; DELETE FROM trees; DELETE FROM root_of")
         db.close()
 
 
@@ -134,9 +136,9 @@ class FrailJournal:
         self._has_written()
         return position
 
-    def put_checkpoint(self, position: int, body: bytes) -> None:
+    def put_checkpoint(self, position: int, body: bytes, trees: Iterable[KeptTree] = ()) -> None:
         self._about_to_write()
-        self.inner.put_checkpoint(position, body)
+        self.inner.put_checkpoint(position, body, trees)
         self.disk.wrote(Write(checkpoint=position))
         self._has_written()
 
@@ -172,6 +174,15 @@ class FrailJournal:
 
     def checkpoint(self) -> tuple[int, bytes] | None:
         return self.inner.checkpoint()
+
+    def tree(self, pid: int) -> bytes | None:
+        return self.inner.tree(pid)
+
+    def trees(self) -> Iterator[bytes]:
+        return self.inner.trees()
+
+    def drop_checkpoint(self) -> None:
+        self.inner.drop_checkpoint()
 
     def close(self) -> None:
         self.inner.close()

@@ -212,7 +212,7 @@ def named_grant_not_narrowed(patch: Patch) -> None:
 def checkpoint_off_by_one(patch: Patch) -> None:
     """A checkpoint says that it holds one record more than it does."""
     inner = MemoryJournal.put_checkpoint
-    patch.setattr(MemoryJournal, "put_checkpoint", lambda self, at, body: inner(self, at + 1, body))
+    patch.setattr(MemoryJournal, "put_checkpoint", lambda self, at, body, trees=(): inner(self, at + 1, body, trees))
 
 
 @fault
@@ -224,7 +224,7 @@ def checkpoint_of_what_was_never_written(patch: Patch) -> None:
         write = self.journal.append
 
         def append(expected: int, entries: Iterable[Any], *, synced: bool) -> int:
-            checkpoint.take(self.journal, self.kernel, self.cast)
+            checkpoint.take(self.journal, self.kernel, self.cast, list(self.kernel.trees))
             return write(expected, entries, synced=synced)
 
         with pytest.MonkeyPatch.context() as here:

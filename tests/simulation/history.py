@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from checkers import LawBroken, digest
+from checkers import LawBroken, digest, everyone
 from disk import Disk, FrailJournal, PowerCut
 from laws import Watcher
 from minds import LIBRARY
@@ -98,6 +98,7 @@ class History:
         patch.setattr(checkpoint, "RECORDS", chance.choice((1, 4, 30, checkpoint.RECORDS)))
         patch.setattr(checkpoint, "RECORDS_PER_PROGRAM", chance.choice((0, 1)))
         patch.setattr(machine, "RECORDS_AT_CLOSE", chance.choice((0, 10)))
+        patch.setattr(loop, "SWEEP_SECONDS", chance.choice((0.0, 0.05, 1.0, loop.SWEEP_SECONDS)))
 
     def clock(self) -> float:
         return EPOCH + self.loop.time() + self.jump
@@ -270,7 +271,7 @@ class History:
 
     def _check_end(self) -> None:
         kernel = self.machine.kernel
-        living = [one.pid for one in kernel.processes.values() if one.alive]
+        living = [one.pid for one in everyone(kernel) if one.alive]
         if living or kernel.asks:
             raise LawBroken(f"end: {living} live on, or asks {list(kernel.asks)} are open, though all trees were ended")
         for root, given in kernel.given.items():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-from checkers import LawBroken, Witness, digest
+from checkers import LawBroken, Witness, digest, everyone
 
 from gemot.abi.answers import Ok, Waited
 from gemot.abi.effects import Begin, BeginFork, Deliver, Effect, End, StartTool
@@ -171,7 +171,7 @@ class Watcher(Witness):
     def _check_bills(self) -> None:
         tokens: Counter[int] = Counter()
         millis: Counter[int] = Counter()
-        for process in self.kernel.processes.values():
+        for process in everyone(self.kernel):
             tokens[process.root] += process.spent.tokens
             millis[process.root] += process.spent.millis
         for root in tokens:

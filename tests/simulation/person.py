@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from checkers import LawBroken
+from checkers import LawBroken, everyone
 from worlds import EVERY_SYSCALL
 
 from gemot.abi.answers import Outcome
@@ -85,7 +85,7 @@ class Person:
             self._results.append((pid, asyncio.get_running_loop().create_task(machine.result(pid))))
 
     def _some(self, machine: Machine) -> int:
-        living = [one.pid for one in machine.kernel.processes.values() if one.alive]
+        living = [one.pid for one in everyone(machine.kernel) if one.alive]
         return self._chance.choice([*living, 1, 99])
 
     async def _send(self, machine: Machine) -> None:
@@ -125,7 +125,7 @@ class Person:
         if len(machine.kernel.given) >= 2 * TREES_MAX:
             return
         text = f"copy {self.word()}"
-        talking = [one.pid for one in machine.kernel.processes.values() if one.alive and one.program.kind == "ai"]
+        talking = [one.pid for one in everyone(machine.kernel) if one.alive and one.program.kind == "ai"]
         pid = self._chance.choice(talking) if talking and self._chance.random() < 0.7 else self._some(machine)
         await machine.fork(pid, text, Budget(50_000, 5_000, 100_000, 3, 2, 30))
         self._promised.append(f"copied {text}")
@@ -150,7 +150,7 @@ class Person:
 
     def stop_all(self) -> None:
         machine = self._history.machine
-        for process in list(machine.kernel.processes.values()):
+        for process in list(everyone(machine.kernel)):
             if process.alive and not process.parent:
                 self._history.loop.result(machine.kill(process.pid))
 

@@ -13,6 +13,7 @@ from worlds import EVERY_SYSCALL, MachineWorld, settled
 from gemot import Calls, Grant, Machine, program, request, scripted
 from gemot.abi.messages import Request, Text
 from gemot.abi.syscalls import Generate
+from gemot.journal.contract import KeptTree
 from gemot.journal.memory import MemoryJournal
 from gemot.kernel import Kernel
 from gemot.machine import checkpoint, recovery
@@ -60,11 +61,13 @@ def model() -> Any:
     return scripted(speak)
 
 
-def records() -> tuple[list[Any], list[tuple[int, bytes]]]:
+def records() -> tuple[list[Any], list[tuple[int, bytes, tuple[KeptTree, ...]]]]:
     """A history, with a checkpoint after every step of it."""
 
-    async def story() -> tuple[list[Any], list[tuple[int, bytes]]]:
+    async def story() -> tuple[list[Any], list[tuple[int, bytes, tuple[KeptTree, ...]]]]:
         world = MachineWorld(programs=(clerk,), drivers=_shipped(), models={"s": model()})
+        kept: list[tuple[int, bytes, tuple[KeptTree, ...]]] = []
+        world.journal.put_checkpoint = lambda *words: kept.append((words[0], words[1], tuple(words[2])))  # type: ignore[method-assign]
         machine = world.boot()
         pid = await machine.start("go", program="clerk", model="s", grants=RIGHTS)
         await settled(machine)
@@ -74,7 +77,7 @@ def records() -> tuple[list[Any], list[tuple[int, bytes]]]:
         await settled(machine)
         await machine.close()
         assert isinstance(world.journal, MemoryJournal)
-        return list(world.journal.read()), list(world.journal._checkpoints)
+        return list(world.journal.read()), kept
 
     return asyncio.run(story())
 
@@ -90,11 +93,13 @@ def test_folding_from_any_checkpoint_gives_the_same_tables_and_programs(monkeypa
     monkeypatch.setattr(checkpoint, "RECORDS_PER_PROGRAM", 0)
     history, checkpoints = records()
     assert len(checkpoints) >= 5
-    for position, body in checkpoints:
+    rows: dict[int, KeptTree] = {}
+    for position, body, trees in checkpoints:
+        rows.update({tree.root: tree for tree in trees})
         journal = MemoryJournal()
         journal.append(0, [(one.at, one.pid, one.body) for one in history], synced=True)
         from_first = fold(journal)
-        journal.put_checkpoint(position, body)
+        journal.put_checkpoint(position, body, rows.values())
         kernel, cast = fold(journal)
         assert digest(kernel) == digest(from_first[0]), f"from the checkpoint at {position}"
         assert kernel.numbers == from_first[0].numbers

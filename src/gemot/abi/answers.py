@@ -10,7 +10,7 @@ from gemot.abi.grants import Budget
 from gemot.abi.labels import Handle, Label
 
 
-class Mail(Struct, frozen=True, omit_defaults=True):
+class Mail(Struct, frozen=True, gc=False, omit_defaults=True):
     """A message as its receiver gets it. ``sender`` is a pid, 0 for the person, -1 for the kernel (an alarm)."""
 
     sender: int
@@ -18,12 +18,12 @@ class Mail(Struct, frozen=True, omit_defaults=True):
     label: Label = Label()
 
 
-class Ok(Struct, frozen=True, tag="ok", omit_defaults=True):
+class Ok(Struct, frozen=True, gc=False, tag="ok", omit_defaults=True):
     value: Any = None
     mail: tuple[Mail, ...] = ()
 
 
-class Error(Struct, frozen=True, tag="error", omit_defaults=True):
+class Error(Struct, frozen=True, gc=False, tag="error", omit_defaults=True):
     """What was asked, which rule refused it, and what would be allowed: ``rule`` for programs, ``message`` for readers.
 
     ``rule`` is one of: malformed, unknown, grant, path, mount, budget, limit, family, state, schema, refused,
@@ -35,7 +35,7 @@ class Error(Struct, frozen=True, tag="error", omit_defaults=True):
     mail: tuple[Mail, ...] = ()
 
 
-class Cancelled(Struct, frozen=True, tag="cancelled", omit_defaults=True):
+class Cancelled(Struct, frozen=True, gc=False, tag="cancelled", omit_defaults=True):
     reason: str
     mail: tuple[Mail, ...] = ()
 
@@ -43,7 +43,7 @@ class Cancelled(Struct, frozen=True, tag="cancelled", omit_defaults=True):
 Answer = Ok | Error | Cancelled
 
 
-class Returned(Struct, frozen=True, omit_defaults=True):
+class Returned(Struct, frozen=True, gc=False, omit_defaults=True):
     """The result of one tool use inside the answer to a `call`.
 
     ``text`` is the whole result where it is small, else empty, and ``handle`` names it. ``rule`` says why not ``ok``.
@@ -60,7 +60,7 @@ class Returned(Struct, frozen=True, omit_defaults=True):
 State = Literal["running", "waiting", "asking", "done", "failed", "killed"]
 
 
-class Outcome(Struct, frozen=True, omit_defaults=True):
+class Outcome(Struct, frozen=True, gc=False, omit_defaults=True):
     """How a process ended: what its parent gets from `wait`."""
 
     pid: int
@@ -73,7 +73,7 @@ class Outcome(Struct, frozen=True, omit_defaults=True):
     label: Label = Label()
 
 
-class Waited(Struct, frozen=True, omit_defaults=True):
+class Waited(Struct, frozen=True, gc=False, omit_defaults=True):
     """What `wait` answers: the children that ended, those still at work, and whether the time was up."""
 
     ended: tuple[Outcome, ...] = ()
@@ -81,7 +81,7 @@ class Waited(Struct, frozen=True, omit_defaults=True):
     timed_out: bool = False
 
 
-class Born(Struct, frozen=True, omit_defaults=True):
+class Born(Struct, frozen=True, gc=False, omit_defaults=True):
     """What `fork` answers. To the parent: ``pid`` of the child. To the child: ``pid`` 0, and its ``brief``."""
 
     pid: int

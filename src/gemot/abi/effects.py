@@ -12,7 +12,7 @@ from gemot.abi.programs import ProgramSpec
 from gemot.abi.syscalls import Generate
 
 
-class AskModel(Struct, frozen=True, tag="ask_model", omit_defaults=True):
+class AskModel(Struct, frozen=True, gc=False, tag="ask_model", omit_defaults=True):
     """Show a model the process's reading. ``millis_max`` bounds the work."""
 
     effect: int
@@ -23,7 +23,7 @@ class AskModel(Struct, frozen=True, tag="ask_model", omit_defaults=True):
     millis_max: int
 
 
-class StartTool(Struct, frozen=True, tag="start_tool", omit_defaults=True):
+class StartTool(Struct, frozen=True, gc=False, tag="start_tool", omit_defaults=True):
     """Use a tool. ``only``: the sub-paths (anchored) that the grant allows, where it bounds paths; a link can't lead elsewhere."""
 
     effect: int
@@ -36,7 +36,7 @@ class StartTool(Struct, frozen=True, tag="start_tool", omit_defaults=True):
     only: tuple[str, ...] = ()
 
 
-class ReadValue(Struct, frozen=True, tag="read_value", omit_defaults=True):
+class ReadValue(Struct, frozen=True, gc=False, tag="read_value", omit_defaults=True):
     """Fetch a part of a value from the blob store."""
 
     effect: int
@@ -46,13 +46,13 @@ class ReadValue(Struct, frozen=True, tag="read_value", omit_defaults=True):
     length: int
 
 
-class StopWork(Struct, frozen=True, tag="stop_work", omit_defaults=True):
+class StopWork(Struct, frozen=True, gc=False, tag="stop_work", omit_defaults=True):
     """Give up a model call or tool use; its result is wanted no more."""
 
     effect: int
 
 
-class Begin(Struct, frozen=True, tag="begin", omit_defaults=True):
+class Begin(Struct, frozen=True, gc=False, tag="begin", omit_defaults=True):
     """A process starts (or, after `exec`, starts again) with a program and nothing but its brief."""
 
     pid: int
@@ -62,27 +62,27 @@ class Begin(Struct, frozen=True, tag="begin", omit_defaults=True):
     name: str = ""
 
 
-class BeginFork(Struct, frozen=True, tag="begin_fork", omit_defaults=True):
+class BeginFork(Struct, frozen=True, gc=False, tag="begin_fork", omit_defaults=True):
     """A process starts with everything ``parent`` knows at this moment, before the parent's answer."""
 
     pid: int
     parent: int
 
 
-class Deliver(Struct, frozen=True, tag="deliver", omit_defaults=True):
+class Deliver(Struct, frozen=True, gc=False, tag="deliver", omit_defaults=True):
     """Answer a process's syscall; its program decides the next one."""
 
     pid: int
     answer: Answer
 
 
-class End(Struct, frozen=True, tag="end", omit_defaults=True):
+class End(Struct, frozen=True, gc=False, tag="end", omit_defaults=True):
     """A process has ended; its program can be forgotten."""
 
     outcome: Outcome
 
 
-class Asked(Struct, frozen=True, omit_defaults=True):
+class Asked(Struct, frozen=True, gc=False, omit_defaults=True):
     """A question to the person. ``tool`` and ``arguments`` are set when it is about an action. ``places``: for each argument
     that is a path, where that is on this computer, whatever the process calls it. ``digest``: the hash of all three.
     """
@@ -97,17 +97,17 @@ class Asked(Struct, frozen=True, omit_defaults=True):
     places: dict[str, str] = {}
 
 
-class PutAsk(Struct, frozen=True, tag="put_ask", omit_defaults=True):
+class PutAsk(Struct, frozen=True, gc=False, tag="put_ask", omit_defaults=True):
     asked: Asked
 
 
-class TakeAsk(Struct, frozen=True, tag="take_ask", omit_defaults=True):
+class TakeAsk(Struct, frozen=True, gc=False, tag="take_ask", omit_defaults=True):
     """An ask is answered or no longer wanted."""
 
     ask: int
 
 
-class WakeAt(Struct, frozen=True, tag="wake_at", omit_defaults=True):
+class WakeAt(Struct, frozen=True, gc=False, tag="wake_at", omit_defaults=True):
     """Send a tick at this time (milliseconds since 1970)."""
 
     at: int

@@ -154,7 +154,7 @@ class Faulted(Struct, frozen=True, tag="faulted", omit_defaults=True):
 
 
 class Resumed(Struct, frozen=True, tag="resumed", omit_defaults=True):
-    """A person (or the machine for them) lets a sleeping tree go on. ``root`` is its first process."""
+    """A person (or the machine for them) lets a sleeping tree go on. ``root`` is its first process; 0: all trees."""
 
     at: int
     root: int

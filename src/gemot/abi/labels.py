@@ -8,7 +8,7 @@ PERSON = "person"
 KERNEL = "kernel"
 
 
-class Label(Struct, frozen=True, omit_defaults=True):
+class Label(Struct, frozen=True, gc=False, omit_defaults=True):
     """Who produced a value.
 
     ``origins`` names every source that had a part in it, sorted, without repeats: ``person``, ``kernel``,
@@ -18,7 +18,7 @@ class Label(Struct, frozen=True, omit_defaults=True):
     origins: tuple[str, ...] = ()
 
 
-class Handle(Struct, frozen=True, omit_defaults=True):
+class Handle(Struct, frozen=True, gc=False, omit_defaults=True):
     """A number that names a value the kernel holds, so that it can be passed on without being read.
 
     ``digest`` is the SHA-256 of the whole value in the journal's blob store; ``size_chars`` its length;

@@ -13,11 +13,11 @@ from msgspec import Struct
 Role = Literal["system", "user", "model", "tool"]
 
 
-class Text(Struct, frozen=True, tag="text", omit_defaults=True):
+class Text(Struct, frozen=True, gc=False, tag="text", omit_defaults=True):
     text: str
 
 
-class Reasoning(Struct, frozen=True, tag="reasoning", omit_defaults=True):
+class Reasoning(Struct, frozen=True, gc=False, tag="reasoning", omit_defaults=True):
     """What a model thought aloud. Shown to people; sent back only to ``provider``, with its ``extra``."""
 
     text: str
@@ -25,7 +25,7 @@ class Reasoning(Struct, frozen=True, tag="reasoning", omit_defaults=True):
     extra: dict[str, Any] = {}
 
 
-class ToolRequest(Struct, frozen=True, tag="request", omit_defaults=True):
+class ToolRequest(Struct, frozen=True, gc=False, tag="request", omit_defaults=True):
     """What a model wrote when it wanted something done: an allegation until the trap has decoded and checked it.
 
     ``arguments`` is the text exactly as the model wrote it, which may not even be JSON.
@@ -37,7 +37,7 @@ class ToolRequest(Struct, frozen=True, tag="request", omit_defaults=True):
     extra: dict[str, Any] = {}
 
 
-class ToolResult(Struct, frozen=True, tag="result", omit_defaults=True):
+class ToolResult(Struct, frozen=True, gc=False, tag="result", omit_defaults=True):
     """What the model is told about one of its requests. Every request is followed by exactly one result."""
 
     id: str
@@ -49,12 +49,12 @@ class ToolResult(Struct, frozen=True, tag="result", omit_defaults=True):
 Part = Text | Reasoning | ToolRequest | ToolResult
 
 
-class Message(Struct, frozen=True, omit_defaults=True):
+class Message(Struct, frozen=True, gc=False, omit_defaults=True):
     role: Role
     parts: tuple[Part, ...]
 
 
-class ToolOffer(Struct, frozen=True, omit_defaults=True):
+class ToolOffer(Struct, frozen=True, gc=False, omit_defaults=True):
     """One thing a model may request: its name (``driver/tool`` or a syscall), what it does, and a JSON schema.
 
     ``where`` narrows an argument to the values that this process may use, as its grants say
@@ -67,7 +67,7 @@ class ToolOffer(Struct, frozen=True, omit_defaults=True):
     where: dict[str, tuple[str, ...]] = {}
 
 
-class Request(Struct, frozen=True, omit_defaults=True):
+class Request(Struct, frozen=True, gc=False, omit_defaults=True):
     """One question to a model: the reading, what may be requested, and bounds.
 
     ``choose``: the reply must be exactly one of these texts (a choice, not an essay); empty means free text.
@@ -83,7 +83,7 @@ class Request(Struct, frozen=True, omit_defaults=True):
     size_chars: int = 0
 
 
-class Usage(Struct, frozen=True, omit_defaults=True):
+class Usage(Struct, frozen=True, gc=False, omit_defaults=True):
     """What one model call used. ``usd_micros`` is money in millionths of a dollar, None where the price is unknown.
     ``millis`` is how long the model worked, where it knows (one that serves many at once lets them wait); 0: all the time.
     """
@@ -95,7 +95,7 @@ class Usage(Struct, frozen=True, omit_defaults=True):
     millis: int = 0
 
 
-class Reply(Struct, frozen=True, omit_defaults=True):
+class Reply(Struct, frozen=True, gc=False, omit_defaults=True):
     """What a model answered, whole: it enters a log as one entry, whatever was streamed before."""
 
     parts: tuple[Part, ...]

@@ -9,7 +9,7 @@ from msgspec import Struct
 from gemot.abi.grants import BudgetRequest, Grant
 
 
-class ProgramSpec(Struct, frozen=True, omit_defaults=True):
+class ProgramSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     """A program as installed. ``digest`` is the SHA-256 of its text in the blob store (AI) or of its source (native).
 
     ``grants``: what it asks for; a process gets of it what its parent has. ``model``: the one it prefers. ``limits``: the

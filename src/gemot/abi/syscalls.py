@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 from gemot.abi.grants import BudgetRequest, Grant, MountRequest
 
 
-class Spawn(Struct, frozen=True, tag="spawn", omit_defaults=True, forbid_unknown_fields=True):
+class Spawn(Struct, frozen=True, gc=False, tag="spawn", omit_defaults=True, forbid_unknown_fields=True):
     """Start a child process with a fresh context: it knows only its brief. Answers its pid at once; use wait for its result.
 
     The child gets at most what you have; give it only what the brief needs.
@@ -50,7 +50,7 @@ class Spawn(Struct, frozen=True, tag="spawn", omit_defaults=True, forbid_unknown
     task: Annotated[int | None, Meta(description="The task on the board that it works on.")] = None
 
 
-class Fork(Struct, frozen=True, tag="fork", omit_defaults=True, forbid_unknown_fields=True):
+class Fork(Struct, frozen=True, gc=False, tag="fork", omit_defaults=True, forbid_unknown_fields=True):
     """Start a child that knows everything you know so far, with a task of its own. Answers its pid at once; use wait."""
 
     brief: Annotated[str, Meta(description="What this child does, unlike you, and what it exits with.")]
@@ -63,7 +63,7 @@ class Fork(Struct, frozen=True, tag="fork", omit_defaults=True, forbid_unknown_f
     returns: dict[str, Any] | None = None
 
 
-class Exec(Struct, frozen=True, tag="exec", omit_defaults=True, forbid_unknown_fields=True):
+class Exec(Struct, frozen=True, gc=False, tag="exec", omit_defaults=True, forbid_unknown_fields=True):
     """Go on as another program with a fresh context: same pid, rights and budget; you forget all but the brief."""
 
     program: str
@@ -71,27 +71,27 @@ class Exec(Struct, frozen=True, tag="exec", omit_defaults=True, forbid_unknown_f
     arguments: dict[str, Any] = {}
 
 
-class Exit(Struct, frozen=True, tag="exit", omit_defaults=True, forbid_unknown_fields=True):
+class Exit(Struct, frozen=True, gc=False, tag="exit", omit_defaults=True, forbid_unknown_fields=True):
     """End with your result. This is the only way to finish. Be honest: if you could not do it, say so in `failed`."""
 
     value: Annotated[Any, Meta(description="Your result: text, or what your brief asked for.")] = None
     failed: Annotated[str, Meta(description="Why you could not do it; leave out when you did it.")] = ""
 
 
-class Kill(Struct, frozen=True, tag="kill", omit_defaults=True, forbid_unknown_fields=True):
+class Kill(Struct, frozen=True, gc=False, tag="kill", omit_defaults=True, forbid_unknown_fields=True):
     """End one of your children, and all of its children, at once. Its unspent budget comes back to you."""
 
     pid: int
     reason: str = ""
 
 
-class Status(Struct, frozen=True, tag="status", omit_defaults=True, forbid_unknown_fields=True):
+class Status(Struct, frozen=True, gc=False, tag="status", omit_defaults=True, forbid_unknown_fields=True):
     """Look at yourself and your descendants: state, budget left, what each does. Never a way to wait."""
 
     pid: Annotated[int | None, Meta(description="A child of yours; left out: you.")] = None
 
 
-class Wait(Struct, frozen=True, tag="wait", omit_defaults=True, forbid_unknown_fields=True):
+class Wait(Struct, frozen=True, gc=False, tag="wait", omit_defaults=True, forbid_unknown_fields=True):
     """Sleep until children end (or a message comes, or the time is up) and get their results. Costs nothing meanwhile."""
 
     children: Annotated[
@@ -103,33 +103,33 @@ class Wait(Struct, frozen=True, tag="wait", omit_defaults=True, forbid_unknown_f
     alarms: Annotated[bool, Meta(description="Come back when an alarm of yours rings, too.")] = True
 
 
-class Send(Struct, frozen=True, tag="send", omit_defaults=True, forbid_unknown_fields=True):
+class Send(Struct, frozen=True, gc=False, tag="send", omit_defaults=True, forbid_unknown_fields=True):
     """Send a message to your parent (pid 0 means: your parent) or to one of your children."""
 
     pid: int
     text: str
 
 
-class Receive(Struct, frozen=True, tag="receive", omit_defaults=True, forbid_unknown_fields=True):
+class Receive(Struct, frozen=True, gc=False, tag="receive", omit_defaults=True, forbid_unknown_fields=True):
     """Take the messages that have come; wait for one if there is none."""
 
     timeout_seconds: float | None = None
 
 
-class Alarm(Struct, frozen=True, tag="alarm", omit_defaults=True, forbid_unknown_fields=True):
+class Alarm(Struct, frozen=True, gc=False, tag="alarm", omit_defaults=True, forbid_unknown_fields=True):
     """Set an alarm that rings once, even after a restart. It comes as a message; use wait to sleep until then."""
 
     seconds: float
     note: str = ""
 
 
-class CancelAlarm(Struct, frozen=True, tag="cancel_alarm", omit_defaults=True, forbid_unknown_fields=True):
+class CancelAlarm(Struct, frozen=True, gc=False, tag="cancel_alarm", omit_defaults=True, forbid_unknown_fields=True):
     """Take back an alarm that has not rung."""
 
     alarm: int
 
 
-class Generate(Struct, frozen=True, tag="generate", omit_defaults=True, forbid_unknown_fields=True):
+class Generate(Struct, frozen=True, gc=False, tag="generate", omit_defaults=True, forbid_unknown_fields=True):
     """Ask the process's model. An AI program's reading is shown; a native program names what is shown.
 
     ``choose``: the reply must be exactly one of these texts.
@@ -141,20 +141,20 @@ class Generate(Struct, frozen=True, tag="generate", omit_defaults=True, forbid_u
     tokens_out_max: int = 4096
 
 
-class ToolUse(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class ToolUse(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """One use of one tool."""
 
     tool: str
     arguments: dict[str, Any] = {}
 
 
-class Call(Struct, frozen=True, tag="call", omit_defaults=True, forbid_unknown_fields=True):
+class Call(Struct, frozen=True, gc=False, tag="call", omit_defaults=True, forbid_unknown_fields=True):
     """Use tools: one, or several at once. Answers with one result for each, in order."""
 
     uses: tuple[ToolUse, ...]
 
 
-class Read(Struct, frozen=True, tag="read", omit_defaults=True, forbid_unknown_fields=True):
+class Read(Struct, frozen=True, gc=False, tag="read", omit_defaults=True, forbid_unknown_fields=True):
     """Read a part of a large result by its handle number."""
 
     handle: int
@@ -162,33 +162,33 @@ class Read(Struct, frozen=True, tag="read", omit_defaults=True, forbid_unknown_f
     length: Annotated[int, Meta(description="How many characters.")] = 4000
 
 
-class Task(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class Task(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """What a task is when it is put on the board."""
 
     text: str
     acceptance: Annotated[str, Meta(description="How to tell that it is done.")] = ""
 
 
-class Add(Struct, frozen=True, tag="add", omit_defaults=True, forbid_unknown_fields=True):
+class Add(Struct, frozen=True, gc=False, tag="add", omit_defaults=True, forbid_unknown_fields=True):
     """Put tasks on the board of your tree, in the order in which they are to be done. Answers their numbers."""
 
     tasks: tuple[Task, ...]
 
 
-class Claim(Struct, frozen=True, tag="claim", omit_defaults=True, forbid_unknown_fields=True):
+class Claim(Struct, frozen=True, gc=False, tag="claim", omit_defaults=True, forbid_unknown_fields=True):
     """Take a task that is open; it is yours until you complete it or end."""
 
     task: int
 
 
-class Complete(Struct, frozen=True, tag="complete", omit_defaults=True, forbid_unknown_fields=True):
+class Complete(Struct, frozen=True, gc=False, tag="complete", omit_defaults=True, forbid_unknown_fields=True):
     """Report a task that you claimed as done, with its result. Somebody else accepts it."""
 
     task: int
     result: str
 
 
-class Accept(Struct, frozen=True, tag="accept", omit_defaults=True, forbid_unknown_fields=True):
+class Accept(Struct, frozen=True, gc=False, tag="accept", omit_defaults=True, forbid_unknown_fields=True):
     """Judge a completed task that you put on the board: accepted, or sent back with the reason."""
 
     task: int
@@ -196,76 +196,76 @@ class Accept(Struct, frozen=True, tag="accept", omit_defaults=True, forbid_unkno
     reason: str = ""
 
 
-class Reorder(Struct, frozen=True, tag="reorder", omit_defaults=True, forbid_unknown_fields=True):
+class Reorder(Struct, frozen=True, gc=False, tag="reorder", omit_defaults=True, forbid_unknown_fields=True):
     """Put the open tasks into another order: their numbers, first things first."""
 
     tasks: tuple[int, ...]
 
 
-class ListTasks(Struct, frozen=True, tag="list_tasks", omit_defaults=True, forbid_unknown_fields=True):
+class ListTasks(Struct, frozen=True, gc=False, tag="list_tasks", omit_defaults=True, forbid_unknown_fields=True):
     """Show the board: every task with its state, who has it and its result."""
 
 
-class Ask(Struct, frozen=True, tag="ask", omit_defaults=True, forbid_unknown_fields=True):
+class Ask(Struct, frozen=True, gc=False, tag="ask", omit_defaults=True, forbid_unknown_fields=True):
     """Ask the person a question and wait for the answer. Only what you can't find out or decide yourself."""
 
     question: str
     options: Annotated[tuple[str, ...], Meta(description="The possible answers; left out: free text.")] = ()
 
 
-class Show(Struct, frozen=True, tag="show", omit_defaults=True, forbid_unknown_fields=True):
+class Show(Struct, frozen=True, gc=False, tag="show", omit_defaults=True, forbid_unknown_fields=True):
     """Show the person a panel."""
 
     title: str
     text: str
 
 
-class Remember(Struct, frozen=True, tag="remember", omit_defaults=True, forbid_unknown_fields=True):
+class Remember(Struct, frozen=True, gc=False, tag="remember", omit_defaults=True, forbid_unknown_fields=True):
     """Keep something for later conversations."""
 
     text: str
 
 
-class Recall(Struct, frozen=True, tag="recall", omit_defaults=True, forbid_unknown_fields=True):
+class Recall(Struct, frozen=True, gc=False, tag="recall", omit_defaults=True, forbid_unknown_fields=True):
     """Find what was remembered."""
 
     query: str
 
 
-class PageOut(Struct, frozen=True, tag="page_out", omit_defaults=True, forbid_unknown_fields=True):
+class PageOut(Struct, frozen=True, gc=False, tag="page_out", omit_defaults=True, forbid_unknown_fields=True):
     """Put pages of your context away; a stub with their number stays."""
 
     pages: tuple[int, ...]
 
 
-class PageIn(Struct, frozen=True, tag="page_in", omit_defaults=True, forbid_unknown_fields=True):
+class PageIn(Struct, frozen=True, gc=False, tag="page_in", omit_defaults=True, forbid_unknown_fields=True):
     """Bring pages back into your context."""
 
     pages: tuple[int, ...]
 
 
-class GrantTo(Struct, frozen=True, tag="grant", omit_defaults=True, forbid_unknown_fields=True):
+class GrantTo(Struct, frozen=True, gc=False, tag="grant", omit_defaults=True, forbid_unknown_fields=True):
     """Give a child a right that you have."""
 
     pid: int
     grants: tuple[Grant, ...]
 
 
-class Revoke(Struct, frozen=True, tag="revoke", omit_defaults=True, forbid_unknown_fields=True):
+class Revoke(Struct, frozen=True, gc=False, tag="revoke", omit_defaults=True, forbid_unknown_fields=True):
     """Take a right from a child and its descendants."""
 
     pid: int
     tool: str
 
 
-class Endorse(Struct, frozen=True, tag="endorse", omit_defaults=True, forbid_unknown_fields=True):
+class Endorse(Struct, frozen=True, gc=False, tag="endorse", omit_defaults=True, forbid_unknown_fields=True):
     """Ask that a value be trusted: a person or a checker decides."""
 
     handle: int
     reason: str
 
 
-class Retract(Struct, frozen=True, tag="retract", omit_defaults=True, forbid_unknown_fields=True):
+class Retract(Struct, frozen=True, gc=False, tag="retract", omit_defaults=True, forbid_unknown_fields=True):
     """Take back a child's answer from everything that was built on it."""
 
     pid: int
@@ -285,9 +285,12 @@ SYSCALLS: dict[str, type[Syscall]] = {str(kind.__struct_config__.tag): kind for 
 """Every syscall by its name."""
 
 
+_NAMES = {kind: name for name, kind in SYSCALLS.items()}
+
+
 def name_of(syscall: Syscall) -> str:
     """The name of a syscall, as grants, models and people write it."""
-    return str(syscall.__struct_config__.tag)
+    return _NAMES[type(syscall)]
 
 
 UNAVAILABLE = frozenset({"show", "remember", "recall", "page_out", "page_in", "grant", "revoke", "endorse", "retract"})

@@ -10,7 +10,7 @@ Effect = Literal["computes", "reads", "writes", "sends"]
 """computes: nothing outside is touched; reads: looks at the world; writes: changes it here; sends: leaves the machine."""
 
 
-class ToolSpec(Struct, frozen=True, omit_defaults=True):
+class ToolSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     """One action of a driver.
 
     ``name`` is ``driver/tool``. ``schema`` is the JSON schema of its arguments (an object). ``effect`` says what it
@@ -30,7 +30,7 @@ class ToolSpec(Struct, frozen=True, omit_defaults=True):
     seconds_max: int = 60
 
 
-class Manifest(Struct, frozen=True, omit_defaults=True):
+class Manifest(Struct, frozen=True, gc=False, omit_defaults=True):
     """A driver's description as a whole; the kernel knows only tools that stand in a manifest."""
 
     driver: str

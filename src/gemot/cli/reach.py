@@ -86,7 +86,7 @@ def look(folder: Path | None) -> tuple[list[ProcessView], list[Asked]]:
         if seen is not None:
             return seen
     snapshot = folded(home)
-    return process_views(snapshot.kernel), ask_views(snapshot.kernel)
+    return process_views(snapshot.kernel, snapshot.kernel.processes.values()), ask_views(snapshot.kernel)
 
 
 def folded(home: Home) -> Snapshot:

@@ -47,7 +47,8 @@ def _show(folded: Replay, pid: int | None, to: int | None) -> int:
     if pid is not None and pid not in folded.kernel.processes:
         raise Usage(f"there was no process {pid} at position {folded.position}")
     root = folded.kernel.processes[pid].root if pid is not None else None
-    views = process_views(folded.kernel, root=root)
+    kernel = folded.kernel
+    views = process_views(kernel, list(kernel.processes.values()) if root is None else kernel.tree(root))
     for row in rows(views, [view.pid for view in views if not view.parent]):
         put(painted(row.text, row.style, coloured(sys.stdout)))
     if pid is not None:

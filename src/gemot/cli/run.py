@@ -298,4 +298,5 @@ async def _go_on_hosting(door: Door, stop: Stop) -> None:
 def awake_roots(machine: Machine) -> list[int]:
     """The trees that live and do not sleep."""
     kernel = machine.kernel
-    return sorted({one.root for one in kernel.processes.values() if one.alive} - kernel.asleep)
+    living = {root for root in kernel.trees if kernel.processes[root].alive}
+    return sorted((living | kernel.away.keys()) - kernel.asleep)

@@ -6,6 +6,8 @@
 - ``read`` gives records in order; each is checked against its checksum; a broken one raises :class:`Damaged` that says
   where, and everything before it has been given.
 - values are stored once under their SHA-256 and are there before the record that names them.
+- a checkpoint is what folding gave, so that opening reads it and a tail: one body for the machine, and one for each tree
+  that changed since the checkpoint before. It is kept whole or not at all. It is never the truth: that is the records.
 """
 
 from __future__ import annotations
@@ -19,12 +21,20 @@ FORMAT = 1
 """The version of what is written. A journal of a newer version is not opened."""
 
 
-class Record(Struct, frozen=True):
+class Record(Struct, frozen=True, gc=False):
     """One event as stored. ``position`` counts from 1. ``pid`` is the process it concerns, 0 for the whole machine."""
 
     position: int
     at: int
     pid: int
+    body: bytes
+
+
+class KeptTree(Struct, frozen=True, gc=False):
+    """A tree of processes as a checkpoint keeps it. ``pids``: all of its processes, living and ended."""
+
+    root: int
+    pids: tuple[int, ...]
     body: bytes
 
 
@@ -74,13 +84,26 @@ class Journal(Protocol):
         """A text that was kept, or a part of it, in characters. Raises :class:`Damaged` when it is gone or changed."""
         ...
 
-    def put_checkpoint(self, position: int, body: bytes) -> None:
-        """Keep what folding the records up to ``position`` gave, to begin there next time. A convenience: without any
-        checkpoint everything is folded from the first record, and gives the same. A stale writer is refused."""
+    def put_checkpoint(self, position: int, body: bytes, trees: Iterable[KeptTree] = ()) -> None:
+        """Keep what folding the records up to ``position`` gave, to begin there next time, instead of what was kept before.
+        ``trees``: those that are new or changed since; the others stay as they are. A stale writer is refused."""
         ...
 
     def checkpoint(self) -> tuple[int, bytes] | None:
-        """The newest whole checkpoint: its position and body."""
+        """The checkpoint's position and body, if there is one and it is whole."""
+        ...
+
+    def tree(self, pid: int) -> bytes | None:
+        """The tree of this process, living or ended, as the checkpoint keeps it. Raises :class:`Damaged`; and
+        :class:`Fenced` for a stale writer, since the newer one keeps the trees as they are for it."""
+        ...
+
+    def trees(self) -> Iterator[bytes]:
+        """All trees that the checkpoint keeps, in the order of their roots. Raises :class:`Damaged`."""
+        ...
+
+    def drop_checkpoint(self) -> None:
+        """Forget the checkpoint: next time all records are folded."""
         ...
 
     def close(self) -> None: ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 
-from gemot.journal.contract import Damaged, Fenced, Record
+from gemot.journal.contract import Damaged, Fenced, KeptTree, Record
 
 
 class MemoryJournal:
@@ -16,7 +16,9 @@ class MemoryJournal:
         self._values: dict[str, str] = {}
         self._epochs = [1]
         self._epoch = 1
-        self._checkpoints: list[tuple[int, bytes]] = []
+        self._checkpoint: list[tuple[int, bytes]] = []
+        self._trees: dict[int, KeptTree] = {}
+        self._roots: dict[int, int] = {}
 
     @property
     def position(self) -> int:
@@ -25,7 +27,7 @@ class MemoryJournal:
     def open_again(self) -> MemoryJournal:
         other = MemoryJournal()
         other._records, other._values, other._epochs = self._records, self._values, self._epochs
-        other._checkpoints = self._checkpoints
+        other._checkpoint, other._trees, other._roots = self._checkpoint, self._trees, self._roots
         self._epochs[0] += 1
         other._epoch = self._epochs[0]
         return other
@@ -56,12 +58,26 @@ class MemoryJournal:
             raise Damaged(f"the value {digest[:12]} is not in the journal", 0)
         return self._values[digest][start : None if length is None else start + length]
 
-    def put_checkpoint(self, position: int, body: bytes) -> None:
+    def put_checkpoint(self, position: int, body: bytes, trees: Iterable[KeptTree] = ()) -> None:
         self._check_fence(self.position)
-        self._checkpoints.append((position, body))
+        for tree in trees:
+            self._trees[tree.root] = tree
+            self._roots.update(dict.fromkeys(tree.pids, tree.root))
+        self._checkpoint[:] = [(position, body)]
 
     def checkpoint(self) -> tuple[int, bytes] | None:
-        return self._checkpoints[-1] if self._checkpoints else None
+        return self._checkpoint[0] if self._checkpoint else None
+
+    def tree(self, pid: int) -> bytes | None:
+        self._check_fence(self.position)
+        return self._trees[self._roots[pid]].body if pid in self._roots else None
+
+    def trees(self) -> Iterator[bytes]:
+        return (self._trees[root].body for root in sorted(self._trees))
+
+    def drop_checkpoint(self) -> None:
+        for kept in (self._checkpoint, self._trees, self._roots):
+            kept.clear()
 
     def close(self) -> None:
         pass

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 
-from gemot.journal.contract import FORMAT, Damaged, Fenced, Full, JournalError, Record, TooNew
+from gemot.journal.contract import FORMAT, Damaged, Fenced, Full, JournalError, KeptTree, Record, TooNew
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -24,12 +24,10 @@ CREATE TABLE IF NOT EXISTS records (
 );
 CREATE INDEX IF NOT EXISTS records_of_process ON records (pid, position);
 CREATE TABLE IF NOT EXISTS checkpoints (position INTEGER PRIMARY KEY, body BLOB NOT NULL, checksum INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS trees (root INTEGER PRIMARY KEY, body BLOB NOT NULL, checksum INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS root_of (pid INTEGER PRIMARY KEY, root INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS contents (digest TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 """
-
-
-CHECKPOINTS_KEPT = 2
-"""The newest, and one before it should the newest be damaged."""
 
 
 def checksum(position: int, at: int, pid: int, body: bytes) -> int:
@@ -167,18 +165,19 @@ class SqliteJournal:
         text = row[0].decode("utf-8", "surrogatepass")
         return text[start : None if length is None else start + length]
 
-    def put_checkpoint(self, position: int, body: bytes) -> None:
+    def put_checkpoint(self, position: int, body: bytes, trees: Iterable[KeptTree] = ()) -> None:
         with self._explained():
             db = self._db
             db.execute("BEGIN IMMEDIATE")
             try:
                 self._check_fence(self.position)
-                db.execute("INSERT OR REPLACE INTO checkpoints VALUES (?,?,?)", (position, body, zlib.crc32(body)))
-                db.execute(
-                    "DELETE FROM checkpoints WHERE position NOT IN "
-                    "(SELECT position FROM checkpoints ORDER BY position DESC LIMIT ?)",
-                    (CHECKPOINTS_KEPT,),
-                )
+                for tree in trees:
+                    db.execute("REPLACE INTO trees VALUES (?,?,?)", (tree.root, tree.body, zlib.crc32(tree.body)))
+                    db.executemany(
+                        "INSERT OR IGNORE INTO root_of VALUES (?,?)", [(pid, tree.root) for pid in tree.pids]
+                    )
+                db.execute("DELETE FROM checkpoints")
+                db.execute("INSERT INTO checkpoints VALUES (?,?,?)", (position, body, zlib.crc32(body)))
                 db.execute("COMMIT")
             except BaseException:
                 if db.in_transaction:
@@ -188,10 +187,37 @@ class SqliteJournal:
     def checkpoint(self) -> tuple[int, bytes] | None:
         with self._explained():
             rows = self._db.execute(
-                "SELECT position, body, checksum FROM checkpoints WHERE position<=? ORDER BY position DESC",
-                (self.position,),
+                "SELECT position, body, checksum FROM checkpoints WHERE position<=?", (self.position,)
             ).fetchall()
         return next(((at, body) for at, body, written in rows if zlib.crc32(body) == written), None)
+
+    def tree(self, pid: int) -> bytes | None:
+        with self._explained():
+            self._check_fence(self.position)
+            row = self._db.execute(
+                "SELECT trees.root, body, checksum FROM root_of JOIN trees ON trees.root=root_of.root WHERE pid=?",
+                (pid,),
+            ).fetchone()
+        return None if row is None else self._whole(*row)
+
+    def trees(self) -> Iterator[bytes]:
+        with self._explained():
+            rows = self._db.execute("SELECT root, body, checksum FROM trees ORDER BY root")
+        for row in rows:
+            yield self._whole(*row)
+
+    def _whole(self, root: int, body: bytes, written: int) -> bytes:
+        if zlib.crc32(body) != written:
+            raise Damaged(
+                f"what the journal {self.path} keeps of tree {root} is not what was written. Its records have all of it: "
+                "they are folded from the first when the journal is opened next",
+                0,
+            )
+        return body
+
+    def drop_checkpoint(self) -> None:
+        with self._explained():
+            self._db.executescript("BEGIN; DELETE FROM checkpoints; DELETE FROM trees; DELETE FROM root_of; COMMIT")
 
     def values(self) -> Iterator[str]:
         """Every text that was kept."""

@@ -82,7 +82,7 @@ def _child(kernel: Kernel, parent: Process, syscall: Spawn | Fork, program: Prog
         confirmed_below=parent.confirmed_below,
         returns=syscall.returns,
     )
-    kernel.processes[child.pid] = child
+    kernel.enter(child)
     parent.children.append(child.pid)
     if syscall.deadline_seconds is not None:
         kernel.set_timer(kernel.now + int(syscall.deadline_seconds * 1000), Timer(child.pid, "deadline", 0))
@@ -196,7 +196,7 @@ def kill(kernel: Kernel, process: Process, syscall: Kill) -> None:
 def own_child(kernel: Kernel, process: Process, pid: int) -> Process:
     child = kernel.processes.get(pid)
     if child is None or child.parent != process.pid:
-        mine = [one.pid for one in kernel.processes.values() if one.parent == process.pid]
+        mine = [one.pid for one in kernel.tree(process.root) if one.parent == process.pid]
         raise Refused(
             "family", f"{pid} is not a child of this process; its children: {', '.join(map(str, mine)) or 'none'}"
         )

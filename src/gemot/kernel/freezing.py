@@ -1,6 +1,14 @@
-"""The kernel's tables as one value and back: so that opening a machine reads a checkpoint and a tail, not all of its past."""
+"""The kernel's tables as values and back: all that concerns the machine as a whole in one, and each tree in its own.
+
+So a tree can be kept apart from the others: written down only when it changed, taken out of memory while everybody in
+it waits, and opening a machine reads what concerns it as a whole and a tail of records, not all of its past.
+"""
 
 from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 
 from msgspec import Struct
 
@@ -14,48 +22,170 @@ from gemot.kernel.process import OpenAsk, Process, Timer
 
 
 class FrozenKernel(Struct, frozen=True):
-    """Every table of a kernel between two events. ``numbers``: the last number, ask and wake-up that were given."""
+    """What is known apart from the trees. ``numbers``: the last number, pid, ask and wake-up that were given. ``away``: the
+    living trees, whether they have work to go on with, when the first of their timers is due, and when the first of those
+    was that came due while they slept (0: none)."""
 
     now: int
-    processes: list[Process]
+    boots: int
     tools: dict[str, ToolSpec]
     programs: dict[str, ProgramSpec]
-    boards: dict[int, Board]
     asks: dict[int, OpenAsk]
     asleep: set[int]
-    overdrawn: dict[int, Cost]
-    given: dict[int, Means]
     working: dict[int, int]
+    numbers: tuple[int, int, int, int]
+    away: dict[int, tuple[bool, int, int]]
+
+
+class FrozenTree(Struct, frozen=True):
+    """One tree between two events, all of its processes. ``boots``: how often the machine had been started then."""
+
+    boots: int
+    processes: list[Process]
+    board: Board | None
+    overdrawn: Cost | None
+    given: Means
     timers: list[tuple[int, int, Timer]]
-    late: dict[int, list[tuple[int, Timer]]]
-    numbers: tuple[int, int, int]
+    late: list[tuple[int, int, Timer]]
+
+    @property
+    def root(self) -> int:
+        return self.processes[0].root
+
+    @property
+    def alive(self) -> bool:
+        return self.processes[0].alive
 
 
 def freeze(kernel: Kernel) -> FrozenKernel:
-    """The tables as they are; to be encoded before the kernel handles another event, since it shares them."""
+    """The machine as a whole, as it is; to be encoded before the kernel handles another event, since it is shared."""
+    busy = dict(kernel.away)
+    for root in kernel.trees:
+        if kernel.processes[root].alive:
+            busy[root] = _busy(kernel, root)
+    first = _first(kernel, kernel.timers)
+    late = _first(kernel, (entry for entries in kernel.late.values() for entry in entries))
+    away = {root: (one, first.get(root, 0), late.get(root, 0)) for root, one in busy.items()}
     return FrozenKernel(
         kernel.now,
-        list(kernel.processes.values()),
+        kernel.boots,
         kernel.tools,
         kernel.programs,
-        kernel.boards,
         kernel.asks,
         kernel.asleep,
-        kernel.overdrawn,
-        kernel.given,
         kernel.working,
-        kernel.timers,
-        kernel.late,
         kernel.numbers,
+        away,
     )
 
 
+def _first(kernel: Kernel, timers: Iterable[tuple[int, int, Timer]]) -> dict[int, int]:
+    """By root, when the first of a tree's timers is due that somebody still waits for."""
+    first: dict[int, int] = {}
+    for at, _, timer in timers:
+        root = _living_root(kernel, timer)
+        first[root] = min(at, first.get(root, at))
+    return first
+
+
+def _living_root(kernel: Kernel, timer: Timer) -> int:
+    """The root of the tree that a timer belongs to; 0 if its process has ended."""
+    if timer.kind == "away":
+        return timer.pid if timer.pid in kernel.away else 0
+    process = kernel.processes[timer.pid]
+    return process.root if process.alive else 0
+
+
+def _busy(kernel: Kernel, root: int) -> bool:
+    """Whether there is something to go on with when the tree is resumed."""
+    return any(
+        work.state in ("ready", "started", "interrupted") for process in kernel.tree(root) for work in process.work
+    )
+
+
+def freeze_trees(kernel: Kernel, roots: Collection[int]) -> list[FrozenTree]:
+    """These trees as they are, all of them in memory; to be encoded before the kernel handles another event."""
+    timers: defaultdict[int, list[tuple[int, int, Timer]]] = defaultdict(list)
+    for entry in kernel.timers:
+        if entry[2].kind != "away":
+            timers[_living_root(kernel, entry[2])].append(entry)
+    return [
+        FrozenTree(
+            kernel.boots,
+            kernel.tree(root),
+            kernel.boards.get(root),
+            kernel.overdrawn.get(root),
+            kernel.given[root],
+            timers.get(root, []),
+            kernel.late.get(root, []),
+        )
+        for root in roots
+    ]
+
+
+def waits(kernel: Kernel, root: int) -> bool:
+    """Whether everybody in a tree waits (for a person, a child, an alarm, or to be woken), or it has ended."""
+    return all(
+        not process.alive or (process.syscall is not None and not any(work.state == "started" for work in process.work))
+        for process in kernel.tree(root)
+    )
+
+
+def drop_trees(kernel: Kernel, roots: Collection[int]) -> None:
+    """Take trees out of memory that are kept elsewhere as they are."""
+    gone = set(roots)
+    nobody = gone | {0}
+    first = _first(kernel, kernel.timers)
+    kept = [entry for entry in kernel.timers if _living_root(kernel, entry[2]) not in nobody]
+    kept += [_away(root, first[root]) for root in gone if root in first]
+    for root in gone:
+        late = _first(kernel, kernel.late.pop(root, ())).get(root)
+        if late is not None:
+            kernel.late[root] = [_away(root, late)]
+    kernel.away.update({root: _busy(kernel, root) for root in gone if kernel.processes[root].alive})
+    for root in gone:
+        for pid in kernel.trees.pop(root):
+            del kernel.processes[pid]
+        for table in (kernel.boards, kernel.overdrawn, kernel.given):
+            table.pop(root, None)
+    heapq.heapify(kept)
+    kernel.timers = kept
+
+
+def _away(root: int, at: int) -> tuple[int, int, Timer]:
+    """Something of a tree that is away is due then. Its number is one that no other timer has."""
+    return at, -root, Timer(root, "away", 0)
+
+
 def thaw(frozen: FrozenKernel, kernel: Kernel) -> None:
-    """Give a fresh kernel the tables; the frozen value must not be used again."""
-    kernel.now = frozen.now
-    kernel.processes = {process.pid: process for process in frozen.processes}
+    """Give a fresh kernel the tables, with every tree away; the frozen value must not be used again."""
+    kernel.now, kernel.boots = frozen.now, frozen.boots
     kernel.tools, kernel.programs = frozen.tools, frozen.programs
-    kernel.boards, kernel.asks, kernel.asleep = frozen.boards, frozen.asks, frozen.asleep
-    kernel.overdrawn, kernel.given, kernel.working = frozen.overdrawn, frozen.given, frozen.working
-    kernel.timers, kernel.late = frozen.timers, frozen.late
+    kernel.asks, kernel.asleep, kernel.working = frozen.asks, frozen.asleep, frozen.working
+    kernel.away = {root: busy for root, (busy, _, _) in frozen.away.items()}
+    kernel.timers = [_away(root, at) for root, (_, at, _) in frozen.away.items() if at]
+    kernel.late = {root: [_away(root, at)] for root, (_, _, at) in frozen.away.items() if at}
+    heapq.heapify(kernel.timers)
     kernel.numbers = frozen.numbers
+
+
+def thaw_tree(frozen: FrozenTree, kernel: Kernel) -> None:
+    """Bring a tree back into memory; the frozen value must not be used again."""
+    root = frozen.root
+    for process in frozen.processes:
+        kernel.enter(process)
+        if frozen.boots != kernel.boots:
+            process.interrupt()
+    kernel.away.pop(root, None)
+    kernel.given[root] = frozen.given
+    if frozen.board is not None:
+        kernel.boards[root] = frozen.board
+    if frozen.overdrawn is not None:
+        kernel.overdrawn[root] = frozen.overdrawn
+    timers = frozen.timers
+    if root in kernel.late:
+        kernel.late[root] = frozen.late
+    else:  # the tree was resumed while it was away
+        timers = timers + frozen.late
+    for entry in timers:
+        heapq.heappush(kernel.timers, entry)

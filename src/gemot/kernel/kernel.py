@@ -43,6 +43,7 @@ from gemot.kernel import ledger, news, trap, waiting
 from gemot.kernel.authority import path_bounds
 from gemot.kernel.board import Board
 from gemot.kernel.process import OpenAsk, Process, Timer, Work
+from gemot.kernel.table import Table
 
 
 class Kernel:
@@ -50,7 +51,14 @@ class Kernel:
 
     def __init__(self) -> None:
         self.now = 0
-        self.processes: dict[int, Process] = {}
+        self.processes = Table()
+        self.trees: dict[int, list[int]] = {}
+        """By root: the pids of each tree that is in memory, living and ended, in their order."""
+        self.away: dict[int, bool] = {}
+        """Roots of living trees that are not in memory (see :mod:`gemot.kernel.table`), and whether they have work to go on with."""
+        self.changed: set[int] = set()
+        """Roots of trees that changed since somebody who keeps them elsewhere last emptied this."""
+        self.boots = 0
         self.tools: dict[str, ToolSpec] = {}
         self.programs: dict[str, ProgramSpec] = {}
         self.boards: dict[int, Board] = {}
@@ -64,9 +72,10 @@ class Kernel:
         self.working: dict[int, int] = {}
         """Effect -> pid, for all work that the machine was told to do and has not reported on."""
         self.timers: list[tuple[int, int, Timer]] = []
-        self.late: dict[int, list[tuple[int, Timer]]] = {}
+        self.late: dict[int, list[tuple[int, int, Timer]]] = {}
         """By root: timers that came due while their tree was asleep."""
         self._numbers = 0
+        self._pids = 0
         self._asks = 0
         self._wake = 0
         self._out: list[Effect] = []
@@ -82,6 +91,8 @@ class Kernel:
             news.hear(self, event)
         if isinstance(event, Booted):
             self._wake = 0  # the alarm clock of the machine before this one is gone
+        while self.timers and self._idle(self.timers[0][2]):
+            heapq.heappop(self.timers)
         earliest = self.timers[0][0] if self.timers else 0
         if earliest and earliest != self._wake:
             out.append(WakeAt(earliest))
@@ -89,13 +100,13 @@ class Kernel:
         return out
 
     @property
-    def numbers(self) -> tuple[int, int, int]:
-        """The last number, ask and wake-up that were given; set only when the tables are thawed."""
-        return self._numbers, self._asks, self._wake
+    def numbers(self) -> tuple[int, int, int, int]:
+        """The last number, pid, ask and wake-up that were given; set only when the tables are thawed."""
+        return self._numbers, self._pids, self._asks, self._wake
 
     @numbers.setter
-    def numbers(self, given: tuple[int, int, int]) -> None:
-        self._numbers, self._asks, self._wake = given
+    def numbers(self, given: tuple[int, int, int, int]) -> None:
+        self._numbers, self._pids, self._asks, self._wake = given
 
     # What every part of the kernel uses.
 
@@ -109,7 +120,8 @@ class Kernel:
 
     def pid(self) -> int:
         """The next process's number: 1, 2, 3 ... as people will type it."""
-        return len(self.processes) + 1
+        self._pids += 1
+        return self._pids
 
     def ask(self) -> int:
         """The next ask's number."""
@@ -120,6 +132,11 @@ class Kernel:
         """The living process of this pid."""
         process = self.processes.get(pid)
         return process if process is not None and process.alive else None
+
+    def enter(self, process: Process) -> None:
+        """Put a process into the tables: one that was just made, or one of a tree that comes back into memory."""
+        self.processes[process.pid] = process
+        self.trees.setdefault(process.root, []).append(process.pid)
 
     def answer(self, process: Process, answer: Answer) -> None:
         """Answer the pending syscall; its program decides the next one."""
@@ -248,11 +265,19 @@ class Kernel:
         self.asks[opened.asked.ask] = opened
         self.emit(PutAsk(opened.asked))
 
+    def _idle(self, timer: Timer) -> bool:
+        """Is whoever set this timer gone?"""
+        if timer.kind == "away":
+            return timer.pid not in self.away
+        return not self.processes[timer.pid].alive
+
     def expecting(self) -> bool:
         """Will any timer of a tree that is awake still do something?"""
         return any(self._due(timer) for _, _, timer in self.timers)
 
     def _due(self, timer: Timer) -> bool:
+        if timer.kind == "away":
+            return timer.pid in self.away and timer.pid not in self.asleep
         process = self.process(timer.pid)
         if process is None or process.root in self.asleep:
             return False
@@ -266,7 +291,7 @@ class Kernel:
 
     def tree(self, root: int) -> list[Process]:
         """All processes of a tree, living and ended, in the order of their pids."""
-        return [process for process in self.processes.values() if process.root == root]
+        return [self.processes[pid] for pid in self.trees[self.processes[root].root]]
 
 
 def _rule(answer: Answer, before: str) -> str:

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 def hear(kernel: Kernel, event: Event) -> None:
     """Let one piece of news in."""
+    concerned = kernel.process(getattr(event, "pid", 0))
+    if concerned is not None:
+        kernel.changed.add(concerned.root)
     match event:
         case Booted():
             _booted(kernel)
@@ -71,7 +74,8 @@ def hear(kernel: Kernel, event: Event) -> None:
             if process is not None:
                 kernel.end(process, Outcome(pid, process.name, "failed", error=message, rule="fault"))
         case Resumed(_, root):
-            _resumed(kernel, root)
+            for one in [root] if root else sorted(kernel.asleep):
+                _resumed(kernel, one)
         case Paused(_, root):
             _paused(kernel, root)
         case Trapped():
@@ -108,7 +112,8 @@ def _root(
     pid = kernel.pid()
     means = ledger.capped(ledger.means(budget), program.limits)
     process = Process(pid, 0, pid, name or program.name, program, brief, models, mounts, list(grants), means)
-    kernel.processes[pid] = process
+    kernel.enter(process)
+    kernel.changed.add(pid)
     kernel.given[pid] = ledger.capped(ledger.means(budget), program.limits)
     return process
 
@@ -161,33 +166,42 @@ def _moved(kernel: Kernel, pid: int, model: str) -> None:
 
 def _ticked(kernel: Kernel) -> None:
     while kernel.timers and kernel.timers[0][0] <= kernel.now:
-        at, _, timer = heapq.heappop(kernel.timers)
-        process = kernel.processes[timer.pid]
-        if process.root in kernel.asleep:
-            kernel.late.setdefault(process.root, []).append((at, timer))
+        at, number, timer = heapq.heappop(kernel.timers)
+        if timer.kind == "away":
+            if timer.pid in kernel.away:
+                kernel.processes.get(timer.pid)  # with it come the timers that are due
+            continue
+        root = kernel.processes[timer.pid].root
+        if root in kernel.asleep:
+            kernel.late.setdefault(root, []).append((at, number, timer))
         else:
             waiting.ring(kernel, timer)
+        kernel.changed.add(root)
 
 
 def _booted(kernel: Kernel) -> None:
     """Nothing that was at work outside is at work any more; every tree sleeps until somebody lets it go on."""
     kernel.working.clear()
+    kernel.boots += 1  # by which a tree that is away learns of it when it comes back
+    kernel.asleep.update(kernel.away)
     for process in kernel.processes.values():
-        if not process.alive:
-            continue
-        kernel.asleep.add(process.root)
-        for work in process.work:
-            if work.state == "started":
-                work.state = "interrupted"
+        if process.alive:
+            kernel.asleep.add(process.root)
+            kernel.changed.add(process.root)
+            process.interrupt()
 
 
 def _resumed(kernel: Kernel, root: int) -> None:
     if root not in kernel.asleep:
         return
     kernel.asleep.discard(root)
-    for at, timer in kernel.late.pop(root, []):
-        kernel.set_timer(at, timer)
-    for process in kernel.tree(root):
+    quiet = kernel.away.get(root) is False  # it has no work to go on with, so it may stay where it is
+    if not quiet:
+        kernel.processes.get(root)
+        kernel.changed.add(root)
+    for timer in kernel.late.pop(root, []):
+        heapq.heappush(kernel.timers, timer)
+    for process in [] if quiet else kernel.tree(root):
         if process.alive:
             working.resume(kernel, process)
 
@@ -197,6 +211,7 @@ def _paused(kernel: Kernel, root: int) -> None:
     if kernel.process(root) is None:
         return
     kernel.asleep.add(root)
+    kernel.changed.add(root)
     for process in kernel.tree(root):
         for work in process.work:
             if work.kind == "model" and work.state == "started":

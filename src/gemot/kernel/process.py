@@ -74,6 +74,12 @@ class Process:
     def alive(self) -> bool:
         return self.outcome is None
 
+    def interrupt(self) -> None:
+        """The machine stopped: whatever was at work is not any more, and nobody knows how far it came."""
+        for work in self.work:
+            if work.state == "started":
+                work.state = "interrupted"
+
     def unfinished(self) -> list[Work]:
         return [one for one in self.work if one.state != "done"]
 
@@ -84,13 +90,15 @@ class OpenAsk:
 
     asked: Asked
     effect: int
+    root: int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, order=True)
 class Timer:
-    """Something that happens by itself. ``token`` ties it to what set it: a stale timer does nothing."""
+    """Something that happens by itself. ``token`` ties it to what set it: a stale timer does nothing. ``away``: something
+    of the tree with the root ``pid``, which is not in memory, is due."""
 
     pid: int
-    kind: Literal["wait", "alarm", "deadline"]
+    kind: Literal["wait", "alarm", "deadline", "away"]
     token: int
     note: str = ""

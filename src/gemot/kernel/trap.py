@@ -79,6 +79,7 @@ def trap(kernel: Kernel, event: Trapped) -> None:
     process = kernel.process(event.pid)
     if process is None:
         return
+    kernel.changed.add(process.root)
     assert process.syscall is None, f"process {event.pid} made a second syscall while one is pending"
     syscall = event.syscall
     last_word = (

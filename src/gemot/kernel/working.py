@@ -118,11 +118,11 @@ def _ask_person(kernel: Kernel, process: Process, work: Work, use: ToolUse) -> N
         hashlib.sha256(shown).hexdigest(),
         places,
     )
-    kernel.put_ask(OpenAsk(asked, work.effect))
+    kernel.put_ask(OpenAsk(asked, work.effect, process.root))
 
 
 def _asks_open(kernel: Kernel, root: int) -> int:
-    return sum(kernel.processes[one.asked.pid].root == root for one in kernel.asks.values())
+    return sum(one.root == root for one in kernel.asks.values())
 
 
 def _give_back_use(process: Process, work: Work) -> None:
@@ -159,7 +159,8 @@ def ask(kernel: Kernel, process: Process, syscall: Ask) -> None:
     work = Work(kernel.number(), 0, "asking", "question", ask=kernel.ask())
     process.work = [work]
     process.state = "asking"
-    kernel.put_ask(OpenAsk(Asked(work.ask, process.pid, syscall.question, syscall.options), work.effect))
+    asked = Asked(work.ask, process.pid, syscall.question, syscall.options)
+    kernel.put_ask(OpenAsk(asked, work.effect, process.root))
 
 
 def answered(kernel: Kernel, event: Answered) -> None:
@@ -171,6 +172,7 @@ def answered(kernel: Kernel, event: Answered) -> None:
     if not opened.asked.tool and opened.asked.options and event.allow and event.text not in opened.asked.options:
         return
     del kernel.asks[event.ask]
+    kernel.changed.add(opened.root)
     kernel.emit(TakeAsk(event.ask))
     work = next(one for one in process.work if one.effect == opened.effect)
     if work.kind == "question":
@@ -216,6 +218,7 @@ def done(kernel: Kernel, event: Done) -> None:
     if not pid:
         return
     process = kernel.processes[pid]
+    kernel.changed.add(process.root)
     kernel.book(process, _cost(event))
     work = next(
         (one for one in process.work if one.effect == event.effect and one.state in ("started", "interrupted")), None

@@ -24,6 +24,8 @@ class Cast:
         self.programs: dict[int, Program] = {}
         self.missing: dict[int, str] = {}
         """Processes whose program can't be had here, and why: they are told nothing and decide nothing until it is back."""
+        self._lost: dict[int, Fault] = {}
+        """Native processes that did not do again what their log says, and how."""
         self._kernel = kernel
         self._text_of = text_of
 
@@ -37,7 +39,7 @@ class Cast:
             case Deliver(pid, answer):
                 return None if pid in self.missing else (pid, self._tell(pid, answer))
             case End(outcome):
-                self._forget(outcome.pid)
+                self.forget(outcome.pid)
                 return None
             case _:
                 return None
@@ -50,7 +52,7 @@ class Cast:
             else "you see none"
         )
         start = Start(effect.pid, effect.name, effect.brief, effect.arguments, files)
-        self._forget(effect.pid)
+        self.forget(effect.pid)
         try:
             text = self._text_of(effect.program.digest) if effect.program.kind == "ai" else ""
             program = self.library.start(effect.program, text, start)
@@ -75,15 +77,26 @@ class Cast:
     def _tell(self, pid: int, answer: Answer) -> Decided:
         program = self.programs.get(pid)
         if program is None:
-            return Fault("this process has no program that could go on")
+            return self._lost.get(pid, Fault("this process has no program that could go on"))
         try:
             program.absorb(answer)
             return program.decide()
         except Exception as error:  # noqa: BLE001 - as above
             return _fault(error)
 
-    def _forget(self, pid: int) -> None:
+    def relive(self, pid: int, start: Start, history: list[tuple[Syscall, Answer]]) -> None:
+        """Bring back a native program: it runs again on the answers it had."""
+        try:
+            self.programs[pid] = self.library.relive(self._kernel.processes[pid].program, start, history)
+        except NotHere as error:
+            self.missing[pid] = str(error)
+        except Fault as fault:
+            self._lost[pid] = fault
+
+    def forget(self, pid: int) -> None:
+        """A process has no program any more: it has ended, does another one, or is kept elsewhere."""
         self.missing.pop(pid, None)
+        self._lost.pop(pid, None)
         program = self.programs.pop(pid, None)
         close = getattr(program, "close", None)
         if close is not None:

@@ -1,5 +1,9 @@
 """Checkpoints: the machine's tables at a position of its journal, so that opening it reads those and a tail.
 
+A checkpoint has one part for the machine as a whole and one for each tree; only trees that changed are written again. A
+tree is read when something happens in it, not before; one in which everybody waits is taken out of memory again. So a
+sleeping tree costs rows, and opening a machine costs what its tail costs.
+
 A checkpoint is never the truth: whatever is wrong with one (damaged, written by another version, a program that is gone),
 the journal is folded from its first record instead, and gives the same.
 """
@@ -7,22 +11,22 @@ the journal is folded from its first record instead, and gives the same.
 from __future__ import annotations
 
 import functools
+from collections.abc import Collection, Iterable, Iterator
 
 import msgspec
 
 import gemot
-from gemot.journal.contract import Journal
+from gemot.journal.contract import Damaged, Journal, JournalError, KeptTree
 from gemot.kernel import Kernel
 from gemot.kernel import freezing as tables
 from gemot.machine.cast import Cast
 from gemot.programs import freezing as folds
-from gemot.programs.port import Fault
 
 RECORDS = 20_000
 """Records between two checkpoints of a busy machine: about a third of a second of folding."""
 
 RECORDS_PER_PROGRAM = 20
-"""And so many more for each living program: what is written must stay small beside what was done."""
+"""And so many more for each program in memory: what is written must stay small beside what was done."""
 
 RECORDS_AT_CLOSE = 500
 """A machine that is closed leaves a checkpoint behind if it has more than this to fold."""
@@ -33,38 +37,91 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
     version: str
     kernel: tables.FrozenKernel
+
+
+class Tree(msgspec.Struct, frozen=True):
+    tables: tables.FrozenTree
     programs: folds.FrozenPrograms
 
 
 @functools.cache
-def _decoder() -> msgspec.msgpack.Decoder[Checkpoint]:
-    return msgspec.msgpack.Decoder(Checkpoint)
+def _decoders() -> tuple[msgspec.msgpack.Decoder[Checkpoint], msgspec.msgpack.Decoder[Tree]]:
+    return msgspec.msgpack.Decoder(Checkpoint), msgspec.msgpack.Decoder(Tree)
 
 
-def take(journal: Journal, kernel: Kernel, cast: Cast) -> None:
-    """Keep the tables as they are at the journal's end. There must be no event that is not in the journal."""
-    frozen = Checkpoint(gemot.__version__, tables.freeze(kernel), folds.freeze(cast.programs))
-    journal.put_checkpoint(journal.position, msgspec.msgpack.encode(frozen))
+def take(journal: Journal, kernel: Kernel, cast: Cast, changed: Collection[int]) -> None:
+    """Keep the tables as they are at the journal's end, and of the trees those that ``changed`` since the last checkpoint.
+    There must be no event that is not in the journal. Raises :class:`JournalError`."""
+    if kernel.away and journal.checkpoint() is None:
+        raise JournalError("trees that are not in memory are kept nowhere else any more")
+    frozen = Checkpoint(gemot.__version__, tables.freeze(kernel))
+    journal.put_checkpoint(journal.position, msgspec.msgpack.encode(frozen), _kept(kernel, cast, changed))
+
+
+def _kept(kernel: Kernel, cast: Cast, changed: Collection[int]) -> Iterable[KeptTree]:
+    for frozen in tables.freeze_trees(kernel, [root for root in sorted(changed) if root in kernel.trees]):
+        pids = tuple(kernel.trees[frozen.root])
+        programs = folds.freeze({pid: cast.programs[pid] for pid in pids if pid in cast.programs})
+        yield KeptTree(frozen.root, pids, msgspec.msgpack.encode(Tree(frozen, programs)))
 
 
 def restore(journal: Journal, kernel: Kernel, cast: Cast) -> int:
-    """Bring a fresh ``kernel`` and ``cast`` to the newest checkpoint; returns its position, 0 where there is none to use."""
+    """Bring a fresh ``kernel`` and ``cast`` to the newest checkpoint; returns its position, 0 where there is none to use.
+
+    From then on trees that are not in memory are fetched from the journal when the kernel names one of their processes."""
     kept = journal.checkpoint()
-    if kept is None:
-        return 0
-    position, body = kept
-    try:
-        frozen = _decoder().decode(body)
-        if frozen.version != gemot.__version__:
-            return 0
-        programs = dict(folds.thaw_conversations(frozen.programs))
-        natives = {
-            process.pid: cast.library.relive(process.program, *folds.past(frozen.programs.natives[process.pid]))
-            for process in frozen.kernel.processes
-            if process.pid in frozen.programs.natives
-        }
-    except (msgspec.DecodeError, Fault, LookupError):
-        return 0
-    tables.thaw(frozen.kernel, kernel)
-    cast.programs = {**programs, **natives}
+    position = 0
+    if kept is not None:
+        try:
+            frozen = _decoders()[0].decode(kept[1])
+        except msgspec.DecodeError:
+            frozen = None
+        if frozen is not None and frozen.version == gemot.__version__:
+            tables.thaw(frozen.kernel, kernel)
+            position = kept[0]
+    if not position and kept is not None:
+        journal.drop_checkpoint()
+    kernel.processes.fetch = functools.partial(_fetch, journal, kernel, cast)
     return position
+
+
+def _fetch(journal: Journal, kernel: Kernel, cast: Cast, pid: int) -> None:
+    if not 0 < pid <= kernel.numbers[1]:
+        return
+    try:
+        body = journal.tree(pid)
+        if body is None:
+            return
+        tree = _decoders()[1].decode(body)
+        programs = folds.thaw_conversations(tree.programs)
+    except (Damaged, msgspec.DecodeError, LookupError) as error:
+        journal.drop_checkpoint()
+        raise Damaged(
+            f"what is kept of the tree of process {pid} can't be read ({error}). Its records have all of it: they are folded "
+            "from the first when this machine is opened next",
+            0,
+        ) from error
+    tables.thaw_tree(tree.tables, kernel)
+    cast.programs.update(programs)
+    for native, past in tree.programs.natives.items():
+        cast.relive(native, *folds.past(past))
+
+
+def sleepers(kernel: Kernel, cast: Cast, stirred: set[int]) -> list[int]:
+    """Roots of the trees in memory in which nothing has happened of late, and nothing is under way."""
+    absent = {kernel.processes[pid].root for pid in cast.missing}
+    return [root for root in kernel.trees if root not in stirred and root not in absent and tables.waits(kernel, root)]
+
+
+def drop(kernel: Kernel, cast: Cast, roots: list[int]) -> None:
+    """Take trees out of memory that the newest checkpoint has as they are."""
+    for root in roots:
+        for pid in kernel.trees[root]:
+            cast.forget(pid)
+    tables.drop_trees(kernel, roots)
+
+
+def trees(journal: Journal) -> Iterator[tables.FrozenTree]:
+    """All trees as the checkpoint keeps them, to be looked at."""
+    for body in journal.trees():
+        yield _decoders()[1].decode(body).tables

@@ -50,6 +50,9 @@ STEP_EVENTS_MAX = 512
 WAKE_SECONDS_MAX = 3600.0
 """The longest sleep before the clock is looked at again: it may have been moved meanwhile."""
 
+SWEEP_SECONDS = 5.0
+"""How long nothing must have happened in a tree for it to leave memory, at least; at most twice as long."""
+
 SYNCED = (Arrived, Answered, Said, Stopped, Copied)
 """A person's words are on the disk before anything is made of them."""
 
@@ -79,6 +82,11 @@ class Loop:
         self.closed = False
         self.checkpointed = 0
         """The position of the newest checkpoint."""
+        self._changed: set[int] = set()
+        """Roots of trees that are not as the newest checkpoint has them."""
+        self._stirred: set[int] = set()
+        """Roots of trees in which something happened since the last sweep."""
+        self._sweep: asyncio.TimerHandle | None = None
         self._always_synced = always_synced
         self._inbox: deque[Event] = deque()
         self._scheduled = False
@@ -94,12 +102,13 @@ class Loop:
         self._inbox.append(event)
         self._schedule()
 
-    def happens_now(self, event: Event) -> None:
-        """Take an event in at once, before what waits in the inbox: when this returns it is durable, however much waits.
+    def happens_now(self, *events: Event) -> None:
+        """Take events in at once, before what waits in the inbox: when this returns they are durable, however much waits.
         Raises :class:`MachineError` if the machine has stopped, or stops over it."""
         self.must_run()
-        self._inbox.appendleft(event)
-        self.step()
+        self._inbox.extendleft(reversed(events))
+        for _ in range(0, len(events), STEP_EVENTS_MAX):
+            self.step()
         self.must_run()
 
     async def happens(self, event: Arrived | Copied) -> int:
@@ -160,17 +169,44 @@ class Loop:
         if self._inbox:
             self._schedule()
 
-    def checkpoint(self, records: int) -> None:
+    def checkpoint(self, records: int) -> bool:
         """Leave a checkpoint if there are so many records since the last one, and if this is a moment for it: nothing
         decided that is not recorded, no program away, and the tables are those of the journal (a machine that stopped
-        has taken in what it could not write)."""
+        has taken in what it could not write). Returns whether it was left."""
         position = self.journal.position
-        if self.broken is not None:
+        if self.broken is not None or self._inbox or self.cast.missing or position - self.checkpointed < records:
+            return False
+        self.checkpointed = position
+        self._note_changes()
+        with contextlib.suppress(JournalError):  # a convenience: where it can't be kept, more will be folded
+            checkpoint.take(self.journal, self.kernel, self.cast, self._changed)
+            self._changed.clear()
+            return True
+        return False
+
+    def _note_changes(self) -> None:
+        self._changed |= self.kernel.changed
+        self._stirred |= self.kernel.changed
+        self.kernel.changed.clear()
+
+    def _sweep_out(self) -> None:
+        """Trees in which nothing happened since the last sweep leave memory; when they are at least half of those that are
+        in it, so that what is written for it stays in proportion."""
+        self._sweep = None
+        if self.closed or self.broken is not None:
             return
-        if position - self.checkpointed >= records and not self._inbox and not self.cast.missing:
-            with contextlib.suppress(JournalError):  # a convenience: where it can't be kept, more will be folded
-                checkpoint.take(self.journal, self.kernel, self.cast)
-            self.checkpointed = position
+        self._note_changes()
+        stirred, self._stirred = self._stirred, set()
+        idle = checkpoint.sleepers(self.kernel, self.cast, stirred)
+        enough = idle and 2 * len(idle) >= len(self.kernel.trees) and not self._inbox
+        if enough and (self._changed.isdisjoint(idle) or self.checkpoint(0)):
+            checkpoint.drop(self.kernel, self.cast, idle)
+        if stirred:
+            self._sweep_later()
+
+    def _sweep_later(self) -> None:
+        if self._sweep is None:
+            self._sweep = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep_out)
 
     def drain(self) -> None:
         """Take in everything there is."""
@@ -203,6 +239,8 @@ class Loop:
                     outward.append(effect)
                     synced = synced or (isinstance(effect, StartTool) and not effect.repeatable)
         self.journal.append(self.journal.position, entries, synced=synced)
+        self._note_changes()
+        self._sweep_later()
         self.checkpoint(checkpoint.RECORDS + checkpoint.RECORDS_PER_PROGRAM * len(self.cast.programs))
         for effect in outward:
             self._perform(effect)
@@ -294,8 +332,9 @@ class Loop:
 
     def close(self) -> None:
         self.closed = True
-        if self._wake is not None:
-            self._wake.cancel()
+        for handle in (self._wake, self._sweep):
+            if handle is not None:
+                handle.cancel()
         self._give_up("the machine was closed before this process ended; it goes on when it is resumed")
 
     def _give_up(self, why: str) -> None:

@@ -6,7 +6,6 @@ What happens inside is in :mod:`gemot.machine.loop`; here is what can be asked o
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal
@@ -27,8 +26,9 @@ from gemot.kernel.families import known_program
 from gemot.kernel.ledger import means
 from gemot.kernel.process import Process
 from gemot.kernel.refusal import Refused
-from gemot.machine import notes, recovery, views
+from gemot.machine import checkpoint, notes, recovery, views
 from gemot.machine.checkpoint import RECORDS_AT_CLOSE
+from gemot.machine.clock import steady
 from gemot.machine.home import Home, default_home
 from gemot.machine.loop import Loop, MachineError
 from gemot.models.port import Model
@@ -63,11 +63,13 @@ class Machine:
         *,
         home: Home | None = None,
         durability: Literal["full", "normal"] = "normal",
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self.home = home
         self.library = library
-        self._clock = clock
+        self._clock = steady() if clock is None else clock
+        self._ahead = 0
+        """By how much (ms) the journal was ahead of the clock when this machine opened: time does not go back."""
         self._drivers = tuple(drivers)
         tools: dict[str, Tool] = {name: tool for driver in self._drivers for name, tool in driver.tools.items()}
         self._loop = Loop(journal, library, tools, open_model, self._now, durability == "full")
@@ -141,6 +143,7 @@ class Machine:
         loop, kernel = self._loop, self.kernel
         undecided = recovery.fold(loop.journal, kernel, loop.cast)
         loop.checkpointed = (loop.journal.checkpoint() or (0, b""))[0]
+        self._ahead = max(0, kernel.now - self._now())
         manifests = tuple(driver.manifest() for driver in self._drivers)
         specs = self.library.specs()
         tools = {tool.name: tool for manifest in manifests for tool in manifest.tools}
@@ -167,13 +170,15 @@ class Machine:
         loop = self._loop
         if loop.closed:
             return
-        for root in sorted({one.root for one in self.kernel.processes.values() if one.alive} - self.kernel.asleep):
-            loop.happened(Paused(self._now(), root))
+        for root in sorted(self.kernel.trees.keys() - self.kernel.asleep):
+            if self.kernel.processes[root].alive:
+                loop.happened(Paused(self._now(), root))
         loop.drain()
         await loop.stage.close(grace_seconds)
         loop.drain()
         loop.checkpoint(RECORDS_AT_CLOSE)
         loop.close()
+        self.kernel.processes.fetch = None  # from here on there is what is in memory
         loop.journal.close()
         if self.home is not None:
             self.home.unlock()
@@ -278,14 +283,20 @@ class Machine:
         A tree of which a program can't be had here sleeps on. Raises :class:`MachineError` where none can go on.
         """
         self._loop.must_run()
-        roots = sorted(self.kernel.asleep) if pid is None else [self._living(pid).root]
-        roots = [one for one in roots if one in self.kernel.asleep and self.kernel.processes[one].alive]
-        missing = {self.kernel.processes[one].root: why for one, why in self._loop.cast.missing.items()}
+        kernel = self.kernel
+        roots = sorted(kernel.asleep) if pid is None else [self._living(pid).root]
+        roots = [one for one in roots if one in kernel.asleep]
+        for one in roots:
+            if kernel.away.get(one):  # it has work to go on with: see whether its programs are here
+                kernel.processes.get(one)
+        missing = {kernel.processes[one].root: why for one, why in self._loop.cast.missing.items()}
         if roots and all(one in missing for one in roots):
             raise MachineError(missing[roots[0]])
+        if pid is None and roots and not missing:
+            self._loop.happens_now(Resumed(self._now(), 0))
+            return roots
         roots = [one for one in roots if one not in missing]
-        for one in roots:
-            self._loop.happens_now(Resumed(self._now(), one))
+        self._loop.happens_now(*(Resumed(self._now(), one) for one in roots))
         return roots
 
     def pause(self, pid: int) -> None:
@@ -305,7 +316,16 @@ class Machine:
     # What people see.
 
     def processes(self, root: int | None = None) -> list[views.ProcessView]:
-        return views.process_views(self.kernel, root=root)
+        """What there is to see of the processes of one tree, or of all: also of those that are not in memory now."""
+        kernel = self.kernel
+        if root is not None:
+            process = kernel.processes.get(root)
+            return views.process_views(kernel, [] if process is None else kernel.tree(root))
+        held = {pid: process for pid, process in kernel.processes.items()}
+        for tree in () if self._loop.closed else checkpoint.trees(self._loop.journal):
+            if tree.root not in kernel.trees:
+                held.update({process.pid: process for process in tree.processes})
+        return views.process_views(kernel, [held[pid] for pid in sorted(held)])
 
     def asks(self) -> list[Asked]:
         return views.ask_views(self.kernel)
@@ -345,7 +365,7 @@ class Machine:
         return self._loop.broken
 
     def _now(self) -> int:
-        return int(self._clock() * 1000)
+        return int(self._clock() * 1000) + self._ahead
 
     def _living(self, pid: int) -> Process:
         self._loop.must_run()

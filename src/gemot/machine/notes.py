@@ -130,7 +130,7 @@ def notes(kernel: Kernel, event: Event, effects: list[Effect]) -> list[Note]:
         case Moved(_, pid, model):
             told.append(Changed(pid, f"moved to {model}"))
         case Resumed(_, root):
-            told.append(Changed(root, "resumed"))
+            told.append(Changed(root, "resumed" if root else "every tree resumed"))
         case Paused(_, root):
             told.append(Changed(root, "put to sleep"))
         case _:

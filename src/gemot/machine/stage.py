@@ -46,6 +46,14 @@ class Stage:
         self._running: dict[int, asyncio.Task[None]] = {}
         self._begun: set[int] = set()
         self._kinds: dict[int, str] = {}
+        self._due: dict[int, float] = {}
+        """When each piece of work must have ended, by the loop's clock."""
+        self._late: set[int] = set()
+        """Work that was given up because it had not."""
+        self._watch: asyncio.TimerHandle | None = None
+        """One timer for all of that, set to the earliest: work that ends in time costs no timer of its own."""
+        self._waits: dict[str, bool] = {}
+        """Tool -> whether its function is a coroutine function."""
         self._threads: ThreadPoolExecutor | None = None
 
     def ask(self, effect: AskModel, request: Request) -> None:
@@ -68,6 +76,7 @@ class Stage:
         task = self._running.get(effect)
         if task is None:
             return
+        self._late.discard(effect)
         task.cancel()
         if (
             effect not in self._begun
@@ -77,7 +86,11 @@ class Stage:
 
     def _forget(self, effect: int) -> None:
         del self._running[effect], self._kinds[effect]
+        self._due.pop(effect, None)
         self._begun.discard(effect)
+        if not self._running and self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
 
     @property
     def busy(self) -> int:
@@ -93,25 +106,44 @@ class Stage:
         self._kinds[effect] = kind
         self._running[effect] = asyncio.get_running_loop().create_task(self._carry_out(effect, kind, millis_max, work))
 
+    def _watch_until(self, due: float) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        self._watch = asyncio.get_running_loop().call_at(due, self._time_is_up)
+
+    def _time_is_up(self) -> None:
+        """Give up what is late. The timer may have been set for work that has ended since: then it is only set again."""
+        watched, self._watch = self._watch, None
+        assert watched is not None
+        late = [effect for effect, due in self._due.items() if due <= watched.when() and effect not in self._late]
+        for effect in late:
+            self._late.add(effect)
+            self._running[effect].cancel()
+        rest = [due for effect, due in self._due.items() if effect not in self._late]
+        if rest:
+            self._watch_until(min(rest))
+
     async def _carry_out(self, effect: int, kind: str, millis_max: int, work: Callable[[], Awaitable[Outcome]]) -> None:
         self._begun.add(effect)
         clock = asyncio.get_running_loop().time
         began = clock()
+        self._due[effect] = due = began + millis_max / 1000
+        if self._watch is None or due < self._watch.when():
+            self._watch_until(due)
         outcome: Outcome
         try:
-            async with asyncio.timeout(millis_max / 1000):
-                outcome = await work()
-        except TimeoutError:
-            unsure = " It may or may not have had its effect: look before you try again." if kind == "tool" else ""
-            outcome = Failure("deadline", f"gave no result within {millis_max / 1000:g} s.{unsure}")
+            outcome = await work()
         except asyncio.CancelledError:
-            outcome = STOPPED
+            outcome = _overdue(kind, millis_max) if effect in self._late else STOPPED
+        except TimeoutError:
+            outcome = _overdue(kind, millis_max)
         except (ModelFailed, ToolError) as error:
             outcome = Failure("failed", str(error))
         except msgspec.ValidationError as error:
             outcome = Failure("malformed", str(error))
         except Exception as error:  # noqa: BLE001 - the edge: whatever a driver or a provider's library does becomes an answer
             outcome = Failure("failed", f"{type(error).__name__}: {error}")
+        self._late.discard(effect)
         self._forget(effect)
         own = outcome.reply.usage.millis if isinstance(outcome, Replied) else 0
         self._report(Done(self._now(), effect, outcome, own or int((clock() - began) * 1000)))
@@ -128,7 +160,10 @@ class Stage:
         arguments = tool.decode(msgspec.json.encode(effect.arguments))
         if tool.place is not None:
             arguments[tool.place] = place
-        if inspect.iscoroutinefunction(tool.function):
+        waits = self._waits.get(effect.tool)
+        if waits is None:
+            waits = self._waits[effect.tool] = inspect.iscoroutinefunction(tool.function)
+        if waits:
             result = await tool.function(**arguments)
         elif tool.spec.effect == "computes":
             result = tool.function(**arguments)
@@ -160,6 +195,11 @@ class Stage:
             await model.close()
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _overdue(kind: str, millis_max: int) -> Failure:
+    unsure = " It may or may not have had its effect: look before you try again." if kind == "tool" else ""
+    return Failure("deadline", f"gave no result within {millis_max / 1000:g} s.{unsure}")
 
 
 def _billed(reply: Reply, request: Request) -> Reply:

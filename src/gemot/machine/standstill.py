@@ -13,23 +13,28 @@ def waits_for_person(kernel: Kernel, roots: Collection[int]) -> bool:
 
     True also for trees that have ended. What they wait for is an open ask, or a message that only a person can send.
     """
-    living = [process for process in kernel.processes.values() if process.root in roots and process.alive]
+    held = [root for root in roots if root in kernel.trees]
+    living = [process for root in held for process in kernel.tree(root) if process.alive]
     for process in living:
         if process.state not in ("asking", "waiting"):
             return False
         if any(work.state in ("ready", "started", "interrupted") for work in process.work):
             return False
-    mine = {process.pid for process in living}
+    if any(kernel.away.get(root) for root in roots):
+        return False
+    mine = {process.pid for process in living} | {root for root in roots if root in kernel.away}
     return not any(timer.pid in mine and _rings(kernel, timer) for _, _, timer in kernel.timers)
 
 
 def _rings(kernel: Kernel, timer: Timer) -> bool:
     """Whether what set the timer is still there; see `gemot.kernel.waiting.ring`."""
+    if timer.kind == "away":
+        return timer.pid in kernel.away
     process = kernel.processes[timer.pid]
     match timer.kind:
         case "alarm":
             return timer.token in process.alarms
         case "wait":
             return timer.token == process.waits and process.state == "waiting"
-        case "deadline":
+        case _:
             return True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec import Struct
 
 from gemot.abi.answers import Outcome, State
@@ -34,9 +36,9 @@ class ProcessView(Struct, frozen=True, omit_defaults=True):
     outcome: Outcome | None = None
 
 
-def process_views(kernel: Kernel, *, root: int | None = None) -> list[ProcessView]:
-    """Every process that the kernel knows, in the order of their pids."""
-    chosen = [process for process in kernel.processes.values() if root is None or process.root == root]
+def process_views(kernel: Kernel, chosen: Iterable[Process]) -> list[ProcessView]:
+    """What is to be seen of these processes: whole trees, in the order of their pids."""
+    chosen = list(chosen)
     below: dict[int, Means] = {process.pid: Means() for process in chosen}
     for process in reversed(chosen):
         add(below[process.pid], process.spent)

@@ -22,8 +22,6 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
-from msgspec.structs import replace
-
 from gemot.abi.messages import Message, Part, Reasoning, Reply, Request, Text, ToolRequest, ToolResult, Usage
 from gemot.models.port import Heard, ModelFailed
 
@@ -86,11 +84,11 @@ class ScriptedModel:
             if isinstance(part, Text) and part.text:
                 heard(part.text)
         before = len(request.messages)
-        return replace(
-            reply,
-            parts=tuple(_with_id(part, before, index) for index, part in enumerate(reply.parts)),
-            usage=_counted(request, reply) if reply.usage == Usage() else reply.usage,
-            model=reply.model or self.name,
+        return Reply(
+            tuple([_with_id(part, before, index) for index, part in enumerate(reply.parts)]),
+            _counted(request, reply) if reply.usage == Usage() else reply.usage,
+            reply.model or self.name,
+            reply.finish,
         )
 
     async def close(self) -> None:
@@ -102,7 +100,10 @@ class ScriptedModel:
         if isinstance(said, Text | Reasoning | ToolRequest):
             return (said,)
         if isinstance(said, list | tuple):
-            return tuple(part for one in cast(Sequence[object], said) for part in self._parts(one))
+            parts: list[Part] = []
+            for one in cast(Sequence[object], said):
+                parts += self._parts(one)
+            return tuple(parts)
         raise ModelFailed(
             "garbled",
             f"The script behind {self.name} returned {type(said).__name__}. "
@@ -123,18 +124,18 @@ def _replied(parts: tuple[Part, ...]) -> Reply:
 def _with_id(part: Part, before: int, index: int) -> Part:
     """Ids come from the place in the conversation, so that the same log always gets the same ids."""
     if isinstance(part, ToolRequest) and not part.id:
-        return replace(part, id=f"request-{before}-{index}")
+        return ToolRequest(f"request-{before}-{index}", part.name, part.arguments, part.extra)
     return part
 
 
 def _counted(request: Request, reply: Reply) -> Usage:
     asked = request.size_chars or sum(map(_characters, request.messages))
-    said = sum(_length(part) for part in reply.parts)
+    said = sum(map(_length, reply.parts))
     return Usage(-(-asked // CHARACTERS_PER_TOKEN), -(-said // CHARACTERS_PER_TOKEN))
 
 
 def _characters(message: Message) -> int:
-    return sum(_length(part) for part in message.parts)
+    return sum(map(_length, message.parts))
 
 
 def _length(part: Part) -> int:

@@ -30,7 +30,7 @@ NUDGE = (
 )
 
 
-class FrozenConversation(msgspec.Struct, frozen=True):
+class FrozenConversation(msgspec.Struct, frozen=True, gc=False):
     """A conversation written down; see :class:`Conversation` for the parts."""
 
     reading: int

@@ -5,6 +5,7 @@ That makes fork, rewind, migration, hibernation and recovery one operation: fold
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Protocol, cast
 
 from msgspec import Struct
@@ -15,7 +16,7 @@ from gemot.abi.messages import Message
 from gemot.abi.syscalls import Call, Exec, Exit, Fork, Generate, Spawn, Syscall
 
 
-class Start(Struct, frozen=True):
+class Start(Struct, frozen=True, gc=False):
     """The first entry of a log: who the process is and what it was told. ``files`` says in words what it sees of the disk."""
 
     pid: int
@@ -49,27 +50,32 @@ class Program(Protocol):
 
 def too_deep(value: Any, most: int = limits.NESTING_MAX) -> bool:
     """Is a value nested more deeply than anybody means? Looked at without recursion, since that is what it is about."""
-    level: list[Any] = [value]
-    for _ in range(most + 1):
-        inside: list[Any] = []
-        for one in level:
-            if isinstance(one, dict):
-                inside.extend(cast("dict[Any, Any]", one).values())
-            elif isinstance(one, list | tuple):
-                inside.extend(cast("list[Any]", one))
-        if not inside:
+    level = _inside(value)
+    for _ in range(most):
+        level = [below for one in level if isinstance(one, _HOLDS_MORE) for below in _inside(one)]
+        if not level:
             return False
-        level = inside
-    return True
+    return bool(level)
+
+
+_HOLDS_MORE = (dict, list, tuple)
+
+
+def _inside(value: Any) -> Collection[Any]:
+    if isinstance(value, dict):
+        return cast("dict[Any, Any]", value).values()
+    return cast("list[Any]", value) if isinstance(value, _HOLDS_MORE) else ()
 
 
 def anything_too_deep(syscall: Syscall) -> bool:
     """Does a syscall hold a value that is? Only these can hold any value at all."""
     match syscall:
-        case Exit(value):
-            return too_deep(value)
-        case Call(uses):
-            return any(too_deep(use.arguments) for use in uses)
+        case Generate():
+            return False
+        case Call():
+            return any([too_deep(use.arguments) for use in syscall.uses])
+        case Exit():
+            return too_deep(syscall.value)
         case Spawn(arguments=arguments, returns=returns):
             return too_deep(arguments) or too_deep(returns)
         case Fork(returns=returns):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from itertools import chain
 
-from gemot.abi.messages import Message, Reasoning, Text, ToolRequest, ToolResult
+from gemot.abi.messages import Message, ToolRequest, ToolResult
 
 
 class Reading:
@@ -41,6 +41,8 @@ class Reading:
         return Reading(self)
 
     def messages(self) -> tuple[Message, ...]:
+        if self.before is None:
+            return tuple(self.own)
         pieces: list[list[Message]] = [self.own]
         before, length = self.before, self.before_length
         while before is not None:
@@ -52,11 +54,10 @@ class Reading:
 def size_chars(message: Message) -> int:
     total = 8
     for part in message.parts:
-        match part:
-            case Text(text) | Reasoning(text):
-                total += len(text)
-            case ToolRequest(_, name, arguments):
-                total += len(name) + len(arguments)
-            case ToolResult(_, name, text):
-                total += len(name) + len(text)
+        if isinstance(part, ToolRequest):
+            total += len(part.name) + len(part.arguments)
+        elif isinstance(part, ToolResult):
+            total += len(part.name) + len(part.text)
+        else:
+            total += len(part.text)
     return total

@@ -11,10 +11,13 @@ import msgspec
 from gemot.abi import limits
 from gemot.abi.messages import Reply, ToolRequest
 from gemot.abi.syscalls import SYSCALLS, Call, Generate, Syscall, ToolUse
-from gemot.programs.port import anything_too_deep
+from gemot.programs.port import anything_too_deep, too_deep
 
 REQUESTABLE = {name: kind for name, kind in SYSCALLS.items() if kind not in (Call, Generate)}
 """The syscalls that a model requests by name. `call` is made by naming a tool, `generate` by going on."""
+
+KERNEL_ONLY = frozenset({"endorsed", "unsure"})
+"""Words of a grant that nobody but the kernel may say."""
 
 ENDINGS = frozenset({"exit", "exec"})
 """After these nothing else of the same reply can be done."""
@@ -43,7 +46,7 @@ def decode(request: ToolRequest) -> Syscall | ToolUse:
         raise Malformed(
             f"the arguments of {request.name} are not JSON ({error}). Write one JSON object{_example(request.name)}"
         ) from error
-    if wanted is None or anything_too_deep(wanted if not isinstance(wanted, ToolUse) else Call((wanted,))):
+    if wanted is None or (too_deep(wanted.arguments) if isinstance(wanted, ToolUse) else anything_too_deep(wanted)):
         raise Malformed(
             f"the arguments of {request.name} are nested more than {limits.NESTING_MAX} deep; make them flatter"
         )
@@ -92,6 +95,8 @@ def _without_references(kind: type[msgspec.Struct]) -> dict[str, Any]:
     """As short as it can be said: every token of it is paid for at every turn."""
     (reference,), components = msgspec.json.schema_components([kind])
 
+    within: list[str] = []
+
     def resolve(node: Any) -> Any:
         if isinstance(node, list):
             return [resolve(item) for item in cast("list[Any]", node)]
@@ -99,7 +104,14 @@ def _without_references(kind: type[msgspec.Struct]) -> dict[str, Any]:
             return node
         members = cast("dict[str, Any]", node)
         if "$ref" in members:
-            return resolve(components[members["$ref"].rsplit("/", 1)[1]])
+            name = members["$ref"].rsplit("/", 1)[1]
+            if name in within:
+                return {"type": "object", "description": f"a {name}, as above"}
+            within.append(name)
+            try:
+                return resolve(components[name])
+            finally:
+                within.pop()
         kinds = [one for one in members.get("anyOf", []) if one != {"type": "null"}]
         if len(kinds) == 1:
             members = (
@@ -108,6 +120,8 @@ def _without_references(kind: type[msgspec.Struct]) -> dict[str, Any]:
                 | _described(members)
             )
         short = {key: resolve(value) for key, value in members.items() if key != "title"}
+        if "properties" in short:
+            short["properties"] = {key: value for key, value in short["properties"].items() if key not in KERNEL_ONLY}
         if short.get("default", 0) in (None, "", {}):
             del short["default"]
         if not short.get("required", True):

@@ -1,0 +1,113 @@
+"""Sleepers: many processes that wait, one alarm each. What they cost, how fast a machine opens on them, and who wakes when.
+
+    python -m benchmarks.sleepers [--processes 100000] [--seconds 60]
+
+Every process sets an alarm at a moment of its own within ``--seconds`` after the last was started, and waits for it. The
+machine is closed, opened again on the same journal, resumed, and the alarms ring. Printed: bytes a process in memory while
+all sleep, the time to open and to resume, and how late the alarms rang (milliseconds).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+from gemot import Calls, Grant, Machine, program, scripted
+from gemot.abi.answers import Outcome
+from gemot.abi.grants import Budget
+from gemot.machine import notes
+
+BUDGET = Budget(tokens=1000, usd_micros=1000, millis=10_000, processes=1, depth=1, calls=10)
+AT_ONCE = 2_000
+
+
+@program(grants=("alarm", "receive"))
+async def sleeper(calls: Calls, brief: str) -> float:
+    """Wakes at a moment (seconds since 1970), and says how long after it that was."""
+    await calls.alarm(max(0.0, float(brief.split()[0]) - float(brief.split()[1])))
+    await calls.receive()
+    return 0.0
+
+
+def resident() -> int:
+    """Bytes of memory that this process holds."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+async def sleep_and_wake(processes: int, seconds: float, home: Path) -> None:
+    rights = (Grant("alarm"), Grant("receive"), Grant("exit"))
+    machine = await Machine.open(home, programs=[sleeper], drivers=[], models={"nobody": scripted([])})
+    gc.collect()
+    empty, began = resident(), time.perf_counter()
+    expected = began_wall = time.time()
+    first = began_wall + max(20.0, processes / 2500)
+    due: dict[int, float] = {}
+    for start in range(0, processes, AT_ONCE):
+        many = range(start, min(start + AT_ONCE, processes))
+        now = time.time()
+        moments = [first + seconds * one / processes for one in many]
+        pids = await asyncio.gather(
+            *(
+                machine.start(f"{at} {now}", program="sleeper", model="nobody", budget=BUDGET, grants=rights)
+                for at in moments
+            )
+        )
+        due.update(zip(pids, moments, strict=True))
+    print(f"{processes:,} processes started in {time.perf_counter() - began:.1f} s")
+    held = resident()
+    while len(machine.kernel.processes) > 0 and time.time() < first - 1:
+        await asyncio.sleep(0.5)
+    gc.collect()
+    print(f"in memory: {len(machine.kernel.processes):,} of them after {time.perf_counter() - began:.1f} s")
+    print(
+        f"resident: {(held - empty) / processes:,.0f} bytes each at the start, {(resident() - empty) / processes:,.0f} asleep"
+    )
+    began = time.perf_counter()
+    await machine.close()
+    print(
+        f"closed in {time.perf_counter() - began:.2f} s; {home.joinpath('journal.db').stat().st_size / processes:,.0f} bytes each on disk"
+    )
+    gc.collect()
+    began = time.perf_counter()
+    machine = await Machine.open(home, programs=[sleeper], drivers=[], models={"nobody": scripted([])})
+    opened = time.perf_counter() - began
+    machine.resume()
+    print(
+        f"opened in {opened:.2f} s, resumed in {time.perf_counter() - began - opened:.2f} s, {expected and first - time.time():.1f} s before the first alarm"
+    )
+    late: list[float] = []
+
+    def woke(note: notes.Note) -> None:
+        if isinstance(note, notes.Ended) and isinstance(note.outcome, Outcome):
+            late.append(time.time() - due[note.outcome.pid])
+
+    machine.watch(woke)
+    while len(late) < processes and time.time() < first + seconds + 60:
+        await asyncio.sleep(0.2)
+    late.sort()
+    if late:
+        print(
+            f"{len(late):,} woke: {1000 * median(late):.0f} ms late in the median, {1000 * late[int(0.99 * len(late))]:.0f} at p99, {1000 * late[0]:.0f} to {1000 * late[-1]:.0f}"
+        )
+    await machine.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--processes", type=int, default=100_000)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    wanted = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(sleep_and_wake(wanted.processes, wanted.seconds, Path(folder)))
+
+
+if __name__ == "__main__":
+    main()
