@@ -14,6 +14,7 @@ import asyncio
 import gc
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
@@ -42,13 +43,17 @@ def resident() -> int:
     return 0
 
 
+async def until(true: Callable[[], bool]) -> None:
+    while not true():  # noqa: ASYNC110 - of memory and the clock nobody tells
+        await asyncio.sleep(0.2)
+
+
 async def sleep_and_wake(processes: int, seconds: float, home: Path) -> None:
     rights = (Grant("alarm"), Grant("receive"), Grant("exit"))
     machine = await Machine.open(home, programs=[sleeper], drivers=[], models={"nobody": scripted([])})
     gc.collect()
     empty, began = resident(), time.perf_counter()
-    expected = began_wall = time.time()
-    first = began_wall + max(20.0, processes / 2500)
+    first = time.time() + max(20.0, processes / 2500)
     due: dict[int, float] = {}
     for start in range(0, processes, AT_ONCE):
         many = range(start, min(start + AT_ONCE, processes))
@@ -63,8 +68,7 @@ async def sleep_and_wake(processes: int, seconds: float, home: Path) -> None:
         due.update(zip(pids, moments, strict=True))
     print(f"{processes:,} processes started in {time.perf_counter() - began:.1f} s")
     held = resident()
-    while len(machine.kernel.processes) > 0 and time.time() < first - 1:
-        await asyncio.sleep(0.5)
+    await until(lambda: not machine.kernel.processes or time.time() > first - 1)
     gc.collect()
     print(f"in memory: {len(machine.kernel.processes):,} of them after {time.perf_counter() - began:.1f} s")
     print(
@@ -76,13 +80,14 @@ async def sleep_and_wake(processes: int, seconds: float, home: Path) -> None:
         f"closed in {time.perf_counter() - began:.2f} s; {home.joinpath('journal.db').stat().st_size / processes:,.0f} bytes each on disk"
     )
     gc.collect()
-    began = time.perf_counter()
+    held, began = resident(), time.perf_counter()
     machine = await Machine.open(home, programs=[sleeper], drivers=[], models={"nobody": scripted([])})
     opened = time.perf_counter() - began
     machine.resume()
     print(
-        f"opened in {opened:.2f} s, resumed in {time.perf_counter() - began - opened:.2f} s, {expected and first - time.time():.1f} s before the first alarm"
+        f"opened in {opened:.2f} s, resumed in {time.perf_counter() - began - opened:.2f} s, {first - time.time():.1f} s before the first alarm"
     )
+    print(f"resident: {(resident() - held) / processes:,.0f} bytes each in the machine that was opened")
     late: list[float] = []
 
     def woke(note: notes.Note) -> None:
@@ -90,8 +95,7 @@ async def sleep_and_wake(processes: int, seconds: float, home: Path) -> None:
             late.append(time.time() - due[note.outcome.pid])
 
     machine.watch(woke)
-    while len(late) < processes and time.time() < first + seconds + 60:
-        await asyncio.sleep(0.2)
+    await until(lambda: len(late) == processes or time.time() > first + seconds + 60)
     late.sort()
     if late:
         print(
