@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from checkers import LawBroken
+from checkers import LawBroken, everyone
 from history import History
 from hypothesis import settings
 from hypothesis import strategies as some
@@ -126,6 +126,7 @@ class Public(RuleBasedStateMachine):
     @rule(how=some.sampled_from(("close", "kill")))
     def go_and_come_back(self, how: str) -> None:
         """Closed or killed and opened again: the same processes, the same questions, every tree asleep."""
+        everyone(self.machine.kernel)  # into memory, since a closed machine fetches nobody
         if how == "close":
             self.loop.result(self.machine.close(0))
         seen = [(one.pid, one.parent, one.name, one.brief, one.outcome) for one in self.machine.processes()]

@@ -113,4 +113,13 @@ class WakeAt(Struct, frozen=True, gc=False, tag="wake_at", omit_defaults=True):
     at: int
 
 
-Effect = AskModel | StartTool | ReadValue | StopWork | Begin | BeginFork | Deliver | End | PutAsk | TakeAsk | WakeAt
+class Adopt(Struct, frozen=True, tag="adopt", omit_defaults=True):
+    """The programs of a tree that was brought in are here."""
+
+    pid: int
+    programs: bytes
+
+
+Effect = (
+    AskModel | StartTool | ReadValue | StopWork | Begin | BeginFork | Adopt | Deliver | End | PutAsk | TakeAsk | WakeAt
+)  # fmt: skip

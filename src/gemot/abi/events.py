@@ -167,7 +167,22 @@ class Paused(Struct, frozen=True, tag="paused", omit_defaults=True):
     root: int
 
 
+class Adopted(Struct, frozen=True, tag="adopted", omit_defaults=True):
+    """A person brings in a tree from another machine; it sleeps. ``tree`` and ``programs``: as `gemot export` wrote them."""
+
+    at: int
+    tree: bytes
+    programs: bytes
+
+
+class Blank(Struct, frozen=True, tag="blank", omit_defaults=True):
+    """Something of a tree that a person has archived since. ``numbers``: those that the kernel had given by then."""
+
+    at: int
+    numbers: tuple[int, int, int]
+
+
 Event = (
     Booted | Installed | Arrived | Trapped | Done | Ticked | Said | Answered | Stopped | Moved | Copied | Faulted
-    | Resumed | Paused
+    | Resumed | Paused | Adopted | Blank
 )  # fmt: skip

@@ -13,8 +13,7 @@ from gemot.cli.plain import plain_json
 from gemot.cli.tree import rows, total
 from gemot.cli.wording import Line, Teller
 from gemot.machine.door import Answer
-from gemot.machine.machine import to_json
-from gemot.machine.notes import Note, Words
+from gemot.machine.notes import Note, Words, to_json
 from gemot.machine.views import ProcessView
 
 TREE_ROWS_MAX = 60

@@ -11,8 +11,7 @@ from gemot.cli.paint import coloured, painted
 from gemot.cli.plain import plain_json
 from gemot.cli.reach import home_of, is_running
 from gemot.cli.wording import Line, Teller
-from gemot.machine.machine import to_json
-from gemot.machine.notes import Told, pid_of
+from gemot.machine.notes import Told, pid_of, to_json
 from gemot.machine.snapshot import Snapshot
 
 LOOK_SECONDS = 0.2

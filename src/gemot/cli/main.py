@@ -196,7 +196,23 @@ def _change_commands(command: Adder) -> None:
     move = command("move", _move, "move a process to another model; it goes on where it is")
     _pid(move)
     move.add_argument("--model", metavar="NAME", required=True, help="the model it goes on with")
-    for made in (send, answer, kill, fork, move):
+    export = command("export", _export, "write a tree to one file, from which another machine can go on with it")
+    archive = command("archive", _archive, "write a tree that has ended to one file, and take it out of this machine")
+    for made in (export, archive):
+        _pid(made)
+        made.add_argument("file", type=Path, metavar="FILE", help="where it goes; there must be no such file yet")
+    bring = command("import", _import, "bring in a tree from a file; it sleeps until you resume it")
+    bring.add_argument("file", type=Path, metavar="FILE", help="written by gemot export or gemot archive")
+    bring.add_argument(
+        "--mount",
+        metavar="NAME=DIR",
+        action="append",
+        default=[],
+        dest="mounts",
+        help="the folder here that it sees as /NAME; repeatable. It sees no other",
+    )
+    bring.add_argument("--yes", action="store_true", dest="sure", help="do not ask whether what it holds may come in")
+    for made in (send, answer, kill, fork, move, export, archive, bring):
         _home(made)
 
 
@@ -296,6 +312,24 @@ def _move(typed: Namespace) -> int:
     from gemot.cli.options import model_name
 
     return move(typed.home, typed.pid, model_name(typed.model))
+
+
+def _export(typed: Namespace) -> int:
+    from gemot.cli.carry import export
+
+    return export(typed.home, typed.pid, typed.file)
+
+
+def _archive(typed: Namespace) -> int:
+    from gemot.cli.carry import archive
+
+    return archive(typed.home, typed.pid, typed.file)
+
+
+def _import(typed: Namespace) -> int:
+    from gemot.cli.carry import bring
+
+    return bring(typed.home, typed.file, typed.mounts, typed.sure)
 
 
 def _programs(typed: Namespace) -> int:

@@ -102,6 +102,11 @@ class Journal(Protocol):
         """All trees that the checkpoint keeps, in the order of their roots. Raises :class:`Damaged`."""
         ...
 
+    def blank(self, root: int, records: Iterable[tuple[int, bytes]]) -> None:
+        """Put these bodies in the place of the records at these positions, which belong to no process any more, and forget
+        the tree ``root``: what a person has archived. All or nothing. A stale writer is refused."""
+        ...
+
     def drop_checkpoint(self) -> None:
         """Forget the checkpoint: next time all records are folded."""
         ...

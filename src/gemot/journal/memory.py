@@ -75,6 +75,14 @@ class MemoryJournal:
     def trees(self) -> Iterator[bytes]:
         return (self._trees[root].body for root in sorted(self._trees))
 
+    def blank(self, root: int, records: Iterable[tuple[int, bytes]]) -> None:
+        self._check_fence(self.position)
+        for position, body in records:
+            self._records[position - 1] = Record(position, self._records[position - 1].at, 0, body)
+        tree = self._trees.pop(root, None)
+        for pid in () if tree is None else tree.pids:
+            del self._roots[pid]
+
     def drop_checkpoint(self) -> None:
         for kept in (self._checkpoint, self._trees, self._roots):
             kept.clear()

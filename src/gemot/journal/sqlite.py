@@ -215,6 +215,19 @@ class SqliteJournal:
             )
         return body
 
+    def blank(self, root: int, records: Iterable[tuple[int, bytes]]) -> None:
+        with self._explained(), self._db as db:
+            db.execute("BEGIN IMMEDIATE")
+            self._check_fence(self.position)
+            for position, body in records:
+                (at,) = db.execute("SELECT at FROM records WHERE position=?", (position,)).fetchone()
+                db.execute(
+                    "UPDATE records SET pid=0, body=?, checksum=? WHERE position=?",
+                    (body, checksum(position, at, 0, body), position),
+                )
+            db.execute("DELETE FROM trees WHERE root=?", (root,))
+            db.execute("DELETE FROM root_of WHERE root=?", (root,))
+
     def drop_checkpoint(self) -> None:
         with self._explained():
             self._db.executescript("BEGIN; DELETE FROM checkpoints; DELETE FROM trees; DELETE FROM root_of; COMMIT")

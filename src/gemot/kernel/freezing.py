@@ -9,16 +9,20 @@ from __future__ import annotations
 import heapq
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec import Struct
 
 from gemot.abi.events import Cost
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.tools import ToolSpec
 from gemot.kernel.board import Board
-from gemot.kernel.kernel import Kernel
 from gemot.kernel.ledger import Means
 from gemot.kernel.process import OpenAsk, Process, Timer
+
+if TYPE_CHECKING:
+    from gemot.kernel.kernel import Kernel
 
 
 class FrozenKernel(Struct, frozen=True):
@@ -189,3 +193,44 @@ def thaw_tree(frozen: FrozenTree, kernel: Kernel) -> None:
         timers = timers + frozen.late
     for entry in timers:
         heapq.heappush(kernel.timers, entry)
+
+
+class CarriedTree(Struct, frozen=True):
+    """A tree with all that the kernel holds of it, on its way to another machine. ``numbers``: of all that were given where it
+    comes from, the last."""
+
+    tree: FrozenTree
+    asks: list[OpenAsk]
+    numbers: int
+
+
+def carry(kernel: Kernel, root: int) -> bytes:
+    """A tree as one value that another machine can adopt."""
+    (frozen,) = freeze_trees(kernel, [root])
+    asks = [opened for opened in kernel.asks.values() if opened.root == root]
+    return msgspec.msgpack.encode(CarriedTree(frozen, asks, kernel.numbers[0]))
+
+
+def carried(body: bytes) -> CarriedTree:
+    """Raises :class:`msgspec.DecodeError`."""
+    return msgspec.msgpack.decode(body, type=CarriedTree)
+
+
+def adopt(kernel: Kernel, body: bytes) -> Process:
+    """Take in a tree that was carried here, asleep; its pids must be free. Returns its first process."""
+    coming = carried(body)
+    tree = coming.tree
+    first = tree.processes[0]
+    assert not any(process.pid in kernel.processes for process in tree.processes), "a pid is taken"
+    numbers, pids, asks, wake = kernel.numbers
+    kernel.numbers = max(numbers, coming.numbers), max(pids, *(one.pid for one in tree.processes)), asks, wake
+    for process in tree.processes:
+        process.interrupt()
+    thaw_tree(tree, kernel)
+    kernel.asleep.add(first.pid)
+    kernel.changed.add(first.pid)
+    for opened in coming.asks:
+        work = next(one for one in kernel.processes[opened.asked.pid].work if one.effect == opened.effect)
+        work.ask = kernel.ask()
+        kernel.put_ask(OpenAsk(msgspec.structs.replace(opened.asked, ask=work.ask), opened.effect, first.pid))
+    return first

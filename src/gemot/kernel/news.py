@@ -6,10 +6,12 @@ import heapq
 from typing import TYPE_CHECKING
 
 from gemot.abi.answers import Cancelled, Mail, Outcome
-from gemot.abi.effects import BeginFork, Deliver, StopWork
+from gemot.abi.effects import Adopt, BeginFork, Deliver, StopWork
 from gemot.abi.events import (
+    Adopted,
     Answered,
     Arrived,
+    Blank,
     Booted,
     Copied,
     Done,
@@ -27,7 +29,7 @@ from gemot.abi.events import (
 from gemot.abi.grants import Budget, Grant, Mount
 from gemot.abi.labels import PERSON, Label
 from gemot.abi.programs import ProgramSpec
-from gemot.kernel import ledger, waiting, working
+from gemot.kernel import freezing, ledger, waiting, working
 from gemot.kernel.authority import anchor
 from gemot.kernel.process import Process, Work
 
@@ -78,6 +80,11 @@ def hear(kernel: Kernel, event: Event) -> None:
                 _resumed(kernel, one)
         case Paused(_, root):
             _paused(kernel, root)
+        case Adopted(_, tree, programs):
+            first = freezing.adopt(kernel, tree)
+            kernel.emit(Adopt(first.pid, programs))
+        case Blank(_, given):
+            kernel.numbers = (*given, kernel.numbers[3])
         case Trapped():
             raise AssertionError("a syscall goes through the trap")
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from gemot.abi.answers import Answer
-from gemot.abi.effects import Begin, BeginFork, Deliver, Effect, End
+from gemot.abi.effects import Adopt, Begin, BeginFork, Deliver, Effect, End
 from gemot.abi.syscalls import Syscall
 from gemot.journal.contract import JournalError
 from gemot.kernel import Kernel
 from gemot.kernel.paths import roots
+from gemot.programs import freezing as folds
 from gemot.programs.library import Library
 from gemot.programs.port import Fault, NotHere, Program, Start
 
@@ -36,6 +39,9 @@ class Cast:
                 return self._begin(effect)
             case BeginFork(pid, parent):
                 return self._fork(pid, parent)
+            case Adopt(_, programs):
+                self._adopt(programs)
+                return None
             case Deliver(pid, answer):
                 return None if pid in self.missing else (pid, self._tell(pid, answer))
             case End(outcome):
@@ -83,6 +89,15 @@ class Cast:
             return program.decide()
         except Exception as error:  # noqa: BLE001 - as above
             return _fault(error)
+
+    def bring(self, frozen: folds.FrozenPrograms) -> None:
+        """The programs of a tree that comes back into memory, or from another machine."""
+        self.programs.update(folds.thaw_conversations(frozen))
+        for pid, native in frozen.natives.items():
+            self.relive(pid, *folds.past(native))
+
+    def _adopt(self, programs: bytes) -> None:
+        self.bring(msgspec.msgpack.decode(programs, type=folds.FrozenPrograms))
 
     def relive(self, pid: int, start: Start, history: list[tuple[Syscall, Answer]]) -> None:
         """Bring back a native program: it runs again on the answers it had."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
 
 import msgspec
 
@@ -93,7 +94,6 @@ def _fetch(journal: Journal, kernel: Kernel, cast: Cast, pid: int) -> None:
         if body is None:
             return
         tree = _decoders()[1].decode(body)
-        programs = folds.thaw_conversations(tree.programs)
     except (Damaged, msgspec.DecodeError, LookupError) as error:
         journal.drop_checkpoint()
         raise Damaged(
@@ -102,9 +102,7 @@ def _fetch(journal: Journal, kernel: Kernel, cast: Cast, pid: int) -> None:
             0,
         ) from error
     tables.thaw_tree(tree.tables, kernel)
-    cast.programs.update(programs)
-    for native, past in tree.programs.natives.items():
-        cast.relive(native, *folds.past(past))
+    cast.bring(tree.programs)
 
 
 def sleepers(kernel: Kernel, cast: Cast, stirred: set[int]) -> list[int]:
@@ -125,3 +123,14 @@ def trees(journal: Journal) -> Iterator[tables.FrozenTree]:
     """All trees as the checkpoint keeps them, to be looked at."""
     for body in journal.trees():
         yield _decoders()[1].decode(body).tables
+
+
+def trees_of(path: Path) -> Iterator[tables.FrozenTree]:
+    """The same, of the journal in a file that no machine has open."""
+    from gemot.journal.sqlite import SqliteJournal
+
+    reader = SqliteJournal(path, writing=False)
+    try:
+        yield from trees(reader)
+    finally:
+        reader.close()

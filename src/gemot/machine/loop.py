@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 from gemot.abi.answers import Outcome
 from gemot.abi.effects import (
+    Adopt,
     AskModel,
     Begin,
     BeginFork,
@@ -28,7 +29,20 @@ from gemot.abi.effects import (
     StopWork,
     WakeAt,
 )
-from gemot.abi.events import Answered, Arrived, Copied, Cost, Done, Event, Faulted, Said, Stopped, Ticked, Trapped
+from gemot.abi.events import (
+    Adopted,
+    Answered,
+    Arrived,
+    Copied,
+    Cost,
+    Done,
+    Event,
+    Faulted,
+    Said,
+    Stopped,
+    Ticked,
+    Trapped,
+)
 from gemot.abi.limits import NESTING_MAX
 from gemot.abi.messages import Request
 from gemot.abi.syscalls import Generate
@@ -53,7 +67,7 @@ WAKE_SECONDS_MAX = 3600.0
 SWEEP_SECONDS = 5.0
 """How long nothing must have happened in a tree for it to leave memory, at least; at most twice as long."""
 
-SYNCED = (Arrived, Answered, Said, Stopped, Copied)
+SYNCED = (Arrived, Answered, Said, Stopped, Copied, Adopted)
 """A person's words are on the disk before anything is made of them."""
 
 
@@ -111,7 +125,7 @@ class Loop:
             self.step()
         self.must_run()
 
-    async def happens(self, event: Arrived | Copied) -> int:
+    async def happens(self, event: Arrived | Copied | Adopted) -> int:
         """Take in an event that begins a tree, together with whatever else happens now; returns the first process's pid
         when all of it is durable. Raises :class:`MachineError` if the machine stops first."""
         self.must_run()
@@ -225,17 +239,17 @@ class Loop:
             effects = self.kernel.handle(event)
             entries.append((event.at, pid, body))
             synced = synced or isinstance(event, SYNCED)
-            if isinstance(event, Arrived | Copied):
+            if isinstance(event, Arrived | Copied | Adopted):
                 born += self._born(event, effects)
             if self.watchers:
                 told += notes.of_done(event, pid, tool) if isinstance(event, Done) and pid else []
                 told += notes.notes(self.kernel, event, effects)
             for effect in effects:
-                if isinstance(effect, Begin | BeginFork | Deliver | End):
+                if isinstance(effect, Begin | BeginFork | Adopt | Deliver | End):
                     decided = self.cast.play(effect)
                     if decided is not None:
                         self.decided(*decided)
-                if not isinstance(effect, Begin | BeginFork | Deliver):
+                if not isinstance(effect, Begin | BeginFork | Adopt | Deliver):
                     outward.append(effect)
                     synced = synced or (isinstance(effect, StartTool) and not effect.repeatable)
         self.journal.append(self.journal.position, entries, synced=synced)
@@ -252,9 +266,9 @@ class Loop:
         for note in told:
             self.tell(note)
 
-    def _born(self, event: Arrived | Copied, effects: list[Effect]) -> list[tuple[asyncio.Future[int], int]]:
+    def _born(self, event: Arrived | Copied | Adopted, effects: list[Effect]) -> list[tuple[asyncio.Future[int], int]]:
         future = self._births.get(id(event))  # it stays there until it is told: should this step fail, it is told that
-        pids = [effect.pid for effect in effects if isinstance(effect, Begin | BeginFork)]
+        pids = [effect.pid for effect in effects if isinstance(effect, Begin | BeginFork | Adopt)]
         if future is not None and not pids and not future.done():
             future.set_exception(MachineError("the process has ended meanwhile, so there is nothing to fork"))
         return [(future, pids[0])] if future is not None and pids else []

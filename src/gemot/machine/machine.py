@@ -6,7 +6,7 @@ What happens inside is in :mod:`gemot.machine.loop`; here is what can be asked o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,17 +16,26 @@ import gemot
 from gemot.abi import limits
 from gemot.abi.answers import Outcome
 from gemot.abi.effects import Asked
-from gemot.abi.events import Answered, Arrived, Booted, Copied, Installed, Moved, Paused, Resumed, Said, Stopped
+from gemot.abi.events import (
+    Answered,
+    Arrived,
+    Booted,
+    Copied,
+    Installed,
+    Moved,
+    Paused,
+    Resumed,
+    Said,
+    Stopped,
+)
 from gemot.abi.grants import Budget, Grant, Mount
 from gemot.drivers.kit import Driver, Tool
 from gemot.journal.contract import Journal
 from gemot.kernel import Kernel
-from gemot.kernel.authority import MOUNT_NAME, anchor
-from gemot.kernel.families import known_program
 from gemot.kernel.ledger import means
 from gemot.kernel.process import Process
 from gemot.kernel.refusal import Refused
-from gemot.machine import checkpoint, notes, recovery, views
+from gemot.machine import carrying, checkpoint, notes, recovery, starting, views
 from gemot.machine.checkpoint import RECORDS_AT_CLOSE
 from gemot.machine.clock import steady
 from gemot.machine.home import Home, default_home
@@ -206,34 +215,22 @@ class Machine:
         ``/work``. ``grants``: its rights; by default what its program asks for.
         """
         self._loop.must_run()
-        if not goal.strip():
-            raise MachineError("a goal can't be empty: say what is to be done")
-        if len(goal) > limits.TEXT_CHARS_MAX:
-            raise MachineError(
-                f"a goal has at most {limits.TEXT_CHARS_MAX} characters; put long texts into a file and name it"
-            )
         self._loop.stage.model(model)
         seen = list(mounts)
         if work is not None:
-            folder = Path(work).expanduser().absolute()
-            if not folder.is_dir():
-                raise MachineError(f"there is no folder {folder}; make it first, or name another")
-            seen.insert(0, Mount("work", str(folder), mode))
-        for mount in seen:
-            if not MOUNT_NAME.fullmatch(mount.name) or not Path(mount.folder).is_absolute():
-                raise MachineError(
-                    f"a mount is a name in lower-case letters and an absolute folder, not {mount.name!r} and {mount.folder!r}"
-                )
-        own = {} if arguments is None else arguments
-        allowed = (model, *(one for one in models if one != model))
-        rights = None if grants is None else tuple(grants)
-        try:
-            spec = known_program(self.kernel, program, own)
-            anchor(spec.grants if rights is None else rights, tuple(seen), self.kernel.tools)
-            means(budget)
-        except Refused as refusal:
-            raise MachineError(refusal.message) from refusal
-        event = Arrived(self._now(), goal, program, allowed, tuple(seen), budget, rights, own, name)
+            seen.insert(0, starting.work_mount(work, mode))
+        event = Arrived(
+            self._now(),
+            goal,
+            program,
+            (model, *(one for one in models if one != model)),
+            tuple(seen),
+            budget,
+            None if grants is None else tuple(grants),
+            {} if arguments is None else arguments,
+            name,
+        )
+        starting.check(self.kernel, event)
         return await self._loop.happens(event)
 
     async def send(self, pid: int, text: str) -> None:
@@ -303,6 +300,31 @@ class Machine:
         """Put the tree of ``pid`` to sleep until it is resumed."""
         self._loop.happens_now(Paused(self._now(), self._living(pid).root))
 
+    # Carrying trees; see :mod:`gemot.machine.carrying`.
+
+    def export(self, pid: int, path: Path) -> None:
+        """Write the tree of ``pid`` to one file, from which another machine can go on with it. It stays here, too. Raises
+        :class:`MachineError`."""
+        carrying.export(self._loop, self._known(pid).root, path)
+
+    async def adopt(self, carried: carrying.Carried, folders: Mapping[str, Path | str]) -> int:
+        """Take in a tree from a file (see :func:`gemot.machine.carrying.read`); returns its first pid. It sleeps until it is
+        resumed. ``folders``: for each mount's name the folder here that it sees; others it does not see any more."""
+        self._loop.must_run()
+        return await self._loop.happens(carrying.coming(self._loop, carried, folders, self._now()))
+
+    def archive(self, pid: int, path: Path) -> None:
+        """Write the ended tree of ``pid`` to one file and take it out of this machine's journal. Raises
+        :class:`MachineError`."""
+        carrying.archive(self._loop, self._known(pid).root, path)
+
+    def _known(self, pid: int) -> Process:
+        self._loop.must_run()
+        process = self.kernel.processes.get(pid)
+        if process is None:
+            raise MachineError(f"there is no process {pid}; `gemot ps -a` shows those that are")
+        return process
+
     async def result(self, pid: int) -> Outcome:
         """Wait until a process has ended, and get how. Raises :class:`MachineError` if the machine stops first."""
         process = self.kernel.processes.get(pid)
@@ -321,11 +343,9 @@ class Machine:
         if root is not None:
             process = kernel.processes.get(root)
             return views.process_views(kernel, [] if process is None else kernel.tree(root))
-        held = {pid: process for pid, process in kernel.processes.items()}
-        for tree in () if self._loop.closed else checkpoint.trees(self._loop.journal):
-            if tree.root not in kernel.trees:
-                held.update({process.pid: process for process in tree.processes})
-        return views.process_views(kernel, [held[pid] for pid in sorted(held)])
+        closed = self._loop.closed and self.home is not None
+        trees = checkpoint.trees_of(self.home.journal) if closed and self.home else checkpoint.trees(self._loop.journal)
+        return views.all_views(kernel, trees)
 
     def asks(self) -> list[Asked]:
         return views.ask_views(self.kernel)
@@ -368,10 +388,7 @@ class Machine:
         return int(self._clock() * 1000) + self._ahead
 
     def _living(self, pid: int) -> Process:
-        self._loop.must_run()
-        process = self.kernel.processes.get(pid)
-        if process is None:
-            raise MachineError(f"there is no process {pid}; `gemot ps` shows those that are")
+        process = self._known(pid)
         if not process.alive:
             raise MachineError(f"process {pid} has ended ({process.state})")
         return process
@@ -380,8 +397,3 @@ class Machine:
 def _same(one: object, other: object) -> bool:
     """Is it the same once stored? Lists that were tuples, and the order of names, make no difference."""
     return msgspec.json.encode(one, order="sorted") == msgspec.json.encode(other, order="sorted")
-
-
-def to_json(note: notes.Note) -> str:
-    """A note as one line of JSON."""
-    return msgspec.json.encode(note).decode()

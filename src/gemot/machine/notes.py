@@ -215,3 +215,8 @@ def pid_of(note: Note) -> int:
             return 0
         case _:
             return note.pid
+
+
+def to_json(note: Note) -> str:
+    """A note as one line of JSON."""
+    return msgspec.json.encode(note).decode()

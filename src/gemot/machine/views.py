@@ -12,6 +12,7 @@ from gemot.abi.grants import Budget
 from gemot.abi.syscalls import Call, Wait, name_of
 from gemot.kernel import Kernel
 from gemot.kernel.authority import listed
+from gemot.kernel.freezing import FrozenTree
 from gemot.kernel.ledger import Means, add
 from gemot.kernel.process import Process
 
@@ -45,6 +46,15 @@ def process_views(kernel: Kernel, chosen: Iterable[Process]) -> list[ProcessView
         if process.parent in below:
             add(below[process.parent], below[process.pid])
     return [_view(kernel, process, below[process.pid]) for process in chosen]
+
+
+def all_views(kernel: Kernel, kept: Iterable[FrozenTree]) -> list[ProcessView]:
+    """Every process, in the order of their pids: those in memory as they are, the others as they are ``kept``."""
+    everybody = dict(kernel.processes)
+    for tree in kept:
+        if tree.root not in kernel.trees:
+            everybody.update({process.pid: process for process in tree.processes})
+    return process_views(kernel, [everybody[pid] for pid in sorted(everybody)])
 
 
 def _view(kernel: Kernel, process: Process, total: Means) -> ProcessView:

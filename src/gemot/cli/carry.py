@@ -1,0 +1,107 @@
+"""Export, import, archive: a tree to one file, from one file, and out of the journal."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from gemot.cli.failing import DONE, Usage, put
+from gemot.cli.plain import plain
+from gemot.cli.reach import change
+from gemot.kernel.authority import listed
+from gemot.kernel.process import Process
+from gemot.machine import carrying
+from gemot.machine.client import Client
+from gemot.machine.machine import Machine
+
+
+def _here(machine: Machine | Client) -> Machine:
+    if isinstance(machine, Client):
+        raise Usage("a machine is at work in this home; let it end (or stop it with Ctrl-C), then try again")
+    return machine
+
+
+def export(home: Path | None, pid: int, file: Path) -> int:
+    _free(file)
+
+    async def work(machine: Machine | Client) -> None:
+        _here(machine).export(pid, file)
+        put(f"the tree of {pid} is in {file}; gemot import brings it into another machine")
+
+    change(home, work)
+    return DONE
+
+
+def archive(home: Path | None, pid: int, file: Path) -> int:
+    _free(file)
+
+    async def work(machine: Machine | Client) -> None:
+        _here(machine).archive(pid, file)
+        put(f"the tree of {pid} is in {file}, and not in this machine any more")
+
+    change(home, work)
+    return DONE
+
+
+def _free(file: Path) -> None:
+    if file.exists():
+        raise Usage(f"{file} exists; name another file")
+
+
+def bring(home: Path | None, file: Path, mounts: list[str], sure: bool) -> int:
+    folders = dict(_mount(one) for one in mounts)
+    carried = carrying.read(file)
+    for line in _summary(carried, folders):
+        put(line)
+    if not sure:
+        _confirm()
+
+    async def work(machine: Machine | Client) -> None:
+        root = await _here(machine).adopt(carried, folders)
+        put(f"process {root} and what belongs to it are here, asleep; gemot resume {root} lets them go on")
+
+    change(home, work)
+    return DONE
+
+
+def _mount(text: str) -> tuple[str, str]:
+    name, equals, folder = text.partition("=")
+    if not (name and equals and folder):
+        raise Usage(f"--mount is NAME=DIR, such as work=notes, not {text!r}")
+    return name, folder
+
+
+def _summary(carried: carrying.Carried, folders: dict[str, str]) -> list[str]:
+    """What comes in, in words: whoever lets it in answers for it."""
+    processes = carried.processes()
+    first, living = processes[0], [one for one in processes if one.alive]
+    left = first.left.frozen()
+    lines = [
+        f"{len(processes)} processes ({len(living)} not ended), first {first.pid} {plain(first.name)}: {plain(first.brief)[:200]}",
+        f"it may still use {left.tokens:,} tokens, {left.usd_micros / 1e6:.2f} dollars, {left.millis // 1000} s of models and tools, and use {', '.join(map(plain, first.models))}",
+        *(f"process {one.pid} may: {plain(_rights(one))}" for one in living[:SHOWN]),
+    ]
+    if len(living) > SHOWN:
+        lines.append(f"and {len(living) - SHOWN} more")
+    for mount in carrying.mounts(carried):
+        here = folders.get(mount.name)
+        lines.append(
+            f"/{plain(mount.name)} ({mount.mode}), there {plain(mount.folder)}: "
+            + (f"here {here}" if here else "not seen here; --mount " + plain(mount.name) + "=DIR gives it a folder")
+        )
+    return lines
+
+
+SHOWN = 8
+
+
+def _rights(process: Process) -> str:
+    return listed(process.grants, process.mounts)
+
+
+def _confirm() -> None:
+    if not sys.stdin.isatty():
+        raise Usage("nobody is here to say yes to this; look at what it holds, then add --yes")
+    put("Let it in? [y/N]")
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise Usage("it was not let in")

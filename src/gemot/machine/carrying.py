@@ -1,0 +1,232 @@
+"""Carrying a tree: out to one file, into another machine, or out of the journal for good when it has ended.
+
+A tree's file holds its tables, its programs, its records and the values that it names, under one checksum. What comes in
+from a file was written by anybody: it sleeps until a person lets it go on, sees no folder but those that the person names,
+and its rights and means are shown first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+import gemot
+from gemot.abi.events import Adopted, Arrived, Blank, Booted, Copied, Ticked
+from gemot.abi.grants import Grant, Mount, Rule
+from gemot.abi.syscalls import Call
+from gemot.journal.contract import Journal
+from gemot.journal.records import decode, encode
+from gemot.kernel import Kernel
+from gemot.kernel import freezing as tables
+from gemot.kernel.process import Process
+from gemot.machine import checkpoint
+from gemot.machine.cast import Cast
+from gemot.machine.loop import Loop, MachineError
+from gemot.programs import freezing as folds
+
+MAGIC = b"gemot tree 1\n"
+LARGEST_BYTES = 1 << 30
+"""The largest tree that is read from a file, unpacked: a small file can't fill the memory."""
+
+
+NUMBER_MAX = 1 << 53
+"""No count of anything is as large: a file that says so is wrong, or wants to break what reads it."""
+
+
+class CarryError(MachineError):
+    """A tree can't be carried as asked; the message says why and what would work."""
+
+
+class Carried(msgspec.Struct, frozen=True):
+    """A tree in a file. ``version``: of the gemot that wrote it. ``tables`` and ``programs``: as checkpoints keep them.
+    ``records``: (at, pid, body) of everything that happened in it. ``values``: the texts that its handles name."""
+
+    version: str
+    tables: bytes
+    programs: bytes
+    records: list[tuple[int, int, bytes]]
+    values: list[str]
+
+    def processes(self) -> list[Process]:
+        return tables.carried(self.tables).tree.processes
+
+
+def export(loop: Loop, root: int, path: Path) -> None:
+    write(pack(loop.journal, loop.kernel, loop.cast, root), path)
+
+
+def coming(loop: Loop, carried: Carried, folders: Mapping[str, Path | str], now: int) -> Adopted:
+    """The event that brings a tree in; its values are in the journal then. Raises :class:`MachineError`."""
+    places = {name: str(Path(folder).expanduser().absolute()) for name, folder in folders.items()}
+    known = {one.name for one in mounts(carried)}
+    for name, folder in places.items():
+        if name not in known:
+            raise MachineError(f"the tree has no mount {name!r}; it has: {', '.join(sorted(known)) or 'none'}")
+        if not Path(folder).is_dir():
+            raise MachineError(f"there is no folder {folder}; make it first, or name another")
+    taken = [one.pid for one in carried.processes() if one.pid in loop.kernel.processes]
+    if taken:
+        raise MachineError(
+            f"this machine has a process {taken[0]} of its own, and a process keeps its number; import the tree into "
+            "another home (--home DIR)"
+        )
+    moved = relocated(carried, places)
+    for text in moved.values:
+        loop.journal.put_value(text)
+    return Adopted(now, moved.tables, moved.programs)
+
+
+def archive(loop: Loop, root: int, path: Path) -> None:
+    """Raises :class:`MachineError`; then nothing has left the journal."""
+    if loop.kernel.processes[root].alive:
+        raise MachineError(f"tree {root} has not ended; gemot kill {root} ends it, gemot export copies it")
+    blanks = _blanks(loop.journal, root)
+    export(loop, root, path)
+    loop.journal.blank(root, blanks)
+    checkpoint.drop(loop.kernel, loop.cast, [root])
+
+
+def pack(journal: Journal, kernel: Kernel, cast: Cast, root: int) -> Carried:
+    """A tree as it is now. Raises :class:`CarryError` where something is under way in it."""
+    pids = set(kernel.trees[root])
+    if not tables.waits(kernel, root):
+        raise CarryError(f"something is under way in tree {root}; let it end, or stop the machine first")
+    if pids & cast.missing.keys():
+        raise CarryError(f"a program of tree {root} is not installed here, so the tree can't be carried whole")
+    programs = folds.freeze({pid: cast.programs[pid] for pid in sorted(pids) if pid in cast.programs})
+    digests = {handle.digest for one in kernel.tree(root) for handle in one.handles.values() if handle.digest}
+    return Carried(
+        gemot.__version__,
+        tables.carry(kernel, root),
+        msgspec.msgpack.encode(programs),
+        [(record.at, record.pid, record.body) for record in journal.read() if record.pid in pids],
+        [journal.value(digest) for digest in sorted(digests)],
+    )
+
+
+def write(carried: Carried, path: Path) -> None:
+    """Put a tree into a file that is there whole or not at all. Raises :class:`CarryError`."""
+    packed = zlib.compress(msgspec.msgpack.encode(carried))
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as out:
+            out.write(MAGIC + hashlib.sha256(packed).digest() + packed)
+            out.flush()
+            os.fsync(out.fileno())
+        Path(out.name).replace(path)
+    except OSError as error:
+        raise CarryError(f"{path} can't be written: {error.strerror}") from error
+
+
+def read(path: Path) -> Carried:
+    """A tree from a file. Raises :class:`CarryError` for anything that is not one, or not whole."""
+    try:
+        body = path.read_bytes()
+    except OSError as error:
+        raise CarryError(f"{path} can't be read: {error.strerror}") from error
+    packed = body[len(MAGIC) + 32 :]
+    if not body.startswith(MAGIC):
+        raise CarryError(f"{path} is not a tree that this gemot can read; gemot export writes them")
+    if hashlib.sha256(packed).digest() != body[len(MAGIC) : len(MAGIC) + 32]:
+        raise CarryError(f"{path} is damaged: its checksum is another one")
+    try:
+        unpacking = zlib.decompressobj()
+        plain = unpacking.decompress(packed, LARGEST_BYTES)
+        if unpacking.unconsumed_tail:
+            raise CarryError(f"{path} is larger than {LARGEST_BYTES >> 30} GB unpacked")
+        carried = msgspec.msgpack.decode(plain, type=Carried)
+        if carried.version != gemot.__version__:
+            raise CarryError(
+                f"{path} was written by gemot {carried.version}, this is {gemot.__version__}: open it with the one that wrote it"
+            )
+        _check(tables.carried(carried.tables))
+        msgspec.msgpack.decode(carried.programs, type=folds.FrozenPrograms)
+    except (zlib.error, msgspec.DecodeError) as error:
+        raise CarryError(f"{path} is not a tree that this gemot can read: {error}") from error
+    return carried
+
+
+def _check(coming: tables.CarriedTree) -> None:
+    """A file is anybody's words: what it says must be one whole tree that fits together."""
+    processes = coming.tree.processes
+    by_pid = {process.pid: process for process in processes}
+    whole = bool(processes) and len(by_pid) == len(processes) and 0 <= coming.numbers < NUMBER_MAX
+    whole = whole and processes[0].parent == 0 and processes[0].root == processes[0].pid
+    for process in processes:
+        whole = whole and 0 < process.pid < NUMBER_MAX and process.root == processes[0].pid and bool(process.models)
+        whole = whole and (process is processes[0] or (0 < process.parent < process.pid and process.parent in by_pid))
+        named = [*process.children, *process.uncollected]
+        whole = whole and all(pid in by_pid and by_pid[pid].parent == process.pid for pid in named)
+        whole = whole and (not process.alive or process.syscall is not None)
+        uses = process.syscall.uses if isinstance(process.syscall, Call) else ()
+        for work in process.work:
+            whole = whole and (work.kind != "tool" or 0 <= work.index < len(uses))
+            whole = whole and -1 <= work.grant < len(process.grants)
+        means = [msgspec.structs.asdict(one.frozen()) for one in (process.left, process.spent)]
+        whole = whole and all(0 <= amount < NUMBER_MAX for one in means for amount in one.values())
+    tree = coming.tree
+    whole = whole and all(timer.pid in by_pid for _, _, timer in (*tree.timers, *tree.late))
+    at_work = {(pid, work.effect) for pid, process in by_pid.items() for work in process.work if work.state == "asking"}
+    whole = whole and all((opened.asked.pid, opened.effect) in at_work for opened in coming.asks)
+    if not whole:
+        raise CarryError("this file does not hold one whole tree")
+
+
+def relocated(carried: Carried, folders: Mapping[str, str]) -> Carried:
+    """The same tree, seeing of the disk only ``folders``: for each mount's name the folder here that takes its place."""
+    coming = tables.carried(carried.tables)
+    for process in coming.tree.processes:
+        moved = {one.folder.rstrip("/"): folders[one.name].rstrip("/") for one in process.mounts if one.name in folders}
+        process.mounts = tuple(replace(one, folder=folders[one.name]) for one in process.mounts if one.name in folders)
+        process.grants = [_moved(grant, moved) for grant in process.grants]
+    return replace(carried, tables=msgspec.msgpack.encode(coming))
+
+
+def _moved(grant: Grant, folders: Mapping[str, str]) -> Grant:
+    """A grant whose anchored paths are where its folders are now; those of folders that are not here fit nothing."""
+
+    def path(text: object) -> object:
+        if not isinstance(text, str) or "//" not in text:
+            return text
+        folder, _, inside = text.partition("//")
+        return f"{folders[folder]}//{inside}" if folder in folders else text
+
+    def rule(one: Rule) -> Rule:
+        some = None if one.one_of is None else tuple(path(text) for text in one.one_of)
+        return replace(one, one_of=some, under=path(one.under))
+
+    return replace(grant, where={name: rule(one) for name, one in grant.where.items()})
+
+
+def mounts(carried: Carried) -> list[Mount]:
+    """All folders that a carried tree saw where it came from, each once."""
+    return list({(one.name, one.folder): one for process in carried.processes() for one in process.mounts}.values())
+
+
+def _blanks(journal: Journal, root: int) -> list[tuple[int, bytes]]:
+    """What stays in the place of the records of a tree: the numbers that were given by then, so that all that is left folds
+    as before. Raises :class:`CarryError`."""
+    kernel = Kernel()
+    blanks: list[tuple[int, bytes]] = []
+    for record in journal.read():
+        event = decode(record.body)
+        kernel.changed.clear()
+        kernel.handle(event)
+        born = kernel.numbers[1]
+        if isinstance(event, Copied) and born in kernel.changed and kernel.processes[event.pid].root == root:
+            raise CarryError(
+                f"tree {born} was forked from tree {root}, so what happened there is needed; archive {born} first"
+            )
+        if isinstance(event, Arrived | Copied | Adopted):
+            mine = born == root and root in kernel.changed
+        else:
+            mine = kernel.changed == {root} and not isinstance(event, Ticked | Booted)
+        if mine:
+            blanks.append((record.position, encode(Blank(record.at, kernel.numbers[:3]))))
+    return blanks
