@@ -1,58 +1,21 @@
-"""One contract, every store: append, fence, read, keep values. The in-memory journal is what the others are compared with."""
+"""One contract, every store: append, fence, read, keep values and trees. The in-memory journal is what the others are compared with."""
 
 from __future__ import annotations
 
-import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
+from stores import STORES, A, B, C, Entry, Stores, entries
 
 from gemot.abi.events import Said
-from gemot.journal import Damaged, Fenced, Full, Journal, JournalError, TooNew
-from gemot.journal.memory import MemoryJournal
+from gemot.journal import Damaged, Fenced, Journal, JournalError
+from gemot.journal.contract import KeptTree
 from gemot.journal.records import decode, encode, legible
-from gemot.journal.sqlite import SqliteJournal, salvage
-
-Entry = tuple[int, int, bytes]
-A, B, C = (1, 10, b"a"), (2, 20, b"b"), (3, 10, b"c")
-
-
-class Stores:
-    """``open`` gives a writer; the next one opens the same records again and fences the first off."""
-
-    def __init__(self, kind: str, folder: Path) -> None:
-        self.kind, self.path = kind, folder / "journal.db"
-        self._memory: MemoryJournal | None = None
-        self._open: list[Journal] = []
-
-    def open(self) -> Journal:
-        journal: Journal
-        if self.kind == "sqlite":
-            journal = SqliteJournal(self.path)
-        else:
-            journal = self._memory = MemoryJournal() if self._memory is None else self._memory.open_again()
-        self._open.append(journal)
-        return journal
-
-    def close(self) -> None:
-        for journal in self._open:
-            journal.close()
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stores]:
-    made = Stores(request.param, tmp_path)
-    yield made
-    made.close()
-
-
-def entries(journal: Journal, after: int = 0, pid: int | None = None) -> list[Entry]:
-    return [(one.at, one.pid, one.body) for one in journal.read(after, pid)]
 
 
 def test_what_is_appended_is_read_in_order_from_anywhere(stores: Stores) -> None:
@@ -132,62 +95,199 @@ def test_a_value_that_was_never_kept_is_named_as_missing(stores: Stores) -> None
         stores.open().value("deadbeef" * 8)
 
 
-History = list[tuple[str, Any]]
+# Checkpoints and the trees in them.
+
+
+def tree(root: int, body: bytes, *others: int) -> KeptTree:
+    return KeptTree(root, (root, *others), body)
+
+
+def kept(journal: Journal) -> tuple[object, list[bytes]]:
+    return journal.checkpoint(), list(journal.trees())
+
+
+def test_a_tree_is_found_by_each_of_its_processes(stores: Stores) -> None:
+    journal = stores.open()
+    journal.append(0, [A, B, C], synced=True)
+    assert (journal.checkpoint(), list(journal.trees()), journal.tree(1)) == (None, [], None)
+    journal.put_checkpoint(3, b"whole", [tree(20, b"late"), tree(3, b"early", 4, 21)])
+    assert kept(journal) == ((3, b"whole"), [b"early", b"late"]), "in the order of their roots"
+    assert [journal.tree(pid) for pid in (3, 4, 21, 20, 5)] == [b"early", b"early", b"early", b"late", None]
+    again = stores.open()
+    assert (kept(again), again.tree(21)) == (((3, b"whole"), [b"early", b"late"]), b"early")
+
+
+def test_a_tree_that_changed_is_replaced_and_the_others_stay(stores: Stores) -> None:
+    journal = stores.open()
+    journal.append(0, [A, B, C], synced=True)
+    journal.put_checkpoint(1, b"one", [tree(1, b"a"), tree(2, b"b")])
+    journal.put_checkpoint(2, b"two", [tree(2, b"B", 7)])
+    assert kept(journal) == ((2, b"two"), [b"a", b"B"])
+    assert (journal.tree(1), journal.tree(7)) == (b"a", b"B")
+    journal.put_checkpoint(3, b"three")
+    assert kept(journal) == ((3, b"three"), [b"a", b"B"])
+
+
+def test_a_checkpoint_is_kept_as_a_whole_or_not_at_all(stores: Stores) -> None:
+    journal = stores.open()
+    journal.append(0, [A, B], synced=True)
+    journal.put_checkpoint(1, b"one", [tree(1, b"a")])
+
+    def broken() -> Iterator[KeptTree]:
+        yield tree(1, b"changed", 8)
+        yield tree(2, b"new")
+        raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError):
+        journal.put_checkpoint(2, b"two", broken())
+    assert kept(journal) == ((1, b"one"), [b"a"])
+    assert (journal.tree(8), journal.tree(2)) == (None, None)
+    journal.put_checkpoint(2, b"two", [tree(2, b"new")])
+    assert kept(journal) == ((2, b"two"), [b"a", b"new"])
+
+
+def test_a_checkpoint_that_is_dropped_is_gone_with_its_trees(stores: Stores) -> None:
+    journal = stores.open()
+    journal.append(0, [A], synced=True)
+    journal.put_checkpoint(1, b"one", [tree(1, b"a", 2)])
+    journal.drop_checkpoint()
+    assert (kept(journal), journal.tree(2)) == ((None, []), None)
+    assert entries(journal) == [A]
+    journal.put_checkpoint(1, b"again", [tree(2, b"b")])
+    assert (kept(stores.open()), stores.open().tree(1)) == (((1, b"again"), [b"b"]), None)
+
+
+def test_a_writer_that_is_not_the_newest_changes_and_fetches_no_tree(stores: Stores) -> None:
+    first = stores.open()
+    first.append(0, [A, B], synced=True)
+    first.put_checkpoint(1, b"one", [tree(1, b"a")])
+    second = stores.open()
+    for deed in (
+        lambda: first.put_checkpoint(2, b"two", [tree(1, b"stale"), tree(2, b"stale")]),
+        lambda: first.tree(1),
+        lambda: first.tree(99),
+        lambda: first.blank(1, [(1, b"blank")]),
+        first.drop_checkpoint,
+    ):
+        with pytest.raises(Fenced, match="another machine"):
+            deed()
+    assert (kept(second), second.tree(1), entries(second)) == (((1, b"one"), [b"a"]), b"a", [A, B])
+
+
+# Blanks.
+
+
+def test_a_blank_takes_the_place_of_a_record_and_belongs_to_nobody(stores: Stores) -> None:
+    journal = stores.open()
+    journal.append(0, [A, B, C], synced=True)
+    journal.put_checkpoint(3, b"whole", [tree(10, b"gone", 11), tree(20, b"stays")])
+    journal.blank(10, [(1, b"nothing"), (3, b"nor here")])
+    for one in (journal, stores.open()):
+        records = list(one.read())  # whatever is read was compared with its checksum
+        assert [(record.position, record.at, record.pid) for record in records] == [(1, 1, 0), (2, 2, 20), (3, 3, 0)]
+        assert [record.body for record in records] == [b"nothing", b"b", b"nor here"]
+        assert (entries(one, 0, 10), entries(one, 0, 0)) == ([], [(1, 0, b"nothing"), (3, 0, b"nor here")])
+        assert (one.position, kept(one)) == (3, ((3, b"whole"), [b"stays"]))
+        if one is not journal:
+            assert [one.tree(pid) for pid in (10, 11, 20)] == [None, None, b"stays"]
+    assert stores.open().append(3, [A], synced=True) == 4
+
+
+def test_what_no_checkpoint_keeps_can_be_blanked(stores: Stores) -> None:
+    journal = stores.open()
+    journal.append(0, [A, B], synced=True)
+    journal.blank(10, [(1, b"")])
+    assert entries(journal) == [(1, 0, b""), B]
+    journal.blank(77, [])
+    assert entries(journal) == [(1, 0, b""), B]
+
+
+def test_records_are_blanked_all_or_none(stores: Stores) -> None:
+    journal = stores.open()
+    journal.append(0, [A, B, C], synced=True)
+    journal.put_checkpoint(3, b"whole", [tree(10, b"there")])
+
+    def broken() -> Iterator[tuple[int, bytes]]:
+        yield 1, b"blank"
+        raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError):
+        journal.blank(10, broken())
+    assert (entries(journal), entries(journal, 0, 10)) == ([A, B, C], [A, C])
+    assert (kept(journal), journal.tree(10)) == (((3, b"whole"), [b"there"]), b"there")
+    assert journal.append(3, [A], synced=False) == 4
+
+
+# Every store beside the one in memory.
+
+History = list[tuple[str, Any, bool]]
 _entry = some.tuples(some.integers(0, 2**50), some.integers(0, 5), some.binary(max_size=30))
+_batch = some.lists(_entry, max_size=4)
+_tree = some.tuples(some.integers(1, 3), some.integers(0, 3), some.binary(max_size=30)).map(
+    lambda words: KeptTree(words[0], tuple(range(words[0], 10 * words[1] + 4, 10))[:4] or (words[0],), words[2])
+)
+_deeds: dict[str, some.SearchStrategy[Any]] = {
+    "append": some.tuples(some.sampled_from((0, 0, 0, -1, 1)), _batch, some.booleans()),
+    "read": some.tuples(some.integers(0, 8), some.none() | some.integers(0, 5)),
+    "value": some.text(max_size=20),
+    "again": some.none(),
+    "keep": some.tuples(some.integers(0, 3), some.binary(max_size=9), some.lists(_tree, max_size=3)),
+    "look": some.integers(0, 35),
+    "drop": some.none(),
+    "blank": some.tuples(some.integers(1, 4), some.lists(some.integers(0, 9), max_size=3), some.binary(max_size=9)),
+}
 _history = some.lists(
-    some.one_of(
-        some.tuples(
-            some.just("append"), some.tuples(some.integers(-1, 1), some.lists(_entry, max_size=4), some.booleans())
-        ),
-        some.tuples(some.just("read"), some.tuples(some.integers(0, 8), some.none() | some.integers(0, 5))),
-        some.tuples(some.just("value"), some.text(max_size=20)),
-        some.tuples(some.just("again"), some.none()),
-        some.tuples(some.just("old"), some.lists(_entry, max_size=2)),
+    some.sampled_from(sorted(_deeds)).flatmap(
+        lambda kind: some.tuples(some.just(kind), _deeds[kind], some.sampled_from((False, False, True)))
     ),
-    max_size=12,
+    max_size=16,
 )
 
 
 def told(stores: Stores, history: History) -> list[object]:
-    """All that a store says during a history."""
-    journal = stores.open()
-    before = journal
+    """All that a store says during a history. Of some deeds the doer is the writer before the newest."""
+    journal = before = stores.open()
     said: list[object] = []
-
-    def note(what: Callable[[], object]) -> None:
+    for kind, how, stale in history:
+        if kind == "again":
+            before, journal = journal, stores.open()
+            continue
         try:
-            said.append(what())
+            said.append(done(before if stale else journal, journal.position, kind, how))
         except JournalError as error:
             said.append(type(error).__name__)
-
-    for kind, how in history:
-        match kind:
-            case "append":
-                off, batch, synced = how
-                note(
-                    lambda off=off, batch=batch, synced=synced: journal.append(
-                        journal.position + off, batch, synced=synced
-                    )
-                )
-            case "read":
-                note(lambda how=how: entries(journal, *how))
-            case "value":
-                note(lambda how=how: (digest := journal.put_value(how), journal.value(digest, 1, 5)))
-            case "again":
-                before, journal = journal, stores.open()
-            case _ if before is not journal:
-                note(lambda how=how: before.append(before.position, how, synced=True))
-            case _:
-                pass
-        said.append(journal.position)
-    return said
+        said += [journal.position, kept(journal)]
+    return [*said, entries(journal), [journal.tree(pid) for pid in range(35)]]
 
 
+def done(journal: Journal, last: int, kind: str, how: Any) -> object:
+    match kind:
+        case "append":
+            off, batch, synced = how
+            return journal.append(last + off, batch, synced=synced)
+        case "read":
+            return entries(journal, *how)
+        case "value":
+            digest = journal.put_value(how)
+            return digest, journal.value(digest, 1, 5)
+        case "keep":
+            ago, body, trees = how
+            return journal.put_checkpoint(max(0, last - ago), body, trees)
+        case "look":
+            return journal.tree(how)
+        case "drop":
+            return journal.drop_checkpoint()
+        case _:
+            root, positions, body = how
+            return journal.blank(root, [(1 + one % last, body) for one in positions] if last else [])
+
+
+@pytest.mark.parametrize("kind", [kind for kind in STORES if kind != "memory"])
 @settings(max_examples=60)
-@given(_history)
-def test_every_store_says_the_same_in_every_history(history: History) -> None:
+@given(history=_history)
+def test_every_store_says_the_same_in_every_history(kind: str, history: History) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        both = [Stores(kind, Path(folder)) for kind in ("memory", "sqlite")]
+        both = [Stores(one, Path(folder)) for one in ("memory", kind)]
         try:
             assert told(both[0], history) == told(both[1], history)
         finally:
@@ -195,93 +295,7 @@ def test_every_store_says_the_same_in_every_history(history: History) -> None:
                 one.close()
 
 
-# What only a file can suffer.
-
-
-def spoil(path: Path, statement: str) -> None:
-    with sqlite3.connect(path) as database:
-        database.execute(statement)
-    database.close()
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE records SET body = x'00' WHERE position = 2",
-        "UPDATE records SET pid = 77 WHERE position = 2",
-        "UPDATE records SET at = 77 WHERE position = 2",
-        "DELETE FROM records WHERE position = 2",
-    ],
-)
-def test_a_record_that_was_changed_or_lost_is_found_and_those_before_it_are_whole(
-    tmp_path: Path, statement: str
-) -> None:
-    path = tmp_path / "journal.db"
-    journal = SqliteJournal(path)
-    journal.append(0, [A, B, C], synced=True)
-    digest = journal.put_value("kept")
-    journal.close()
-    spoil(path, statement)
-    journal = SqliteJournal(path)
-    got: list[bytes] = []
-    with pytest.raises(Damaged, match="salvage") as caught:
-        got.extend(one.body for one in journal.read())
-    assert caught.value.position == 2
-    journal.close()
-    assert salvage(path, tmp_path / "damaged.db", 99) == 1
-    saved = SqliteJournal(path)
-    assert (entries(saved), saved.value(digest)) == ([A], "kept")
-    saved.close()
-    assert (tmp_path / "damaged.db").exists()
-
-
-def test_a_file_that_is_no_journal_says_so(tmp_path: Path) -> None:
-    path = tmp_path / "journal.db"
-    path.write_bytes(b"this is not a database, but long enough to be taken for one" * 40)
-    with pytest.raises(Damaged, match="doctor"):
-        SqliteJournal(path)
-
-
-def test_a_journal_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "journal.db"
-    SqliteJournal(path).close()
-    spoil(path, "UPDATE about SET value = 999 WHERE key = 'format'")
-    before = path.read_bytes()
-    with pytest.raises(TooNew, match="newer"):
-        SqliteJournal(path)
-    assert path.read_bytes() == before
-
-
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(JournalError, match="nowhere"):
-        SqliteJournal(tmp_path / "nowhere" / "journal.db")
-
-
-def test_a_looker_sees_what_the_writer_wrote_and_can_not_write(tmp_path: Path) -> None:
-    writer = SqliteJournal(tmp_path / "journal.db")
-    writer.append(0, [A], synced=True)
-    looker = SqliteJournal(tmp_path / "journal.db", writing=False)
-    assert entries(looker) == [A]
-    with pytest.raises(JournalError):
-        looker.append(1, [B], synced=True)
-    writer.append(1, [B], synced=True)
-    assert entries(looker) == [A, B]
-    looker.close()
-    writer.close()
-
-
-def test_a_store_without_room_keeps_nothing_of_the_batch_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
-    journal = SqliteJournal(tmp_path / "journal.db")
-    journal.append(0, [A], synced=True)
-    pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
-    journal._db.execute(f"PRAGMA max_page_count={pages}")
-    with pytest.raises(Full, match="make room"):
-        journal.append(1, [B, (1, 1, b"x" * 100_000)], synced=True)
-    assert (journal.position, entries(journal)) == (1, [A])
-    journal._db.execute("PRAGMA max_page_count=100000")
-    journal.append(1, [B], synced=True)
-    assert entries(journal) == [A, B]
-    journal.close()
+# Events as bytes.
 
 
 @given(some.text())

@@ -60,7 +60,7 @@ class MemoryJournal:
 
     def put_checkpoint(self, position: int, body: bytes, trees: Iterable[KeptTree] = ()) -> None:
         self._check_fence(self.position)
-        for tree in trees:
+        for tree in list(trees):  # all of them are there before the first is kept
             self._trees[tree.root] = tree
             self._roots.update(dict.fromkeys(tree.pids, tree.root))
         self._checkpoint[:] = [(position, body)]
@@ -77,13 +77,14 @@ class MemoryJournal:
 
     def blank(self, root: int, records: Iterable[tuple[int, bytes]]) -> None:
         self._check_fence(self.position)
-        for position, body in records:
+        for position, body in list(records):
             self._records[position - 1] = Record(position, self._records[position - 1].at, 0, body)
-        tree = self._trees.pop(root, None)
-        for pid in () if tree is None else tree.pids:
+        self._trees.pop(root, None)
+        for pid in [pid for pid, one in self._roots.items() if one == root]:
             del self._roots[pid]
 
     def drop_checkpoint(self) -> None:
+        self._check_fence(self.position)
         for kept in (self._checkpoint, self._trees, self._roots):
             kept.clear()
 

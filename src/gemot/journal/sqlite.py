@@ -93,6 +93,8 @@ class SqliteJournal:
                     f"the journal {self.path} can't be written: {words}. Nothing of this step was kept or done; make room, then `gemot resume`"
                 ) from error
             raise JournalError(f"the journal {self.path} can't be used: {words}") from error
+        except sqlite3.ProgrammingError as error:
+            raise JournalError(f"the journal {self.path} can't be used: {error}") from error
         except sqlite3.DatabaseError as error:
             raise Damaged(
                 f"the journal {self.path} is damaged ({error}). `gemot doctor --salvage` keeps the damaged file and goes on with what can be read",
@@ -229,8 +231,11 @@ class SqliteJournal:
             db.execute("DELETE FROM root_of WHERE root=?", (root,))
 
     def drop_checkpoint(self) -> None:
-        with self._explained():
-            self._db.executescript("BEGIN; DELETE FROM checkpoints; DELETE FROM trees; DELETE FROM root_of; COMMIT")
+        with self._explained(), self._db as db:
+            db.execute("BEGIN IMMEDIATE")
+            self._check_fence(self.position)
+            for table in ("checkpoints", "trees", "root_of"):
+                db.execute(f"DELETE FROM {table}")
 
     def values(self) -> Iterator[str]:
         """Every text that was kept."""
