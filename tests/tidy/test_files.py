@@ -17,6 +17,7 @@ ENTRY_POINTS = {
     "gemot": "the library's front",
     "gemot.__main__": "python -m gemot",
     "gemot.cli.main": "the command",
+    "gemot.journal.lmdb": "a store for those who ask for it",
     "gemot.boxes": "a room of the design that says it is not built yet",
     "gemot.desk": "a room of the design that says it is not built yet",
 }

@@ -16,18 +16,7 @@ import gemot
 from gemot.abi import limits
 from gemot.abi.answers import Outcome
 from gemot.abi.effects import Asked
-from gemot.abi.events import (
-    Answered,
-    Arrived,
-    Booted,
-    Copied,
-    Installed,
-    Moved,
-    Paused,
-    Resumed,
-    Said,
-    Stopped,
-)
+from gemot.abi.events import Answered, Arrived, Booted, Copied, Installed, Moved, Paused, Resumed, Said, Stopped
 from gemot.abi.grants import Budget, Grant, Mount
 from gemot.drivers.kit import Driver, Tool
 from gemot.journal.contract import Journal
@@ -103,16 +92,18 @@ class Machine:
         models: dict[str, Model] | None = None,
         resume: bool = False,
         in_memory: bool = False,
+        journal: Journal | None = None,
         durability: Literal["full", "normal"] = "normal",
     ) -> Machine:
         """Open the machine that lives in ``home`` (default: the person's own), and fold its journal.
 
         ``drivers``: instead of those that ship. ``tools``: besides them, made with `gemot.tool`. ``programs``,
         ``program_folders``: besides those that ship; ``project``: a folder with programs of less trust (see
-        `gemot.programs.library.load`). ``models``: objects by name, before the names that
-        `gemot.models.open_model` knows. ``resume``: let every unfinished tree go on. ``in_memory``: keep nothing.
-        ``durability``: ``full`` syncs every step to the disk; ``normal`` only those that hold the intent of something
-        that must not happen twice, or a person's word. Raises ``HomeError``, ``JournalError``, ``ProgramError``.
+        `gemot.programs.library.load`). ``models``: objects by name, before the names that `gemot.models.open_model` knows.
+        ``resume``: let every unfinished tree go on. ``in_memory``: keep nothing. ``journal``: instead of a home, with its
+        lock and its door; the machine closes it. ``durability``: ``full`` syncs every step to the disk; ``normal`` only
+        those with the intent of something that must not happen twice, or a person's word. Raises ``HomeError``,
+        ``JournalError``, ``ProgramError``.
         """
         from gemot.drivers import shipped
         from gemot.drivers.kit import drivers_of
@@ -130,13 +121,15 @@ class Machine:
 
         library = load(program_folders, programs, project)
         installed = [*(shipped() if drivers is None else drivers), *drivers_of(tools)]
+        if journal is not None and (home is not None or in_memory):
+            raise MachineError("a machine lives on a journal, in a home, or in memory: name one of them")
+        journal = MemoryJournal() if in_memory else journal
         place: Home | None = None
-        journal: Journal | None = None
         try:
-            if not in_memory:
+            if journal is None:
                 place = Home(default_home() if home is None else Path(home))
                 place.lock()
-            journal = MemoryJournal() if place is None else SqliteJournal(place.journal)
+                journal = SqliteJournal(place.journal)
             machine = cls(journal, library, installed, open_named, home=place, durability=durability)
             machine._boot(resume)
         except BaseException:

@@ -1,0 +1,191 @@
+"""The journal on LMDB: one file that is mapped into memory, one writer, every record with a checksum.
+
+For those who have LMDB already, and to show that the contract is not SQLite in other words: `Machine.open(journal=...)`.
+
+Durability. LMDB writes pages to new places and then points to them; without a sync in between, a cut of the power could
+take also what was synced before. So every batch waits for its pages, and one that asks for ``synced`` waits for the
+pointer, too: one sync and two, where SQLite needs none and one. On a slow disk that is felt.
+
+What we don't like: LMDB believes its own pages. What is kept in them has checksums; a damaged page may be found as such,
+or end the process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from struct import Struct
+
+from gemot.journal.contract import FORMAT, Damaged, Fenced, JournalError, KeptTree, Record, TooNew
+from gemot.journal.mapped import MappedFile, Transaction, delete
+
+RECORD, VALUE, TREE, ROOT_OF, CHECKPOINT = b"r", b"v", b"t", b"o", b"checkpoint"
+"""What keys begin with: then come a position; a digest; a root; a pid; nothing. Beside them: ``format`` and ``epoch``."""
+
+_number, _at_pid, _checksum = Struct(">Q"), Struct(">qQ"), Struct(">I")
+
+
+def _key(table: bytes, number: int) -> bytes:
+    return table + _number.pack(number)
+
+
+def _sealed(key: bytes, body: bytes) -> bytes:
+    """A row: CRC-32 over its key and itself, so that it can't be moved or changed unnoticed by accident; then the body."""
+    return _checksum.pack(zlib.crc32(body, zlib.crc32(key))) + body
+
+
+def _unsealed(key: bytes, row: bytes | None) -> bytes | None:
+    """The body of a row; None if it is not there, or not what was written."""
+    body = None if row is None else row[_checksum.size :]
+    return body if body is not None and row == _sealed(key, body) else None
+
+
+class LmdbJournal:
+    """A journal in the file ``path``, and its lock beside it. ``writing=False`` looks only, beside a running machine."""
+
+    def __init__(self, path: Path, *, writing: bool = True) -> None:
+        self.path = path
+        self._file = MappedFile(path, writing)
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        with self._file.reading() as txn:
+            written, rows = txn.get(b"format"), txn.stat()["entries"]
+            self._epoch = int(txn.get(b"epoch", b"0"))
+        if written is None and (rows or not self._file.writing):
+            raise JournalError(f"{self.path} is no journal of gemot, and is left as it is")
+        if written is not None and int(written) > FORMAT:
+            raise TooNew(
+                f"the journal {self.path} was written by a newer gemot (format {int(written)}, this one reads up to "
+                f"{FORMAT}). Nothing was changed. Upgrade gemot, or name another file"
+            )
+        if self._file.writing:
+            self._file.change(self._take)
+        with self._file.reading() as txn:
+            cursor = txn.cursor()
+            cursor.set_range(_key(RECORD, (1 << 64) - 1))
+            last = cursor.key() if cursor.prev() else b""
+        self.position: int = int.from_bytes(last[1:]) if last.startswith(RECORD) else 0
+
+    def _take(self, txn: Transaction) -> None:
+        self._epoch = int(txn.get(b"epoch", b"0")) + 1
+        txn.put(b"epoch", b"%d" % self._epoch)
+        txn.put(b"format", b"%d" % FORMAT)
+
+    def _check_fence(self, txn: Transaction, expected: int) -> None:
+        if int(txn.get(b"epoch", b"0")) != self._epoch or expected != self.position:
+            raise Fenced(f"another machine has opened {self.path} since, so this one may not write to it any more")
+
+    def _change(self, work: Callable[[Transaction], object], expected: int) -> None:
+        """Do ``work`` in one transaction, if this is the newest writer. It may be done twice, and the first time undone."""
+
+        def fenced(txn: Transaction) -> None:
+            self._check_fence(txn, expected)
+            work(txn)
+
+        self._file.change(fenced)
+
+    def append(self, expected: int, entries: Iterable[tuple[int, int, bytes]], *, synced: bool) -> int:
+        batch = [Record(position, *entry) for position, entry in enumerate(entries, expected + 1)]
+        self._change(lambda txn: [_put(txn, record) for record in batch], expected)
+        self.position = expected + len(batch)
+        if synced:
+            self._file.sync()
+        return self.position
+
+    def read(self, after: int = 0, pid: int | None = None) -> Iterator[Record]:
+        rows = self._file.rows(RECORD, _key(RECORD, after + 1), after + 1)
+        for position, (_, row) in enumerate(rows, after + 1):
+            record = self._record(position, row)
+            if pid is None or record.pid == pid:
+                yield record
+
+    def _record(self, position: int, row: bytes | None) -> Record:
+        body = _unsealed(_key(RECORD, position), row)
+        if body is None:
+            raise Damaged(
+                f"record {position} of the journal {self.path} is missing or not what was written; those before it are whole",
+                position,
+            )
+        return Record(position, *_at_pid.unpack_from(body), body[_at_pid.size :])
+
+    def put_value(self, text: str) -> str:
+        body = text.encode("utf-8", "surrogatepass")
+        digest = hashlib.sha256(body).hexdigest()
+        self._file.change(lambda txn: txn.put(VALUE + digest.encode(), body, overwrite=False))
+        return digest
+
+    def value(self, digest: str, start: int = 0, length: int | None = None) -> str:
+        with self._file.reading() as txn:
+            body = txn.get(VALUE + digest.encode())
+        if body is None or hashlib.sha256(body).hexdigest() != digest:
+            raise Damaged(f"the value {digest[:12]} in the journal {self.path} is gone or not what was written", 0)
+        return body.decode("utf-8", "surrogatepass")[start : None if length is None else start + length]
+
+    def put_checkpoint(self, position: int, body: bytes, trees: Iterable[KeptTree] = ()) -> None:
+        kept = list(trees)
+
+        def work(txn: Transaction) -> None:
+            for tree in kept:
+                key = _key(TREE, tree.root)
+                txn.put(key, _sealed(key, tree.body))
+                for pid in tree.pids:
+                    txn.put(_key(ROOT_OF, pid), key)
+            txn.put(CHECKPOINT, _sealed(CHECKPOINT, _number.pack(position) + body))
+
+        self._change(work, self.position)
+
+    def checkpoint(self) -> tuple[int, bytes] | None:
+        with self._file.reading() as txn:
+            body = _unsealed(CHECKPOINT, txn.get(CHECKPOINT))
+        position = 0 if body is None else int.from_bytes(body[:8])
+        return None if body is None or position > self.position else (position, body[8:])
+
+    def tree(self, pid: int) -> bytes | None:
+        with self._file.reading() as txn:
+            self._check_fence(txn, self.position)
+            key = txn.get(_key(ROOT_OF, pid), b"")
+            row = txn.get(key) if key else None
+        return None if row is None else self._tree(key, row)
+
+    def trees(self) -> Iterator[bytes]:
+        return (self._tree(key, row) for key, row in self._file.rows(TREE, TREE))
+
+    def _tree(self, key: bytes, row: bytes) -> bytes:
+        body = _unsealed(key, row)
+        if body is None:
+            raise Damaged(
+                f"what the journal {self.path} keeps of tree {int.from_bytes(key[1:])} is not what was written. Its records "
+                "have all of it: they are folded from the first when the journal is opened next",
+                0,
+            )
+        return body
+
+    def blank(self, root: int, records: Iterable[tuple[int, bytes]]) -> None:
+        blanks = list(records)
+
+        def work(txn: Transaction) -> None:
+            for position, body in blanks:
+                old = self._record(position, txn.get(_key(RECORD, position)))
+                _put(txn, Record(position, old.at, 0, body))
+            delete(txn, _key(TREE, root))
+            delete(txn, ROOT_OF, _key(TREE, root))
+
+        self._change(work, self.position)
+
+    def drop_checkpoint(self) -> None:
+        self._change(lambda txn: [delete(txn, table) for table in (CHECKPOINT, TREE, ROOT_OF)], self.position)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _put(txn: Transaction, record: Record) -> None:
+    key = _key(RECORD, record.position)
+    txn.put(key, _sealed(key, _at_pid.pack(record.at, record.pid) + record.body))
