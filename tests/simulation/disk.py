@@ -176,7 +176,10 @@ class FrailJournal:
         return self.inner.checkpoint()
 
     def tree(self, pid: int) -> bytes | None:
-        return self.inner.tree(pid)
+        body = self.inner.tree(pid)
+        if self.disk.newest is not self:
+            raise LawBroken("fence: a machine read a tree in a journal that another has opened since")
+        return body
 
     def trees(self) -> Iterator[bytes]:
         return self.inner.trees()

@@ -5,21 +5,23 @@ Nothing in the package knows of them. They show that the simulator would notice:
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import msgspec
 import pytest
 from disk import FrailJournal
 
 from gemot.abi.answers import Cancelled
 from gemot.abi.effects import AskModel, Deliver
 from gemot.abi.events import Done, Failure
-from gemot.journal.contract import Full
+from gemot.journal.contract import Full, JournalError
 from gemot.journal.memory import MemoryJournal
 from gemot.journal.records import decode
 from gemot.journal.sqlite import SqliteJournal
-from gemot.kernel import Kernel, authority, families, ledger, news, waiting, working
+from gemot.kernel import Kernel, authority, families, freezing, ledger, news, waiting, working
 from gemot.kernel.process import Process
 from gemot.machine import checkpoint, loop, recovery
 from gemot.machine.loop import Loop
@@ -232,6 +234,66 @@ def checkpoint_of_what_was_never_written(patch: Patch) -> None:
             inner(self)
 
     patch.setattr(Loop, "_take_in", take_in)
+
+
+@fault
+def timer_lost_on_the_way_out(patch: Patch) -> None:
+    """Of a tree that leaves memory nobody remembers when it is to be woken."""
+    inner = freezing.drop_trees
+
+    def drop_trees(kernel: Kernel, roots: list[int]) -> None:
+        inner(kernel, roots)
+        kernel.timers = [one for one in kernel.timers if one[2].kind != "away" or one[2].pid not in roots]
+
+    patch.setattr(freezing, "drop_trees", drop_trees)
+
+
+@fault
+def timer_not_kept_with_its_tree(patch: Patch) -> None:
+    """A tree is written down without the first of its timers."""
+    inner = freezing.freeze_trees
+
+    def freeze_trees(kernel: Kernel, roots: list[int]) -> list[freezing.FrozenTree]:
+        return [msgspec.structs.replace(one, timers=sorted(one.timers)[1:]) for one in inner(kernel, roots)]
+
+    patch.setattr(freezing, "freeze_trees", freeze_trees)
+
+
+@fault
+def changed_tree_not_kept(patch: Patch) -> None:
+    """A tree that was written once is not written again before it leaves memory."""
+    inner = Loop._sweep_out
+
+    def sweep_out(self: Loop) -> None:
+        if not self.closed and self.broken is None:
+            self._note_changes()
+            with contextlib.suppress(JournalError):
+                self._changed -= {root for root in self._changed if self.journal.tree(root) is not None}
+        inner(self)
+
+    patch.setattr(Loop, "_sweep_out", sweep_out)
+
+
+@fault
+def interrupted_work_forgotten(patch: Patch) -> None:
+    """A tree whose work was interrupted is taken away as one that has nothing to go on with."""
+    inner = freezing._busy
+
+    def busy(kernel: Kernel, root: int) -> bool:
+        states = {work.state for process in kernel.tree(root) for work in process.work}
+        return inner(kernel, root) and states != {"interrupted"}
+
+    patch.setattr(freezing, "_busy", busy)
+
+
+@fault
+def stale_machine_fetches(patch: Patch) -> None:
+    """A machine whose journal was opened by another reads trees as that one keeps them."""
+
+    def tree(self: MemoryJournal, pid: int) -> bytes | None:
+        return self._trees[self._roots[pid]].body if pid in self._roots else None
+
+    patch.setattr(MemoryJournal, "tree", tree)
 
 
 @fault

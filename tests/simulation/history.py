@@ -216,6 +216,8 @@ class History:
             if failure is not None and not (fenced or full or isinstance(failure, PowerCut)):
                 raise LawBroken(f"the machine broke: {failure!r}") from failure
         for error in self.loop.failures:
+            if isinstance(error, LawBroken):
+                raise error
             if not isinstance(
                 error, PowerCut | MachineError
             ):  # results that nobody waits for any more are MachineErrors
