@@ -94,8 +94,9 @@ class Person:
         finally:
             database.close()
 
-    def processes(self) -> list[dict[str, Any]]:
-        return self.notes(self.gemot("ps", "--all", "--json"))
+    def processes(self, *home: str) -> list[dict[str, Any]]:
+        """All there are; ``home``: ``--home`` and another than the person's own."""
+        return self.notes(self.gemot("ps", "--all", "--json", *home))
 
     def until(self, condition: Callable[[], Any]) -> Any:
         """Wait for something that another process brings about."""

@@ -58,7 +58,11 @@ def bring(home: Path | None, file: Path, mounts: list[str], sure: bool) -> int:
 
     async def work(machine: Machine | Client) -> None:
         root = await _here(machine).adopt(carried, folders)
-        put(f"process {root} and what belongs to it are here, asleep; gemot resume {root} lets them go on")
+        ended = not any(one.alive for one in carried.processes())
+        how = (
+            f"as they ended; gemot tree {root} shows them" if ended else f"asleep; gemot resume {root} lets them go on"
+        )
+        put(f"process {root} and what belongs to it are here, {how}")
 
     change(home, work)
     return DONE
