@@ -12,6 +12,7 @@ from checkers import digest
 from worlds import EVERY_SYSCALL
 
 from gemot import Calls, Grant, Machine, MachineError, program, scripted
+from gemot.journal import Damaged
 from gemot.journal.sqlite import SqliteJournal
 from gemot.kernel import Kernel
 from gemot.machine import loop
@@ -173,6 +174,37 @@ def test_a_damaged_row_is_said_and_the_records_have_all_of_it(tmp_path: Path) ->
             return (await machine.result(pid)).value
 
     assert asyncio.run(go_on()) == "hello again"
+
+
+def test_after_a_damaged_row_nothing_is_fetched_and_nothing_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other rows are given up with it, so the machine must not take those trees for trees that never were."""
+    monkeypatch.setattr("gemot.machine.machine.RECORDS_AT_CLOSE", 0)
+
+    async def story() -> list[int]:
+        async with await opened(tmp_path, resume=True) as machine:
+            damaged, whole, ended = [await start(machine, "word") for _ in range(3)]
+            await machine.kill(ended)
+            await gone(machine, damaged, whole, ended)
+            machine._loop.journal._db.execute(f"UPDATE trees SET body = substr(body, 2) WHERE root = {damaged}")  # type: ignore[attr-defined]
+            for pid in (damaged, whole, ended, damaged):
+                with pytest.raises(Damaged, match="folded from the first"):
+                    await machine.send(pid, "hello")
+            with pytest.raises(MachineError, match="no process 99"):
+                await machine.send(99, "hello")
+            return [damaged, whole, ended]
+
+    damaged, whole, ended = asyncio.run(story())
+
+    async def again() -> None:
+        async with await opened(tmp_path, resume=True) as machine:
+            assert [one.pid for one in machine.processes()] == [damaged, whole, ended]
+            for pid in (damaged, whole):
+                await machine.send(pid, "hello")
+                assert (await machine.result(pid)).value == "hello"
+
+    asyncio.run(again())
 
 
 def test_a_conversation_comes_back_with_its_reading(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def _decoders() -> tuple[msgspec.msgpack.Decoder[Checkpoint], msgspec.msgpack.De
 def take(journal: Journal, kernel: Kernel, cast: Cast, changed: Collection[int]) -> None:
     """Keep the tables as they are at the journal's end, and of the trees those that ``changed`` since the last checkpoint.
     There must be no event that is not in the journal. Raises :class:`JournalError`."""
-    if kernel.away and journal.checkpoint() is None:
+    if journal.checkpoint() is None and (kernel.away or isinstance(kernel.processes.fetch, _Lost)):
         raise JournalError("trees that are not in memory are kept nowhere else any more")
     frozen = Checkpoint(gemot.__version__, tables.freeze(kernel))
     journal.put_checkpoint(journal.position, msgspec.msgpack.encode(frozen), _kept(kernel, cast, changed))
@@ -96,13 +96,26 @@ def _fetch(journal: Journal, kernel: Kernel, cast: Cast, pid: int) -> None:
         tree = _decoders()[1].decode(body)
     except (Damaged, msgspec.DecodeError, LookupError) as error:
         journal.drop_checkpoint()
-        raise Damaged(
+        why = (
             f"what is kept of the tree of process {pid} can't be read ({error}). Its records have all of it: they are folded "
-            "from the first when this machine is opened next",
-            0,
-        ) from error
+            "from the first when this machine is opened next"
+        )
+        kernel.processes.fetch = _Lost(why, kernel.numbers[1])
+        raise Damaged(why, 0) from error
     tables.thaw_tree(tree.tables, kernel)
     cast.bring(tree.programs)
+
+
+class _Lost:
+    """From here on nothing is fetched: the other trees' rows are given up too, and are not to be taken for trees that never
+    were. Whoever names one learns ``why``; a step that does stops the machine. ``last``: the last pid there is."""
+
+    def __init__(self, why: str, last: int) -> None:
+        self.why, self.last = why, last
+
+    def __call__(self, pid: int) -> None:
+        if 0 < pid <= self.last:
+            raise Damaged(self.why, 0)
 
 
 def sleepers(kernel: Kernel, cast: Cast, stirred: set[int]) -> list[int]:
