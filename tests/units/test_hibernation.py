@@ -176,8 +176,9 @@ def test_a_damaged_row_is_said_and_the_records_have_all_of_it(tmp_path: Path) ->
     assert asyncio.run(go_on()) == "hello again"
 
 
+@pytest.mark.parametrize("looks", [False, True])
 def test_after_a_damaged_row_nothing_is_fetched_and_nothing_forgotten(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looks: bool
 ) -> None:
     """The other rows are given up with it, so the machine must not take those trees for trees that never were."""
     monkeypatch.setattr("gemot.machine.machine.RECORDS_AT_CLOSE", 0)
@@ -188,9 +189,14 @@ def test_after_a_damaged_row_nothing_is_fetched_and_nothing_forgotten(
             await machine.kill(ended)
             await gone(machine, damaged, whole, ended)
             machine._loop.journal._db.execute(f"UPDATE trees SET body = substr(body, 2) WHERE root = {damaged}")  # type: ignore[attr-defined]
+            if looks:
+                with pytest.raises(Damaged, match="folded from the first"):
+                    machine.processes()
             for pid in (damaged, whole, ended, damaged):
                 with pytest.raises(Damaged, match="folded from the first"):
                     await machine.send(pid, "hello")
+            with pytest.raises(Damaged, match="folded from the first"):
+                machine.processes()
             with pytest.raises(MachineError, match="no process 99"):
                 await machine.send(99, "hello")
             return [damaged, whole, ended]

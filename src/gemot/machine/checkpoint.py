@@ -95,15 +95,19 @@ def _fetch(journal: Journal, kernel: Kernel, cast: Cast, pid: int) -> None:
             return
         tree = _decoders()[1].decode(body)
     except (Damaged, msgspec.DecodeError, LookupError) as error:
-        journal.drop_checkpoint()
-        why = (
-            f"what is kept of the tree of process {pid} can't be read ({error}). Its records have all of it: they are folded "
-            "from the first when this machine is opened next"
-        )
-        kernel.processes.fetch = _Lost(why, kernel.numbers[1])
-        raise Damaged(why, 0) from error
+        raise _lose(journal, kernel, f"what is kept of the tree of process {pid}", error) from error
     tables.thaw_tree(tree.tables, kernel)
     cast.bring(tree.programs)
+
+
+def _lose(journal: Journal, kernel: Kernel, what: str, error: Exception) -> Damaged:
+    journal.drop_checkpoint()
+    why = (
+        f"{what} can't be read ({error}). The records have all of it: they are folded from the first when this machine is "
+        "opened next"
+    )
+    kernel.processes.fetch = _Lost(why, kernel.numbers[1])
+    return Damaged(why, 0)
 
 
 class _Lost:
@@ -132,8 +136,17 @@ def drop(kernel: Kernel, cast: Cast, roots: list[int]) -> None:
     tables.drop_trees(kernel, roots)
 
 
-def trees(journal: Journal) -> Iterator[tables.FrozenTree]:
-    """All trees as the checkpoint keeps them, to be looked at."""
+def trees(journal: Journal, kernel: Kernel) -> Iterator[tables.FrozenTree]:
+    """All trees as the checkpoint of this kernel keeps them, to be looked at. Raises :class:`JournalError`."""
+    if isinstance(kernel.processes.fetch, _Lost):
+        raise Damaged(kernel.processes.fetch.why, 0)
+    try:
+        yield from _trees(journal)
+    except (Damaged, msgspec.DecodeError) as error:
+        raise _lose(journal, kernel, "what is kept of a tree", error) from error
+
+
+def _trees(journal: Journal) -> Iterator[tables.FrozenTree]:
     for body in journal.trees():
         yield _decoders()[1].decode(body).tables
 
@@ -144,6 +157,6 @@ def trees_of(path: Path) -> Iterator[tables.FrozenTree]:
 
     reader = SqliteJournal(path, writing=False)
     try:
-        yield from trees(reader)
+        yield from _trees(reader)
     finally:
         reader.close()

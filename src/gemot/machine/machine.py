@@ -337,7 +337,11 @@ class Machine:
             process = kernel.processes.get(root)
             return views.process_views(kernel, [] if process is None else kernel.tree(root))
         closed = self._loop.closed and self.home is not None
-        trees = checkpoint.trees_of(self.home.journal) if closed and self.home else checkpoint.trees(self._loop.journal)
+        trees = (
+            checkpoint.trees_of(self.home.journal)
+            if closed and self.home
+            else checkpoint.trees(self._loop.journal, kernel)
+        )
         return views.all_views(kernel, trees)
 
     def asks(self) -> list[Asked]:
