@@ -10,7 +10,7 @@ WORKERS ?= 2
 SEEDS   ?= 1000
 KILLS   ?= 100
 
-.PHONY: help run test simulate check setup dev model eval-embedded bench clean
+.PHONY: help run test simulate check setup dev model eval-embedded eval-agentdojo eval-escapes eval-bestiary bench clean
 .DEFAULT_GOAL := help
 
 help:  ## show what there is
@@ -58,11 +58,31 @@ check: dev  ## style and types
 	@$(VENV)/bin/ruff format --check src tests evals benchmarks
 	@$(VENV)/bin/basedpyright
 
+eval-escapes: dev  ## try to get out of a box, with walls and without (ESCAPES="--only network", or --timing)
+	@$(PY) -m evals.escapes $(ESCAPES)
+
+eval-bestiary: dev  ## let every misbehaving model loose on a machine (BEASTS="obeys forks", or "--bomb 1000000")
+	@$(PY) -m evals.bestiary $(BEASTS)
+
 eval-embedded: dev model  ## measure the embedded model on the goals in evals/embedded
 	@$(PY) -m evals.embedded
+
+DOJO = evals/agentdojo/.venv
+
+$(DOJO)/.made: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "gemot needs Python 3.11 or newer; install it, or name it: make PYTHON=/path/to/python"; exit 1; }
+	@echo "installing AgentDojo, of its requirements what its suites import, and gemot in $(DOJO)"
+	@$(PYTHON) -m venv --clear $(DOJO)
+	@$(DOJO)/bin/python -m pip install --quiet --disable-pip-version-check -e . \
+	  'pydantic[email]==2.14.3' deepdiff==9.1.0 docstring-parser==0.18.0 pyyaml==6.0.3
+	@$(DOJO)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps agentdojo==0.1.35
+	@touch $@
+
+eval-agentdojo: $(DOJO)/.made  ## replay AgentDojo's attacks and tasks through the kernel (DOJO_ARGS="--suite banking --rename 7")
+	@$(DOJO)/bin/python -m evals.agentdojo $(DOJO_ARGS)
 
 bench: $(VENV)/.run  ## measure gemot and the floor; and peers: make bench PEERS=all, or PEERS="langgraph autogen"
 	@$(PY) -m benchmarks $(PEERS)
 
 clean:  ## remove what was made here (not the embedded model in your data folder)
-	rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DOJO) build .pytest_cache .ruff_cache .hypothesis

@@ -97,6 +97,11 @@ def main() -> None:
     if unknown := [name for name in names if name not in peers()]:
         parser.error(f"no adapter for {', '.join(unknown)}; there are: {', '.join(peers())}")
     every = subjects(names)
+    unknown = set(filter(None, asked.only.split(","))) - {one.key for one in plan(1)}
+    if unknown:
+        parser.error(
+            f"no workload is called {', '.join(sorted(unknown))}; there are: {', '.join(one.key for one in plan(1))}"
+        )
     workloads = [one for one in plan(asked.rounds, asked.tiny) if not asked.only or one.key in asked.only.split(",")]
     for subject in every:
         python_of(subject.system)

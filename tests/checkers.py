@@ -198,7 +198,12 @@ class Witness:
             key = (pid, self._traps[pid], repr((effect.tool, effect.arguments)))
             self._uses[key] += 1
             wanted = self.kernel.processes[pid].syscall
-            same = [use for use in getattr(wanted, "uses", ()) if repr((use.tool, use.arguments)) == key[2]]
+            same = [
+                use
+                for use in getattr(wanted, "uses", ())
+                if repr((use.tool, use.arguments)) == key[2]
+                or (use.tool == effect.tool and "$from" in repr(use.arguments))
+            ]
             _law(self._uses[key] <= len(same), f"act once: {effect.tool} is not repeatable and was started again")
 
     def _rights(self, pid: int) -> tuple[tuple[Grant, ...], tuple[Mount, ...], tuple[str, ...]]:
@@ -226,7 +231,8 @@ class Witness:
                 )
             _law(set(child.models) <= set(models), f"child <= parent: the models of {pid}")
             for mount in child.mounts:
-                _law(any(mount_lies_in(mount, one) for one in mounts), f"child <= parent: {mount} of {pid}")
+                own = mount.mode == "private" and mount.space == f"{pid}-{mount.name}"
+                _law(own or any(mount_lies_in(mount, one) for one in mounts), f"child <= parent: {mount} of {pid}")
             own = self._means(pid)
             wider = [name for name in own if own[name] > means[name]]
             _law(not wider, f"child <= parent: {pid} holds more {wider} than its parent had")
@@ -331,16 +337,31 @@ def grant_lies_in(inner: Grant, outer: Grant) -> bool:
         return False
     if outer.until_ms is not None and (inner.until_ms is None or inner.until_ms > outer.until_ms):
         return False
+    if not ("*" in (outer.carries or ()) or set(inner.carries or ()) <= set(outer.carries or ())):
+        return False
+    if (inner.otherwise, outer.otherwise) == ("ask", "refuse") or (inner.results, outer.results) == ("page", "handle"):
+        return False
+    if inner.endorsed and not outer.endorsed:
+        return False
     return all(_rule_lies_in(inner.where.get(name), rule) for name, rule in outer.where.items())
 
 
 def _rule_lies_in(inner: Rule | None, outer: Rule) -> bool:
     if inner is None:
         return outer == Rule()
-    if inner.one_of is not None:
+    if inner.one_of is not None and inner.source is None:
         return all(_obeys(value, outer) for value in inner.one_of)
-    if outer.one_of is not None:
-        return False
+    if (outer.one_of, outer.source) != (None, None):
+        named = set(map(repr, outer.one_of or ()))
+        known = {(one.tool, one.field, one.extract, one.pattern) for one in outer.source or ()}
+        chosen = {(one.tool, one.field, one.extract, one.pattern) for one in inner.source or ()}
+        if (inner.one_of, inner.source) == (None, None) or not chosen <= known:
+            return False
+        if not set(map(repr, inner.one_of or ())) <= named:
+            return False
+    for name in ("kind", "hosts", "contains", "at_least", "at_most", "items_max"):
+        if getattr(outer, name) is not None and getattr(inner, name) is None:
+            return False
     if outer.under is not None and (inner.under is None or not _beneath(inner.under, outer.under)):
         return False
     if outer.prefix is not None and not (inner.prefix or "").startswith(outer.prefix):
@@ -348,12 +369,15 @@ def _rule_lies_in(inner: Rule | None, outer: Rule) -> bool:
     return outer.chars_max is None or (inner.chars_max is not None and inner.chars_max <= outer.chars_max)
 
 
-def _obeys(value: str, rule: Rule) -> bool:
+def _obeys(value: object, rule: Rule) -> bool:
+    text = value if isinstance(value, str) else None
+    if (rule.under, rule.prefix, rule.chars_max) != (None, None, None) and text is None:
+        return False
     return (
-        (rule.one_of is None or value in rule.one_of)
-        and (rule.under is None or _beneath(value, rule.under))
-        and (rule.prefix is None or value.startswith(rule.prefix))
-        and (rule.chars_max is None or len(value) <= rule.chars_max)
+        (rule.one_of is None or repr(value) in map(repr, rule.one_of))
+        and (rule.under is None or _beneath(text or "", rule.under))
+        and (rule.prefix is None or (text or "").startswith(rule.prefix))
+        and (rule.chars_max is None or len(text or "") <= rule.chars_max)
     )
 
 
@@ -364,8 +388,8 @@ def _beneath(path: str, folder: str) -> bool:
 
 
 def mount_lies_in(inner: Mount, outer: Mount) -> bool:
-    return (
-        inner.folder == outer.folder
-        and _beneath(inner.beneath, outer.beneath)
-        and not (inner.mode == "rw" and outer.mode == "ro")
-    )
+    if inner.folder != outer.folder or not _beneath(inner.beneath, outer.beneath):
+        return False
+    if inner.mode == "cow" and inner.space != outer.space:
+        return inner.source == outer.space
+    return inner.space == outer.space and not (inner.mode != "ro" and outer.mode == "ro")

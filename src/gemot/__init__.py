@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gemot.abi.answers import Outcome
-    from gemot.abi.grants import Budget, BudgetRequest, Grant, Mount, MountRequest, Rule
+    from gemot.abi.grants import Budget, BudgetRequest, Grant, Mount, MountRequest, Rule, Source
     from gemot.drivers.kit import Driver, ToolError, tool
     from gemot.machine.machine import DEFAULT_BUDGET, Machine, MachineError
+    from gemot.models.bestiary import bestiary
     from gemot.models.scripted import request, say, scripted
     from gemot.programs.native import Calls, SyscallFailed, program
 
@@ -29,12 +30,14 @@ _HOMES = {
     "Mount": "gemot.abi.grants",
     "MountRequest": "gemot.abi.grants",
     "Rule": "gemot.abi.grants",
+    "Source": "gemot.abi.grants",
     "Driver": "gemot.drivers.kit",
     "ToolError": "gemot.drivers.kit",
     "tool": "gemot.drivers.kit",
     "scripted": "gemot.models.scripted",
     "say": "gemot.models.scripted",
     "request": "gemot.models.scripted",
+    "bestiary": "gemot.models.bestiary",
     "program": "gemot.programs.native",
     "Calls": "gemot.programs.native",
     "SyscallFailed": "gemot.programs.native",
@@ -53,8 +56,10 @@ __all__ = [
     "MountRequest",
     "Outcome",
     "Rule",
+    "Source",
     "SyscallFailed",
     "ToolError",
+    "bestiary",
     "program",
     "request",
     "say",
@@ -66,4 +71,5 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"gemot has no {name!r}; it has: {', '.join(__all__)}")
-    return getattr(import_module(_HOMES[name]), name)
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value

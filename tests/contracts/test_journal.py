@@ -120,7 +120,10 @@ def test_a_tree_is_found_by_each_of_its_processes(stores: Stores) -> None:
 def test_a_tree_that_changed_is_replaced_and_the_others_stay(stores: Stores) -> None:
     journal = stores.open()
     journal.append(0, [A, B, C], synced=True)
-    journal.put_checkpoint(1, b"one", [tree(1, b"a"), tree(2, b"b")])
+    journal.put_checkpoint(1, b"one", [tree(1, b"a"), tree(2, b"b")], [(7, 0, b"first"), (8, 0, b"other")])
+    journal.put_checkpoint(1, b"one", [], [(7, 3, b"second"), (7, 11, b"third")])
+    assert journal.pieces(7) == [b"first", b"second", b"third"] and journal.pieces(8) == [b"other"]
+    assert journal.pieces(9) == []
     journal.put_checkpoint(2, b"two", [tree(2, b"B", 7)])
     assert kept(journal) == ((2, b"two"), [b"a", b"B"])
     assert (journal.tree(1), journal.tree(7)) == (b"a", b"B")

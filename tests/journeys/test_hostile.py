@@ -35,7 +35,11 @@ def test_nothing_outside_of_the_work_folder_is_written_by_any_name(person: Perso
     with_ways_out(person)
     before = sorted(path.name for path in person.folder.iterdir())
     person.run("hostile.py:writer", "write")
-    assert sorted({*before, "home of a person"}) == sorted(path.name for path in person.folder.iterdir())
+    after = {path.name for path in person.folder.iterdir()} - {
+        ".cache"
+    }  # where gemot notes what this computer's walls hold
+    assert sorted({*before, "home of a person"}) == sorted(after)
+    assert [path.name for path in (person.folder / ".cache").glob("*")] in ([], ["gemot"])
     assert (person.folder / "secret.txt").read_text() == "SECRET"
 
 

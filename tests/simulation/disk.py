@@ -104,7 +104,7 @@ class Disk:
         db.execute("DELETE FROM records WHERE position>?", (position,))
         db.executemany("DELETE FROM contents WHERE digest=?", [(one,) for one in values])
         if checkpoints:
-            db.executescript("DELETE FROM checkpoints; DELETE FROM trees; DELETE FROM root_of")
+            db.executescript("DELETE FROM checkpoints; DELETE FROM trees; DELETE FROM root_of; DELETE FROM pieces")
         db.close()
 
 
@@ -136,9 +136,15 @@ class FrailJournal:
         self._has_written()
         return position
 
-    def put_checkpoint(self, position: int, body: bytes, trees: Iterable[KeptTree] = ()) -> None:
+    def put_checkpoint(
+        self,
+        position: int,
+        body: bytes,
+        trees: Iterable[KeptTree] = (),
+        pieces: Iterable[tuple[int, int, bytes]] = (),
+    ) -> None:
         self._about_to_write()
-        self.inner.put_checkpoint(position, body, trees)
+        self.inner.put_checkpoint(position, body, trees, pieces)
         self.disk.wrote(Write(checkpoint=position))
         self._has_written()
 
@@ -180,6 +186,9 @@ class FrailJournal:
         if self.disk.newest is not self:
             raise LawBroken("fence: a machine read a tree in a journal that another has opened since")
         return body
+
+    def pieces(self, number: int) -> list[bytes]:
+        return self.inner.pieces(number)
 
     def trees(self) -> Iterator[bytes]:
         return self.inner.trees()

@@ -201,7 +201,7 @@ def late_report_billed_twice(patch: Patch) -> None:
 @fault
 def grant_not_narrowed(patch: Patch) -> None:
     """A child gets what its program asks for, whatever its parent has."""
-    patch.setattr(families, "within_reach", lambda asked, have: [(grant, 0) for grant in asked])
+    patch.setattr(families, "within_reach", lambda asked, *_: [(grant, 0) for grant in asked])
 
 
 @fault
@@ -214,7 +214,7 @@ def named_grant_not_narrowed(patch: Patch) -> None:
 def checkpoint_off_by_one(patch: Patch) -> None:
     """A checkpoint says that it holds one record more than it does."""
     inner = MemoryJournal.put_checkpoint
-    patch.setattr(MemoryJournal, "put_checkpoint", lambda self, at, body, trees=(): inner(self, at + 1, body, trees))
+    patch.setattr(MemoryJournal, "put_checkpoint", lambda self, at, *kept: inner(self, at + 1, *kept))
 
 
 @fault

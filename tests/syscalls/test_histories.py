@@ -206,7 +206,9 @@ class Chaos:
     def mount(self) -> MountRequest:
         chance = self.chance
         path = chance.choice((".", "notes", "/notes", "/work/a", ".."))
-        return MountRequest(path, chance.choice(("work", "work", "notes", "Work")), chance.choice(("ro", "rw")))
+        return MountRequest(
+            path, chance.choice(("work", "work", "notes", "Work")), chance.choice(("ro", "rw", "cow", "private"))
+        )
 
     def use(self) -> ToolUse:
         chance = self.chance

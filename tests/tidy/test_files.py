@@ -18,7 +18,6 @@ ENTRY_POINTS = {
     "gemot.__main__": "python -m gemot",
     "gemot.cli.main": "the command",
     "gemot.journal.lmdb": "a store for those who ask for it",
-    "gemot.boxes": "a room of the design that says it is not built yet",
     "gemot.desk": "a room of the design that says it is not built yet",
 }
 TEXT = (".py", ".md", ".toml", ".txt", ".yml", ".yaml", ".json", ".cfg", ".sh", "")

@@ -23,6 +23,7 @@ from gemot.models.scripted import heard
 from gemot.programs.conversation import Conversation
 from gemot.programs.library import load
 
+Kept = tuple[int, bytes, tuple[KeptTree, ...], tuple[tuple[int, int, bytes], ...]]
 RIGHTS = (*EVERY_SYSCALL, Grant("calculator/*"))
 
 
@@ -61,13 +62,13 @@ def model() -> Any:
     return scripted(speak)
 
 
-def records() -> tuple[list[Any], list[tuple[int, bytes, tuple[KeptTree, ...]]]]:
+def records() -> tuple[list[Any], list[Kept]]:
     """A history, with a checkpoint after every step of it."""
 
-    async def story() -> tuple[list[Any], list[tuple[int, bytes, tuple[KeptTree, ...]]]]:
+    async def story() -> tuple[list[Any], list[Kept]]:
         world = MachineWorld(programs=(clerk,), drivers=_shipped(), models={"s": model()})
-        kept: list[tuple[int, bytes, tuple[KeptTree, ...]]] = []
-        world.journal.put_checkpoint = lambda *words: kept.append((words[0], words[1], tuple(words[2])))  # type: ignore[method-assign]
+        kept: list[Kept] = []
+        world.journal.put_checkpoint = lambda *words: kept.append((*words[:2], tuple(words[2]), tuple(words[3])))  # type: ignore[method-assign]
         machine = world.boot()
         pid = await machine.start("go", program="clerk", model="s", grants=RIGHTS)
         await settled(machine)
@@ -94,12 +95,14 @@ def test_folding_from_any_checkpoint_gives_the_same_tables_and_programs(monkeypa
     history, checkpoints = records()
     assert len(checkpoints) >= 5
     rows: dict[int, KeptTree] = {}
-    for position, body, trees in checkpoints:
+    pieces: list[tuple[int, int, bytes]] = []
+    for position, body, trees, new in checkpoints:
+        pieces += new
         rows.update({tree.root: tree for tree in trees})
         journal = MemoryJournal()
         journal.append(0, [(one.at, one.pid, one.body) for one in history], synced=True)
         from_first = fold(journal)
-        journal.put_checkpoint(position, body, rows.values())
+        journal.put_checkpoint(position, body, rows.values(), pieces)
         kernel, cast = fold(journal)
         assert digest(kernel) == digest(from_first[0]), f"from the checkpoint at {position}"
         assert kernel.numbers == from_first[0].numbers
@@ -116,7 +119,7 @@ def test_folding_from_any_checkpoint_gives_the_same_tables_and_programs(monkeypa
 
 def fold(journal: MemoryJournal) -> tuple[Kernel, Cast]:
     kernel = Kernel()
-    cast = Cast(kernel, load((), (clerk,)), lambda _: load().texts["solo"].template)
+    cast = Cast(kernel, load((), (clerk,)), lambda _: load().texts["solo"].template, journal.pieces)
     recovery.fold(journal, kernel, cast)
     return kernel, cast
 

@@ -50,13 +50,18 @@ def desk(tmp_path: Path) -> Desk:
 # -- the manifest -------------------------------------------------------------------------------------------------
 
 
-def test_the_shipped_drivers_are_files_calculator_and_clock() -> None:
-    assert [driver.name for driver in shipped()] == ["files", "calculator", "clock"]
-    names = [tool.name for driver in shipped() for tool in driver.manifest().tools]
+def test_the_drivers_that_ship_without_walls_are_files_copies_calculator_and_clock() -> None:
+    without = [driver for driver in shipped() if not any(tool.spec.walls for tool in driver.tools.values())]
+    assert [driver.name for driver in without] == ["files", "copies", "calculator", "clock"]
+    names = [tool.name for driver in without for tool in driver.manifest().tools]
     assert sorted(names) == sorted(
         [
             "calculator/evaluate",
             "clock/now",
+            "copies/diff",
+            "copies/discard",
+            "copies/merge",
+            "copies/read",
             "files/edit",
             "files/facts",
             "files/find",

@@ -27,7 +27,8 @@ class Error(Struct, frozen=True, gc=False, tag="error", omit_defaults=True):
     """What was asked, which rule refused it, and what would be allowed: ``rule`` for programs, ``message`` for readers.
 
     ``rule`` is one of: malformed, unknown, grant, path, mount, budget, limit, family, state, schema, refused,
-    in_doubt, failed, deadline, unavailable.
+    in_doubt, failed, deadline, unavailable, steering (third parties' text would decide whom or what an action reaches),
+    secret (what is to be sent away may not be learned there).
     """
 
     rule: str
@@ -46,7 +47,8 @@ Answer = Ok | Error | Cancelled
 class Returned(Struct, frozen=True, gc=False, omit_defaults=True):
     """The result of one tool use inside the answer to a `call`.
 
-    ``text`` is the whole result where it is small, else empty, and ``handle`` names it. ``rule`` says why not ``ok``.
+    ``text`` is the whole result where it is small, else empty, and ``handle`` names it; a value that may be referred to has a
+    handle also when it is small, and one that is sealed has its shape for a text. ``rule`` says why not ``ok``.
     """
 
     tool: str

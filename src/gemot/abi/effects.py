@@ -23,8 +23,17 @@ class AskModel(Struct, frozen=True, gc=False, tag="ask_model", omit_defaults=Tru
     millis_max: int
 
 
+class Filled(Struct, frozen=True):
+    """A place in the arguments of a tool use (names and indices), and the digest of the text that belongs there."""
+
+    place: tuple[str | int, ...]
+    digest: str
+
+
 class StartTool(Struct, frozen=True, gc=False, tag="start_tool", omit_defaults=True):
-    """Use a tool. ``only``: the sub-paths (anchored) that the grant allows, where it bounds paths; a link can't lead elsewhere."""
+    """Use a tool. ``only``: the sub-paths (anchored) that the grant allows, where it bounds paths; a link can't lead elsewhere.
+    ``whole``: the kernel wants the whole result. ``filled``: places in the arguments where the text of this digest is to
+    be put in. ``others``: of the children that the arguments name, their mounts."""
 
     effect: int
     pid: int
@@ -34,6 +43,9 @@ class StartTool(Struct, frozen=True, gc=False, tag="start_tool", omit_defaults=T
     millis_max: int
     repeatable: bool
     only: tuple[str, ...] = ()
+    whole: bool = False
+    filled: tuple[Filled, ...] = ()
+    others: dict[int, tuple[Mount, ...]] = {}
 
 
 class ReadValue(Struct, frozen=True, gc=False, tag="read_value", omit_defaults=True):
@@ -85,6 +97,9 @@ class End(Struct, frozen=True, gc=False, tag="end", omit_defaults=True):
 class Asked(Struct, frozen=True, gc=False, omit_defaults=True):
     """A question to the person. ``tool`` and ``arguments`` are set when it is about an action. ``places``: for each argument
     that is a path, where that is on this computer, whatever the process calls it. ``digest``: the hash of all three.
+    ``why``: the rule that the action breaks, or what of it was not meant by a person; then a yes counts ``once`` only.
+    ``plan``: the steps of a mandate in words, or the value that is to be endorsed (then ``untrusted`` says so).
+    ``untrusted``: the arguments that hold third parties' text, or were written by a model that had read some.
     """
 
     ask: int
@@ -95,6 +110,10 @@ class Asked(Struct, frozen=True, gc=False, omit_defaults=True):
     arguments: dict[str, Any] = {}
     digest: str = ""
     places: dict[str, str] = {}
+    why: str = ""
+    once: bool = False
+    untrusted: tuple[str, ...] = ()
+    plan: tuple[str, ...] = ()
 
 
 class PutAsk(Struct, frozen=True, gc=False, tag="put_ask", omit_defaults=True):

@@ -17,14 +17,14 @@ from gemot.abi.syscalls import Syscall
 from gemot.abi.tools import Manifest
 
 
-class Booted(Struct, frozen=True, tag="booted", omit_defaults=True):
+class Booted(Struct, frozen=True, gc=False, tag="booted", omit_defaults=True):
     """The machine was started: whatever was at work outside the kernel is gone. Every tree sleeps until `Resumed`."""
 
     at: int
     version: str = ""
 
 
-class Installed(Struct, frozen=True, tag="installed", omit_defaults=True):
+class Installed(Struct, frozen=True, gc=False, tag="installed", omit_defaults=True):
     """The drivers and programs that exist from now on; what is not listed does not exist."""
 
     at: int
@@ -32,7 +32,7 @@ class Installed(Struct, frozen=True, tag="installed", omit_defaults=True):
     programs: tuple[ProgramSpec, ...]
 
 
-class Arrived(Struct, frozen=True, tag="arrived", omit_defaults=True):
+class Arrived(Struct, frozen=True, gc=False, tag="arrived", omit_defaults=True):
     """A person gave a goal: the first process of a new tree, with the rights and means they gave it."""
 
     at: int
@@ -44,9 +44,10 @@ class Arrived(Struct, frozen=True, tag="arrived", omit_defaults=True):
     grants: tuple[Grant, ...] | None = None
     arguments: dict[str, Any] = {}
     name: str = ""
+    policy: tuple[Grant, ...] = ()
 
 
-class Cost(Struct, frozen=True, omit_defaults=True):
+class Cost(Struct, frozen=True, gc=False, omit_defaults=True):
     """What something cost, or at most will cost."""
 
     tokens: int = 0
@@ -54,7 +55,7 @@ class Cost(Struct, frozen=True, omit_defaults=True):
     millis: int = 0
 
 
-class Trapped(Struct, frozen=True, tag="trapped", omit_defaults=True):
+class Trapped(Struct, frozen=True, gc=False, tag="trapped", omit_defaults=True):
     """A program made a syscall. ``estimate`` is set for `generate`: the input's tokens, and the price of one call."""
 
     at: int
@@ -63,16 +64,18 @@ class Trapped(Struct, frozen=True, tag="trapped", omit_defaults=True):
     estimate: Cost | None = None
 
 
-class Value(Struct, frozen=True, tag="value", omit_defaults=True):
-    """A tool's result. Large ones are in the blob store: then ``text`` is their beginning and ``digest`` names them."""
+class Value(Struct, frozen=True, gc=False, tag="value", omit_defaults=True):
+    """A tool's result. Large ones are in the blob store: then ``text`` is their beginning and ``digest`` names them. One that
+    was wanted whole is there in any case; ``document`` is all of its text, where ``text`` is not and it is not too long."""
 
     text: str
     digest: str = ""
     size_chars: int = 0
     label: Label = Label()
+    document: str = ""
 
 
-class Failure(Struct, frozen=True, tag="failure", omit_defaults=True):
+class Failure(Struct, frozen=True, gc=False, tag="failure", omit_defaults=True):
     """A model or tool could not do it. ``rule`` as in :class:`gemot.abi.answers.Error`, or ``given_up``: the machine stopped
     it, so nobody knows how far it came."""
 
@@ -80,13 +83,13 @@ class Failure(Struct, frozen=True, tag="failure", omit_defaults=True):
     message: str
 
 
-class Replied(Struct, frozen=True, tag="replied", omit_defaults=True):
+class Replied(Struct, frozen=True, gc=False, tag="replied", omit_defaults=True):
     """A model's whole reply."""
 
     reply: Reply
 
 
-class Done(Struct, frozen=True, tag="done", omit_defaults=True):
+class Done(Struct, frozen=True, gc=False, tag="done", omit_defaults=True):
     """What the machine was told to do has ended. ``millis`` is how long it took."""
 
     at: int
@@ -95,13 +98,13 @@ class Done(Struct, frozen=True, tag="done", omit_defaults=True):
     millis: int = 0
 
 
-class Ticked(Struct, frozen=True, tag="ticked", omit_defaults=True):
+class Ticked(Struct, frozen=True, gc=False, tag="ticked", omit_defaults=True):
     """It is later now; something was to happen by this time."""
 
     at: int
 
 
-class Said(Struct, frozen=True, tag="said", omit_defaults=True):
+class Said(Struct, frozen=True, gc=False, tag="said", omit_defaults=True):
     """A person sent a process a message: a new goal, a suggestion, a correction."""
 
     at: int
@@ -109,7 +112,7 @@ class Said(Struct, frozen=True, tag="said", omit_defaults=True):
     text: str
 
 
-class Answered(Struct, frozen=True, tag="answered", omit_defaults=True):
+class Answered(Struct, frozen=True, gc=False, tag="answered", omit_defaults=True):
     """A person answered an ask. ``scope``: this once, or every such action of the process or of its whole subtree."""
 
     at: int
@@ -119,7 +122,7 @@ class Answered(Struct, frozen=True, tag="answered", omit_defaults=True):
     scope: Literal["once", "process", "subtree"] = "once"
 
 
-class Stopped(Struct, frozen=True, tag="stopped", omit_defaults=True):
+class Stopped(Struct, frozen=True, gc=False, tag="stopped", omit_defaults=True):
     """A person ended a process and its descendants."""
 
     at: int
@@ -127,7 +130,15 @@ class Stopped(Struct, frozen=True, tag="stopped", omit_defaults=True):
     reason: str = ""
 
 
-class Moved(Struct, frozen=True, tag="moved", omit_defaults=True):
+class Revoked(Struct, frozen=True, tag="revoked", omit_defaults=True):
+    """A person took a right from a process and its descendants. ``tool`` as in :class:`gemot.abi.grants.Grant`."""
+
+    at: int
+    pid: int
+    tool: str
+
+
+class Moved(Struct, frozen=True, gc=False, tag="moved", omit_defaults=True):
     """A person moved a process to another model."""
 
     at: int
@@ -135,7 +146,7 @@ class Moved(Struct, frozen=True, tag="moved", omit_defaults=True):
     model: str
 
 
-class Copied(Struct, frozen=True, tag="copied", omit_defaults=True):
+class Copied(Struct, frozen=True, gc=False, tag="copied", omit_defaults=True):
     """A person forked a process: a new tree whose first process shares the log of ``pid`` so far, with its rights,
     the person's ``text`` and a ``budget`` of its own."""
 
@@ -145,7 +156,7 @@ class Copied(Struct, frozen=True, tag="copied", omit_defaults=True):
     budget: Budget = Budget()
 
 
-class Faulted(Struct, frozen=True, tag="faulted", omit_defaults=True):
+class Faulted(Struct, frozen=True, gc=False, tag="faulted", omit_defaults=True):
     """A program broke a rule (it raised, or diverged from its log): it dies, its parent learns."""
 
     at: int
@@ -153,21 +164,21 @@ class Faulted(Struct, frozen=True, tag="faulted", omit_defaults=True):
     message: str
 
 
-class Resumed(Struct, frozen=True, tag="resumed", omit_defaults=True):
+class Resumed(Struct, frozen=True, gc=False, tag="resumed", omit_defaults=True):
     """A person (or the machine for them) lets a sleeping tree go on. ``root`` is its first process; 0: all trees."""
 
     at: int
     root: int
 
 
-class Paused(Struct, frozen=True, tag="paused", omit_defaults=True):
+class Paused(Struct, frozen=True, gc=False, tag="paused", omit_defaults=True):
     """A person lets a tree sleep: nothing new is started for it until `Resumed`."""
 
     at: int
     root: int
 
 
-class Adopted(Struct, frozen=True, tag="adopted", omit_defaults=True):
+class Adopted(Struct, frozen=True, gc=False, tag="adopted", omit_defaults=True):
     """A person brings in a tree from another machine; it sleeps. ``tree`` and ``programs``: as `gemot export` wrote them."""
 
     at: int
@@ -175,7 +186,7 @@ class Adopted(Struct, frozen=True, tag="adopted", omit_defaults=True):
     programs: bytes
 
 
-class Blank(Struct, frozen=True, tag="blank", omit_defaults=True):
+class Blank(Struct, frozen=True, gc=False, tag="blank", omit_defaults=True):
     """Something of a tree that a person has archived since. ``numbers``: those that the kernel had given by then."""
 
     at: int
@@ -183,6 +194,6 @@ class Blank(Struct, frozen=True, tag="blank", omit_defaults=True):
 
 
 Event = (
-    Booted | Installed | Arrived | Trapped | Done | Ticked | Said | Answered | Stopped | Moved | Copied | Faulted
+    Booted | Installed | Arrived | Trapped | Done | Ticked | Said | Answered | Stopped | Revoked | Moved | Copied | Faulted
     | Resumed | Paused | Adopted | Blank
 )  # fmt: skip

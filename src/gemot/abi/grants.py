@@ -6,54 +6,122 @@ from typing import Literal
 
 from msgspec import Struct
 
+Scalar = str | int | float | bool | None
+"""A JSON value that is no list and no object."""
 
-class Rule(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What one argument of a tool may be. Several fields set: all must hold. None set: anything.
+Kind = Literal["text", "integer", "number", "boolean", "date", "time", "datetime", "email", "url", "iban"]
+"""The forms that a value can have; each is decided by :mod:`gemot.kernel.kinds` without a model."""
 
-    ``one_of``: exactly one of these texts. ``under``: a path inside this folder. ``prefix``: a text that begins so.
-    ``chars_max``: a text no longer than this.
+
+class Source(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
+    """Where a value must have come from: a field of a record in a result of one tool.
+
+    A record is any JSON object in the result, at any depth. ``field`` is the record's field (``a.b`` for one inside
+    another); empty: the result itself, as a whole. ``called``: arguments that the tool must have been used with;
+    one that was left out is what the tool's schema says (``default``), else null.
+    ``where``: what other fields of the record must be. ``pick``: which of the records that are so: ``only``: all of them
+    have one and the same value, else none is picked; ``any``; ``first`` and ``last`` as they stand in the result; ``most``
+    and ``least`` by their field ``by`` (those that are equal must have the same value).
+
+    ``extract``: not the text itself but the value of this kind in it (``only``: there is exactly one); a number where the
+    tool wants one. ``pattern``: what
+    one group of a regular expression matches within a line. It is matched without going back: a repetition keeps all that
+    it took, so write ``"([^"]*)"``, not ``"(.*)"``.
     """
 
-    one_of: tuple[str, ...] | None = None
+    tool: str
+    field: str = ""
+    called: dict[str, Scalar] = {}
+    where: dict[str, Rule] = {}
+    pick: Literal["only", "any", "first", "last", "most", "least"] = "only"
+    by: str = ""
+    extract: Kind | Literal[""] = ""
+    pattern: str = ""
+
+
+class Rule(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
+    """What one argument of a tool may be; of a list, what each of its elements may be. All that is set must hold, but of
+    ``one_of`` and ``source`` either is enough. None set: anything.
+
+    ``one_of``: exactly one of these values (a number is not its text, ``true`` is not 1). ``under``: a path inside this
+    folder. ``prefix``: a text that begins so. ``chars_max``: a text no longer than this. ``kind``: a value of this form.
+    ``at_least``, ``at_most``: a number, or a text that is one, of this size. ``hosts``: an http address whose host is one of
+    these (``.example.org``: that or one below it). ``contains``: a text with this in it, whatever the case. ``items_max``:
+    of a list, how many elements. ``source``: a reference (``{"$from": handle}``) to a value that came from one of these;
+    never a literal, whatever it says.
+    """
+
+    one_of: tuple[Scalar, ...] | None = None
     under: str | None = None
     prefix: str | None = None
     chars_max: int | None = None
+    kind: Kind | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    hosts: tuple[str, ...] | None = None
+    contains: str | None = None
+    items_max: int | None = None
+    source: tuple[Source, ...] | None = None
 
 
-class Grant(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class Grant(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """The right to use one tool (``files/read``), all tools of a driver (``files/*``) or a syscall (``spawn``).
 
-    ``where`` bounds arguments by name. ``uses`` is how often (None: without bound). ``until_ms`` is when it ends,
-    in milliseconds since 1970 (None: with the process).
+    ``where`` bounds arguments by name, and parts of them: ``files.id`` is the field ``id`` of the object ``files`` or, if
+    that is a list, of each of its objects; null where there is none. ``uses`` is how often (None: without bound).
+    ``until_ms`` is when it ends, in milliseconds since 1970 (None: with the process). ``carries``: from which secret sources
+    that may be which it sends away (None: from none; ``*``: from any). ``otherwise``: what becomes of a use that its rules
+    don't allow: it is refused, or a person is asked. ``results``: ``handle``: a result never enters the reading, only its
+    number and shape.
+
+    Only the kernel sets the last two. ``endorsed``: a person has seen this grant. ``unsure``: the arguments whose rule was
+    written by a process that had read foreign text: such a rule narrows, and vouches for nothing.
     """
 
     tool: str
     where: dict[str, Rule] = {}
     uses: int | None = None
     until_ms: int | None = None
+    carries: tuple[str, ...] | None = None
+    otherwise: Literal["refuse", "ask"] = "refuse"
+    results: Literal["page", "handle"] = "page"
+    endorsed: bool = False
+    unsure: tuple[str, ...] = ()
 
 
-Mode = Literal["ro", "rw"]
+Mode = Literal["ro", "rw", "private", "cow"]
+"""``ro``: to read only. ``rw``: the folder itself, to read and write. ``cow``: a copy of it of one's own, made when it is first
+used, to read and write. ``private``: a folder of one's own, empty at first."""
 
 
-class Mount(Struct, frozen=True, omit_defaults=True):
-    """A host folder seen by one process as ``/name``. ``beneath`` is a path inside ``folder`` that is its root."""
+class Mount(Struct, frozen=True, gc=False, omit_defaults=True):
+    """A host folder seen by one process as ``/name``. ``beneath`` is a path inside ``folder`` that is its root.
+
+    ``space``: the machine's own folder that stands in the place of ``folder`` for whoever has this mount; ``source``: the
+    space that it is a copy of, where it is not one of ``folder`` itself. Only the kernel sets these two.
+    """
 
     name: str
     folder: str
     mode: Mode = "ro"
     beneath: str = ""
+    space: str = ""
+    source: str = ""
 
 
-class MountRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What a parent lets a child see of its own tree: ``path`` (in the parent's tree) as the child's mount ``name``."""
+class MountRequest(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
+    """What a parent lets a child see of its own tree: ``path`` (in the parent's tree) as the child's mount ``name``.
+
+    ``cow``: a copy that the child may change; the parent looks at it with the tools ``copies/*`` and merges what it wants of it.
+    ``private``: an empty folder of the child's own; ``path`` means nothing then.
+    """
 
     path: str = "."
     name: str = "work"
     mode: Mode = "ro"
 
 
-class Budget(Struct, frozen=True, omit_defaults=True):
+class Budget(Struct, frozen=True, gc=False, omit_defaults=True):
     """Means that are split on spawn and returned on exit; never created.
 
     ``tokens`` in and out together; ``usd_micros``: millionths of a dollar; ``millis``: milliseconds that models and
@@ -69,7 +137,7 @@ class Budget(Struct, frozen=True, omit_defaults=True):
     calls: int = 0
 
 
-class BudgetRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class BudgetRequest(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """How much of its own budget a parent gives a child; a field left out is a share of what the parent has left."""
 
     tokens: int | None = None

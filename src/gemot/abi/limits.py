@@ -49,6 +49,9 @@ NAME_CHARS_MAX: Final = 120
 ASKS_OPEN_MAX: Final = 100
 """The most questions that one tree has open: more is a way to tire a person until they say yes."""
 
+PLAN_STEPS_MAX: Final = 32
+"""The most steps of a plan that a person is to endorse in one look."""
+
 EXIT_TRIES_MAX: Final = 3
 """How often a child may exit with a value that does not fit what its parent wanted, before it has failed."""
 
@@ -85,5 +88,35 @@ DEFAULT_DEPTH: Final = 6
 DEFAULT_CALLS: Final = 100_000
 """Syscalls of the whole tree: ends what never stops and costs nothing else."""
 
+DOCUMENT_CHARS_MAX: Final = 200_000
+"""The longest result (characters) of which the kernel can select a value: longer ones are passed on as a whole only."""
+
+DOCUMENTS_CHARS_MAX: Final = 4_000_000
+"""How much of such results (characters) one process holds; beyond that the oldest can be passed on as a whole only."""
+
+RULE_CHARS_MAX: Final = 4_000
+"""The longest text (characters) that is looked at to find out which kind of value it is."""
+
+LINE_CHARS_MAX: Final = 1_000
+"""The longest line (characters) in which a pattern is looked for: the work grows with its square."""
+
+PATTERN_STEPS_MAX: Final = 20_000_000
+"""The most steps (squares of lines) that one pattern may take in one text: a tenth of a second."""
+
+GRANTS_MAX: Final = 1_000
+"""The most grants that one process holds: each is looked at for each use."""
+
+ORIGINS_MAX: Final = 32
+"""The most origins that a label names: enough to see where a value came from, little enough to be kept everywhere."""
+
+COPY_FILES_MAX: Final = 50_000
+"""The most files and folders that are copied for one process: more take longer than the minute that a tool use may take."""
+
+COPY_BYTES_MAX: Final = 2 << 30
+"""The most bytes that are copied for one process: ten seconds of a plain disk, and somebody has to pay for the room."""
+
+COPY_ENTRIES_SEEN_MAX: Final = 4 * COPY_FILES_MAX
+"""The most files and folders of a copy that are compared at once: whoever has a copy may fill it; a part of it can be named."""
+
 assert PREVIEW_CHARS < INLINE_CHARS_MAX <= TEXT_CHARS_MAX
-assert READ_CHARS_MAX <= INLINE_CHARS_MAX
+assert READ_CHARS_MAX <= INLINE_CHARS_MAX <= DOCUMENT_CHARS_MAX <= DOCUMENTS_CHARS_MAX

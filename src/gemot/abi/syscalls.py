@@ -36,7 +36,10 @@ class Spawn(Struct, frozen=True, gc=False, tag="spawn", omit_defaults=True, forb
     ] = None
     mounts: Annotated[
         tuple[MountRequest, ...] | None,
-        Meta(description="Which part of your files it sees. Left out: all that you see."),
+        Meta(
+            description='Which part of your files it sees, e.g. [{"path": "notes", "mode": "cow"}]. Modes: ro; rw; cow, a copy '
+            "to change, of which you merge what you want; private, an empty folder. Left out: all that you see."
+        ),
     ] = None
     model: Annotated[str, Meta(description="The model it uses, one that you may use. Left out: yours.")] = ""
     budget: Annotated[BudgetRequest | None, Meta(description="Its share of your budget. Left out: a small share.")] = (
@@ -48,6 +51,10 @@ class Spawn(Struct, frozen=True, gc=False, tag="spawn", omit_defaults=True, forb
     returns: Annotated[dict[str, Any] | None, Meta(description="A JSON schema that its result must fit.")] = None
     arguments: Annotated[dict[str, Any], Meta(description="Parameters of the program, if it has any.")] = {}
     task: Annotated[int | None, Meta(description="The task on the board that it works on.")] = None
+    handles: Annotated[
+        tuple[int, ...],
+        Meta(description="Handles of yours that it may read and refer to; say in the brief what they are."),
+    ] = ()
 
 
 class Fork(Struct, frozen=True, gc=False, tag="fork", omit_defaults=True, forbid_unknown_fields=True):
@@ -245,21 +252,35 @@ class PageIn(Struct, frozen=True, gc=False, tag="page_in", omit_defaults=True, f
 
 
 class GrantTo(Struct, frozen=True, gc=False, tag="grant", omit_defaults=True, forbid_unknown_fields=True):
-    """Give a child a right that you have."""
+    """Give a child a right that you have, or a part of one."""
 
     pid: int
     grants: tuple[Grant, ...]
 
 
 class Revoke(Struct, frozen=True, gc=False, tag="revoke", omit_defaults=True, forbid_unknown_fields=True):
-    """Take a right from a child and its descendants."""
+    """Take a right from a child and all of its descendants, at once."""
 
     pid: int
     tool: str
 
 
+class Step(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
+    """One step of a plan: what it is for, and all that it needs to be allowed."""
+
+    title: str
+    grants: tuple[Grant, ...]
+
+
+class Mandate(Struct, frozen=True, gc=False, tag="mandate", omit_defaults=True, forbid_unknown_fields=True):
+    """Show the person your whole plan before you read anything, and wait for their yes, to all of it or to some steps. What
+    they endorse you may then do without asking; of what writes or sends nothing else is left."""
+
+    steps: tuple[Step, ...]
+
+
 class Endorse(Struct, frozen=True, gc=False, tag="endorse", omit_defaults=True, forbid_unknown_fields=True):
-    """Ask that a value be trusted: a person or a checker decides."""
+    """Ask the person whether a value that you hold by its handle may be trusted."""
 
     handle: int
     reason: str
@@ -278,7 +299,7 @@ Syscall = (
     | Generate | Call | Read
     | Add | Claim | Complete | Accept | Reorder | ListTasks
     | Ask | Show | Remember | Recall | PageOut | PageIn
-    | GrantTo | Revoke | Endorse | Retract
+    | GrantTo | Revoke | Mandate | Endorse | Retract
 )  # fmt: skip
 
 SYSCALLS: dict[str, type[Syscall]] = {str(kind.__struct_config__.tag): kind for kind in typing.get_args(Syscall)}
@@ -293,7 +314,7 @@ def name_of(syscall: Syscall) -> str:
     return _NAMES[type(syscall)]
 
 
-UNAVAILABLE = frozenset({"show", "remember", "recall", "page_out", "page_in", "grant", "revoke", "endorse", "retract"})
+UNAVAILABLE = frozenset({"show", "remember", "recall", "page_out", "page_in", "retract"})
 """Those that this version answers with an error: they stand in the list so that programs can be written for it."""
 
 ALWAYS_ALLOWED = frozenset(

@@ -16,7 +16,13 @@ class ToolSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     ``name`` is ``driver/tool``. ``schema`` is the JSON schema of its arguments (an object). ``effect`` says what it
     does to the world, ``repeatable`` whether doing it twice is the same as once: only then is it tried again after
     a crash. ``paths`` names the arguments that are paths in the process's tree; ``needs`` is the mode their mount must
-    have. ``asks``: a person confirms every single use. ``seconds_max`` bounds one use.
+    have. ``asks``: a person confirms every single use. ``seconds_max`` bounds one use. ``walls`` names the guarantees
+    that the tool needs from the computer; where one does not hold, the tool is not offered.
+
+    ``children`` names the arguments that are pids of children of whoever uses it; ``paths`` are then in the first one's tree,
+    and ``needs`` is the mode of the mount that this is a copy of. ``guards``: a person is asked about every path that runs
+    code later (see :mod:`gemot.abi.later`), unless it is in a copy. ``secrets`` names what of the person's keys the tool is
+    handed by the machine; nobody else is.
     """
 
     name: str
@@ -28,6 +34,15 @@ class ToolSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     needs: Literal["ro", "rw"] = "ro"
     asks: bool = False
     seconds_max: int = 60
+    steers: tuple[str, ...] | None = None
+    payload: tuple[str, ...] = ()
+    foreign: bool = False
+    vouches: tuple[str, ...] = ()
+    secret: str = ""
+    secrets: tuple[str, ...] = ()
+    walls: tuple[str, ...] = ()
+    children: tuple[str, ...] = ()
+    guards: bool = False
 
 
 class Manifest(Struct, frozen=True, gc=False, omit_defaults=True):

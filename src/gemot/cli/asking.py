@@ -10,8 +10,9 @@ import sys
 import termios
 
 from gemot.abi.effects import Asked
-from gemot.cli.plain import folded, one_line, plain
-from gemot.cli.wording import exact
+from gemot.cli.plain import FOREIGN, folded, inert, one_line, plain
+from gemot.cli.wording import exact, planned
+from gemot.kernel.mandate import understood as understood_steps
 from gemot.machine.door import Answer
 
 OPTIONS_SHOWN_MAX = 50
@@ -19,14 +20,26 @@ OPTIONS_SHOWN_MAX = 50
 
 CHOICES = "y: yes, once   n: no   a: always, this process   t: always, this process and below"
 
+ONCE = "y: yes, once   n: no"
+"""For what breaks a rule: that is allowed once, or not."""
+
 
 def shown(asked: Asked) -> list[str]:
     """What the person sees before they are asked: exactly what is to be done."""
     if asked.tool:
-        return [f"{asked.pid} asks ({asked.ask}): may it use {one_line(asked.tool)}?", *exact(asked), CHOICES]
+        begins = f"{asked.pid} asks ({asked.ask}): may it use {one_line(asked.tool)}?"
+        columns = max(20, shutil.get_terminal_size().columns - 6)
+        why = [f"  ! {piece}" for piece in folded(one_line(f"nobody allowed this: {asked.why}", 1_000), columns)]
+        return [begins, *(why if asked.why else ()), *exact(asked), ONCE if asked.once else CHOICES]
+    if asked.plan:
+        steps = [] if asked.untrusted else ["y: yes, all of it   1 3: these steps only   n: no"]
+        return [f"{asked.pid} asks ({asked.ask}): {one_line(asked.question)}", *planned(asked), *(steps or [ONCE])]
     lines = [f"{asked.pid} asks ({asked.ask}):"]
     columns = max(20, shutil.get_terminal_size().columns - 6)
-    lines += [f"  {piece}" for one in plain(asked.question, 4000).split("\n") for piece in folded(one, columns)]
+    foreign = "question" in asked.untrusted
+    lines += [f"  {FOREIGN}"] if foreign else []
+    words = plain(inert(asked.question) if foreign else asked.question, 4000)
+    lines += [f"  {piece}" for one in words.split("\n") for piece in folded(one, columns)]
     for number, option in enumerate(asked.options[:OPTIONS_SHOWN_MAX], 1):
         lines.append(f"  {f'{number}:' if _numbered(asked) else '-'} {one_line(option, columns - 6)}")
     if len(asked.options) > OPTIONS_SHOWN_MAX:
@@ -40,14 +53,26 @@ def _numbered(asked: Asked) -> bool:
 
 
 def prompt(asked: Asked) -> str:
+    if asked.plan:
+        return "[y/N] " if asked.untrusted else "[y/N/1 2 ...] "
     if asked.tool:
-        return "[y/N/a/t] "
+        return "[y/N] " if asked.once else "[y/N/a/t] "
     return f"[1-{len(asked.options)}] " if asked.options and _numbered(asked) else "> "
 
 
 def understood(asked: Asked, typed: str) -> Answer | None:
     """What was typed, as an answer; None if it is none."""
     typed = typed.strip()
+    if asked.plan:
+        word, _, why = typed.partition(" ")
+        if word.lower() in ("", "n", "no"):
+            return Answer(asked.ask, False, why.strip())
+        steps = understood_steps(typed.removeprefix("y") if typed.lower() == "y" else typed, len(asked.plan))
+        return (
+            Answer(asked.ask, True, typed if typed[0].isdigit() else "")
+            if steps and not (asked.untrusted and why)
+            else None
+        )
     if asked.tool:
         word, _, why = typed.partition(" ")
         match word.lower():
@@ -55,9 +80,9 @@ def understood(asked: Asked, typed: str) -> Answer | None:
                 return Answer(asked.ask, False, why.strip())
             case "y" | "yes" if not why:
                 return Answer(asked.ask, True)
-            case "a" | "always" if not why:
+            case "a" | "always" if not why and not asked.once:
                 return Answer(asked.ask, True, scope="process")
-            case "t" | "tree" | "subtree" if not why:
+            case "t" | "tree" | "subtree" if not why and not asked.once:
                 return Answer(asked.ask, True, scope="subtree")
             case _:
                 return None

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gemot.cli.config import program_folders, project_programs
 from gemot.cli.failing import DONE, INTERRUPTED, put
+from gemot.cli.memory import settle
 from gemot.cli.reach import PATIENCE_SECONDS, home_of, is_running
 from gemot.cli.run import Stop, awake_roots
 from gemot.machine.client import Client, Gone
@@ -32,6 +33,7 @@ async def _serve(home: Home) -> int:
         await Machine.open(home.folder, program_folders=program_folders(), project=project_programs()) as machine,
         Door(machine) as door,
     ):
+        settle()
         with Stop() as stop:
             patience = FIRST_WISH_SECONDS
             while not stop.wanted.is_set():

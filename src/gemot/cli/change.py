@@ -40,6 +40,12 @@ def answer(home: Path | None, ask: int, word: str, scope: Literal["once", "proce
             allow = _yes_or_no(ask, word)
             await machine.answer(ask, allow, why, scope)
             _told(f"{'allowed' if allow else 'refused'} {asked.tool} for {asked.pid}", machine, asked.pid)
+        elif asked.plan:
+            if scope != "once":
+                raise Usage(f"ask {ask} is about a plan: what is endorsed counts for its process; leave --for out")
+            allow = word.lower() not in ("n", "no")
+            await machine.answer(ask, allow, word if allow else why)
+            _told(f"{'endorsed' if allow else 'refused'} what {asked.pid} asked", machine, asked.pid)
         else:
             if scope != "once" or why:
                 raise Usage(f"ask {ask} is a question: --for and --why are for actions")

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from gemot.abi.grants import Grant
 from gemot.cli.failing import Usage
 
 
@@ -24,11 +25,13 @@ class BudgetTable(Struct, forbid_unknown_fields=True):
 
 
 class Config(Struct, forbid_unknown_fields=True):
-    """``model`` and ``program``: what `gemot run` uses when the command doesn't say."""
+    """``model`` and ``program``: what `gemot run` uses when the command doesn't say. ``endorse``: what a plan may hold without
+    a question: grants, each a table ``[[endorse]]``."""
 
     model: str = ""
     program: str = ""
     budget: BudgetTable = msgspec.field(default_factory=BudgetTable)
+    endorse: tuple[Grant, ...] = ()
 
 
 def folder() -> Path:
@@ -53,7 +56,9 @@ def read() -> Config:
     try:
         return msgspec.convert(tomllib.loads(text), Config)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise Usage(f"{path}: {error}. It may have: model, program, and a table [budget]") from error
+        raise Usage(
+            f"{path}: {error}. It may have: model, program, a table [budget], and tables [[endorse]]"
+        ) from error
 
 
 def program_folders() -> list[Path]:

@@ -22,6 +22,7 @@ from gemot.journal.contract import Damaged, JournalError, TooNew
 from gemot.journal.sqlite import SqliteJournal, salvage
 from gemot.machine.home import Home, HomeError, default_home
 from gemot.machine.snapshot import Snapshot
+from gemot.machine.spaces import taken
 
 DISK_BYTES_MIN = 500_000_000
 """Less free space than this is worth a word: the embedded model needs most of it while it is installed."""
@@ -58,7 +59,7 @@ def _look(folder: Path | None) -> Iterator[Finding]:
         yield from _journal(home)
     yield _configuration()
     yield from _models()
-    yield _walls()
+    yield from _walls()
     yield _terminal()
 
 
@@ -87,6 +88,9 @@ def _home(home: Home) -> Iterator[Finding]:
     free = shutil.disk_usage(home.folder).free
     state = "ok" if free >= DISK_BYTES_MIN else "missing"
     yield Finding(state, f"{free / 1e9:.1f} GB free there" + ("" if state == "ok" else ": make room"))
+    count, used = taken(home)
+    if count:
+        yield Finding("ok", f"{count} copies of files there take {used / 1e6:,.0f} MB: gemot merge, gemot discard")
     pid = is_running(home)
     yield Finding(
         "ok", "no machine is running" if pid is None else f"a machine is running (process {pid or 'unknown'})"
@@ -167,7 +171,7 @@ def _models() -> Iterator[Finding]:
     else:
         yield Finding("ok", f"the embedded model's weights are in {models_folder()}")
     for row in list_models():
-        if row.name == "embedded" or row.name.startswith("scripted"):
+        if row.name == "embedded" or row.name.startswith(("scripted", "bestiary")):
             continue
         if row.state == "ready":
             yield Finding("ok", f"models like {row.name}: {row.help}")
@@ -175,16 +179,21 @@ def _models() -> Iterator[Finding]:
             yield Finding("missing", f"models like {row.name}: {row.help}")
 
 
-def _walls() -> Finding:
-    if sys.platform != "linux":
-        return Finding(
-            "missing", "walls around drivers: they need Linux and bubblewrap; the drivers that ship work without"
-        )
-    if shutil.which("bwrap") is None:
-        return Finding(
-            "missing", "walls around drivers: install bubblewrap (bwrap); the drivers that ship work without"
-        )
-    return Finding("ok", "bubblewrap is installed")
+def _walls() -> Iterator[Finding]:
+    """What boxes hold here; probed, which takes a second the first time after a start of the computer."""
+    from gemot.boxes import guarantees, remedy
+
+    found = guarantees()
+    if found.held:
+        second = f", with Landlock {found.landlock} behind them" if found.landlock else ""
+        yield Finding("ok", f"walls around drivers hold: {', '.join(sorted(found.held))}{second}")
+    reasons: dict[str, list[str]] = {}
+    for guarantee, reason in sorted(found.broken.items()):
+        reasons.setdefault(reason, []).append(guarantee)
+    for reason, names in reasons.items():
+        yield Finding("missing", f"walls ({', '.join(names)}), so shell/run and python/run are not offered: {reason}")
+    if found.broken:
+        yield Finding("missing", remedy())
 
 
 def _terminal() -> Finding:

@@ -15,8 +15,9 @@ from gemot.machine.notes import AskClosed, Asking, Began, Ended, Note, pid_of
 from gemot.machine.standstill import waits_for_person
 from gemot.machine.views import ProcessView
 
-AsksMode = Literal["ask", "wait", "no"]
-"""``ask``: at this terminal, and without one stop when only a person can go on; ``wait``: stay; ``no``: actions are refused."""
+AsksMode = Literal["ask", "wait", "no", "show"]
+"""``ask``: at this terminal, and without one stop when only a person can go on; ``wait``: stay; ``no``: actions are refused;
+``show``: a plan is shown, and nothing goes on."""
 
 Why = Literal["ended", "waits", "stopped", "gone"]
 
@@ -126,6 +127,8 @@ class Following:
                 return "stopped"
             if self._source.gone:
                 return "gone"
+            if self._mode == "show" and any(asked.plan for asked in self._open.values()):
+                return "waits"
             await self._settle_asks()
             if tick and loop.time() - shown >= tick:
                 self._display.tree(await self._source.processes(), roots)
@@ -173,7 +176,7 @@ class Following:
     async def _settle_asks(self) -> None:
         """Refuse what is to be refused; put the oldest open ask to the person, one at a time."""
         if self._mode == "no":
-            for asked in [one for one in self._open.values() if one.tool]:
+            for asked in [one for one in self._open.values() if one.tool or one.plan]:
                 await self._answer(Answer(asked.ask, False, "no action is confirmed in this run"))
         if self._prompt is not None and self._prompt.done():
             task, self._prompt = self._prompt, None

@@ -40,6 +40,7 @@ def prepared(
         mode=mode,
         budget=options.budget(budget, known.budget, DEFAULT_BUDGET),
         arguments=options.arguments(settings, specs[name]),
+        policy=known.endorse,
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from gemot import __version__
+from gemot.cli import spaces
 from gemot.cli.failing import CODES, USAGE, finish, put
 
 ABOUT = "An operating system for AI agents: give a goal, see who works on it, steer it, stop it, go on with it."
@@ -72,6 +73,7 @@ def parser() -> ArgumentParser:
     _work_commands(command)
     _look_commands(command)
     _change_commands(command)
+    spaces.add(command, lambda made: (_pid(made), _home(made))[1])
     _house_commands(command)
     return top
 
@@ -132,7 +134,11 @@ def _work_commands(command: Adder) -> None:
         default=[],
         help="another model that it and its children may use; repeatable",
     )
-    run.add_argument("--work", metavar="DIR[:ro|:rw]", help="the folder it works in; default: this one, to read only")
+    run.add_argument(
+        "--work",
+        metavar="DIR[:ro|:rw|:cow]",
+        help="the folder it works in, or (cow) a copy of it; default: this one, to read only",
+    )
     run.add_argument(
         "--budget",
         metavar="NAME=N,...",
@@ -146,6 +152,12 @@ def _work_commands(command: Adder) -> None:
         default=[],
         dest="settings",
         help="a parameter of the program; repeatable",
+    )
+    run.add_argument(
+        "--show-mandate",
+        action="store_true",
+        dest="show",
+        help="show what it plans to be allowed to do, and do nothing yet; gemot answer endorses it, gemot resume goes on",
     )
     run.add_argument("--detach", action="store_true", help="start it in the background, print its pid and return")
     _manner(run)
@@ -244,7 +256,7 @@ def _run(typed: Namespace) -> int:
         from gemot.cli.background import detach
 
         return detach(typed.home, start)
-    return run(typed.home, start, Manner(typed.quiet, typed.as_json, typed.asks))
+    return run(typed.home, start, Manner(typed.quiet, typed.as_json, "show" if typed.show else typed.asks))
 
 
 def _resume(typed: Namespace) -> int:

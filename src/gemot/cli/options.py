@@ -44,7 +44,7 @@ def budget(text: str, table: BudgetTable, default: Budget) -> Budget:
 
 
 def work(text: str | None) -> tuple[str, Mode]:
-    """``DIR``, ``DIR:ro``, ``DIR:rw`` -> an absolute folder and its mode. Left out: the current folder, to read only."""
+    """``DIR``, ``DIR:ro``, ``DIR:rw``, ``DIR:cow`` -> an absolute folder and its mode. Left out: the current folder, to read only."""
     if text is None:
         try:
             return str(Path.cwd()), "ro"
@@ -53,13 +53,13 @@ def work(text: str | None) -> tuple[str, Mode]:
                 "the folder you are in is not there any more; go to another one, or name one with --work"
             ) from None
     name, mode = text, "rw"
-    for ending in ("ro", "rw"):
+    for ending in ("ro", "rw", "cow"):
         if text.endswith(f":{ending}"):
             name, mode = text[: -len(ending) - 1], ending
     folder = Path(name or ".").expanduser().absolute()
     if not folder.is_dir():
         raise Usage(f"--work {name}: there is no such folder; make it first, or name another")
-    return str(folder), "ro" if mode == "ro" else "rw"
+    return str(folder), "ro" if mode == "ro" else "cow" if mode == "cow" else "rw"
 
 
 def model_name(name: str) -> str:

@@ -28,6 +28,44 @@ def plain(text: str, chars_max: int | None = None) -> str:
     return shown if cut is text else f"{shown} [... {len(text) - len(cut):,} more characters]"
 
 
+def told_apart(text: str) -> str:
+    """``text`` with every host in it that is not plain ASCII in its own spelling (``xn--``), which no other host shares: the
+    letters of a look-alike differ to a computer, and not to a reader."""
+    if text.isascii():
+        return text
+    is_host = "." in text.strip(".") and not re.search(r"[\s@/]", text)
+    return _spelled(text) if is_host else _HOST_AT.sub(lambda match: _spelled(match.group()), text)
+
+
+_HOST_AT = re.compile(r"(?<=://)[^\s/?#@<>]+|(?<=@)[^\s/?#@<>]+|(?<=www\.)[^\s/?#@<>]+")
+
+
+def _spelled(host: str) -> str:
+    return ".".join(_label(one) for one in host.split("."))
+
+
+def _label(text: str) -> str:
+    if text.isascii() or not text.replace("-", "").isalnum():
+        return text
+    return "xn--" + text.lower().encode("punycode").decode("ascii")
+
+
+FOREIGN = "(from who has read third parties' text)"
+"""What stands before words that may be somebody else's."""
+
+_LINK = re.compile(
+    r"(?i)\b([a-z][a-z0-9+.-]{1,30}):(?=//)|\b(mailto|javascript|data|file|tel|sms):(?=\S)|\b(www)\.(?=\w)"
+)
+
+
+def inert(text: str) -> str:
+    """Links that no terminal makes one to click: ``https[:]//example.org``, with its host spelled so that no letter of it can
+    pass for another."""
+    return _LINK.sub(
+        lambda link: f"{link[1] or link[2]}[:]" if link[1] or link[2] else f"{link[3]}[.]", told_apart(text)
+    )
+
+
 def plain_json(line: str) -> str:
     """A line of JSON that means the same, and that a terminal shows and does not obey."""
     return _CONTROL.sub(lambda match: json.dumps(match.group())[1:-1], line)

@@ -19,9 +19,10 @@ from gemot.cli.config import project_programs
 from gemot.cli.display import Display, Json, Lines, Quiet
 from gemot.cli.failing import put, say
 from gemot.cli.follow import AsksMode, Following, Local, Why
-from gemot.cli.plain import one_line, plain, plain_json
+from gemot.cli.memory import settle
+from gemot.cli.plain import FOREIGN, inert, one_line, plain, plain_json
 from gemot.cli.reach import home_of, open_or_connect
-from gemot.cli.wording import ending, how_to_answer, joined, question, result_text
+from gemot.cli.wording import ending, how_to_answer, joined, planned, question, result_text
 from gemot.machine.client import Client, Gone
 from gemot.machine.door import Door, Start
 from gemot.machine.home import Home
@@ -101,6 +102,7 @@ async def _follow(home: Home, manner: Manner, start: Start | None, pid: int | No
         machine = await open_or_connect(home, project_programs())
         try:
             if isinstance(machine, Machine):
+                settle()
                 return await _host(machine, manner, start, pid)
             return await _visit(machine, manner, start, pid)
         except MachineError:
@@ -205,7 +207,9 @@ def _woken(roots: list[int], views: Sequence[ProcessView], pid: int | None) -> l
 
 
 def _greeting(pid: int, start: Start) -> str:
-    may = "may change it" if start.mode == "rw" else "to read only (--work DIR lets it write)"
+    may = {"rw": "may change it", "cow": "works on a copy (gemot diff, gemot merge)"}.get(
+        start.mode, "to read only (--work DIR lets it write)"
+    )
     folder = f"sees {one_line(start.work)} as /work, {may}" if start.work else "sees no folder"
     return f"process {pid}: {start.program} on {one_line(start.model)}, {folder}"
 
@@ -251,7 +255,10 @@ def _result(outcome: Outcome, manner: Manner, code: int) -> None:
         return
     if outcome.state == "done":
         text = result_text(outcome.value)
-        put(plain(text) if sys.stdout.isatty() else text)
+        foreign = outcome.label.integrity == "foreign"
+        if foreign:
+            say(f"what follows is {FOREIGN}: links in it are shown so that they can't be followed by mistake")
+        put(plain(inert(text) if foreign else text) if sys.stdout.isatty() else text)
         sys.stdout.flush()
         return
     say(f"gemot: process {outcome.pid} {ending(outcome)}: {plain(outcome.error, 4000)}")
@@ -271,6 +278,8 @@ def _next_steps(
         say("it waits for you:" if open_asks else f"it waits for a message: gemot send {joined(roots)} TEXT")
     for asked in open_asks if why == "waits" else []:
         say(f"  {asked.pid} asks ({asked.ask}): {question(asked)}")
+        for line in planned(asked):
+            say(f"  {line}")
         say(f"      {how_to_answer(asked)}")
     say("\n".join(f"gemot resume {root} goes on" for root in roots))
 

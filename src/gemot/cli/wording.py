@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from gemot.abi.answers import Outcome
 from gemot.abi.effects import Asked
-from gemot.cli.plain import first_line, folded, one_line, plain, width
+from gemot.cli.plain import FOREIGN, first_line, folded, inert, one_line, plain, told_apart, width
 from gemot.machine.notes import (
     AskClosed,
     Asking,
@@ -66,11 +66,11 @@ class Teller:
                 return _each(pid, "state", f"{one_line(known)} on {one_line(model)}, {by}: {shown}")
             case Words(pid, text):
                 self._streamed.add(pid)
-                return _each(pid, "words", plain(text))
+                return _each(pid, "words", plain(inert(text)))
             case Spoke(pid, text):
                 streamed = pid in self._streamed
                 self._streamed.discard(pid)
-                said = _each(pid, "words", plain(text.strip(), 20_000)) if text.strip() and not streamed else []
+                said = _each(pid, "words", plain(inert(text.strip()), 20_000)) if text.strip() and not streamed else []
                 return said + (self._spent(note) if self._full else [])
             case Using(pid, effect, tool, arguments):
                 self._uses[effect] = action(tool, arguments, 400 if self._full else ARGUMENT_CHARS)
@@ -86,10 +86,10 @@ class Teller:
                 return _each(asked.pid, "ask", f"asks you ({asked.ask}): {question(asked)}")
             case AskClosed(ask):
                 return [Line(0, "quiet", f"ask {ask} is closed")]
-            case Told(sender, pid, text):
+            case Told(sender, pid, text, foreign):
                 who = "you" if sender == 0 else str(sender)
-                to = "you" if pid == 0 else str(pid)
-                shown = plain(text, 4000) if self._full else first_line(text, 300)
+                to = f"you {FOREIGN}" if pid == 0 and foreign else "you" if pid == 0 else str(pid)
+                shown = plain(inert(text), 4000) if self._full else first_line(inert(text), 300)
                 return _each(sender or pid, "mail", f"{who} to {to}: {shown}")
             case Changed(pid, what):
                 return [Line(pid, "state", one_line(what))]
@@ -104,16 +104,18 @@ class Teller:
 
     def _used(self, pid: int, use: str, ok: bool, text: str) -> list[Line]:
         if self._full:
-            return _each(pid, "quiet" if ok else "failed", plain(_beginning(text), 1200))
+            return _each(pid, "quiet" if ok else "failed", plain(_beginning(inert(text)), 1200))
         if ok:
-            return [Line(pid, "use", f"{use} -> {first_line(text) or 'done'}")]
-        return [Line(pid, "failed", f"{use} failed: {first_line(text, 300)}")]
+            return [Line(pid, "use", f"{use} -> {first_line(inert(text)) or 'done'}")]
+        return [Line(pid, "failed", f"{use} failed: {first_line(inert(text), 300)}")]
 
     def _ended(self, outcome: Outcome) -> str:
+        said = inert if outcome.label.integrity == "foreign" else str
         if outcome.state == "done":
-            shown = plain(result_text(outcome.value), 4000) if self._full else _short_result(outcome.value)
+            text = said(result_text(outcome.value))
+            shown = plain(text, 4000) if self._full else _short_result(outcome.value if said is str else text)
             return f"done: {shown}"
-        shown = plain(outcome.error, 2000) if self._full else first_line(outcome.error, 300)
+        shown = plain(said(outcome.error), 2000) if self._full else first_line(said(outcome.error), 300)
         return f"{ending(outcome)}: {shown}"
 
 
@@ -173,7 +175,10 @@ def question(asked: Asked) -> str:
     """An ask in one line. Of a long argument its end is shown, too: a path means what it ends with."""
     if asked.tool:
         ends = {name: _ends(value) for name, value in _steering_first(asked.arguments).items()}
-        return f"may it use {action(asked.tool, ends, ASKED_CHARS)}?"
+        why = f" ({one_line(asked.why, 300)})" if asked.why else ""
+        return f"may it use {action(asked.tool, ends, ASKED_CHARS)}?{why}"
+    if "question" in asked.untrusted:
+        return f"{FOREIGN} {one_line(inert(asked.question), 1000)}{_options(tuple(map(inert, asked.options)))}"
     return f"{one_line(asked.question, 1000)}{_options(asked.options)}"
 
 
@@ -195,6 +200,15 @@ def _ends(value: Any) -> str:
     return f"{one_line(text[:half], half)}...{one_line(text[-half:], half)}"
 
 
+def planned(asked: Asked) -> list[str]:
+    """The steps of a plan, or the value, that a person is to endorse."""
+    columns = max(20, shutil.get_terminal_size().columns - 6)
+    bar = "  | " if asked.untrusted else "  "
+    shown = [told_apart(text) if asked.untrusted else text for text in asked.plan]
+    lines = [line for text in shown for line in plain(text).split("\n")]
+    return [bar + piece for line in lines for piece in (folded(line, columns) or [""])]
+
+
 def exact(asked: Asked) -> list[str]:
     """Everything a person must see of an action to say yes to it: each argument, whole as far as it can be shown.
 
@@ -205,7 +219,9 @@ def exact(asked: Asked) -> list[str]:
     lines: list[str] = []
     for name, value in _steering_first(asked.arguments).items():
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        begins = f"  {one_line(name)}: "
+        untrusted = name in asked.untrusted
+        text = told_apart(text) if untrusted else text
+        begins = f"  {one_line(name)}{' (untrusted)' if untrusted else ''}: "
         if len(text) <= ASKED_CHARS:
             head, tail = _pieces(text, columns), list[str]()
         else:
@@ -232,7 +248,7 @@ def _pieces(text: str, columns: int) -> list[str]:
 
 def how_to_answer(asked: Asked) -> str:
     """The exact command that answers this ask."""
-    if asked.tool:
+    if asked.tool or asked.plan:
         return f"gemot answer {asked.ask} yes"
     if asked.options:
         first = asked.options[0]

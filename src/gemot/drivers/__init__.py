@@ -9,9 +9,17 @@ if TYPE_CHECKING:
 
 
 def shipped() -> list[Driver]:
-    """The drivers that come with gemot. Imported when first asked for, not with the package."""
+    """The drivers that come with gemot. Imported when first asked for, not with the package.
+
+    Those that need walls are among them where the walls hold; the first call after the computer was started finds out.
+    """
     from gemot.drivers.calculator import calculator
     from gemot.drivers.clock import clock
+    from gemot.drivers.copies import copies
     from gemot.drivers.files import files
+    from gemot.drivers.kit import drivers_of
+    from gemot.drivers.python import python
+    from gemot.drivers.shell import shell
 
-    return [files, calculator, clock]
+    walled = (tool for driver in (shell, python) for tool in driver.tools.values())
+    return [files, copies, calculator, clock, *drivers_of(walled)]

@@ -17,8 +17,8 @@ from gemot.drivers.names import shown
 LOCK_SECONDS_MAX = 5.0
 """How long a change waits for another change in the same folder."""
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _KINDS = {
     stat.S_IFREG: "file",
     stat.S_IFDIR: "folder",
@@ -86,7 +86,7 @@ def open_top(path: str, beneath: tuple[str, ...], label: str) -> int:
 def open_folder(folder: int, name: str, label: str) -> int:
     """The descriptor of a folder within ``folder``; the caller closes it."""
     try:
-        return os.open(name, _FOLDER, dir_fd=folder)
+        return os.open(name, OPEN_FOLDER, dir_fd=folder)
     except NotADirectoryError:
         raise ToolError(
             f"{label} is no folder, or was swapped while it was being opened; look with files/list"
@@ -100,7 +100,7 @@ def open_plain(folder: int, name: str, label: str) -> BinaryIO:
     try:
         facts = os.stat(name, dir_fd=folder, follow_symlinks=False)
         if stat.S_ISREG(facts.st_mode):
-            file = os.open(name, _FILE, dir_fd=folder)
+            file = os.open(name, OPEN_FILE, dir_fd=folder)
             facts = os.fstat(file)
             if stat.S_ISREG(facts.st_mode):
                 return os.fdopen(file, "rb")

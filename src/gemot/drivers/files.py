@@ -99,7 +99,7 @@ def search(place: Place, text: str, path: str = ".", ignore_case: bool = False) 
     return _answer(found, "a longer text or a narrower path")
 
 
-@files.tool(effect="writes", repeatable=False, paths=("path",), needs="rw")
+@files.tool(effect="writes", repeatable=False, paths=("path",), needs="rw", guards=True, payload=("content",))
 def write(place: Place, path: str, content: str) -> str:
     """Make a new file; folders that are missing are made too. path: the new file; content: all of its text.
 
@@ -109,7 +109,9 @@ def write(place: Place, path: str, content: str) -> str:
     return f"wrote {place.create(path, data)}, {_size(data)}"
 
 
-@files.tool(effect="writes", repeatable=False, paths=("path",), needs="rw", asks=True)
+@files.tool(
+    effect="writes", repeatable=False, paths=("path",), needs="rw", guards=True, payload=("content",), asks=True
+)
 def overwrite(place: Place, path: str, content: str) -> str:
     """Replace the whole text of a file that exists; a person confirms it. path: the file; content: all of its new text.
 
@@ -121,7 +123,7 @@ def overwrite(place: Place, path: str, content: str) -> str:
         return f"replaced {change.spot.label}, {_size(data)} (before: {_size(change.data)})"
 
 
-@files.tool(effect="writes", repeatable=False, paths=("path",), needs="rw")
+@files.tool(effect="writes", repeatable=False, paths=("path",), needs="rw", guards=True, payload=("old", "new"))
 def edit(place: Place, path: str, old: str, new: str) -> str:
     """Replace one piece of text in a file. path: the file; new: the text that takes the place of old.
 
@@ -133,7 +135,7 @@ def edit(place: Place, path: str, old: str, new: str) -> str:
         return f"edited {change.spot.label} at line {line}"
 
 
-@files.tool(effect="writes", repeatable=False, paths=("path",), needs="rw")
+@files.tool(effect="writes", repeatable=False, paths=("path",), needs="rw", guards=True, payload=("diff",))
 def patch(place: Place, path: str, diff: str) -> str:
     """Apply a unified diff to one file: all of it fits exactly, or nothing is changed.
 

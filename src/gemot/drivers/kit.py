@@ -7,7 +7,9 @@
         "The date and time now. zone: an IANA name such as Europe/Berlin."
         ...
 
-A parameter annotated ``Place`` is the process's file tree; it is filled in by the machine and is not an argument.
+A parameter annotated ``Place`` is the process's file tree, one annotated ``Secret`` a key of the person's that the tool names
+in ``secrets``, one annotated ``Children`` what the children see that ``children`` names; they are filled in by the machine and
+are no arguments.
 A tool returns text (or anything JSON can say) and raises :class:`ToolError` for what its user can mend.
 """
 
@@ -23,8 +25,10 @@ from typing import Any
 import msgspec
 
 from gemot.abi.tools import Effect, Manifest, ToolSpec
+from gemot.drivers.children import Children as Children
 from gemot.drivers.errors import ToolError as ToolError
 from gemot.drivers.place import Place
+from gemot.drivers.secret import Secret as Secret
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class Tool:
     place: str | None
     """The parameter that takes the process's file tree, if any."""
     arguments: type[msgspec.Struct]
+    children: str | None = None
+    """The parameter that takes what the children see that it names, if any."""
 
     def decode(self, raw: bytes | str) -> dict[str, Any]:
         """Arguments as JSON text -> checked keyword arguments. Raises :class:`msgspec.ValidationError`."""
@@ -63,6 +69,15 @@ class Driver:
         needs: typing.Literal["ro", "rw"] = "ro",
         asks: bool = False,
         seconds_max: int = 60,
+        walls: tuple[str, ...] = (),
+        steers: tuple[str, ...] | None = None,
+        payload: tuple[str, ...] = (),
+        foreign: bool = False,
+        vouches: tuple[str, ...] = (),
+        secret: str = "",
+        secrets: tuple[str, ...] = (),
+        children: tuple[str, ...] = (),
+        guards: bool = False,
         name: str | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Make a function a tool of this driver. The words are those of :class:`gemot.abi.tools.ToolSpec`."""
@@ -76,6 +91,15 @@ class Driver:
                 needs=needs,
                 asks=asks,
                 seconds_max=seconds_max,
+                walls=walls,
+                steers=steers,
+                payload=payload,
+                foreign=foreign,
+                vouches=vouches,
+                secret=secret,
+                secrets=secrets,
+                children=children,
+                guards=guards,
             )(function)
             if made.spec.name in self.tools:
                 raise ValueError(f"there is a tool {made.spec.name} already; give this one another name")
@@ -97,6 +121,15 @@ def tool(
     needs: typing.Literal["ro", "rw"] = "ro",
     asks: bool = False,
     seconds_max: int = 60,
+    walls: tuple[str, ...] = (),
+    steers: tuple[str, ...] | None = None,
+    payload: tuple[str, ...] = (),
+    foreign: bool = False,
+    vouches: tuple[str, ...] = (),
+    secret: str = "",
+    secrets: tuple[str, ...] = (),
+    children: tuple[str, ...] = (),
+    guards: bool = False,
 ) -> Callable[[Callable[..., Any]], Tool]:
     """Make a function a tool called ``name`` (``driver/tool``), to be given to a machine as it is.
 
@@ -111,40 +144,85 @@ def tool(
         description = inspect.cleandoc(function.__doc__ or "")
         if not description:
             raise ValueError(f"{name} has no docstring: a model knows a tool by its description only")
-        place, arguments = _arguments_of(function, name)
+        given, arguments = _arguments_of(function, name, secrets)
         schema = _schema_of(arguments)
-        spec = ToolSpec(name, description, schema, effect, repeatable, paths, needs, asks, seconds_max)
-        return Tool(spec, function, place, arguments)
+        known = schema.get("properties", {})
+        strange = [one for one in (*paths, *(steers or ()), *payload, *children) if one not in known]
+        if strange:
+            raise ValueError(f"{name} has no parameter {strange[0]!r}; it has: {', '.join(known) or 'none'}")
+        spec = ToolSpec(
+            name=name,
+            description=description,
+            schema=schema,
+            effect=effect,
+            repeatable=repeatable,
+            paths=paths,
+            needs=needs,
+            asks=asks,
+            seconds_max=seconds_max,
+            walls=walls,
+            steers=steers,
+            payload=payload,
+            foreign=foreign,
+            vouches=vouches,
+            secret=secret,
+            secrets=secrets,
+            children=children,
+            guards=guards,
+        )
+        return Tool(spec, function, given.get(Place), arguments, given.get(Children))
 
     return make
 
 
 def drivers_of(tools: Iterable[Tool]) -> list[Driver]:
-    """Single tools, gathered by the driver that their names begin with."""
+    """Single tools, gathered by the driver that their names begin with; without those whose walls do not hold here."""
     drivers: dict[str, Driver] = {}
     for one in tools:
+        if not stands(one.spec):
+            continue
         driver_name = one.spec.name.partition("/")[0]
         driver = drivers.setdefault(driver_name, Driver(driver_name, f"The tools of {driver_name}."))
         driver.tools[one.spec.name] = one
     return list(drivers.values())
 
 
-def _arguments_of(function: Callable[..., Any], name: str) -> tuple[str | None, type[msgspec.Struct]]:
+def stands(spec: ToolSpec) -> bool:
+    """Whether this computer gives the walls that a tool needs. Probed when first asked for a tool that needs any."""
+    if not spec.walls:
+        return True
+    from gemot.boxes import guarantees
+
+    return not guarantees().missing(spec.walls)
+
+
+def _arguments_of(
+    function: Callable[..., Any], name: str, secrets: tuple[str, ...]
+) -> tuple[dict[type, str], type[msgspec.Struct]]:
     hints = typing.get_type_hints(function, include_extras=True)
-    place: str | None = None
+    given: dict[type, str] = {}
     fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
     for parameter in inspect.signature(function).parameters.values():
         hint = hints.get(parameter.name)
         if hint is None:
             raise ValueError(f"{name}: parameter {parameter.name!r} has no type")
-        if hint is Place:
-            place = parameter.name
+        if hint is Secret or parameter.name in secrets:
+            if hint is not Secret or parameter.name not in secrets:
+                raise ValueError(
+                    f"{name}: a secret stands in secrets=(...) and as a parameter of that name, annotated Secret; "
+                    f"{parameter.name!r} is only one of these"
+                )
+        elif hint in (Place, Children):
+            given[hint] = parameter.name
         elif parameter.default is inspect.Parameter.empty:
             fields.append((parameter.name, hint))
         else:
             fields.append((parameter.name, hint, parameter.default))
+    missing = [one for one in secrets if one not in hints]
+    if missing:
+        raise ValueError(f"{name} has no parameter {missing[0]!r} for the secret of that name")
     struct = msgspec.defstruct(name.replace("/", "_"), fields, forbid_unknown_fields=True, kw_only=True)
-    return place, struct
+    return given, struct
 
 
 def _schema_of(arguments: type[msgspec.Struct]) -> dict[str, Any]:

@@ -84,9 +84,16 @@ class Journal(Protocol):
         """A text that was kept, or a part of it, in characters. Raises :class:`Damaged` when it is gone or changed."""
         ...
 
-    def put_checkpoint(self, position: int, body: bytes, trees: Iterable[KeptTree] = ()) -> None:
+    def put_checkpoint(
+        self,
+        position: int,
+        body: bytes,
+        trees: Iterable[KeptTree] = (),
+        pieces: Iterable[tuple[int, int, bytes]] = (),
+    ) -> None:
         """Keep what folding the records up to ``position`` gave, to begin there next time, instead of what was kept before.
-        ``trees``: those that are new or changed since; the others stay as they are. A stale writer is refused."""
+        ``trees``: those that are new or changed since; the others stay as they are. ``pieces``: (number, start, body) that
+        trees name by their number, and that are only ever added to. A stale writer is refused."""
         ...
 
     def checkpoint(self) -> tuple[int, bytes] | None:
@@ -96,6 +103,10 @@ class Journal(Protocol):
     def tree(self, pid: int) -> bytes | None:
         """The tree of this process, living or ended, as the checkpoint keeps it. Raises :class:`Damaged`; and
         :class:`Fenced` for a stale writer, since the newer one keeps the trees as they are for it."""
+        ...
+
+    def pieces(self, number: int) -> list[bytes]:
+        """The bodies that were kept under this number, by their starts. Raises :class:`Damaged`."""
         ...
 
     def trees(self) -> Iterator[bytes]:

@@ -21,8 +21,8 @@ from struct import Struct
 from gemot.journal.contract import FORMAT, Damaged, Fenced, JournalError, KeptTree, Record, TooNew
 from gemot.journal.mapped import MappedFile, Transaction, delete
 
-RECORD, VALUE, TREE, ROOT_OF, CHECKPOINT = b"r", b"v", b"t", b"o", b"checkpoint"
-"""What keys begin with: then come a position; a digest; a root; a pid; nothing. Beside them: ``format`` and ``epoch``."""
+RECORD, VALUE, TREE, ROOT_OF, PIECE, CHECKPOINT = b"r", b"v", b"t", b"o", b"p", b"checkpoint"
+"""What keys begin with: then come a position; a digest; a root; a pid; a number and a start; nothing. Beside them: ``format`` and ``epoch``."""
 
 _number, _at_pid, _checksum = Struct(">Q"), Struct(">qQ"), Struct(">I")
 
@@ -128,8 +128,14 @@ class LmdbJournal:
             raise Damaged(f"the value {digest[:12]} in the journal {self.path} is gone or not what was written", 0)
         return body.decode("utf-8", "surrogatepass")[start : None if length is None else start + length]
 
-    def put_checkpoint(self, position: int, body: bytes, trees: Iterable[KeptTree] = ()) -> None:
-        kept = list(trees)
+    def put_checkpoint(
+        self,
+        position: int,
+        body: bytes,
+        trees: Iterable[KeptTree] = (),
+        pieces: Iterable[tuple[int, int, bytes]] = (),
+    ) -> None:
+        kept, new = list(trees), list(pieces)
 
         def work(txn: Transaction) -> None:
             for tree in kept:
@@ -137,6 +143,9 @@ class LmdbJournal:
                 txn.put(key, _sealed(key, tree.body))
                 for pid in tree.pids:
                     txn.put(_key(ROOT_OF, pid), key)
+            for number, start, part in new:
+                key = _key(PIECE, number) + _number.pack(start)
+                txn.put(key, _sealed(key, part))
             txn.put(CHECKPOINT, _sealed(CHECKPOINT, _number.pack(position) + body))
 
         self._change(work, self.position)
@@ -154,6 +163,9 @@ class LmdbJournal:
             row = txn.get(key) if key else None
         return None if row is None else self._tree(key, row)
 
+    def pieces(self, number: int) -> list[bytes]:
+        return [self._tree(key, row) for key, row in self._file.rows(_key(PIECE, number), _key(PIECE, number))]
+
     def trees(self) -> Iterator[bytes]:
         return (self._tree(key, row) for key, row in self._file.rows(TREE, TREE))
 
@@ -161,7 +173,7 @@ class LmdbJournal:
         body = _unsealed(key, row)
         if body is None:
             raise Damaged(
-                f"what the journal {self.path} keeps of tree {int.from_bytes(key[1:])} is not what was written. Its records "
+                f"what the journal {self.path} keeps of tree {int.from_bytes(key[1:9])} is not what was written. Its records "
                 "have all of it: they are folded from the first when the journal is opened next",
                 0,
             )
@@ -180,7 +192,7 @@ class LmdbJournal:
         self._change(work, self.position)
 
     def drop_checkpoint(self) -> None:
-        self._change(lambda txn: [delete(txn, table) for table in (CHECKPOINT, TREE, ROOT_OF)], self.position)
+        self._change(lambda txn: [delete(txn, table) for table in (CHECKPOINT, TREE, ROOT_OF, PIECE)], self.position)
 
     def close(self) -> None:
         self._file.close()

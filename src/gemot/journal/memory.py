@@ -19,6 +19,7 @@ class MemoryJournal:
         self._checkpoint: list[tuple[int, bytes]] = []
         self._trees: dict[int, KeptTree] = {}
         self._roots: dict[int, int] = {}
+        self._pieces: dict[int, dict[int, bytes]] = {}
 
     @property
     def position(self) -> int:
@@ -28,6 +29,7 @@ class MemoryJournal:
         other = MemoryJournal()
         other._records, other._values, other._epochs = self._records, self._values, self._epochs
         other._checkpoint, other._trees, other._roots = self._checkpoint, self._trees, self._roots
+        other._pieces = self._pieces
         self._epochs[0] += 1
         other._epoch = self._epochs[0]
         return other
@@ -58,11 +60,19 @@ class MemoryJournal:
             raise Damaged(f"the value {digest[:12]} is not in the journal", 0)
         return self._values[digest][start : None if length is None else start + length]
 
-    def put_checkpoint(self, position: int, body: bytes, trees: Iterable[KeptTree] = ()) -> None:
+    def put_checkpoint(
+        self,
+        position: int,
+        body: bytes,
+        trees: Iterable[KeptTree] = (),
+        pieces: Iterable[tuple[int, int, bytes]] = (),
+    ) -> None:
         self._check_fence(self.position)
         for tree in list(trees):  # all of them are there before the first is kept
             self._trees[tree.root] = tree
             self._roots.update(dict.fromkeys(tree.pids, tree.root))
+        for number, start, part in pieces:
+            self._pieces.setdefault(number, {})[start] = part
         self._checkpoint[:] = [(position, body)]
 
     def checkpoint(self) -> tuple[int, bytes] | None:
@@ -71,6 +81,10 @@ class MemoryJournal:
     def tree(self, pid: int) -> bytes | None:
         self._check_fence(self.position)
         return self._trees[self._roots[pid]].body if pid in self._roots else None
+
+    def pieces(self, number: int) -> list[bytes]:
+        kept = self._pieces.get(number, {})
+        return [kept[start] for start in sorted(kept)]
 
     def trees(self) -> Iterator[bytes]:
         return (self._trees[root].body for root in sorted(self._trees))
@@ -85,7 +99,7 @@ class MemoryJournal:
 
     def drop_checkpoint(self) -> None:
         self._check_fence(self.position)
-        for kept in (self._checkpoint, self._trees, self._roots):
+        for kept in (self._checkpoint, self._trees, self._roots, self._pieces):
             kept.clear()
 
     def close(self) -> None:

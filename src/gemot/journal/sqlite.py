@@ -22,12 +22,20 @@ CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value INTEGER NOT NULL) 
 CREATE TABLE IF NOT EXISTS records (
     position INTEGER PRIMARY KEY, at INTEGER NOT NULL, pid INTEGER NOT NULL, body BLOB NOT NULL, checksum INTEGER NOT NULL
 );
-CREATE INDEX IF NOT EXISTS records_of_process ON records (pid, position);
+DROP INDEX IF EXISTS records_of_process;
 CREATE TABLE IF NOT EXISTS checkpoints (position INTEGER PRIMARY KEY, body BLOB NOT NULL, checksum INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS trees (root INTEGER PRIMARY KEY, body BLOB NOT NULL, checksum INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS pieces (
+    number INTEGER NOT NULL, start INTEGER NOT NULL, body BLOB NOT NULL, checksum INTEGER NOT NULL,
+    PRIMARY KEY (number, start)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS root_of (pid INTEGER PRIMARY KEY, root INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS contents (digest TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 """
+
+
+LOG_PAGES = 4_000
+"""Pages (16 MB) of the write-ahead log before they are moved to their place, which costs two syncs."""
 
 
 def checksum(position: int, at: int, pid: int, body: bytes) -> int:
@@ -62,6 +70,7 @@ class SqliteJournal:
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=FULL")
             db.execute("PRAGMA journal_size_limit=67108864")
+            db.execute(f"PRAGMA wal_autocheckpoint={LOG_PAGES}")
         known = db.execute("SELECT name FROM sqlite_master WHERE name='about'").fetchone()
         written = dict(db.execute("SELECT key, value FROM about")) if known else {}
         if written.get("format", FORMAT) > FORMAT:
@@ -167,7 +176,13 @@ class SqliteJournal:
         text = row[0].decode("utf-8", "surrogatepass")
         return text[start : None if length is None else start + length]
 
-    def put_checkpoint(self, position: int, body: bytes, trees: Iterable[KeptTree] = ()) -> None:
+    def put_checkpoint(
+        self,
+        position: int,
+        body: bytes,
+        trees: Iterable[KeptTree] = (),
+        pieces: Iterable[tuple[int, int, bytes]] = (),
+    ) -> None:
         with self._explained():
             db = self._db
             db.execute("BEGIN IMMEDIATE")
@@ -178,6 +193,10 @@ class SqliteJournal:
                     db.executemany(
                         "INSERT OR IGNORE INTO root_of VALUES (?,?)", [(pid, tree.root) for pid in tree.pids]
                     )
+                db.executemany(
+                    "REPLACE INTO pieces VALUES (?,?,?,?)",
+                    [(number, start, part, zlib.crc32(part)) for number, start, part in pieces],
+                )
                 db.execute("DELETE FROM checkpoints")
                 db.execute("INSERT INTO checkpoints VALUES (?,?,?)", (position, body, zlib.crc32(body)))
                 db.execute("COMMIT")
@@ -201,6 +220,13 @@ class SqliteJournal:
                 (pid,),
             ).fetchone()
         return None if row is None else self._whole(*row)
+
+    def pieces(self, number: int) -> list[bytes]:
+        with self._explained():
+            rows = self._db.execute(
+                "SELECT number, body, checksum FROM pieces WHERE number=? ORDER BY start", (number,)
+            ).fetchall()
+        return [self._whole(*row) for row in rows]
 
     def trees(self) -> Iterator[bytes]:
         with self._explained():
@@ -234,7 +260,7 @@ class SqliteJournal:
         with self._explained(), self._db as db:
             db.execute("BEGIN IMMEDIATE")
             self._check_fence(self.position)
-            for table in ("checkpoints", "trees", "root_of"):
+            for table in ("checkpoints", "trees", "root_of", "pieces"):
                 db.execute(f"DELETE FROM {table}")
 
     def values(self) -> Iterator[str]:

@@ -9,19 +9,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from gemot.abi.grants import Grant, Mount, MountRequest, Rule
+from gemot.abi.labels import Label
 from gemot.abi.tools import ToolSpec
-from gemot.kernel.paths import anchored, canonical, is_under, roots, shown
+from gemot.kernel.paths import anchored, canonical
 from gemot.kernel.refusal import Refused
+from gemot.kernel.rules import bounds, check, fits_inside, in_words, rule_within, steps_of
 
 MOUNT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 """What a mount may be called: a word that is the same on every disk and in every path."""
 
-_RANK = {"ro": 0, "rw": 1}
+GONE = Grant("(taken back)", uses=0, until_ms=0)
+"""Stands where a grant was that was taken back, so that the places of the others stay theirs."""
+
+RANK = {"ro": 0, "rw": 1, "private": 1, "cow": 1}
+"""Modes by what whoever has such a mount may do in it: 0 read, 1 write."""
 
 
 def covers(pattern: str, tool: str) -> bool:
@@ -42,52 +48,35 @@ def _anchor(grant: Grant, mounts: tuple[Mount, ...], tools: Mapping[str, ToolSpe
     paths = {name for tool in tools.values() if covers(grant.tool, tool.name) for name in tool.paths}
     where: dict[str, Rule] = {}
     for name, rule in grant.where.items():
-        if name not in paths:
-            if rule.under is not None:
-                raise Refused(
-                    "malformed",
-                    f"{grant.tool}: {name} is not a path, so 'under' means nothing for it; use 'prefix' or 'one_of'",
-                )
-            where[name] = rule
-            continue
-        if rule.chars_max is not None:
+        if not all(name.split(".")):
             raise Refused(
-                "malformed", f"{grant.tool}: {name} is a path; bound it with 'under' or 'one_of', not 'chars_max'"
+                "malformed", f"{grant.tool}: {name!r} is no argument, nor a part of one; write it so: files.id"
             )
-        if rule.prefix is not None:
+        check(f"{grant.tool}: {name}", rule)
+        where[name] = _anchor_path(grant.tool, name, rule, mounts) if name in paths else rule
+        if name not in paths and rule.under is not None:
             raise Refused(
                 "malformed",
-                f"{grant.tool}: {name} is a path; 'prefix' would also allow its neighbours, use 'under' or 'one_of'",
+                f"{grant.tool}: {name} is not a path, so 'under' means nothing for it; use 'prefix' or 'one_of'",
             )
-        one_of = None if rule.one_of is None else tuple(anchored(*canonical(path, mounts)) for path in rule.one_of)
-        under = None if rule.under is None else anchored(*canonical(rule.under, mounts))
-        where[name] = Rule(one_of, under)
     return msgspec.structs.replace(grant, where=where) if where else grant
 
 
-def fits(rule: Rule, value: Any) -> bool:
-    """Does an argument obey a rule? A path is already anchored."""
-    text = value if isinstance(value, str) else None
-    if rule.one_of is not None and text not in rule.one_of:
-        return False
-    if rule.under is not None and (text is None or not is_under(text, rule.under)):
-        return False
-    if rule.prefix is not None and (text is None or not text.startswith(rule.prefix)):
-        return False
-    return rule.chars_max is None or (text is not None and len(text) <= rule.chars_max)
-
-
-def rule_within(child: Rule, parent: Rule) -> bool:
-    """Is everything that ``child`` allows allowed by ``parent``?"""
-    if child.one_of is not None:
-        return all(fits(parent, value) for value in child.one_of)
-    if parent.one_of is not None:
-        return False
-    if parent.under is not None and (child.under is None or not is_under(child.under, parent.under)):
-        return False
-    if parent.prefix is not None and (child.prefix is None or not child.prefix.startswith(parent.prefix)):
-        return False
-    return parent.chars_max is None or (child.chars_max is not None and child.chars_max <= parent.chars_max)
+def _anchor_path(tool: str, name: str, rule: Rule, mounts: tuple[Mount, ...]) -> Rule:
+    for word in ("chars_max", "kind", "at_least", "at_most", "hosts", "contains", "items_max"):
+        if getattr(rule, word) is not None:
+            raise Refused("malformed", f"{tool}: {name} is a path; bound it with 'under' or 'one_of', not '{word}'")
+    if rule.prefix is not None:
+        raise Refused(
+            "malformed",
+            f"{tool}: {name} is a path; 'prefix' would also allow its neighbours, use 'under' or 'one_of'",
+        )
+    if not all(isinstance(path, str) for path in rule.one_of or ()):
+        raise Refused("malformed", f"{tool}: {name} is a path, so 'one_of' must name texts")
+    named = cast("tuple[str, ...] | None", rule.one_of)
+    one_of = None if named is None else tuple(anchored(*canonical(path, mounts)) for path in named)
+    under = None if rule.under is None else anchored(*canonical(rule.under, mounts))
+    return Rule(one_of, under, source=rule.source)
 
 
 def grant_within(child: Grant, parent: Grant) -> bool:
@@ -100,14 +89,34 @@ def grant_within(child: Grant, parent: Grant) -> bool:
         return False
     if parent.uses is not None and (child.uses is None or child.uses > parent.uses):
         return False
+    if "*" not in (parent.carries or ()) and not set(child.carries or ()) <= set(parent.carries or ()):
+        return False
+    if child.otherwise == "ask" and parent.otherwise != "ask":
+        return False
+    if parent.results == "handle" and child.results != "handle":
+        return False
     return parent.until_ms is None or (child.until_ms is not None and child.until_ms <= parent.until_ms)
+
+
+def inherited(child: Grant, parent: Grant, maker: Label) -> Grant:
+    """A child's grant with what only the kernel says of it. ``maker``: the label of the process that wrote it.
+
+    A rule vouches for an argument if it is the parent's and vouched there, or narrows one that did, or was written by
+    somebody who had read nothing foreign. It is endorsed if the parent's is, and bounds nothing that the parent's left
+    open: a person has seen all of the choice that is left.
+    """
+    sure = {name for name, rule in parent.where.items() if bounds(rule) and name not in parent.unsure}
+    clean = maker.integrity != "foreign"
+    unsure = tuple(sorted(name for name in child.where if name not in sure and (not clean or name in parent.unsure)))
+    open_before = any(bounds(rule) and not bounds(parent.where.get(name)) for name, rule in child.where.items())
+    return msgspec.structs.replace(child, unsure=unsure, endorsed=parent.endorsed and not open_before)
 
 
 Handed = list[tuple[Grant, int]]
 """Grants for a child, each with the index of the parent's grant that it is a part of."""
 
 
-def narrowed(wanted: tuple[Grant, ...], have: Iterable[Grant], mounts: tuple[Mount, ...]) -> Handed:
+def narrowed(wanted: tuple[Grant, ...], have: Iterable[Grant], mounts: tuple[Mount, ...], maker: Label) -> Handed:
     """Find for each wanted grant the parent's grant it lies inside. Raises :class:`Refused` where there is none.
 
     Uses are conserved: what a child may do is taken from what its parent may do.
@@ -121,21 +130,22 @@ def narrowed(wanted: tuple[Grant, ...], have: Iterable[Grant], mounts: tuple[Mou
                 "grant",
                 f"{described(grant, mounts)} can't be given to a child: it is more than this process has. It has: {listed(held, mounts)}",
             )
+        handed.append((inherited(grant, held[index], maker), index))
         held[index] = used(held[index], grant.uses)
-        handed.append((grant, index))
     return handed
 
 
-def within_reach(asked: tuple[Grant, ...], have: Iterable[Grant]) -> Handed:
+def within_reach(asked: tuple[Grant, ...], have: Iterable[Grant], maker: Label) -> Handed:
     """What a program asks for, as far as its parent has it: the intersection, grant by grant."""
     held = list(have)
     handed: Handed = []
     for grant in asked:
         for index, one in enumerate(held):
             smaller = grant if grant_within(grant, one) else one if grant_within(one, grant) else None
-            if smaller is not None and all(smaller != given for given, _ in handed):
-                held[index] = used(one, smaller.uses)
-                handed.append((smaller, index))
+            given = None if smaller is None else inherited(smaller, one, maker)
+            if given is not None and all(given != before for before, _ in handed):
+                held[index] = used(one, given.uses)
+                handed.append((given, index))
     return handed
 
 
@@ -162,53 +172,39 @@ def syscall_allowed(
         raise Refused("grant", f"this process may not {name}. It may use: {listed(held, mounts)}")
     reasons: list[str] = []
     for index, grant in mine:
-        reason = _stands_in_the_way(grant, fields, fields, mounts, now_ms)
+        reason = stands_in_the_way(grant, fields, fields, mounts, now_ms)
         if not reason:
             return index
         reasons.append(reason)
     raise Refused("grant", f"{name} is not allowed so: " + "; or ".join(dict.fromkeys(reasons)))
 
 
-def allowed(
-    tool: ToolSpec, arguments: dict[str, Any], grants: Iterable[Grant], mounts: tuple[Mount, ...], now_ms: int
-) -> int:
-    """The index of the grant that allows this use. Raises :class:`Refused` with the rule that stands in the way."""
-    held = list(grants)
-    mine = [(index, grant) for index, grant in enumerate(held) if covers(grant.tool, tool.name)]
-    if not mine:
-        raise Refused("grant", f"this process may not use {tool.name}. It may use: {listed(held, mounts)}")
-    values: dict[str, Any] = dict(arguments)
-    for name in tool.paths:
-        path = arguments.get(name, tool.schema.get("properties", {}).get(name, {}).get("default", "."))
-        if not isinstance(path, str):
-            raise Refused("malformed", f"{tool.name}: {name} must be one path, not {path!r:.80}")
-        mount, inside = canonical(path, mounts)
-        if _RANK[mount.mode] < _RANK[tool.needs]:
-            raise Refused(
-                "mount", f"{tool.name} writes, but /{mount.name} is read-only for this process; it sees {roots(mounts)}"
-            )
-        values[name] = anchored(mount, inside)
-    reasons: list[str] = []
-    for index, grant in mine:
-        reason = _stands_in_the_way(grant, values, arguments, mounts, now_ms)
-        if not reason:
-            return index
-        reasons.append(reason)
-    raise Refused("grant", f"{tool.name} is not allowed so: " + "; or ".join(dict.fromkeys(reasons)))
-
-
-def _stands_in_the_way(
+def stands_in_the_way(
     grant: Grant, values: dict[str, Any], written: dict[str, Any], mounts: tuple[Mount, ...], now_ms: int
 ) -> str:
+    """What of a grant does not allow a syscall with these fields, in words; ``""`` if all of it does."""
+    over = ended(grant, now_ms)
+    if over:
+        return over
+    for name, rule in grant.where.items():
+        field, *inside = steps_of(name)
+        if not fits_inside(rule, values.get(field), tuple(inside)):
+            return must_be(name, rule, written, mounts)
+    return ""
+
+
+def ended(grant: Grant, now_ms: int) -> str:
+    """Why a grant allows nothing any more, or ``""``."""
     if grant.uses is not None and grant.uses < 1:
         return "its grant is used up"
-    if grant.until_ms is not None and now_ms >= grant.until_ms:
-        return "its grant has ended"
-    for name, rule in grant.where.items():
-        if not fits(rule, values.get(name)):
-            was = f"was {str(written[name])[:200]!r}" if name in written else "was left out"
-            return f"{name} {was}, but it must be {in_words(rule, mounts)}"
-    return ""
+    return "its grant has ended" if grant.until_ms is not None and now_ms >= grant.until_ms else ""
+
+
+def must_be(name: str, rule: Rule, written: dict[str, Any], mounts: tuple[Mount, ...]) -> str:
+    """An argument that does not fit its rule: what the process wrote, and what would be allowed."""
+    argument = name if name in written else name.partition(".")[0]
+    was = f"was {str(written[argument])[:200]!r}" if argument in written else "was left out"
+    return f"{argument} {was}, but {'it' if argument == name else name} must be {in_words(rule, mounts)}"
 
 
 def located(tool: ToolSpec, arguments: dict[str, Any], mounts: tuple[Mount, ...]) -> dict[str, str]:
@@ -223,65 +219,65 @@ def located(tool: ToolSpec, arguments: dict[str, Any], mounts: tuple[Mount, ...]
 
 def path_bounds(grant: Grant, paths: tuple[str, ...]) -> tuple[str, ...]:
     """The anchored paths that a grant confines path arguments to; empty where it leaves one of them free."""
-    bounds: list[str] = []
+    confined: list[str] = []
     for name in paths:
         rule = grant.where.get(name, Rule())
-        if rule.one_of is None and rule.under is None:
+        if (rule.one_of is None and rule.under is None) or (rule.source is not None and rule.under is None):
             return ()
-        bounds.extend(rule.one_of if rule.one_of is not None else [rule.under or ""])
-    return tuple(bounds)
+        named = rule.one_of is not None and rule.source is None
+        confined.extend(map(str, rule.one_of or ()) if named else [rule.under or ""])
+    return tuple(confined)
 
 
-def sub_mounts(wanted: tuple[MountRequest, ...], mounts: tuple[Mount, ...]) -> tuple[Mount, ...]:
-    """A child's mounts: sub-paths of the parent's in the same or a weaker mode. Raises :class:`Refused`."""
+def sub_mounts(wanted: tuple[MountRequest, ...], mounts: tuple[Mount, ...], pid: int) -> tuple[Mount, ...]:
+    """The mounts of a child that will be ``pid``: sub-paths of its parent's in the same or a weaker mode, and spaces of its own.
+    Raises :class:`Refused`."""
     result: list[Mount] = []
     for request in wanted:
-        mount, inside = canonical(request.path, mounts)
-        if _RANK[request.mode] > _RANK[mount.mode]:
-            raise Refused(
-                "mount",
-                f"/{mount.name} is read-only here, so a child can't get {request.path!r} to write; ask for mode ro",
-            )
         if not MOUNT_NAME.fullmatch(request.name) or any(one.name == request.name for one in result):
             raise Refused(
                 "mount",
                 f"{request.name!r} can't name a mount: lower-case letters, digits, - and _, a letter first, each only once",
             )
+        if request.mode == "private":
+            result.append(with_space(Mount(request.name, "", "private"), pid))
+            continue
+        mount, inside = canonical(request.path, mounts)
+        if request.mode == "rw" and not RANK[mount.mode]:
+            raise Refused(
+                "mount",
+                f"/{mount.name} is read-only here, so a child can't get {request.path!r} to write; ask for mode ro, or for cow",
+            )
         beneath = "/".join(part for part in (mount.beneath, inside) if part)
-        result.append(Mount(request.name, mount.folder, request.mode, beneath))
+        child = Mount(request.name, mount.folder, request.mode, beneath, mount.space, mount.source)
+        result.append(with_space(child, pid) if request.mode == "cow" else child)
     return tuple(result)
 
 
-def in_words(rule: Rule, mounts: tuple[Mount, ...]) -> str:
-    """A rule as its holder would say it."""
-
-    def own(text: str) -> str:
-        return repr(shown(text, mounts) if "//" in text else text)
-
-    parts: list[str] = []
-    if rule.one_of is not None:
-        parts.append(
-            ("one of " if len(rule.one_of) > 1 else "") + ", ".join(map(own, rule.one_of))
-            if rule.one_of
-            else "nothing at all"
-        )
-    if rule.under is not None:
-        parts.append(f"inside {own(rule.under)}")
-    if rule.prefix is not None:
-        parts.append(f"a text that begins with {rule.prefix!r}")
-    if rule.chars_max is not None:
-        parts.append(f"at most {rule.chars_max} characters")
-    return " and ".join(parts) or "anything"
+def with_space(mount: Mount, pid: int) -> Mount:
+    """A mount of mode ``cow`` or ``private`` (any other stays as it is) with a space of its own, which no other process is given
+    but by ``pid`` or its like. A private one is anchored where no folder of the disk can be: those begin with a slash."""
+    if mount.mode not in ("cow", "private"):
+        return mount
+    space = f"{pid}-{mount.name}"
+    folder = mount.folder or f"private:{space}"
+    return msgspec.structs.replace(mount, folder=folder, space=space, source=mount.space)
 
 
 def described(grant: Grant, mounts: tuple[Mount, ...]) -> str:
     """A grant as its holder would say it."""
-    bounds = [f"{name}: {in_words(rule, mounts)}" for name, rule in grant.where.items()]
+    said = [f"{name}: {in_words(rule, mounts)}" for name, rule in grant.where.items()]
     if grant.uses is not None:
-        bounds.append(f"{grant.uses} times")
-    return grant.tool + (f" ({'; '.join(bounds)})" if bounds else "")
+        said.append(f"{grant.uses} times")
+    if grant.carries:
+        said.append(f"may carry what comes from {', '.join(grant.carries)}")
+    if grant.otherwise == "ask":
+        said.append("for anything else a person is asked")
+    if grant.results == "handle":
+        said.append("its results are handles")
+    return grant.tool + (f" ({'; '.join(said)})" if said else "")
 
 
 def listed(grants: Iterable[Grant], mounts: tuple[Mount, ...]) -> str:
     """Grants as their holder would say them, for refusals and for people."""
-    return ", ".join(described(grant, mounts) for grant in grants) or "nothing"
+    return ", ".join(described(grant, mounts) for grant in grants if grant.tool != GONE.tool) or "nothing"

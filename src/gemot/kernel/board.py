@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gemot.abi import limits
 from gemot.abi.answers import Ok, Outcome
+from gemot.abi.labels import Label
 from gemot.abi.syscalls import Accept, Add, Claim, Complete, ListTasks, Reorder
+from gemot.kernel.labels import join, joined, words_of
 from gemot.kernel.process import Process
 from gemot.kernel.refusal import Refused
 
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Item:
-    """A task on the board. ``author`` put it there and accepts it; ``owner`` has it now (0: nobody)."""
+    """A task on the board. ``author`` put it there and accepts it; ``owner`` has it now (0: nobody). ``label``: of all who
+    had a part in it."""
 
     number: int
     text: str
@@ -27,6 +30,7 @@ class Item:
     owner: int = 0
     result: str = ""
     note: str = ""
+    label: Label = field(default_factory=Label)
 
 
 @dataclass(slots=True)
@@ -50,14 +54,16 @@ class Board:
             )
         return item
 
-    def give(self, number: int, owner: int) -> None:
+    def give(self, number: int, owner: Process) -> None:
         item = self.items[number]
-        item.state, item.owner = "claimed", owner
+        item.state, item.owner = "claimed", owner.pid
+        _touched(item, owner)
 
     def owner_ended(self, outcome: Outcome) -> None:
         """A task whose owner ended is completed if its owner was done, else open again."""
         for item in self.items.values():
             if item.state == "claimed" and item.owner == outcome.pid:
+                item.label = join(item.label, outcome.label)
                 if outcome.state == "done":
                     item.state, item.result = "completed", str(outcome.value)
                 else:
@@ -92,7 +98,7 @@ def add(kernel: Kernel, process: Process, syscall: Add) -> None:
     numbers: list[int] = []
     for task in syscall.tasks:
         number = len(board.items) + 1
-        board.items[number] = Item(number, task.text, task.acceptance, process.pid)
+        board.items[number] = Item(number, task.text, task.acceptance, process.pid, label=words_of(process))
         numbers.append(number)
     kernel.answer(process, Ok(tuple(numbers)))
 
@@ -104,7 +110,7 @@ def _board(kernel: Kernel, process: Process) -> Board:
 def claim(kernel: Kernel, process: Process, syscall: Claim) -> None:
     board = _board(kernel, process)
     board.must_be_open(syscall.task)
-    board.give(syscall.task, process.pid)
+    board.give(syscall.task, process)
     kernel.answer(process, Ok(f"task {syscall.task} is yours"))
 
 
@@ -119,6 +125,7 @@ def complete(kernel: Kernel, process: Process, syscall: Complete) -> None:
             "limit", f"a result has at most {limits.RESULT_CHARS_MAX} characters; write it to a file and name that"
         )
     item.state, item.result = "completed", syscall.result
+    _touched(item, process)
     kernel.answer(process, Ok("completed; its author accepts it or sends it back"))
 
 
@@ -131,6 +138,7 @@ def accept(kernel: Kernel, process: Process, syscall: Accept) -> None:
     if item.state != "completed":
         raise Refused("state", f"task {syscall.task} is {item.state}, not completed: there is nothing to judge yet")
     item.note = syscall.reason
+    _touched(item, process)
     if syscall.accepted:
         item.state = "accepted"
     else:
@@ -144,8 +152,19 @@ def reorder(kernel: Kernel, process: Process, syscall: Reorder) -> None:
         board.item(number)
     first = {number: board.items[number] for number in dict.fromkeys(syscall.tasks)}
     board.items = first | {number: item for number, item in board.items.items() if number not in first}
-    kernel.answer(process, Ok(board.shown()))
+    for item in first.values():
+        _touched(item, process)
+    _show(kernel, process, board)
 
 
 def list_tasks(kernel: Kernel, process: Process, syscall: ListTasks) -> None:
-    kernel.answer(process, Ok(_board(kernel, process).shown()))
+    _show(kernel, process, _board(kernel, process))
+
+
+def _show(kernel: Kernel, process: Process, board: Board) -> None:
+    process.label = joined((item.label for item in board.items.values()), process.label)
+    kernel.answer(process, Ok(board.shown()))
+
+
+def _touched(item: Item, process: Process) -> None:
+    item.label = join(item.label, words_of(process))

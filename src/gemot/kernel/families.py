@@ -10,12 +10,16 @@ from gemot.abi import limits
 from gemot.abi.answers import Born, Error, Ok, Outcome
 from gemot.abi.effects import BeginFork, Deliver
 from gemot.abi.grants import Grant, Mount
+from gemot.abi.labels import Handle
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.syscalls import SYSCALLS, Exec, Exit, Fork, Kill, Spawn, Status, name_of
+from gemot.abi.tools import ToolSpec
 from gemot.kernel import ledger
 from gemot.kernel.authority import Handed, anchor, narrowed, sub_mounts, used, within_reach
+from gemot.kernel.labels import words_of
 from gemot.kernel.process import Process, Timer
 from gemot.kernel.refusal import Refused, closest
+from gemot.kernel.results import sources_of
 from gemot.kernel.schema import flaw, mismatch
 
 if TYPE_CHECKING:
@@ -31,14 +35,28 @@ def spawn(kernel: Kernel, parent: Process, syscall: Spawn) -> None:
         if board is None:
             raise Refused("state", f"there is no task {syscall.task}: the board is empty; add tasks first")
         board.must_be_open(syscall.task)
+    given = _given(parent, syscall.handles)
     child = _child(kernel, parent, syscall, program, syscall.task)
+    child.handles = given
+    child.documents = {number: parent.documents[number] for number in given if number in parent.documents}
     kernel.begin(child, syscall.arguments)
     kernel.answer(parent, Ok(Born(child.pid)))
 
 
+def _given(parent: Process, handles: tuple[int, ...]) -> dict[int, Handle]:
+    """The handles that a child gets: it may read them, whatever its parent may. What it then says bears their labels."""
+    if len(handles) > limits.BATCH_MAX:
+        raise Refused("limit", f"a child is given at most {limits.BATCH_MAX} handles")
+    missing = [number for number in handles if number not in parent.handles]
+    if missing:
+        have = ", ".join(map(str, parent.handles)) or "none"
+        raise Refused("unknown", f"there is no handle {missing[0]} to give to a child; this process has: {have}")
+    return {number: msgspec.structs.replace(parent.handles[number], sealed=False) for number in handles}
+
+
 def fork(kernel: Kernel, parent: Process, syscall: Fork) -> None:
     child = _child(kernel, parent, syscall, parent.program, None)
-    child.handles = dict(parent.handles)
+    child.handles, child.documents, child.label = dict(parent.handles), dict(parent.documents), parent.label
     kernel.emit(BeginFork(child.pid, parent.pid))
     kernel.emit(Deliver(child.pid, Ok(Born(0, syscall.brief))))
     kernel.answer(parent, Ok(Born(child.pid)))
@@ -58,7 +76,9 @@ def _child(kernel: Kernel, parent: Process, syscall: Spawn | Fork, program: Prog
     if wrong:
         raise Refused("schema", f"returns is not a JSON schema: {wrong}")
     means = ledger.capped(ledger.share(parent.left, syscall.budget), program.limits)
-    mounts = parent.mounts if syscall.mounts is None else sub_mounts(syscall.mounts, parent.mounts)
+    mounts = (
+        parent.mounts if syscall.mounts is None else sub_mounts(syscall.mounts, parent.mounts, kernel.numbers[1] + 1)
+    )
     models = _models(parent, syscall.model or (program.model if program.model in parent.models else ""))
     handed = _handed(kernel, parent, syscall, program, mounts)
     if syscall.deadline_seconds is not None and not 0 < syscall.deadline_seconds < 10**9:
@@ -81,13 +101,16 @@ def _child(kernel: Kernel, parent: Process, syscall: Spawn | Fork, program: Prog
         confirmed=parent.confirmed_below,
         confirmed_below=parent.confirmed_below,
         returns=syscall.returns,
+        label=words_of(parent),
+        policy=parent.policy,
     )
     kernel.enter(child)
+    remember_sources(kernel, child)
     parent.children.append(child.pid)
     if syscall.deadline_seconds is not None:
         kernel.set_timer(kernel.now + int(syscall.deadline_seconds * 1000), Timer(child.pid, "deadline", 0))
     if task is not None:
-        kernel.boards[parent.root].give(task, child.pid)
+        kernel.boards[parent.root].give(task, child)
     return child
 
 
@@ -95,14 +118,29 @@ def _handed(
     kernel: Kernel, parent: Process, syscall: Spawn | Fork, program: ProgramSpec, mounts: tuple[Mount, ...]
 ) -> Handed:
     if syscall.grants is not None:
-        wanted = tuple(Grant(one) if isinstance(one, str) else one for one in syscall.grants)
-        unknown = [grant.tool for grant in wanted if not grantable(kernel, grant)]
-        if unknown:
-            raise Refused("unknown", f"there is no tool {unknown[0]!r}; {closest(unknown[0], kernel.tools)}")
-        return narrowed(anchor(wanted, mounts, kernel.tools), parent.grants, parent.mounts)
+        return requested(kernel, parent, syscall.grants, mounts)
     if isinstance(syscall, Fork):
-        return within_reach(tuple(parent.grants), parent.grants)
-    return within_reach(anchor(program.grants, mounts, kernel.tools), parent.grants)
+        return within_reach(tuple(parent.grants), parent.grants, parent.label)
+    return within_reach(anchor(program.grants, mounts, kernel.tools), parent.grants, parent.label)
+
+
+def requested(kernel: Kernel, parent: Process, grants: tuple[Grant | str, ...], mounts: tuple[Mount, ...]) -> Handed:
+    """The grants that a process wants to give away, each as the part of its own that it is. Raises :class:`Refused`."""
+    wanted = tuple(Grant(one) if isinstance(one, str) else one for one in grants)
+    unknown = [grant.tool for grant in wanted if not grantable(kernel, grant)]
+    if unknown:
+        raise Refused("unknown", f"there is no tool {unknown[0]!r}; {closest(unknown[0], kernel.tools)}")
+    if any(grant.endorsed or grant.unsure for grant in wanted):
+        raise Refused(
+            "grant", "only a person endorses a grant: leave 'endorsed' and 'unsure' out, the kernel sets them"
+        )
+    return narrowed(anchor(wanted, mounts, kernel.tools), parent.grants, parent.mounts, parent.label)
+
+
+def remember_sources(kernel: Kernel, process: Process) -> None:
+    """A tool that a grant of the tree names as a source has its results kept whole in all of the tree."""
+    root = kernel.processes[process.root]
+    root.sourced |= {source.tool for source in sources_of(process.grants)}
 
 
 def grantable(kernel: Kernel, grant: Grant) -> bool:
@@ -140,7 +178,7 @@ def execute(kernel: Kernel, process: Process, syscall: Exec) -> None:
         )
     process.program = program
     process.brief = syscall.brief
-    process.handles = {}
+    process.handles, process.documents = {}, {}
     process.syscall = None
     kernel.begin(process, syscall.arguments)
 
@@ -203,6 +241,14 @@ def own_child(kernel: Kernel, process: Process, pid: int) -> Process:
     return child
 
 
+def mounts_of_children(
+    kernel: Kernel, process: Process, tool: ToolSpec, arguments: dict[str, Any]
+) -> dict[int, tuple[Mount, ...]]:
+    """What the children see that the arguments of a tool use name. Raises :class:`Refused`."""
+    pids = [arguments[name] for name in tool.children]
+    return {pid: own_child(kernel, process, pid).mounts for pid in pids}
+
+
 def status(kernel: Kernel, process: Process, syscall: Status) -> None:
     one = process if syscall.pid in (None, process.pid) else own_child(kernel, process, syscall.pid or 0)
     kernel.answer(process, Ok(_seen(kernel, one)))
@@ -216,5 +262,6 @@ def _seen(kernel: Kernel, process: Process) -> dict[str, Any]:
         "state": process.state,
         "doing": doing,
         "left": msgspec.to_builtins(process.left.frozen()),
+        "label": {"integrity": process.label.integrity, "secrets": list(process.label.secrets)},
         "children": [_seen(kernel, kernel.processes[pid]) for pid in process.children],
     }

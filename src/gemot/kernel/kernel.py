@@ -15,7 +15,6 @@ Invariants, checked from outside by the tests: a syscall is answered exactly onc
 from __future__ import annotations
 
 import heapq
-from typing import cast
 
 import msgspec
 
@@ -34,14 +33,14 @@ from gemot.abi.effects import (
     WakeAt,
 )
 from gemot.abi.events import Booted, Cost, Event, Trapped
-from gemot.abi.labels import Label
 from gemot.abi.messages import Reply
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.syscalls import Call, Generate, Read
 from gemot.abi.tools import ToolSpec
-from gemot.kernel import ledger, news, trap, waiting
+from gemot.kernel import families, labels, ledger, news, results, trap, waiting
 from gemot.kernel.authority import path_bounds
 from gemot.kernel.board import Board
+from gemot.kernel.ledger import NOTHING
 from gemot.kernel.process import OpenAsk, Process, Timer, Work
 from gemot.kernel.table import Table
 
@@ -147,6 +146,7 @@ class Kernel:
         if process.mailbox and process.program.inline_mail:
             answer = msgspec.structs.replace(answer, mail=tuple(process.mailbox))
             process.mailbox.clear()
+        labels.read_by(process, answer)
         self.emit(Deliver(process.pid, answer))
 
     def start(self, process: Process, work: Work) -> None:
@@ -162,17 +162,22 @@ class Kernel:
                     gone = f"{use.tool} is not installed any more; it was not used"
                     work.state, work.result = "done", Returned(use.tool, False, gone, rule="unknown")
                     return
+                arguments = use.arguments if work.arguments is None else work.arguments
                 only = path_bounds(process.grants[work.grant], tool.paths)
+                results.stored(self, process, tool, work.label)
                 self.emit(
                     StartTool(
                         work.effect,
                         process.pid,
                         use.tool,
-                        use.arguments,
+                        arguments,
                         process.mounts,
                         work.millis_max,
                         work.repeatable,
                         only,
+                        results.wanted_whole(self, process, work, tool),
+                        work.filled,
+                        families.mounts_of_children(self, process, tool, arguments) if tool.children else {},
                     )
                 )
             case Generate() as generate:
@@ -191,11 +196,13 @@ class Kernel:
     def book(self, process: Process, cost: Cost) -> None:
         """Charge a process; what it does not have is taken from its nearest ancestors that do."""
         short = ledger.spend(process.left, process.spent, cost)
+        if short is NOTHING:
+            return
         payer = process
-        while short != Cost() and payer.parent:
+        while short is not NOTHING and payer.parent:
             payer = self.processes[payer.parent]
             short = ledger.cover(payer.left, short)
-        if short != Cost():
+        if short is not NOTHING:
             before = self.overdrawn.get(process.root, Cost())
             self.overdrawn[process.root] = Cost(
                 before.tokens + short.tokens, before.usd_micros + short.usd_micros, before.millis + short.millis
@@ -206,7 +213,7 @@ class Kernel:
         debt = self.overdrawn.pop(process.root, None)
         if debt is not None:
             rest = ledger.cover(process.left, debt)
-            if rest != Cost():
+            if rest is not NOTHING:
                 self.overdrawn[process.root] = rest
 
     def set_timer(self, at: int, timer: Timer) -> None:
@@ -230,13 +237,14 @@ class Kernel:
             self.stop(work)
         process.work = []
         process.outcome = outcome = msgspec.structs.replace(
-            outcome, spent=process.spent.frozen(), label=Label((f"process:{process.pid}",))
+            outcome, spent=process.spent.frozen(), label=labels.words_of(process)
         )
         process.state = outcome.state
         process.mailbox = []
         process.alarms = {}
         process.uncollected = []
         process.grants = []
+        process.documents, process.stored = {}, {}
         self.emit(End(outcome))
         if process.parent:
             parent = self.processes[process.parent]
@@ -303,7 +311,7 @@ def _rule(answer: Answer, before: str) -> str:
         case Ok(Reply()):
             return before
         case Ok(tuple()):
-            results = cast("tuple[object, ...]", answer.value)
+            results: tuple[object, ...] = answer.value
             return next((one.rule for one in results if isinstance(one, Returned) and not one.ok), "")
         case _:
             return ""

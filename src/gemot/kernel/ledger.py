@@ -36,6 +36,7 @@ class Means:
         return Budget(self.tokens, self.usd_micros, self.millis, self.processes, self.depth, self.calls)
 
 
+NOTHING = Cost()
 SPENDABLE = ("tokens", "usd_micros", "millis", "calls")
 NAMES = tuple(field.name for field in fields(Means))
 
@@ -124,26 +125,25 @@ def take_back(parent: Means, child: Means) -> None:
 
 def spend(left: Means, spent: Means, cost: Cost) -> Cost:
     """Book ``cost``; returns the part that ``left`` could not cover (for the ancestors to cover)."""
-    short: dict[str, int] = {}
-    for name in ("tokens", "usd_micros", "millis"):
-        amount, have = getattr(cost, name), getattr(left, name)
-        covered = min(amount, have)
-        setattr(left, name, have - covered)
-        setattr(spent, name, getattr(spent, name) + amount)
-        if amount > covered:
-            short[name] = amount - covered
-    return Cost(**short)
+    spent.tokens += cost.tokens
+    spent.usd_micros += cost.usd_micros
+    spent.millis += cost.millis
+    return cover(left, cost)
 
 
 def cover(left: Means, short: Cost) -> Cost:
-    """Pay for a descendant out of ``left``; returns what is still not covered."""
-    missing: dict[str, int] = {}
-    for name in ("tokens", "usd_micros", "millis"):
-        amount, have = getattr(short, name), getattr(left, name)
-        setattr(left, name, have - min(amount, have))
-        if amount > have:
-            missing[name] = amount - have
-    return Cost(**missing)
+    """Pay for a descendant out of ``left``; returns what is still not covered: :data:`NOTHING` where all of it is."""
+    if short.tokens <= left.tokens and short.usd_micros <= left.usd_micros and short.millis <= left.millis:
+        left.tokens -= short.tokens
+        left.usd_micros -= short.usd_micros
+        left.millis -= short.millis
+        return NOTHING
+    tokens, money = min(short.tokens, left.tokens), min(short.usd_micros, left.usd_micros)
+    millis = min(short.millis, left.millis)
+    left.tokens -= tokens
+    left.usd_micros -= money
+    left.millis -= millis
+    return Cost(short.tokens - tokens, short.usd_micros - money, short.millis - millis)
 
 
 def add(total: Means, part: Means | Budget) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from gemot.abi.answers import Cancelled, Mail, Outcome
 from gemot.abi.effects import Adopt, BeginFork, Deliver, StopWork
 from gemot.abi.events import (
@@ -21,6 +23,7 @@ from gemot.abi.events import (
     Moved,
     Paused,
     Resumed,
+    Revoked,
     Said,
     Stopped,
     Ticked,
@@ -29,8 +32,9 @@ from gemot.abi.events import (
 from gemot.abi.grants import Budget, Grant, Mount
 from gemot.abi.labels import PERSON, Label
 from gemot.abi.programs import ProgramSpec
-from gemot.kernel import freezing, ledger, waiting, working
-from gemot.kernel.authority import anchor
+from gemot.kernel import freezing, ledger, revoking, waiting, working
+from gemot.kernel.authority import anchor, with_space
+from gemot.kernel.families import remember_sources
 from gemot.kernel.process import Process, Work
 
 if TYPE_CHECKING:
@@ -67,6 +71,10 @@ def hear(kernel: Kernel, event: Event) -> None:
                     process,
                     Outcome(pid, process.name, "killed", error=reason or "stopped by the person", rule="refused"),
                 )
+        case Revoked(_, pid, tool):
+            process = kernel.process(pid)
+            if process is not None:
+                revoking.take(kernel, process, tool, [])
         case Moved(_, pid, model):
             _moved(kernel, pid, model)
         case Copied():
@@ -91,17 +99,23 @@ def hear(kernel: Kernel, event: Event) -> None:
 
 def _arrived(kernel: Kernel, event: Arrived) -> None:
     program = kernel.programs[event.program]
-    asked = program.grants if event.grants is None else event.grants
+    seen = event.grants is not None  # what the person named themselves; else it is what the program asks for
+    asked = tuple(
+        msgspec.structs.replace(grant, endorsed=seen, unsure=())
+        for grant in (program.grants if event.grants is None else event.grants)
+    )
+    mounts = tuple(with_space(mount, kernel.numbers[1] + 1) for mount in event.mounts)
     process = _root(
         kernel,
         program,
         event.goal,
         event.models,
-        event.mounts,
-        anchor(asked, event.mounts, kernel.tools),
+        mounts,
+        anchor(asked, mounts, kernel.tools),
         event.budget,
         event.name,
     )
+    process.policy = anchor(event.policy, mounts, kernel.tools)
     kernel.begin(process, event.arguments)
 
 
@@ -119,7 +133,9 @@ def _root(
     pid = kernel.pid()
     means = ledger.capped(ledger.means(budget), program.limits)
     process = Process(pid, 0, pid, name or program.name, program, brief, models, mounts, list(grants), means)
+    process.label = Label((PERSON,))
     kernel.enter(process)
+    remember_sources(kernel, process)
     kernel.changed.add(pid)
     kernel.given[pid] = ledger.capped(ledger.means(budget), program.limits)
     return process
@@ -129,17 +145,25 @@ def _copied(kernel: Kernel, event: Copied) -> None:
     original = kernel.process(event.pid)
     if original is None:
         return
+    pid = kernel.numbers[1] + 1
+    mounts = (  # what it may write in a space it has a copy of
+        msgspec.structs.replace(mount, mode="cow") if mount.space and mount.mode == "rw" else mount
+        for mount in original.mounts
+    )
     copy = _root(
         kernel,
         original.program,
         original.brief,
         original.models,
-        original.mounts,
+        tuple(with_space(mount, pid) for mount in mounts),
         tuple(original.grants),
         event.budget,
         f"{original.name} (fork)",
     )
-    copy.handles = dict(original.handles)
+    copy.policy = original.policy
+    copy.handles, copy.documents, copy.label = dict(original.handles), dict(original.documents), original.label
+    root = kernel.processes[original.root]
+    copy.stored, copy.sourced = dict(root.stored), copy.sourced | root.sourced
     if original.root in kernel.asleep:
         kernel.asleep.add(copy.pid)  # what sleeps is copied asleep
     words = Mail(0, event.text, Label((PERSON,)))

@@ -8,6 +8,14 @@ from __future__ import annotations
 from gemot.abi.grants import Mount
 from gemot.kernel.refusal import Refused
 
+MODES = {
+    "ro": "read-only",
+    "rw": "read and write",
+    "cow": "a copy of your own, read and write",
+    "private": "your own, read and write",
+}
+"""Modes in words."""
+
 
 def canonical(path: str, mounts: tuple[Mount, ...]) -> tuple[Mount, str]:
     """``path`` as a process writes it -> its mount and the path inside (``""`` is the mount itself).
@@ -38,7 +46,7 @@ def canonical(path: str, mounts: tuple[Mount, ...]) -> tuple[Mount, str]:
 
 def roots(mounts: tuple[Mount, ...]) -> str:
     """What a process sees of the disk, in words."""
-    return ", ".join(f"/{mount.name} ({'read-only' if mount.mode == 'ro' else 'read and write'})" for mount in mounts)
+    return ", ".join(f"/{mount.name} ({MODES[mount.mode]})" for mount in mounts)
 
 
 def anchored(mount: Mount, inside: str) -> str:

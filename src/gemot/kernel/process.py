@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gemot.abi.answers import Mail, Outcome, Returned, State
-from gemot.abi.effects import Asked
+from gemot.abi.effects import Asked, Filled
 from gemot.abi.grants import Grant, Mount
-from gemot.abi.labels import Handle
+from gemot.abi.labels import Handle, Label
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.syscalls import Syscall
+from gemot.kernel.documents import Document
 from gemot.kernel.ledger import Means
 
 
@@ -20,7 +21,10 @@ class Work:
 
     ``asking``: a person must answer first. ``ready``: allowed, not started. ``started``: the machine was told.
     ``interrupted``: the machine stopped since; nobody knows how far it came. ``grant`` is the index of the grant that
-    allowed it, so that its use is counted when it starts.
+    allowed it, so that its use is counted when it starts. ``arguments``: of a tool use
+    with references, what they stood for when it was checked; ``filled``: and what is to be put in when it starts.
+    ``label``: of what it uses; ``sealed``: its result is not to be
+    read here; ``why``: the rule that a person may let it break, this once.
     """
 
     effect: int
@@ -33,6 +37,11 @@ class Work:
     tokens_out_max: int = 0
     grant: int = -1
     result: Returned | None = None
+    arguments: dict[str, Any] | None = None
+    filled: tuple[Filled, ...] = ()
+    label: Label = field(default_factory=Label)
+    sealed: bool = False
+    why: str = ""
 
 
 @dataclass(slots=True)
@@ -40,8 +49,11 @@ class Process:
     """``parent`` is 0 for the first process of a tree. ``syscall`` is the pending one: a live process always has one
     while no program is deciding. ``uncollected``: ended children whose result was not waited for yet. ``confirmed``: tools
     that a person need not confirm again here; ``confirmed_below``: nor in descendants. ``last_rule``: why the last thing it wanted
-    was refused, if it was. ``waits`` counts waits, so that a
-    timer of an earlier one does nothing."""
+    was refused, if it was. ``plan``: the steps
+    that it has put to a person; ``policy``: what the person endorses in advance. ``waits`` counts waits, so that a
+    timer of an earlier one does nothing. ``label``: of all that it has read. ``documents``: results that values can be
+    selected from, by handle. Of a tree's first process: ``sourced``, the tools that a grant in the tree names as a source;
+    ``stored``, by driver (``""``: in its files), the label of what the tree wrote with it, and so may read again."""
 
     pid: int
     parent: int
@@ -68,7 +80,13 @@ class Process:
     exit_tries: int = 0
     waits: int = 0
     last_rule: str = ""
+    plan: list[tuple[Grant, ...]] = field(default_factory=list[tuple[Grant, ...]])
+    policy: tuple[Grant, ...] = ()
     outcome: Outcome | None = None
+    label: Label = field(default_factory=Label)
+    documents: dict[int, Document] = field(default_factory=dict[int, Document])
+    sourced: frozenset[str] = frozenset()
+    stored: dict[str, Label] = field(default_factory=dict[str, Label])
 
     @property
     def alive(self) -> bool:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from gemot.abi.labels import Label
+
 
 class Refused(Exception):
-    """``rule`` is for programs (see :class:`gemot.abi.answers.Error`); the message says what was asked and what would work."""
+    """``rule`` is for programs (see :class:`gemot.abi.answers.Error`); the message says what was asked and what would work.
+    ``label``: of what is learned from being refused, if anything is."""
 
     def __init__(self, rule: str, message: str) -> None:
         super().__init__(message)
         self.rule = rule
         self.message = message
+        self.label: Label | None = None
 
 
 def closest(name: str, known: Iterable[str]) -> str:

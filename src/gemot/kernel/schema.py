@@ -23,6 +23,10 @@ _KINDS: dict[str, tuple[type, ...]] = {
 }
 
 
+_OBJECT_WORDS = {"type", "properties", "required", "additionalProperties", "title", "description"}
+_PLAIN_WORDS = {"type", "description", "title", "default"}
+_PLAIN: dict[type[Any], str] = {str: "string", int: "integer", bool: "boolean"}
+
 STEPS_MAX = 10_000
 """A schema can refer to itself from two sides and so ask for more checks than there is time; this many are made."""
 
@@ -71,7 +75,55 @@ def flaw(schema: Any, depth: int = 0) -> str:
 
 def mismatch(value: Any, schema: Schema) -> str:
     """The first reason why ``value`` does not fit, in words, or ``""`` when it fits."""
+    if _fits_plainly(value, schema):
+        return ""
     return next(_reasons(value, schema, _Root(schema.get("$defs", {})), "", 0), "")
+
+
+def schema_at(schema: Schema, place: tuple[str | int, ...]) -> Schema:
+    """The schema of what stands at a place in a value of this schema; ``{}`` where it says nothing of that."""
+    definitions = cast("dict[str, Schema]", schema.get("$defs", {}))
+    found = [schema]
+    for step in place:
+        below = (part for one in found for form in _forms(one, definitions) for part in _below(form, step))
+        found = list({id(part): part for part in below}.values())
+    if not found:
+        return {}
+    return (found[0] if len(found) == 1 else {"anyOf": found}) | {"$defs": definitions}
+
+
+def kinds(schema: Schema) -> frozenset[str]:
+    """The types that a schema names."""
+    named: set[str] = set()
+    for form in _forms(schema, schema.get("$defs", {})):
+        kind = form.get("type", [])
+        named.update([kind] if isinstance(kind, str) else kind)
+    return frozenset(named)
+
+
+def _forms(schema: Schema, definitions: dict[str, Schema]) -> list[Schema]:
+    """A schema, what it refers to and its alternatives, each once."""
+    found: dict[int, Schema] = {}
+    open_forms = [schema]
+    while open_forms:
+        one = open_forms.pop()
+        if id(one) in found:
+            continue
+        found[id(one)] = one
+        open_forms += one.get("anyOf", [])
+        target = definitions.get(str(one.get("$ref")).rsplit("/", 1)[-1])
+        if target is not None:
+            open_forms.append(target)
+    return list(found.values())
+
+
+def _below(schema: Schema, step: str | int) -> list[Schema]:
+    if isinstance(step, int):
+        prefix = schema.get("prefixItems", [])
+        part = prefix[step] if step < len(prefix) else schema.get("items")
+    else:
+        part = schema.get("properties", {}).get(step, schema.get("additionalProperties"))
+    return [cast("Schema", part)] if isinstance(part, dict) else []
 
 
 class _Root:
@@ -156,6 +208,26 @@ def _members(value: dict[str, Any], schema: Schema, root: _Root, at: str, depth:
             yield f"{_inside(at, name)} is not known here; known: {', '.join(properties) or 'nothing'}"
         elif isinstance(schema.get("additionalProperties"), dict):
             yield from _reasons(member, schema["additionalProperties"], root, _inside(at, name), depth + 1)
+
+
+def _fits_plainly(value: Any, schema: Schema) -> bool:
+    """Is this the common case: an object of plain members, all of them known, and each of its type? Seen at a glance, where
+    finding a reason takes a walk."""
+    if not isinstance(value, dict) or schema.get("type") != "object" or not schema.keys() <= _OBJECT_WORDS:
+        return False
+    members, properties = cast("Schema", value), schema.get("properties", {})
+    for name in schema.get("required", ()):
+        if name not in members:
+            return False
+    for name, member in members.items():
+        wanted = properties.get(name)
+        if (
+            wanted is None
+            or not wanted.keys() <= _PLAIN_WORDS
+            or wanted.get("type") != _PLAIN.get(cast("type[Any]", type(member)))
+        ):
+            return False
+    return True
 
 
 def _inside(at: str, name: str) -> str:

@@ -22,8 +22,9 @@ class Table(dict[int, Process]):
     def __missing__(self, pid: int) -> Process:
         if self.fetch is not None:
             self.fetch(pid)
-            if dict.__contains__(self, pid):
-                return dict.__getitem__(self, pid)
+            found = super().get(pid)
+            if found is not None:
+                return found
         raise KeyError(pid)
 
     def get(self, pid: int, default: None = None) -> Process | None:  # type: ignore[override]
@@ -37,4 +38,4 @@ class Table(dict[int, Process]):
 
     def held(self, pid: int) -> Process | None:
         """The process if it is in memory; nothing is fetched."""
-        return dict.get(self, pid)
+        return super().get(pid)

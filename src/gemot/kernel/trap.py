@@ -24,15 +24,19 @@ from gemot.abi.syscalls import (
     CancelAlarm,
     Claim,
     Complete,
+    Endorse,
     Exec,
     Exit,
     Fork,
     Generate,
+    GrantTo,
     Kill,
     ListTasks,
+    Mandate,
     Read,
     Receive,
     Reorder,
+    Revoke,
     Send,
     Spawn,
     Status,
@@ -40,7 +44,7 @@ from gemot.abi.syscalls import (
     Wait,
     name_of,
 )
-from gemot.kernel import board, families, waiting, working
+from gemot.kernel import board, families, mandate, revoking, waiting, working
 from gemot.kernel.authority import syscall_allowed, unused, used
 from gemot.kernel.process import Process
 from gemot.kernel.refusal import Refused
@@ -71,6 +75,10 @@ TABLE: dict[type, Act] = {
     Accept: board.accept,
     Reorder: board.reorder,
     ListTasks: board.list_tasks,
+    Mandate: mandate.propose,
+    Endorse: mandate.endorse,
+    GrantTo: revoking.grant,
+    Revoke: revoking.revoke,
 }
 
 

@@ -10,6 +10,7 @@ from gemot.abi.answers import Mail, Ok, Outcome, Waited
 from gemot.abi.labels import KERNEL, Label
 from gemot.abi.syscalls import Alarm, CancelAlarm, Receive, Send, Wait
 from gemot.kernel.families import own_child
+from gemot.kernel.labels import words_of
 from gemot.kernel.process import Process, Timer
 from gemot.kernel.refusal import Refused
 
@@ -114,7 +115,7 @@ def send(kernel: Kernel, process: Process, syscall: Send) -> None:
             "limit", f"the mailbox of {receiver.pid} has no room for this; wait until it has read what is there"
         )
     kernel.answer(process, Ok("sent"))
-    kernel.post(receiver, Mail(process.pid, syscall.text, Label((f"process:{process.pid}",))))
+    kernel.post(receiver, Mail(process.pid, syscall.text, words_of(process)))
 
 
 def receive(kernel: Kernel, process: Process, syscall: Receive) -> None:

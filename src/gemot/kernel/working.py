@@ -10,13 +10,20 @@ import msgspec
 from gemot.abi import limits
 from gemot.abi.answers import Error, Ok, Returned
 from gemot.abi.effects import Asked, TakeAsk
-from gemot.abi.events import Answered, Cost, Done, Failure, Replied, Value
-from gemot.abi.labels import Handle
-from gemot.abi.messages import Usage
+from gemot.abi.events import Answered, Cost, Done, Failure, Replied
+from gemot.abi.grants import Mount
+from gemot.abi.labels import Label
 from gemot.abi.syscalls import Ask, Call, Generate, Read, ToolUse
-from gemot.kernel.authority import allowed, located, unused, used
+from gemot.abi.tools import ToolSpec
+from gemot.kernel import mandate
+from gemot.kernel.authority import located, unused, used
+from gemot.kernel.deciding import Others, decide, seen_by, untrusted
+from gemot.kernel.families import mounts_of_children
+from gemot.kernel.labels import join
 from gemot.kernel.process import OpenAsk, Process, Work
+from gemot.kernel.references import Filling, fill, mentioned
 from gemot.kernel.refusal import Refused, closest
+from gemot.kernel.results import returned
 from gemot.kernel.schema import mismatch
 
 if TYPE_CHECKING:
@@ -62,43 +69,83 @@ def call(kernel: Kernel, process: Process, syscall: Call) -> None:
     for work in process.work:
         if work.state == "ready":
             kernel.start(process, work)
-    _finish(kernel, process)
+    finish(kernel, process)
 
 
 def _check(kernel: Kernel, process: Process, index: int, use: ToolUse, uses: int) -> Work:
     """Decode one allegation completely: refused, to be asked, or ready to start."""
-    effect = kernel.number()
+    effect, filling = kernel.number(), None
     try:
         tool = kernel.tools.get(use.tool)
         if tool is None:
             raise Refused("unknown", f"there is no tool {use.tool!r}; {closest(use.tool, kernel.tools)}")
-        wrong = mismatch(use.arguments, tool.schema)
-        if wrong:
-            raise Refused(
-                "malformed",
-                f"{use.tool}: {wrong}. Its arguments: {msgspec.json.encode(tool.schema.get('properties', {})).decode()}",
-            )
-        grant = allowed(tool, use.arguments, process.grants, process.mounts, kernel.now)
+        filling = _fill(process, use, tool)
+        _must_fit(tool, filling)
+        others = _children(kernel, process, tool, filling)
+        verdict = decide(process, tool, filling, use.arguments, kernel.now, others)
         share = process.left.millis // uses
         if share < 1:
             raise Refused("budget", "seconds: this process's time for models and tools is used up")
     except Refused as refusal:
-        return Work(effect, index, "done", "tool", result=Returned(use.tool, False, refusal.message, rule=refusal.rule))
-    process.grants[grant] = used(process.grants[grant], 1)
+        referred = filling is not None and filling.references
+        learned = mentioned(process, use.arguments) if referred else refusal.label or Label()
+        told = Returned(use.tool, False, refusal.message, rule=refusal.rule, label=learned)
+        return Work(effect, index, "done", "tool", result=told)
+    grant = process.grants[verdict.grant]
+    process.grants[verdict.grant] = used(grant, 1)
     work = Work(
-        effect, index, "ready", "tool", tool.repeatable, millis_max=min(share, tool.seconds_max * 1000), grant=grant
+        effect,
+        index,
+        "ready",
+        "tool",
+        tool.repeatable,
+        millis_max=min(share, tool.seconds_max * 1000),
+        grant=verdict.grant,
+        arguments=filling.arguments if filling.references else None,
+        filled=filling.filled,
+        label=filling.all_labels,
+        sealed=grant.results == "handle",
+        why=verdict.why,
     )
-    if tool.asks and tool.name not in process.confirmed:
-        _ask_person(kernel, process, work, use)
+    if verdict.ask:
+        _ask_person(kernel, process, work, tool, filling, seen_by(process, tool, filling.arguments, others))
     return work
 
 
-def _ask_person(kernel: Kernel, process: Process, work: Work, use: ToolUse) -> None:
+def _children(kernel: Kernel, process: Process, tool: ToolSpec, filling: Filling) -> Others:
+    if any((name,) in filling.references for name in tool.children):
+        raise Refused("malformed", f"{tool.name}: {', '.join(tool.children)} is the number of a child, not a reference")
+    return mounts_of_children(kernel, process, tool, filling.arguments)
+
+
+def _fill(process: Process, use: ToolUse, tool: ToolSpec) -> Filling:
+    try:
+        return fill(process, use.arguments, tool.schema)
+    except Refused as refusal:
+        if refusal.rule == "unknown":  # what is not there tells something, what is written wrong does not
+            refusal.label = mentioned(process, use.arguments)
+        raise
+
+
+def _must_fit(tool: ToolSpec, filling: Filling) -> None:
+    """Do the arguments fit the tool's schema? A refusal does not repeat what a reference stands for."""
+    wrong = mismatch(filling.arguments, tool.schema)
+    if wrong and filling.references:
+        referred = ", ".join(sorted({str(place[0]) for place in filling.references}))
+        wrong = f"with what they refer to put in ({referred}) the arguments don't fit"
+    if wrong:
+        expected = msgspec.json.encode(tool.schema.get("properties", {})).decode()
+        raise Refused("malformed", f"{tool.name}: {wrong}. Its arguments: {expected}")
+
+
+def _ask_person(
+    kernel: Kernel, process: Process, work: Work, tool: ToolSpec, filling: Filling, seen: tuple[Mount, ...]
+) -> None:
     if _asks_open(kernel, process.root) >= limits.ASKS_OPEN_MAX:
         work.state = "done"
         _give_back_use(process, work)
         work.result = Returned(
-            use.tool,
+            tool.name,
             False,
             f"{limits.ASKS_OPEN_MAX} questions of this tree are open; a person must answer some first",
             rule="limit",
@@ -106,17 +153,20 @@ def _ask_person(kernel: Kernel, process: Process, work: Work, use: ToolUse) -> N
         return
     work.state, work.ask = "asking", kernel.ask()
     process.state = "asking"
-    places = located(kernel.tools[use.tool], use.arguments, process.mounts)
-    shown = msgspec.json.encode([use.tool, use.arguments, places], order="sorted")
+    places = located(tool, filling.arguments, seen)
+    shown = msgspec.json.encode([tool.name, filling.arguments, places], order="sorted")
     asked = Asked(
         work.ask,
         process.pid,
-        f"May {process.name} ({process.pid}) use {use.tool}?",
+        f"May {process.name} ({process.pid}) use {tool.name}?",
         ("yes", "no"),
-        use.tool,
-        use.arguments,
+        tool.name,
+        filling.arguments,
         hashlib.sha256(shown).hexdigest(),
         places,
+        work.why,
+        bool(work.why),
+        untrusted(filling),
     )
     kernel.put_ask(OpenAsk(asked, work.effect, process.root))
 
@@ -136,6 +186,12 @@ def read(kernel: Kernel, process: Process, syscall: Read) -> None:
         raise Refused(
             "unknown",
             f"there is no handle {syscall.handle}; this process has: {', '.join(map(str, process.handles)) or 'none'}",
+        )
+    if handle.sealed:
+        raise Refused(
+            "grant",
+            f"handle {handle.number} is not to be read here (its grant says results: handle); refer to it in arguments, "
+            f"or let a child read it: spawn with handles [{handle.number}]",
         )
     if not 0 < syscall.length <= limits.READ_CHARS_MAX or not 0 <= syscall.start <= handle.size_chars:
         raise Refused(
@@ -159,7 +215,8 @@ def ask(kernel: Kernel, process: Process, syscall: Ask) -> None:
     work = Work(kernel.number(), 0, "asking", "question", ask=kernel.ask())
     process.work = [work]
     process.state = "asking"
-    asked = Asked(work.ask, process.pid, syscall.question, syscall.options)
+    foreign = ("question",) if process.label.integrity == "foreign" else ()
+    asked = Asked(work.ask, process.pid, syscall.question, syscall.options, untrusted=foreign)
     kernel.put_ask(OpenAsk(asked, work.effect, process.root))
 
 
@@ -171,9 +228,13 @@ def answered(kernel: Kernel, event: Answered) -> None:
     process = kernel.processes[opened.asked.pid]
     if not opened.asked.tool and opened.asked.options and event.allow and event.text not in opened.asked.options:
         return
+    if opened.asked.plan and not mandate.answered(kernel, process, event.allow, event.text):
+        return
     del kernel.asks[event.ask]
     kernel.changed.add(opened.root)
     kernel.emit(TakeAsk(event.ask))
+    if opened.asked.plan:
+        return
     work = next(one for one in process.work if one.effect == opened.effect)
     if work.kind == "question":
         work.state = "done"
@@ -186,9 +247,9 @@ def answered(kernel: Kernel, event: Answered) -> None:
         return
     tool = opened.asked.tool
     if event.allow:
-        if event.scope != "once":
+        if event.scope != "once" and not work.why:
             process.confirmed |= {tool}
-        if event.scope == "subtree":
+        if event.scope == "subtree" and not work.why:
             _confirm_below(kernel, process, tool)
         kernel.start(process, work)
     else:
@@ -200,8 +261,9 @@ def answered(kernel: Kernel, event: Answered) -> None:
             False,
             f"the person did not allow this{said}. Do not try it again; find another way, or exit and say so",
             rule="refused",
+            label=work.label if work.arguments is not None else Label(),
         )
-    _finish(kernel, process)
+    finish(kernel, process)
 
 
 def _confirm_below(kernel: Kernel, process: Process, tool: str) -> None:
@@ -220,10 +282,12 @@ def done(kernel: Kernel, event: Done) -> None:
     process = kernel.processes[pid]
     kernel.changed.add(process.root)
     kernel.book(process, _cost(event))
-    work = next(
-        (one for one in process.work if one.effect == event.effect and one.state in ("started", "interrupted")), None
-    )
-    if work is None or not process.alive:
+    for work in process.work:
+        if work.effect == event.effect and work.state in ("started", "interrupted"):
+            break
+    else:
+        return
+    if not process.alive:
         return
     outcome = event.outcome
     if isinstance(outcome, Failure) and (work.state == "interrupted" or outcome.rule == GIVEN_UP):
@@ -232,37 +296,27 @@ def done(kernel: Kernel, event: Done) -> None:
     work.state = "done"
     if work.kind == "tool":
         assert isinstance(process.syscall, Call)
-        work.result = _returned(kernel, process, process.syscall.uses[work.index].tool, outcome)
-        _finish(kernel, process)
+        work.result = returned(kernel, process, work, process.syscall.uses[work.index], outcome)
+        finish(kernel, process)
     elif isinstance(outcome, Replied):
         kernel.answer(process, Ok(outcome.reply))
     elif isinstance(outcome, Failure):
         kernel.answer(process, Error(outcome.rule, outcome.message))
     else:
+        if isinstance(process.syscall, Read):
+            process.label = join(process.label, process.handles[process.syscall.handle].label)
         kernel.answer(process, Ok(outcome.text))
 
 
 def _cost(event: Done) -> Cost:
-    usage = event.outcome.reply.usage if isinstance(event.outcome, Replied) else Usage()
+    if not isinstance(event.outcome, Replied):
+        return Cost(millis=max(0, event.millis))
+    usage = event.outcome.reply.usage
     tokens, money = max(0, usage.tokens_in) + max(0, usage.tokens_out), max(0, usage.usd_micros or 0)
     return Cost(tokens, money, max(0, event.millis))  # what a provider reports is an allegation, too
 
 
-def _returned(kernel: Kernel, process: Process, tool: str, outcome: Value | Failure | Replied) -> Returned:
-    match outcome:
-        case Value(text, digest, size, label):
-            if not digest:
-                return Returned(tool, True, text, label=label)
-            number = kernel.number()
-            process.handles[number] = handle = Handle(number, digest, size, text, label)
-            return Returned(tool, True, handle=handle, label=label)
-        case Failure(rule, message):
-            return Returned(tool, False, message, rule=rule)
-        case Replied():
-            raise AssertionError("a model's reply came for a tool use")
-
-
-def _finish(kernel: Kernel, process: Process) -> None:
+def finish(kernel: Kernel, process: Process) -> None:
     """Answer a call when all of its uses have ended."""
     if not process.alive or not isinstance(process.syscall, Call):
         return
@@ -282,4 +336,4 @@ def resume(kernel: Kernel, process: Process) -> None:
             assert isinstance(process.syscall, Call)
             work.state = "done"
             work.result = Returned(process.syscall.uses[work.index].tool, False, IN_DOUBT, rule="in_doubt")
-    _finish(kernel, process)
+    finish(kernel, process)

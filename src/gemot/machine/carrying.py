@@ -87,9 +87,18 @@ def archive(loop: Loop, root: int, path: Path) -> None:
     """Raises :class:`MachineError`; then nothing has left the journal."""
     if loop.kernel.processes[root].alive:
         raise MachineError(f"tree {root} has not ended; gemot kill {root} ends it, gemot export copies it")
+    family = loop.kernel.tree(root)
+    unmerged = [one.pid for one in family if loop.spaces.unmerged(one)]
+    if unmerged:
+        raise MachineError(
+            f"process {unmerged[0]} changed a copy of files that is not merged; gemot diff {unmerged[0]} shows it, gemot merge "
+            f"{unmerged[0]} or gemot discard {unmerged[0]} settles it"
+        )
     blanks = _blanks(loop.journal, root)
     export(loop, root, path)
     loop.journal.blank(root, blanks)
+    for one in family:
+        loop.spaces.forget(one)
     checkpoint.drop(loop.kernel, loop.cast, [root])
 
 
@@ -164,6 +173,9 @@ def _check(coming: tables.CarriedTree) -> None:
         named = [*process.children, *process.uncollected]
         whole = whole and all(pid in by_pid and by_pid[pid].parent == process.pid for pid in named)
         whole = whole and (not process.alive or process.syscall is not None)
+        for mount in process.mounts:  # no space but those of its own
+            named = [one.partition("-")[0] for one in (mount.space, mount.source) if one]
+            whole = whole and all(one.isdecimal() and int(one) in by_pid for one in named)
         uses = process.syscall.uses if isinstance(process.syscall, Call) else ()
         for work in process.work:
             whole = whole and (work.kind != "tool" or 0 <= work.index < len(uses))
@@ -181,9 +193,14 @@ def _check(coming: tables.CarriedTree) -> None:
 def relocated(carried: Carried, folders: Mapping[str, str]) -> Carried:
     """The same tree, seeing of the disk only ``folders``: for each mount's name the folder here that takes its place."""
     coming = tables.carried(carried.tables)
+    private = {f"private:{one.space}" for process in coming.tree.processes for one in process.mounts if one.space}
     for process in coming.tree.processes:
         moved = {one.folder.rstrip("/"): folders[one.name].rstrip("/") for one in process.mounts if one.name in folders}
-        process.mounts = tuple(replace(one, folder=folders[one.name]) for one in process.mounts if one.name in folders)
+        process.mounts = tuple(
+            one if one.folder in private else replace(one, folder=folders[one.name])
+            for one in process.mounts
+            if one.name in folders or one.folder in private
+        )
         process.grants = [_moved(grant, moved) for grant in process.grants]
     return replace(carried, tables=msgspec.msgpack.encode(coming))
 

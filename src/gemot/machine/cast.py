@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -20,10 +20,17 @@ Decided = Syscall | Fault
 
 
 class Cast:
-    """``text_of`` fetches an AI program's text by its digest."""
+    """``text_of`` fetches an AI program's text by its digest; ``pieces`` what is kept of a reading under a number."""
 
-    def __init__(self, kernel: Kernel, library: Library, text_of: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        library: Library,
+        text_of: Callable[[str], str],
+        pieces: Callable[[int], Iterable[bytes]] = lambda _: (),
+    ) -> None:
         self.library = library
+        self.shelf = folds.Shelf(pieces)
         self.programs: dict[int, Program] = {}
         self.missing: dict[int, str] = {}
         """Processes whose program can't be had here, and why: they are told nothing and decide nothing until it is back."""
@@ -31,19 +38,21 @@ class Cast:
         """Native processes that did not do again what their log says, and how."""
         self._kernel = kernel
         self._text_of = text_of
+        self._texts: dict[str, str] = {}
+        """By digest: read and checked once, however many processes are begun with it."""
 
     def play(self, effect: Effect) -> tuple[int, Decided] | None:
         """Carry out an effect that concerns a program; returns what the program decided, if it had to."""
         match effect:
-            case Begin(pid):
+            case Deliver():
+                return None if effect.pid in self.missing else (effect.pid, self._tell(effect.pid, effect.answer))
+            case Begin():
                 return self._begin(effect)
             case BeginFork(pid, parent):
                 return self._fork(pid, parent)
             case Adopt(_, programs):
                 self._adopt(programs)
                 return None
-            case Deliver(pid, answer):
-                return None if pid in self.missing else (pid, self._tell(pid, answer))
             case End(outcome):
                 self.forget(outcome.pid)
                 return None
@@ -60,7 +69,7 @@ class Cast:
         start = Start(effect.pid, effect.name, effect.brief, effect.arguments, files)
         self.forget(effect.pid)
         try:
-            text = self._text_of(effect.program.digest) if effect.program.kind == "ai" else ""
+            text = self._text(effect.program.digest) if effect.program.kind == "ai" else ""
             program = self.library.start(effect.program, text, start)
             self.programs[effect.pid] = program
             return effect.pid, program.decide()
@@ -69,6 +78,11 @@ class Cast:
             return None
         except Exception as error:  # noqa: BLE001 - a program is anybody's code: what it raises ends its process, never the machine
             return effect.pid, _fault(error)
+
+    def _text(self, digest: str) -> str:
+        if digest not in self._texts:
+            self._texts[digest] = self._text_of(digest)
+        return self._texts[digest]
 
     def _fork(self, pid: int, parent: int) -> tuple[int, Decided] | None:
         if parent in self.missing:
@@ -92,7 +106,7 @@ class Cast:
 
     def bring(self, frozen: folds.FrozenPrograms) -> None:
         """The programs of a tree that comes back into memory, or from another machine."""
-        self.programs.update(folds.thaw_conversations(frozen))
+        self.programs.update(folds.thaw_conversations(frozen, self.shelf))
         for pid, native in frozen.natives.items():
             self.relive(pid, *folds.past(native))
 

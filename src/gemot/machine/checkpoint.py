@@ -34,10 +34,12 @@ RECORDS_AT_CLOSE = 500
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """``version``: of the gemot that wrote it; another one folds by its own rules."""
+    """``version``: of the gemot that wrote it; another one folds by its own rules. ``readings``: the last number of a piece
+    of a reading that was given."""
 
     version: str
     kernel: tables.FrozenKernel
+    readings: int
 
 
 class Tree(msgspec.Struct, frozen=True):
@@ -55,14 +57,17 @@ def take(journal: Journal, kernel: Kernel, cast: Cast, changed: Collection[int])
     There must be no event that is not in the journal. Raises :class:`JournalError`."""
     if journal.checkpoint() is None and (kernel.away or isinstance(kernel.processes.fetch, _Lost)):
         raise JournalError("trees that are not in memory are kept nowhere else any more")
-    frozen = Checkpoint(gemot.__version__, tables.freeze(kernel))
-    journal.put_checkpoint(journal.position, msgspec.msgpack.encode(frozen), _kept(kernel, cast, changed))
+    shelf = cast.shelf
+    trees = list(_kept(kernel, cast, changed))
+    frozen = Checkpoint(gemot.__version__, tables.freeze(kernel), shelf.last)
+    journal.put_checkpoint(journal.position, msgspec.msgpack.encode(frozen), trees, shelf.new())
+    shelf.written()
 
 
 def _kept(kernel: Kernel, cast: Cast, changed: Collection[int]) -> Iterable[KeptTree]:
     for frozen in tables.freeze_trees(kernel, [root for root in sorted(changed) if root in kernel.trees]):
         pids = tuple(kernel.trees[frozen.root])
-        programs = folds.freeze({pid: cast.programs[pid] for pid in pids if pid in cast.programs})
+        programs = folds.freeze({pid: cast.programs[pid] for pid in pids if pid in cast.programs}, cast.shelf)
         yield KeptTree(frozen.root, pids, msgspec.msgpack.encode(Tree(frozen, programs)))
 
 
@@ -79,8 +84,9 @@ def restore(journal: Journal, kernel: Kernel, cast: Cast) -> int:
             frozen = None
         if frozen is not None and frozen.version == gemot.__version__:
             tables.thaw(frozen.kernel, kernel)
+            cast.shelf.last = frozen.readings
             position = kept[0]
-    if not position and kept is not None:
+    if not position and journal.position:
         journal.drop_checkpoint()
     kernel.processes.fetch = functools.partial(_fetch, journal, kernel, cast)
     return position

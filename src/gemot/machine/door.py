@@ -19,7 +19,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from gemot.abi.grants import Budget, Mode
+from gemot.abi.grants import Budget, Grant, Mode
 from gemot.machine.machine import DEFAULT_BUDGET, Machine
 from gemot.machine.notes import Note
 from gemot.machine.standstill import waits_for_person
@@ -43,6 +43,7 @@ class Start(Struct, frozen=True, tag="start", omit_defaults=True):
     budget: Budget = DEFAULT_BUDGET
     arguments: dict[str, Any] = {}
     name: str = ""
+    policy: tuple[Grant, ...] = ()
 
 
 class Send(Struct, frozen=True, tag="send"):

@@ -10,17 +10,15 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
-
 import gemot
-from gemot.abi import limits
+from gemot.abi import events
 from gemot.abi.answers import Outcome
 from gemot.abi.effects import Asked
 from gemot.abi.events import Answered, Arrived, Booted, Copied, Installed, Moved, Paused, Resumed, Said, Stopped
-from gemot.abi.grants import Budget, Grant, Mount
+from gemot.abi.grants import Budget, Grant, Mode, Mount
 from gemot.drivers.kit import Driver, Tool
 from gemot.journal.contract import Journal
-from gemot.kernel import Kernel
+from gemot.kernel import Kernel, mandate
 from gemot.kernel.ledger import means
 from gemot.kernel.process import Process
 from gemot.kernel.refusal import Refused
@@ -29,19 +27,10 @@ from gemot.machine.checkpoint import RECORDS_AT_CLOSE
 from gemot.machine.clock import steady
 from gemot.machine.home import Home, default_home
 from gemot.machine.loop import Loop, MachineError
+from gemot.machine.starting import DEFAULT_BUDGET as DEFAULT_BUDGET
 from gemot.models.port import Model
 from gemot.programs.library import Library, load
 from gemot.programs.native import Native
-
-DEFAULT_BUDGET = Budget(
-    limits.DEFAULT_TOKENS,
-    limits.DEFAULT_USD_MICROS,
-    limits.DEFAULT_MILLIS,
-    limits.DEFAULT_PROCESSES,
-    limits.DEFAULT_DEPTH,
-    limits.DEFAULT_CALLS,
-)
-"""What a tree gets when nobody says otherwise; see `gemot.abi.limits`."""
 
 
 class Machine:
@@ -70,7 +59,7 @@ class Machine:
         """By how much (ms) the journal was ahead of the clock when this machine opened: time does not go back."""
         self._drivers = tuple(drivers)
         tools: dict[str, Tool] = {name: tool for driver in self._drivers for name, tool in driver.tools.items()}
-        self._loop = Loop(journal, library, tools, open_model, self._now, durability == "full")
+        self._loop = Loop(journal, library, tools, open_model, self._now, durability == "full", home)
 
     @property
     def kernel(self) -> Kernel:
@@ -143,13 +132,16 @@ class Machine:
     def _boot(self, resume: bool) -> None:
         """Fold the journal, say what is installed now, and note that whatever was at work is not any more."""
         loop, kernel = self._loop, self.kernel
+        loop.spaces.tidy()
         undecided = recovery.fold(loop.journal, kernel, loop.cast)
         loop.checkpointed = (loop.journal.checkpoint() or (0, b""))[0]
         self._ahead = max(0, kernel.now - self._now())
         manifests = tuple(driver.manifest() for driver in self._drivers)
         specs = self.library.specs()
         tools = {tool.name: tool for manifest in manifests for tool in manifest.tools}
-        if not _same(tools, kernel.tools) or not _same({spec.name: spec for spec in specs}, kernel.programs):
+        if not starting.same(tools, kernel.tools) or not starting.same(
+            {spec.name: spec for spec in specs}, kernel.programs
+        ):
             for text in self.library.texts.values():
                 loop.journal.put_value(text.template)
             loop.happened(Installed(self._now(), manifests, specs))
@@ -195,17 +187,19 @@ class Machine:
         model: str = "embedded",
         models: Iterable[str] = (),
         work: Path | str | None = None,
-        mode: Literal["ro", "rw"] = "rw",
+        mode: Mode = "rw",
         mounts: Iterable[Mount] = (),
         budget: Budget = DEFAULT_BUDGET,
         grants: Iterable[Grant] | None = None,
         arguments: dict[str, Any] | None = None,
         name: str = "",
+        policy: Iterable[Grant] = (),
     ) -> int:
         """Start a process on a goal; returns its pid at once. Raises :class:`MachineError` for what can't be.
 
         ``model``: the one it uses; ``models``: others that it and its children may use. ``work``: a folder it sees as
-        ``/work``. ``grants``: its rights; by default what its program asks for.
+        ``/work``. ``grants``: its rights; by default what its program asks for. ``policy``: grants; a plan whose steps lie
+        within them needs no further word of the person (see `gemot.abi.syscalls.Mandate`).
         """
         self._loop.must_run()
         self._loop.stage.model(model)
@@ -222,6 +216,7 @@ class Machine:
             None if grants is None else tuple(grants),
             {} if arguments is None else arguments,
             name,
+            tuple(policy),
         )
         starting.check(self.kernel, event)
         return await self._loop.happens(event)
@@ -241,6 +236,8 @@ class Machine:
         if opened is None:
             open_now = ", ".join(map(str, self.kernel.asks)) or "none"
             raise MachineError(f"there is no open ask {ask}; open: {open_now}")
+        if opened.asked.plan and allow and mandate.understood(text, len(opened.asked.plan)) is None:
+            raise MachineError(f"ask {ask} is about a plan of {len(opened.asked.plan)} steps: say yes, or name steps")
         options = opened.asked.options
         if not opened.asked.tool and allow and options and text not in options:
             raise MachineError(f"ask {ask} wants one of: {', '.join(options)}")
@@ -250,6 +247,11 @@ class Machine:
         """End a process and all of its descendants."""
         self._living(pid)
         self._loop.happens_now(Stopped(self._now(), pid, reason))
+
+    async def revoke(self, pid: int, tool: str) -> None:
+        """Take a right (``files/write``, ``files/*``, ``spawn``) from a process and all of its descendants, at once."""
+        self._living(pid)
+        self._loop.happens_now(events.Revoked(self._now(), pid, tool))
 
     async def move(self, pid: int, model: str) -> None:
         """Move a process to another model; it goes on where it is."""
@@ -389,8 +391,3 @@ class Machine:
         if not process.alive:
             raise MachineError(f"process {pid} has ended ({process.state})")
         return process
-
-
-def _same(one: object, other: object) -> bool:
-    """Is it the same once stored? Lists that were tuples, and the order of names, make no difference."""
-    return msgspec.json.encode(one, order="sorted") == msgspec.json.encode(other, order="sorted")

@@ -92,11 +92,13 @@ class AskClosed(Struct, frozen=True, tag="ask_closed", omit_defaults=True):
 
 
 class Told(Struct, frozen=True, tag="told", omit_defaults=True):
-    """The person told a process something (``sender`` 0), or a process told its person or a relative something."""
+    """The person told a process something (``sender`` 0), or a process told its person or a relative something.
+    ``foreign``: it has read third parties' text."""
 
     sender: int
     pid: int
     text: str
+    foreign: bool = False
 
 
 class Changed(Struct, frozen=True, tag="changed", omit_defaults=True):
@@ -119,7 +121,8 @@ def notes(kernel: Kernel, event: Event, effects: list[Effect]) -> list[Note]:
     match event:
         case Trapped(_, pid, Send(to, text)):
             if not any(isinstance(effect, Deliver) and isinstance(effect.answer, Error) for effect in effects):
-                told.append(Told(pid, to or kernel.processes[pid].parent, text))
+                sender = kernel.processes[pid]
+                told.append(Told(pid, to or sender.parent, text, sender.label.integrity == "foreign"))
         case Trapped(_, pid, Call()):
             told.extend(_refused_uses(kernel, pid, effects))
         case Trapped(_, pid, syscall) if not isinstance(syscall, Generate | Call | Exit):

@@ -1,21 +1,22 @@
-"""What a process is offered: the tools and syscalls that its grants allow, as its model is shown them, and its files."""
+"""What a process is offered: the tools and syscalls that its grants allow, as its model is shown them."""
 
 from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
-from gemot.abi.effects import StartTool
 from gemot.abi.grants import Grant, Mount
 from gemot.abi.messages import ToolOffer
 from gemot.abi.syscalls import SYSCALLS, UNAVAILABLE
 from gemot.abi.tools import ToolSpec
-from gemot.drivers.place import Place, PlaceMount
 from gemot.kernel.authority import covers, described
-from gemot.kernel.paths import anchored, is_under, shown
+from gemot.kernel.paths import shown
 from gemot.kernel.process import Process
+from gemot.kernel.references import SCHEMA as REFERENCE
+from gemot.kernel.rules import steps_of
 from gemot.programs.replying import REQUESTABLE, schema_of
 
 _WITH_CHILDREN = ("wait", "status")
@@ -84,9 +85,33 @@ def _tool(spec: ToolSpec, grants: list[Grant], mounts: tuple[Mount, ...]) -> Too
     where: dict[str, tuple[str, ...]] = {}
     if len(mine) == 1:
         for name, rule in mine[0].where.items():
-            if rule.one_of is not None:
-                where[name] = tuple(shown(value, mounts) if name in spec.paths else value for value in rule.one_of)
-    return ToolOffer(spec.name, spec.description + _bounds(mine, mounts), spec.schema, where)
+            named = tuple(value for value in rule.one_of or () if isinstance(value, str))
+            if rule.one_of is not None and rule.source is None and len(named) == len(rule.one_of):
+                where[name] = tuple(shown(value, mounts) for value in named) if name in spec.paths else named
+    return ToolOffer(spec.name, spec.description + _bounds(mine, mounts), _referring(spec.schema, mine), where)
+
+
+def _referring(schema: dict[str, Any], grants: list[Grant]) -> dict[str, Any]:
+    """The schema of a tool, where arguments that must come from a source may be written as references."""
+    properties: dict[str, Any] = schema.get("properties", {})
+    sourced = {name for grant in grants for name, rule in grant.where.items() if rule.source is not None}
+    for name in sorted(sourced):
+        schema = _referring_at(schema, steps_of(name, properties))
+    return schema
+
+
+def _referring_at(schema: dict[str, Any], steps: tuple[str, ...]) -> dict[str, Any]:
+    if not steps:
+        return {"anyOf": [REFERENCE, schema]}
+    wider = dict(schema)
+    if isinstance(schema.get("items"), dict):
+        wider["items"] = _referring_at(schema["items"], steps)
+    if "anyOf" in schema:
+        wider["anyOf"] = [one if one is REFERENCE else _referring_at(one, steps) for one in schema["anyOf"]]
+    properties: dict[str, Any] = schema.get("properties", {})
+    if steps[0] in properties:
+        wider["properties"] = properties | {steps[0]: _referring_at(properties[steps[0]], steps[1:])}
+    return wider
 
 
 def _bounds(grants: list[Grant], mounts: tuple[Mount, ...]) -> str:
@@ -104,14 +129,3 @@ def _size(offer: ToolOffer) -> int:
 @functools.lru_cache(4096)
 def _sizes(name: str, description: str, schema: bytes) -> int:
     return len(name) + len(description) + len(schema)
-
-
-def place(effect: StartTool) -> Place:
-    """The file tree of one tool use: the process's mounts, and inside them no more than the grant's paths."""
-    return Place(tuple(_mount(mount, effect.only) for mount in effect.mounts))
-
-
-def _mount(mount: Mount, only: tuple[str, ...]) -> PlaceMount:
-    root = anchored(mount, "")
-    inside = tuple(path[len(root) :].lstrip("/") for path in only if is_under(path, root))
-    return PlaceMount(mount.name, mount.folder, mount.mode, mount.beneath, tuple(path for path in inside if path))

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -16,10 +17,12 @@ from gemot.abi.events import Done, Failure, Replied, Value
 from gemot.abi.labels import Label
 from gemot.abi.messages import Reply, Request, ToolRequest, Usage
 from gemot.drivers.kit import Tool, ToolError
-from gemot.drivers.place import Place
 from gemot.journal.contract import Journal, JournalError
 from gemot.machine.estimating import CHARS_PER_TOKEN
+from gemot.machine.spaces import View
+from gemot.machine.vault import Vault
 from gemot.models.port import Model, ModelFailed
+from gemot.models.redacting import Stream
 
 Outcome = Value | Failure | Replied
 TOOLS_AT_ONCE = 32
@@ -42,14 +45,15 @@ class Stage:
     ) -> None:
         self._journal, self._tools, self._open_model = journal, tools, open_model
         self._now, self._report, self._heard = now, report, heard
+        self._vault = Vault()
         self._models: dict[str, Model] = {}
         self._running: dict[int, asyncio.Task[None]] = {}
-        self._begun: set[int] = set()
-        self._kinds: dict[int, str] = {}
-        self._due: dict[int, float] = {}
-        """When each piece of work must have ended, by the loop's clock."""
+        self._begun: dict[int, float] = {}
+        """Work that had its first turn, and when it must have ended, by the loop's clock."""
         self._late: set[int] = set()
         """Work that was given up because it had not."""
+        self._uses: set[int] = set()
+        """The tool uses among what is running."""
         self._watch: asyncio.TimerHandle | None = None
         """One timer for all of that, set to the earliest: work that ends in time costs no timer of its own."""
         self._waits: dict[str, bool] = {}
@@ -57,10 +61,10 @@ class Stage:
         self._threads: ThreadPoolExecutor | None = None
 
     def ask(self, effect: AskModel, request: Request) -> None:
-        self._begin(effect.effect, "model", effect.millis_max, lambda: self._generate(effect, request))
+        self._begin(effect.effect, "model", effect.millis_max, self._generate, effect, request)
 
-    def use(self, effect: StartTool, place: Place) -> None:
-        self._begin(effect.effect, "tool", effect.millis_max, lambda: self._use(effect, place))
+    def use(self, effect: StartTool, view: Callable[[StartTool], View]) -> None:
+        self._begin(effect.effect, "tool", effect.millis_max, self._use, effect, view)
 
     def read(self, effect: ReadValue) -> None:
         async def fetch() -> Outcome:
@@ -85,9 +89,9 @@ class Stage:
             self._report(Done(self._now(), effect, STOPPED))
 
     def _forget(self, effect: int) -> None:
-        del self._running[effect], self._kinds[effect]
-        self._due.pop(effect, None)
-        self._begun.discard(effect)
+        del self._running[effect]
+        self._begun.pop(effect, None)
+        self._uses.discard(effect)
         if not self._running and self._watch is not None:
             self._watch.cancel()
             self._watch = None
@@ -99,12 +103,17 @@ class Stage:
     def model(self, name: str) -> Model:
         """The model of this name, opened once. Raises :class:`ModelFailed`."""
         if name not in self._models:
+            self._vault.look()
             self._models[name] = self._open_model(name)
         return self._models[name]
 
-    def _begin(self, effect: int, kind: str, millis_max: int, work: Callable[[], Awaitable[Outcome]]) -> None:
-        self._kinds[effect] = kind
-        self._running[effect] = asyncio.get_running_loop().create_task(self._carry_out(effect, kind, millis_max, work))
+    def _begin(
+        self, effect: int, kind: str, millis_max: int, work: Callable[..., Awaitable[Outcome]], *given: object
+    ) -> None:
+        task = asyncio.get_running_loop().create_task(self._carry_out(effect, kind, millis_max, work, *given))
+        self._running[effect] = task
+        if kind == "tool":
+            self._uses.add(effect)
 
     def _watch_until(self, due: float) -> None:
         if self._watch is not None:
@@ -115,24 +124,25 @@ class Stage:
         """Give up what is late. The timer may have been set for work that has ended since: then it is only set again."""
         watched, self._watch = self._watch, None
         assert watched is not None
-        late = [effect for effect, due in self._due.items() if due <= watched.when() and effect not in self._late]
+        late = [effect for effect, due in self._begun.items() if due <= watched.when() and effect not in self._late]
         for effect in late:
             self._late.add(effect)
             self._running[effect].cancel()
-        rest = [due for effect, due in self._due.items() if effect not in self._late]
+        rest = [due for effect, due in self._begun.items() if effect not in self._late]
         if rest:
             self._watch_until(min(rest))
 
-    async def _carry_out(self, effect: int, kind: str, millis_max: int, work: Callable[[], Awaitable[Outcome]]) -> None:
-        self._begun.add(effect)
+    async def _carry_out(
+        self, effect: int, kind: str, millis_max: int, work: Callable[..., Awaitable[Outcome]], *given: object
+    ) -> None:
         clock = asyncio.get_running_loop().time
         began = clock()
-        self._due[effect] = due = began + millis_max / 1000
+        self._begun[effect] = due = began + millis_max / 1000
         if self._watch is None or due < self._watch.when():
             self._watch_until(due)
         outcome: Outcome
         try:
-            outcome = await work()
+            outcome = await work(*given)
         except asyncio.CancelledError:
             outcome = _overdue(kind, millis_max) if effect in self._late else STOPPED
         except TimeoutError:
@@ -143,6 +153,7 @@ class Stage:
             outcome = Failure("malformed", str(error))
         except Exception as error:  # noqa: BLE001 - the edge: whatever a driver or a provider's library does becomes an answer
             outcome = Failure("failed", f"{type(error).__name__}: {error}")
+        outcome = self._vault.redactor.anything(outcome)
         self._late.discard(effect)
         self._forget(effect)
         own = outcome.reply.usage.millis if isinstance(outcome, Replied) else 0
@@ -150,16 +161,24 @@ class Stage:
 
     async def _generate(self, effect: AskModel, request: Request) -> Outcome:
         model = self.model(effect.model)
-        reply = await model.generate(request, lambda text: self._heard(effect.pid, text))
+        words = Stream(self._vault.redactor, lambda text: self._heard(effect.pid, text))
+        reply = await model.generate(request, words)
+        words.end()
         return Replied(_billed(reply, request))
 
-    async def _use(self, effect: StartTool, place: Place) -> Outcome:
+    async def _use(self, effect: StartTool, view: Callable[[StartTool], View]) -> Outcome:
         tool = self._tools.get(effect.tool)
         if tool is None:
             return Failure("unknown", f"{effect.tool} is not installed any more")
-        arguments = tool.decode(msgspec.json.encode(effect.arguments))
-        if tool.place is not None:
-            arguments[tool.place] = place
+        arguments = tool.decode(msgspec.json.encode(self._filled(effect)))
+        if tool.place is not None or tool.children is not None:
+            seen = view(effect)
+            if tool.place is not None and not seen.ready:
+                await asyncio.to_thread(seen.make)
+            given = {tool.place: seen.place, tool.children: seen.children}
+            arguments |= {name: value for name, value in given.items() if name is not None}
+        if tool.spec.secrets:
+            arguments |= await asyncio.to_thread(self._vault.fetch, tool)
         waits = self._waits.get(effect.tool)
         if waits is None:
             waits = self._waits[effect.tool] = inspect.iscoroutinefunction(tool.function)
@@ -171,19 +190,30 @@ class Stage:
             if self._threads is None:
                 self._threads = ThreadPoolExecutor(TOOLS_AT_ONCE, "gemot-tool")
             result = await asyncio.get_running_loop().run_in_executor(self._threads, lambda: tool.function(**arguments))
-        text = result if isinstance(result, str) else msgspec.json.encode(result).decode()
-        return self._kept(text, Label((f"tool:{effect.tool}",)))
+        text = str(result) if isinstance(result, str) else msgspec.json.encode(result, enc_hook=_shown).decode()
+        return self._kept(self._vault.redactor.text(text), Label((f"tool:{effect.tool}",)), effect.whole)
 
-    def _kept(self, text: str, label: Label) -> Value:
-        """Small results are their text; large ones go to the store and are named by their digest."""
-        if len(text) <= limits.INLINE_CHARS_MAX:
+    def _filled(self, effect: StartTool) -> dict[str, Any]:
+        """The arguments with the large values put in that the kernel only knows by their digest. Raises ``JournalError``."""
+        arguments: Any = effect.arguments
+        for filled in effect.filled:
+            arguments = _put(arguments, filled.place, self._journal.value(filled.digest))
+        return arguments
+
+    def _kept(self, text: str, label: Label, whole: bool) -> Value:
+        """Small results are their text; large ones go to the store and are named by their digest, and so are those that the
+        kernel wants whole: it may have to name them, too."""
+        small = len(text) <= limits.INLINE_CHARS_MAX
+        if small and not whole:
             return Value(text, label=label)
-        return Value(text[: limits.PREVIEW_CHARS], self._journal.put_value(text), len(text), label)
+        shown = text if small else text[: limits.PREVIEW_CHARS]
+        document = text if whole and not small and len(text) <= limits.DOCUMENT_CHARS_MAX else ""
+        return Value(shown, self._journal.put_value(text), len(text), label, document)
 
     async def close(self, grace_seconds: float) -> None:
         """Let running tools end for ``grace_seconds``; give up the rest."""
         for effect in list(self._running):
-            if self._kinds.get(effect) != "tool":
+            if effect not in self._uses:
                 self.stop(effect)
         if self._running:
             await asyncio.wait(list(self._running.values()), timeout=grace_seconds)
@@ -200,6 +230,22 @@ class Stage:
 def _overdue(kind: str, millis_max: int) -> Failure:
     unsure = " It may or may not have had its effect: look before you try again." if kind == "tool" else ""
     return Failure("deadline", f"gave no result within {millis_max / 1000:g} s.{unsure}")
+
+
+def _shown(value: Any) -> str:
+    """What JSON has no form for: a text of a kind of its own is its text, a secret ``***``."""
+    if isinstance(value, str):
+        return str(value)
+    raise TypeError(f"a result can't hold a {type(value).__name__}; return texts, numbers, lists and mappings")
+
+
+def _put(value: Any, place: tuple[str | int, ...], text: str) -> Any:
+    """``value`` with ``text`` at this place in it; what the kernel keeps is not changed."""
+    if not place:
+        return text
+    copy = value.copy()
+    copy[place[0]] = _put(value[place[0]], place[1:], text)
+    return copy
 
 
 def _billed(reply: Reply, request: Request) -> Reply:

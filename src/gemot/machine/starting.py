@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+
+import msgspec
 
 from gemot.abi import limits
 from gemot.abi.events import Arrived
-from gemot.abi.grants import Mount
+from gemot.abi.grants import Budget, Mode, Mount
 from gemot.kernel import Kernel
 from gemot.kernel.authority import MOUNT_NAME, anchor
 from gemot.kernel.families import known_program
@@ -15,8 +16,23 @@ from gemot.kernel.ledger import means
 from gemot.kernel.refusal import Refused
 from gemot.machine.loop import MachineError
 
+DEFAULT_BUDGET = Budget(
+    limits.DEFAULT_TOKENS,
+    limits.DEFAULT_USD_MICROS,
+    limits.DEFAULT_MILLIS,
+    limits.DEFAULT_PROCESSES,
+    limits.DEFAULT_DEPTH,
+    limits.DEFAULT_CALLS,
+)
+"""What a tree gets when nobody says otherwise; see `gemot.abi.limits`."""
 
-def work_mount(work: Path | str, mode: Literal["ro", "rw"]) -> Mount:
+
+def same(one: object, other: object) -> bool:
+    """Is it the same once stored? Lists that were tuples, and the order of names, make no difference."""
+    return msgspec.json.encode(one, order="sorted") == msgspec.json.encode(other, order="sorted")
+
+
+def work_mount(work: Path | str, mode: Mode) -> Mount:
     """The folder that a process sees as ``/work``. Raises :class:`MachineError`."""
     folder = Path(work).expanduser().absolute()
     if not folder.is_dir():
@@ -33,13 +49,15 @@ def check(kernel: Kernel, event: Arrived) -> None:
             f"a goal has at most {limits.TEXT_CHARS_MAX} characters; put long texts into a file and name it"
         )
     for mount in event.mounts:
-        if not MOUNT_NAME.fullmatch(mount.name) or not Path(mount.folder).is_absolute():
+        placed = Path(mount.folder).is_absolute() if mount.folder or mount.mode != "private" else True
+        if not MOUNT_NAME.fullmatch(mount.name) or not placed or mount.space or mount.source:
             raise MachineError(
                 f"a mount is a name in lower-case letters and an absolute folder, not {mount.name!r} and {mount.folder!r}"
             )
     try:
         spec = known_program(kernel, event.program, event.arguments)
         anchor(spec.grants if event.grants is None else event.grants, event.mounts, kernel.tools)
+        anchor(event.policy, event.mounts, kernel.tools)
         means(event.budget)
     except Refused as refusal:
         raise MachineError(refusal.message) from refusal

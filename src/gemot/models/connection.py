@@ -23,6 +23,7 @@ from gemot.abi.messages import Reply, Request, ToolRequest, Usage
 from gemot.models.catalogue import Provider, shown_url
 from gemot.models.port import Heard, ModelFailed
 from gemot.models.prices import cost_usd_micros
+from gemot.models.redacting import Redactor, Stream
 from gemot.models.repairing import repaired
 from gemot.models.retrying import Trouble
 from gemot.models.translating import Translation
@@ -47,6 +48,7 @@ class Connection:
         self.url = shown_url(url)
         self.remembers_as = remembers_as
         self._key = key
+        self._redactor = Redactor({"key": key or ""})
         self._http = httpx2.AsyncClient(
             timeout=httpx2.Timeout(connect=CONNECT_SECONDS, read=provider.silence_seconds, write=60.0, pool=None),
             limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100),
@@ -100,7 +102,9 @@ class Connection:
                 model_request_parameters=translation.parameters(),
                 instrument=False,
             ) as stream:
-                await _listen(stream, heard)
+                words = Stream(self._redactor, heard)
+                await _listen(stream, words)
+                words.end()
                 response = stream.get()
         if response.finish_reason is None and not (response.provider_details or {}).get("finish_reason"):
             raise Trouble("the reply broke off in the middle")
@@ -114,12 +118,13 @@ class Connection:
         finish = response.finish_reason or "stop"
         if finish == "stop" and any(isinstance(part, ToolRequest) for part in parts):
             finish = "tool_call"  # Google has no word of its own for it
-        return Reply(
+        reply = Reply(
             parts=parts,
             usage=Usage(used.input_tokens, used.output_tokens, used.cache_read_tokens, cost),
             model=f"{self.provider.name}:{answered}",
             finish=finish,
         )
+        return self._redactor.anything(reply)
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -132,7 +137,7 @@ class Connection:
         except failures.ModelAPIError as error:
             raise self._explained(error) from None
         except httpx2.TransportError as error:
-            raise Trouble(f"the connection to {self.url} failed ({_kind(error)})") from None
+            raise Trouble(f"the connection to {self.url} failed ({self._words(_kind(error))})") from None
         except failures.UnexpectedModelBehavior as error:
             raise Trouble(f"its reply can't be read ({self._words(error.message)})", garbled=True) from None
         except failures.UserError as error:
@@ -165,10 +170,11 @@ class Connection:
     def _words(self, text: str) -> str:
         """A provider's words without anything that is, or looks like, a key: providers do quote them."""
         if self._key:
-            text = text.replace(self._key, "[key]")
+            text = self._redactor.text(text).replace(self._key, "[key]")
         text = re.sub(r"\b(?:sk-|AIza)[\w*.-]{6,}", "[key]", text)
         text = " ".join(text.split())
-        return text if len(text) <= WORDS_MAX else text[:WORDS_MAX] + "..."
+        # Cut between words: the beginning of a key in an encoding of its own is a part of a key, too.
+        return text if len(text) <= WORDS_MAX else text[:WORDS_MAX].rpartition(" ")[0] + "..."
 
 
 async def _listen(stream: StreamedResponse, heard: Heard) -> None:

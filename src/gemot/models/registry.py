@@ -22,12 +22,13 @@ State = Literal["ready", "no key", "not installed"]
 FORMS = (
     "embedded",
     "scripted:FILE.py:FUNCTION",
+    "bestiary:obeys",
     *(provider.example for provider in PROVIDERS.values()),
     "hand:http://127.0.0.1:8765/v1",
 )
 """How names look; shown where a name is not understood."""
 
-_KINDS = ("embedded", "scripted", "hand", *PROVIDERS)
+_KINDS = ("embedded", "scripted", "bestiary", "hand", *PROVIDERS)
 
 
 class ModelRow(Struct, frozen=True):
@@ -49,6 +50,10 @@ def open_model(name: str, environment: Mapping[str, str] = os.environ) -> Model:
         return _embedded()
     if kind == "scripted" and rest:
         return _script(name, rest)
+    if kind == "bestiary" and rest:
+        from gemot.models.bestiary import bestiary  # here: only tests and the curious need it
+
+        return bestiary(rest)
     if kind in ("hand", "openai-compatible") and rest:
         return _compatible(name, kind, rest, environment)
     if kind in PROVIDERS and kind != "openai-compatible" and rest:
@@ -61,6 +66,9 @@ def list_models(environment: Mapping[str, str] = os.environ) -> list[ModelRow]:
     rows = [
         _embedded_row(),
         ModelRow("scripted:FILE.py:FUNCTION", "ready", "a Python function that answers"),
+        ModelRow(
+            "bestiary:obeys", "ready", "a model that misbehaves, to test with; others: hostile, forks, claims, ..."
+        ),
     ]
     for provider in PROVIDERS.values():
         state: State = "ready"
@@ -86,7 +94,7 @@ def _embedded_row() -> ModelRow:
 def price_known(name: str) -> bool:
     """Whether a budget in money can hold this model's calls: free here, or in the price tables."""
     kind, rest = _split(name)
-    return kind in ("embedded", "scripted") or prices.price_known(kind, rest)
+    return kind in ("embedded", "scripted", "bestiary") or prices.price_known(kind, rest)
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -35,28 +35,32 @@ class FrozenConversation(msgspec.Struct, frozen=True, gc=False):
 
     reading: int
     instructions: str
-    queue: list[ToolRequest]
-    results: list[ToolResult]
-    asked: list[ToolRequest]
+    queue: tuple[ToolRequest, ...]
+    results: tuple[ToolResult, ...]
+    asked: tuple[ToolRequest, ...]
     pending: Syscall | None
     silent: int
-    mail: list[Mail]
+    mail: tuple[Mail, ...]
     failed: str
 
 
 class Conversation:
-    """``instructions`` is the system text, already rendered."""
+    """``instructions`` is the system text, already rendered.
+
+    There may be very many, nearly all of which wait for their model: what is empty then are tuples, which cost nothing."""
+
+    __slots__ = ("_asked", "_failed", "_instructions", "_mail", "_pending", "_queue", "_reading", "_results", "_silent")
 
     def __init__(self, instructions: str) -> None:
         self._instructions = instructions
         self._reading = Reading()
-        self._queue: list[ToolRequest] = []  # a deque takes 700 bytes when empty
-        self._results: list[ToolResult] = []
-        self._asked: list[ToolRequest] = []
+        self._queue: tuple[ToolRequest, ...] = ()
+        self._results: tuple[ToolResult, ...] = ()
+        self._asked: tuple[ToolRequest, ...] = ()
         """The requests that the pending syscall stands for."""
         self._pending: Syscall | None = None
         self._silent = 0
-        self._mail: list[Mail] = []
+        self._mail: tuple[Mail, ...] = ()
         self._failed = ""
         """Why it can't go on, once its model can't be asked any more."""
 
@@ -93,8 +97,8 @@ class Conversation:
     def fork(self) -> Conversation:
         twin = Conversation(self._instructions)
         twin._reading = self._reading.fork()
-        twin._queue, twin._results, twin._asked = list(self._queue), list(self._results), list(self._asked)
-        twin._pending, twin._silent, twin._mail = self._pending, self._silent, list(self._mail)
+        twin._queue, twin._results, twin._asked = self._queue, self._results, self._asked
+        twin._pending, twin._silent, twin._mail = self._pending, self._silent, self._mail
         twin._failed = self._failed
         return twin
 
@@ -110,7 +114,7 @@ class Conversation:
             self._reading.add(Message("system", (Text(self._instructions),)))
             self._reading.add(Message("user", (Text(entry.brief),)))
             return
-        self._mail.extend(entry.mail)
+        self._mail += entry.mail
         if isinstance(self._pending, Generate):
             self._absorb_reply(entry)
         else:
@@ -123,7 +127,7 @@ class Conversation:
             case Ok(Reply() as reply):
                 if reply.parts:
                     self._reading.add(Message("model", reply.parts))
-                self._queue.extend(requests(reply))
+                self._queue += requests(reply)
                 self._silent = 0 if self._queue else self._silent + 1
                 if not self._queue and self._silent < SILENT_REPLIES_MAX:
                     self._reading.add(Message("user", (Text(NUDGE),)))
@@ -139,8 +143,10 @@ class Conversation:
             case Ok(Born(0, brief)):
                 self._become_child(brief)
             case Ok(value) if isinstance(self._pending, Call):
-                for request, returned in zip(self._asked, value, strict=True):
-                    self._results.append(ToolResult(request.id, request.name, result_text(returned), returned.ok))
+                pairs = zip(self._asked, value, strict=True)
+                self._results += tuple(
+                    [ToolResult(one.id, one.name, result_text(returned), returned.ok) for one, returned in pairs]
+                )
             case Ok(value):
                 self._answer_asked(plain(value), True)
             case Error(rule, message):
@@ -148,7 +154,7 @@ class Conversation:
             case Cancelled(reason):
                 self._answer_asked(f"cancelled: {reason}", False)
                 self._leave_undone("not done by you: the process that you are a fork of does this")
-        self._asked = []
+        self._asked = ()
 
     def _become_child(self, brief: str) -> None:
         """The same syscall, the other answer: this is the fork, and the parent's other requests are not its own."""
@@ -159,20 +165,20 @@ class Conversation:
 
     def _leave_undone(self, why: str) -> None:
         """Answer the requests that are still to be done, so that none stays without its result."""
-        self._results.extend(ToolResult(request.id, request.name, why, False) for request in self._queue)
-        self._queue.clear()
+        self._results += tuple(ToolResult(request.id, request.name, why, False) for request in self._queue)
+        self._queue = ()
 
     def _answer_asked(self, text: str, ok: bool) -> None:
-        self._results.extend(ToolResult(request.id, request.name, text, ok) for request in self._asked)
+        self._results += tuple(ToolResult(request.id, request.name, text, ok) for request in self._asked)
 
     def _close_turn(self) -> None:
         """All requests of the reply are answered: show the results, then what came meanwhile."""
         if self._results:
-            self._reading.add(Message("tool", tuple(self._results)))
-            self._results = []
+            self._reading.add(Message("tool", self._results))
+            self._results = ()
         if self._mail:
             self._reading.add(Message("user", tuple(Text(letter(mail)) for mail in self._mail)))
-            self._mail = []
+            self._mail = ()
             self._silent = 0
 
     def decide(self) -> Syscall:
@@ -182,29 +188,33 @@ class Conversation:
     def _next(self) -> Syscall:
         if self._failed:
             return Exit(failed=self._failed)
+        asked: list[ToolRequest] = []
         uses: list[ToolUse] = []
-        while self._queue:
-            request = self._queue[0]
+        refused: list[ToolResult] = []
+        queue, self._queue = self._queue, ()
+        for index, request in enumerate(queue):
             try:
                 wanted = decode(request)
             except Malformed as error:
                 if uses:
+                    self._queue = queue[index:]
                     break
-                self._queue.pop(0)
-                self._results.append(ToolResult(request.id, request.name, f"malformed: {error}", False))
+                refused.append(ToolResult(request.id, request.name, f"malformed: {error}", False))
                 continue
             if not isinstance(wanted, ToolUse):
                 if uses:
+                    self._queue = queue[index:]
                     break
-                self._queue.pop(0)
-                self._asked = [request]
+                self._queue, self._asked = queue[index + 1 :], (request,)
+                self._results += tuple(refused)
                 if name_of(wanted) in ENDINGS:
                     self._leave_undone(f"not done: {request.name} came before it in the same reply")
                 return wanted
-            self._queue.pop(0)
-            self._asked.append(request)
+            asked.append(request)
             uses.append(wanted)
+        self._results += tuple(refused)
         if uses:
+            self._asked = tuple(asked)
             return Call(tuple(uses))
         self._close_turn()
         if self._silent >= SILENT_REPLIES_MAX:
@@ -233,6 +243,11 @@ def result_text(returned: Returned) -> str:
     handle = returned.handle
     if handle is None:
         return returned.text
+    refer = f'{{"$from": {handle.number}, "at": "path.to[0].a_value"}}'
+    if handle.sealed:
+        return f"[handle {handle.number}: {returned.text}; it is not shown. In arguments of tools write {refer}]"
+    if returned.text:
+        return f"{returned.text}\n[handle {handle.number}; in arguments of tools {refer} stands for a value in it]"
     return (
         f"{handle.preview}\n[the first {len(handle.preview)} of {handle.size_chars} characters; "
         f"the rest is handle {handle.number}: read(handle={handle.number}, start={len(handle.preview)})]"

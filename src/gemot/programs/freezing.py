@@ -1,4 +1,5 @@
-"""The programs of living processes as one value and back. What conversations share of their readings is kept once.
+"""The programs of living processes as one value and back. What conversations share of their readings is kept once: in that
+value, or on a :class:`Shelf`, where every piece of a reading has a number and only what is new of it is written.
 
 A conversation is its reading and the requests it has not answered. A native program is its history: thawing it runs it
 again on the same answers, and compares what it does with what it did.
@@ -6,8 +7,9 @@ again on the same answers, and compares what it does with what it did.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
+from weakref import WeakValueDictionary
 
 import msgspec
 from msgspec import Struct
@@ -34,11 +36,57 @@ ANSWERS: dict[type, Any] = {
 
 
 class FrozenReading(Struct, frozen=True):
-    """A piece of a reading. ``before``: the index of the piece it was forked from (-1: none), at ``before_length``."""
+    """A piece of a reading. ``before``: the index of the piece it was forked from (-1: none), at ``before_length``. Its
+    messages are its ``own``, or those that are on the shelf under ``number``. ``chars``: the length of all up to its end."""
 
     before: int
     before_length: int
     own: list[Message]
+    number: int
+    chars: int
+
+
+_messages = msgspec.msgpack.Decoder(list[Message])
+
+
+class Shelf:
+    """Pieces of readings, kept apart from the programs that share them. ``load`` gives the written parts of one, in order."""
+
+    def __init__(self, load: Callable[[int], Iterable[bytes]]) -> None:
+        self.last = 0
+        """The last number that was given."""
+        self._load = load
+        self._held: WeakValueDictionary[int, Reading] = WeakValueDictionary()
+        self._new: dict[int, tuple[Reading, int]] = {}
+
+    def put(self, reading: Reading) -> None:
+        """Give a piece its place; what is new of it is among what is :meth:`new` until that is written."""
+        if not reading.number:
+            self.last += 1
+            reading.number = self.last
+            self._held[reading.number] = reading
+        if len(reading.own) > reading.kept:
+            self._new[reading.number] = (reading, len(reading.own))
+
+    def new(self) -> Iterator[tuple[int, int, bytes]]:
+        """(number, index of the first message, messages) of what is not written yet."""
+        for number, (reading, length) in self._new.items():
+            yield number, reading.kept, msgspec.msgpack.encode(reading.own[reading.kept : length])
+
+    def written(self) -> None:
+        for reading, length in self._new.values():
+            reading.kept = length
+        self._new.clear()
+
+    def get(self, frozen: FrozenReading, before: Reading | None) -> Reading:
+        """The piece of this number: the one that others hold, or read again."""
+        held = self._held.get(frozen.number)
+        if held is None:
+            own = [message for part in self._load(frozen.number) for message in _messages.decode(part)]
+            held = Reading.of(before, frozen.before_length, own, frozen.chars)
+            held.number, held.kept = frozen.number, len(own)
+            self._held[frozen.number] = held
+        return held
 
 
 class FrozenNative(Struct, frozen=True):
@@ -52,8 +100,9 @@ class FrozenPrograms(Struct, frozen=True):
     natives: dict[int, FrozenNative]
 
 
-def freeze(programs: Mapping[int, Program]) -> FrozenPrograms:
-    """By pid, all programs as they are; to be encoded before any of them is told anything more, since it shares them."""
+def freeze(programs: Mapping[int, Program], shelf: Shelf | None = None) -> FrozenPrograms:
+    """By pid, all programs as they are; to be encoded before any of them is told anything more, since it shares them. With a
+    ``shelf`` the messages go there, else all of them are within."""
     readings: list[FrozenReading] = []
     known: dict[int, int] = {}
 
@@ -66,7 +115,10 @@ def freeze(programs: Mapping[int, Program]) -> FrozenPrograms:
         for one in reversed(chain):
             before = -1 if one.before is None else known[id(one.before)]
             known[id(one)] = len(readings)
-            readings.append(FrozenReading(before, one.before_length, one.own))
+            if shelf is not None:
+                shelf.put(one)
+            own, number = (one.own, 0) if shelf is None else ([], one.number)
+            readings.append(FrozenReading(before, one.before_length, own, number, one.size_chars))
         return known[id(reading)]
 
     conversations: dict[int, FrozenConversation] = {}
@@ -81,11 +133,14 @@ def freeze(programs: Mapping[int, Program]) -> FrozenPrograms:
     return FrozenPrograms(readings, conversations, natives)
 
 
-def thaw_conversations(frozen: FrozenPrograms) -> dict[int, Conversation]:
+def thaw_conversations(frozen: FrozenPrograms, shelf: Shelf) -> dict[int, Conversation]:
     readings: list[Reading] = []
     for piece in frozen.readings:
         before = None if piece.before < 0 else readings[piece.before]
-        readings.append(Reading.of(before, piece.before_length, piece.own))
+        if piece.number:
+            readings.append(shelf.get(piece, before))
+        else:
+            readings.append(Reading.of(before, piece.before_length, piece.own, piece.chars))
     return {pid: Conversation.thaw(one, readings[one.reading]) for pid, one in frozen.conversations.items()}
 
 

@@ -14,193 +14,27 @@ from __future__ import annotations
 import hashlib
 import inspect
 import typing
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
-from gemot.abi import limits
-from gemot.abi.answers import Answer, Born, Cancelled, Error, Mail, Ok, Outcome, Returned, Waited
-from gemot.abi.grants import BudgetRequest, Grant, MountRequest
-from gemot.abi.labels import Handle
-from gemot.abi.messages import Message, Reply, Text
+from gemot.abi.answers import Answer, Error
+from gemot.abi.grants import BudgetRequest, Grant
+from gemot.abi.messages import Message, Text
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.syscalls import (
-    Accept,
-    Add,
-    Alarm,
-    Ask,
-    Call,
-    Exec,
     Exit,
-    Fork,
     Generate,
-    Kill,
-    ListTasks,
-    Read,
-    Receive,
-    Send,
-    Spawn,
-    Status,
     Syscall,
-    Task,
-    ToolUse,
-    Wait,
 )
+from gemot.programs.calls import Calls as Calls
+from gemot.programs.calls import SyscallCancelled as SyscallCancelled
+from gemot.programs.calls import SyscallFailed as SyscallFailed
 from gemot.programs.port import Divergence, Fault, Start
 
 Body = Callable[..., Coroutine[Any, Any, Any]]
-
-
-class SyscallFailed(Exception):
-    """A syscall was answered with an error. ``rule`` says which kind; the message what would be allowed."""
-
-    def __init__(self, rule: str, message: str) -> None:
-        super().__init__(message)
-        self.rule = rule
-
-
-class SyscallCancelled(Exception):
-    """A syscall was answered ``cancelled``."""
-
-
-class _Trap:
-    """Awaiting this makes the syscall; the result is its answer."""
-
-    def __init__(self, syscall: Syscall) -> None:
-        self.syscall = syscall
-
-    def __await__(self) -> Generator[Syscall, Answer, Any]:
-        answer = yield self.syscall
-        match answer:
-            case Ok(value):
-                return value
-            case Error(rule, message):
-                raise SyscallFailed(rule, message)
-            case Cancelled(reason):
-                raise SyscallCancelled(reason)
-
-
-class Calls:
-    """The syscalls as methods. Each raises :class:`SyscallFailed` where the kernel refuses. See `gemot.abi.syscalls`."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-
-    def trap(self, syscall: Syscall) -> Awaitable[Any]:
-        """Any syscall as data, for those that have no method here."""
-        return _Trap(syscall)
-
-    async def spawn(
-        self,
-        brief: str,
-        program: str = "runner",
-        *,
-        name: str = "",
-        grants: tuple[Grant | str, ...] | None = None,
-        mounts: tuple[MountRequest, ...] | None = None,
-        model: str = "",
-        budget: BudgetRequest | None = None,
-        deadline_seconds: float | None = None,
-        returns: dict[str, Any] | None = None,
-        arguments: dict[str, Any] | None = None,
-        task: int | None = None,
-    ) -> int:
-        """Start a child with a fresh context; returns its pid."""
-        syscall = Spawn(
-            brief, program, name, grants, mounts, model, budget, deadline_seconds, returns, arguments or {}, task
-        )
-        born: Born = await _Trap(syscall)
-        return born.pid
-
-    async def fork(
-        self,
-        brief: str,
-        *,
-        name: str = "",
-        grants: tuple[Grant | str, ...] | None = None,
-        mounts: tuple[MountRequest, ...] | None = None,
-        budget: BudgetRequest | None = None,
-        deadline_seconds: float | None = None,
-        returns: dict[str, Any] | None = None,
-    ) -> int:
-        """As in Unix: the parent gets the child's pid, the child gets 0 and goes on from here."""
-        born: Born = await _Trap(Fork(brief, name, grants, mounts, "", budget, deadline_seconds, returns))
-        return born.pid
-
-    async def wait(
-        self,
-        children: list[int] | tuple[int, ...] | None = None,
-        *,
-        mode: Literal["all", "any"] = "all",
-        timeout_seconds: float | None = None,
-        messages: bool = False,
-    ) -> Waited:
-        named = None if children is None else tuple(children)
-        return await _Trap(Wait(named, mode, timeout_seconds, messages, messages))
-
-    async def call(self, tool: str, **arguments: Any) -> str:
-        """Use one tool; returns its whole text, however large. Raises :class:`SyscallFailed`."""
-        (returned,) = await self.call_all((tool, arguments))
-        if not returned.ok:
-            raise SyscallFailed(returned.rule, returned.text)
-        return returned.text if returned.handle is None else await self.whole(returned.handle)
-
-    async def whole(self, handle: Handle) -> str:
-        """The whole text that a handle names, read in parts."""
-        starts = range(0, handle.size_chars, limits.READ_CHARS_MAX)
-        return "".join([await self.read(handle.number, start, limits.READ_CHARS_MAX) for start in starts])
-
-    async def call_all(self, *uses: tuple[str, dict[str, Any]]) -> tuple[Returned, ...]:
-        """Use several tools at once; one result for each, failed ones included."""
-        return await _Trap(Call(tuple(ToolUse(tool, arguments) for tool, arguments in uses)))
-
-    async def read(self, handle: int, start: int = 0, length: int = 4000) -> str:
-        return await _Trap(Read(handle, start, length))
-
-    async def generate(
-        self, prompt: str, *, system: str = "", choose: tuple[str, ...] = (), tokens_out_max: int = 4096
-    ) -> str:
-        """Ask the process's model; returns its text."""
-        reply: Reply = await _Trap(Generate(prompt, system, choose, tokens_out_max))
-        return "".join(part.text for part in reply.parts if isinstance(part, Text))
-
-    async def ask(self, question: str, *options: str) -> str:
-        """Ask the person; returns when they have answered."""
-        return await _Trap(Ask(question, options))
-
-    async def send(self, pid: int, text: str) -> None:
-        await _Trap(Send(pid, text))
-
-    async def receive(self, timeout_seconds: float | None = None) -> tuple[Mail, ...]:
-        return await _Trap(Receive(timeout_seconds))
-
-    async def alarm(self, seconds: float, note: str = "") -> int:
-        return await _Trap(Alarm(seconds, note))
-
-    async def kill(self, pid: int, reason: str = "") -> Outcome:
-        return await _Trap(Kill(pid, reason))
-
-    async def status(self, pid: int | None = None) -> dict[str, Any]:
-        return await _Trap(Status(pid))
-
-    async def add(self, *tasks: Task) -> tuple[int, ...]:
-        return await _Trap(Add(tasks))
-
-    async def accept(self, task: int, accepted: bool = True, reason: str = "") -> str:
-        return await _Trap(Accept(task, accepted, reason))
-
-    async def tasks(self) -> list[dict[str, Any]]:
-        return await _Trap(ListTasks())
-
-    async def execute(self, program: str, brief: str) -> None:
-        """Go on as another program; does not return."""
-        await _Trap(Exec(program, brief))
-
-    async def exit(self, value: Any = None, failed: str = "") -> None:
-        """End now; does not return."""
-        await _Trap(Exit(value, failed))
 
 
 @dataclass(frozen=True)

@@ -12,22 +12,23 @@ from gemot.abi.messages import Message, ToolRequest, ToolResult
 
 
 class Reading:
-    """``own`` messages after the first ``before_length`` of ``before``. ``size_chars`` is the length of everything in it."""
+    """``own`` messages after the first ``before_length`` of ``before``. ``size_chars`` is the length of everything in it.
+    ``number`` is what it is kept under, with the first ``kept`` of its own messages (0: it is not kept)."""
 
-    __slots__ = ("before", "before_length", "own", "size_chars")
+    __slots__ = ("__weakref__", "before", "before_length", "kept", "number", "own", "size_chars")
 
     def __init__(self, before: Reading | None = None) -> None:
         self.before = before
         self.before_length = len(before) if before is not None else 0
         self.own: list[Message] = []
         self.size_chars = before.size_chars if before is not None else 0
+        self.number = self.kept = 0
 
     @classmethod
-    def of(cls, before: Reading | None, before_length: int, own: list[Message]) -> Reading:
+    def of(cls, before: Reading | None, before_length: int, own: list[Message], chars: int) -> Reading:
         """A reading made of its parts, as they were written down."""
         reading = cls()
-        reading.before, reading.before_length, reading.own = before, before_length, own
-        reading.size_chars = sum(map(size_chars, reading.messages()))
+        reading.before, reading.before_length, reading.own, reading.size_chars = before, before_length, own, chars
         return reading
 
     def __len__(self) -> int:

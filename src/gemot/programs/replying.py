@@ -19,6 +19,9 @@ REQUESTABLE = {name: kind for name, kind in SYSCALLS.items() if kind not in (Cal
 KERNEL_ONLY = frozenset({"endorsed", "unsure"})
 """Words of a grant that nobody but the kernel may say."""
 
+SCALARS = [{"type": kind} for kind in ("string", "integer", "number", "boolean", "null")]
+"""Any value that is no list and no object needs no words in a schema."""
+
 ENDINGS = frozenset({"exit", "exec"})
 """After these nothing else of the same reply can be done."""
 
@@ -27,8 +30,8 @@ class Malformed(Exception):
     """The request can't be understood. The message shows the expected form."""
 
 
-def requests(reply: Reply) -> list[ToolRequest]:
-    return [part for part in reply.parts if isinstance(part, ToolRequest)]
+def requests(reply: Reply) -> tuple[ToolRequest, ...]:
+    return tuple([part for part in reply.parts if isinstance(part, ToolRequest)])
 
 
 def decode(request: ToolRequest) -> Syscall | ToolUse:
@@ -112,6 +115,8 @@ def _without_references(kind: type[msgspec.Struct]) -> dict[str, Any]:
                 return resolve(components[name])
             finally:
                 within.pop()
+        if members.get("anyOf") == SCALARS:
+            return _described(members)
         kinds = [one for one in members.get("anyOf", []) if one != {"type": "null"}]
         if len(kinds) == 1:
             members = (

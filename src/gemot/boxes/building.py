@@ -1,0 +1,227 @@
+"""A box as bubblewrap is told to build it: what is seen where, and what is taken away.
+
+Nothing of the disk is seen but the system's programs (read-only), an interpreter, and the folders of the key. The root,
+``/dev`` and ``/proc/sys`` are read-only; everything that can be written is a folder of the key, opened for writing, or
+a scratch disk in memory of a fixed size. Bubblewrap takes every capability away, forbids new ones, and begins a session
+without a terminal.
+
+Started by root, the box's user is the computer's root with all its powers removed, seen as 65534, because it must be
+able to read and write root's own folders. The owner of files in ``/proc`` is that same root, so that what only the mode
+of a file keeps from others is open to it; hence the masks.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import marshal
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from gemot.boxes import framing
+from gemot.boxes.inner import running, sealing, use, worker
+from gemot.boxes.shape import Key
+
+NOBODY = "65534"
+PYTHON_AT = "/opt/python"
+WORKER_AT = "/opt/box"
+PROXY_AT = "/run/proxy"
+
+INSIDE = (framing, running, sealing, use, worker)
+"""The modules that a box has of gemot."""
+_TOP = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+_STORES = ("/nix/store", "/gnu/store")
+"""Where some systems keep what others have in /usr."""
+_CONFIGURATION = ("alternatives", "ld.so.cache", "pki/ca-trust/extracted", "pki/tls/certs", "ssl/certs")
+"""What is seen of the computer's /etc: nothing that tells who uses it, and no keys."""
+_OWN_CONFIGURATION = {
+    "passwd": "box:x:65534:65534:box:/tmp:/bin/sh\n",
+    "group": "box:x:65534:\n",
+    "hosts": "127.0.0.1 localhost\n::1 localhost\n",
+    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+}
+_SEEN_IN_PROC = frozenset(("self", "thread-self", "net", "mounts", "sys"))
+"""Links to what belongs to the process that looks, and ``sys``, which is read-only as a whole."""
+
+REPOSITORY_DEPTH = 2
+FOLDERS_LOOKED_AT = 500
+"""Where version control is looked for in one writable folder."""
+
+
+def arguments(key: Key, seen: list[Seen], own: dict[int, str]) -> list[str]:
+    """What bubblewrap is told about the box; see :func:`command` for what runs in it.
+
+    ``seen``: its :func:`view`; ``own``: the descriptors from which it can read :func:`files`, and the place of each.
+    """
+    libraries = interpreter()[1]
+    return [
+        *("--unshare-all", "--die-with-parent", "--new-session", "--as-pid-1", "--clearenv", "--hostname", "box"),
+        *("--uid", NOBODY, "--gid", NOBODY, "--cap-drop", "ALL"),
+        *_system(),
+        *("--dev", "/dev", "--size", str(key.limits.shared_bytes), "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),
+        *_proc(),
+        *("--size", str(key.limits.scratch_bytes), "--perms", "1777", "--tmpfs", "/tmp"),
+        *("--dir", "/var", "--symlink", "/tmp", "/var/tmp", "--dir", "/run"),
+        *_python(),
+        *(("--ro-bind", key.proxy, PROXY_AT) if key.proxy else ()),
+        *(word for number, path in own.items() for word in ("--perms", "0444", "--file", str(number), path)),
+        *(word for one in seen for word in ("--bind" if one.writable else "--ro-bind", one.source, one.target)),
+        *("--remount-ro", "/", "--chdir", "/"),
+        *(("--setenv", "LD_LIBRARY_PATH", libraries) if libraries else ()),
+    ]
+
+
+def command() -> list[str]:
+    """The worker, as started in the box: isolated from whatever lies around there, and without site packages."""
+    start = f"import sys; sys.path.insert(0, {WORKER_AT!r}); from {worker.__name__} import main; main()"
+    return [interpreter()[0], "-I", "-S", "-X", "utf8", "-c", start]
+
+
+@cache
+def files() -> dict[str, bytes]:
+    """Small files that a box has of its own, by their place in it. The worker is there compiled: a fresh box waits for it."""
+    own = {f"/etc/{name}": text.encode() for name, text in _OWN_CONFIGURATION.items()}
+    for module in INSIDE:
+        place = f"{WORKER_AT}/{module.__name__.replace('.', '/')}.pyc"
+        code = compile(Path(str(module.__file__)).read_bytes(), place, "exec", dont_inherit=True, optimize=0)
+        own[place] = importlib.util.MAGIC_NUMBER + bytes(12) + marshal.dumps(code)
+    return own
+
+
+def environment(key: Key) -> dict[str, str]:
+    """All that a call finds in its environment. Nothing of it is the machine's."""
+    python = os.path.dirname(interpreter()[0])
+    known = {
+        "PATH": ":".join(dict.fromkeys(("/usr/local/bin", "/usr/bin", "/bin", python))),
+        "HOME": "/tmp",
+        "TMPDIR": "/tmp",
+        "LANG": "C.UTF-8",
+        "TERM": "dumb",
+    }
+    if key.proxy:
+        known |= dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:3128")
+    return known
+
+
+def interpreter() -> tuple[str, str]:
+    """The Python of a box, as seen in it, and where its libraries are if it needs to be told."""
+    name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    if _is_systems():
+        return os.path.join(sys.base_prefix, "bin", name), ""
+    return f"{PYTHON_AT}/bin/{name}", f"{PYTHON_AT}/lib"
+
+
+def _is_systems() -> bool:
+    prefix = os.path.realpath(sys.base_prefix)
+    return prefix == "/usr" or prefix.startswith("/usr/")
+
+
+def _python() -> list[str]:
+    return [] if _is_systems() else ["--ro-bind", os.path.realpath(sys.base_prefix), PYTHON_AT]
+
+
+def _system() -> list[str]:
+    said = ["--ro-bind", "/usr", "/usr"]
+    for name in _TOP:
+        path = f"/{name}"
+        if os.path.islink(path):
+            said += ["--symlink", os.readlink(path), path]
+        elif os.path.isdir(path):
+            said += ["--ro-bind", path, path]
+    for path in _STORES:
+        said += ["--ro-bind-try", path, path]
+    for name in _CONFIGURATION:
+        said += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    return said
+
+
+def _proc() -> list[str]:
+    said = ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys"]
+    for path in masked(os.geteuid()):
+        if os.path.isdir(path):
+            said += ["--size", "4096", "--tmpfs", path, "--remount-ro", path]
+        else:
+            said += ["--ro-bind", "/dev/null", path]
+    return said
+
+
+@cache
+def masked(user: int) -> tuple[str, ...]:
+    """What in /proc, outside the processes, is open to the owner of its files and not to everybody.
+
+    Nobody but root is their owner, so for others there is nothing to mask: what they can't reach stays out of reach.
+    """
+    if user != 0:
+        return ()
+    tops = (f"/proc/{name}" for name in sorted(os.listdir("/proc")) if not name.isdigit() and name not in _SEEN_IN_PROC)
+    return tuple(path for path in tops if any(map(_is_owners, _beneath(path))))
+
+
+def _is_owners(path: str) -> bool:
+    mode = os.lstat(path).st_mode
+    return not stat.S_ISDIR(mode) and not stat.S_ISLNK(mode) and (bool(mode & 0o222) or not mode & 0o004)
+
+
+def _beneath(path: str) -> Iterator[str]:
+    yield path
+    if os.path.isdir(path):
+        for folder, _, names in os.walk(path):
+            yield from (os.path.join(folder, name) for name in names)
+
+
+class Seen(NamedTuple):
+    """One place of a box and what must stand there once it is built: its device and inode, or None if nobody looked."""
+
+    source: str
+    target: str
+    writable: bool
+    identity: tuple[int, int] | None
+
+
+def view(key: Key) -> list[Seen]:
+    """What a box sees of the person's folders; in a folder for writing, version control is read-only."""
+    seen: list[Seen] = []
+    for bind in sorted(key.binds, key=lambda one: one.target):
+        seen.append(Seen(bind.source, bind.target, bind.writable, bind.identity))
+        if bind.writable:
+            seen += [
+                Seen(os.path.join(bind.source, path), f"{bind.target}/{path}", False, identity)
+                for path, identity in repositories(bind.source)
+            ]
+    return seen
+
+
+def repositories(folder: str) -> list[tuple[str, tuple[int, int]]]:
+    """Version control that is there already, at the top or two folders down: git would run code from it, later, outside.
+
+    All of it is read-only in a box, not only its hooks and its configuration: a file ``commondir`` that was not there
+    before would lead git to another configuration, and a folder can be moved away with all that is mounted in it.
+    The search follows no links, and what it found is looked at again from inside the box before anything runs there.
+    """
+    found: list[tuple[str, tuple[int, int]]] = []
+    top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    queue = [("", top)]
+    looked = 0
+    while queue:
+        path, descriptor = queue.pop(0)
+        depth = len(path.split("/")) if path else 0
+        try:
+            with os.scandir(descriptor) as listing:
+                entries = sorted(listing, key=lambda one: one.name)
+            for entry in entries:
+                facts = entry.stat(follow_symlinks=False)
+                if entry.name == ".git" and not stat.S_ISLNK(facts.st_mode):
+                    found.append((os.path.join(path, entry.name), (facts.st_dev, facts.st_ino)))
+                elif depth < REPOSITORY_DEPTH and stat.S_ISDIR(facts.st_mode) and looked < FOLDERS_LOOKED_AT:
+                    looked += 1
+                    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+                    queue.append((os.path.join(path, entry.name), os.open(entry.name, flags, dir_fd=descriptor)))
+        except OSError:
+            pass  # not ours to read: then the box can't write there either
+        finally:
+            os.close(descriptor)
+    return found

@@ -1,0 +1,80 @@
+"""What the boxed drivers share: a process's file tree as a box sees it, and how a use ended as an answer."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from gemot.boxes import Bind, BoxFailed, Call, Ended, Key, once
+from gemot.drivers.descent import open_top
+from gemot.drivers.errors import ToolError
+from gemot.drivers.names import parts_of
+from gemot.drivers.place import Place, PlaceMount
+
+WALLS = (
+    "files", "read-only", "network", "environment", "processes", "privileges", "calls", "descriptors",
+    "time", "memory", "tasks", "disk",
+)  # fmt: skip
+"""What whoever runs a model's own commands needs: all of it."""
+SECONDS_MAX = 600
+
+_STOPPED = {
+    "time": "it was stopped at its deadline, with everything that it had started; give it more seconds, or less to do",
+    "cpu": "it was stopped: it used more processor time than one use may",
+    "memory": "it was stopped: it took more memory than one use may",
+    "tasks": "it was stopped: it ran more processes and threads at once than one use may",
+    "file": "it was stopped: it wrote a longer file than a box allows",
+    "disk": "it was stopped: the free space of the disk fell by more than one use may take, or it made too many files "
+    "(something else on this computer may have done that at the same time); what is written is still there",
+}
+
+
+async def run(place: Place, call: Call) -> dict[str, Any]:
+    """Run a call in a fresh box that sees what ``place`` sees. Raises :class:`ToolError`.
+
+    Fresh, because whoever used the box before may have left something behind in it for whoever uses it next.
+    """
+    if not 0 < call.seconds <= SECONDS_MAX:
+        raise ToolError(f"seconds must be between 1 and {SECONDS_MAX}")
+    try:
+        ended = await once(Key("one use", binds_of(place)), call)
+    except BoxFailed as error:
+        raise ToolError(str(error)) from None
+    return answer(ended)
+
+
+def top(place: Place) -> str:
+    """Where a use starts: in the first mount, where relative paths start for the file tools too."""
+    return f"/{place.mounts[0].name}" if place.mounts else "/tmp"
+
+
+def binds_of(place: Place) -> tuple[Bind, ...]:
+    """The mounts of a process at the same paths, in the same mode. Raises :class:`ToolError`."""
+    return tuple(map(_bind, place.mounts))
+
+
+def _bind(mount: PlaceMount) -> Bind:
+    if mount.only:
+        raise ToolError(
+            f"this process may see only some paths of /{mount.name}, and a box shows a mount as a whole; "
+            "use the file tools, or ask the parent for a mount of just that folder"
+        )
+    parts = parts_of(mount.beneath) if mount.beneath else ()
+    folder = open_top(mount.folder, parts, f"/{mount.name}")
+    try:
+        facts = os.fstat(folder)
+    finally:
+        os.close(folder)
+    try:
+        identity = (facts.st_dev, facts.st_ino)
+        return Bind(os.path.join(mount.folder, *parts), f"/{mount.name}", mount.mode == "rw", identity)
+    except ValueError as error:
+        raise ToolError(str(error)) from None
+
+
+def answer(ended: Ended) -> dict[str, Any]:
+    """How a use ended, as its process is told."""
+    said: dict[str, Any] = {"exit_code": ended.code, "stdout": ended.out.text(), "stderr": ended.error.text()}
+    if ended.stopped:
+        said["stopped"] = _STOPPED.get(ended.stopped, ended.stopped)
+    return said

@@ -1,0 +1,323 @@
+"""Making a copy of a folder: the private view of a process that may change it and not the original.
+
+The copy is a plain tree, so that file tools and boxes see the same, at the price of copying: on a disk that shares blocks
+(``FICLONE``: btrfs, XFS, bcachefs) a file costs its name and one reading of it, on any other its bytes as well. What was
+copied is written down beside it (the *base*), so that what changed since can be told on both sides.
+
+It is built under another name and renamed when it is whole and on the disk. Links are copied as what they say, never
+followed; set-user-id bits, pipes, sockets and devices are left out, and so is what can't be read.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import hashlib
+import os
+import secrets
+import stat
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from gemot.abi.limits import COPY_BYTES_MAX, COPY_FILES_MAX
+from gemot.drivers import atomic
+from gemot.drivers.descent import OPEN_FILE, open_folder, open_top
+from gemot.drivers.errors import ToolError, explained
+from gemot.drivers.names import DEPTH_MAX, shown
+
+BUILDING, GONE = ".building-", ".gone-"
+"""How the folders of spaces begin that are not there yet, or not any more."""
+
+FICLONE = 0x40049409
+_CHUNK = 1 << 20
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+Kind = Literal["file", "folder", "link", "other"]
+Seen = tuple[int, int, int, int]
+"""Inode, size, time of the last change and of the last change of the facts; the last can't be set by anybody."""
+
+
+class Known(msgspec.Struct, frozen=True, array_like=True):
+    """What stood at a path when it was copied. ``digest``: of a file's bytes; of a link what it says. ``there`` and ``here``: how
+    the original and the copy looked then, to see quickly that nothing happened to them. ``other``: it was left out."""
+
+    kind: Kind
+    mode: int = 0
+    digest: bytes = b""
+    there: Seen = (0, 0, 0, 0)
+    here: Seen = (0, 0, 0, 0)
+
+
+class Base(msgspec.Struct, frozen=True):
+    """What was copied, by path (bytes, since names on a disk need not be text)."""
+
+    known: dict[bytes, Known]
+
+
+class Space:
+    """A folder of the machine's own: ``tree`` is what a process sees in place of a mount's folder, and the base is beside it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.tree = folder / "tree"
+
+    @property
+    def made(self) -> bool:
+        return (self.folder / "base").exists()
+
+    def base(self) -> dict[bytes, Known]:
+        return msgspec.msgpack.decode((self.folder / "base").read_bytes(), type=Base).known
+
+    def keep(self, known: dict[bytes, Known]) -> None:
+        """Put another base in the place of this one, whole or not at all."""
+        _write_base(self.folder, known, ".base")
+        os.rename(self.folder / ".base", self.folder / "base")
+
+    def make(self, source: str, beneath: tuple[str, ...], label: str) -> None:
+        """Fill it with a copy of ``beneath`` in the folder ``source``, at the same path; with nothing if there is no source.
+        Raises :class:`ToolError`; then nothing is there."""
+        building = self.folder.parent / f"{BUILDING}{self.folder.name}-{secrets.token_hex(4)}"
+        try:
+            building.mkdir(mode=0o700)
+            top = building.joinpath("tree", *beneath)
+            top.mkdir(parents=True)
+            known = _copied(source, beneath, top, label, self.folder.parent.stat()) if source else {}
+            _write_base(building, known, "base")
+            _sync_disk(building)
+            os.rename(building, self.folder)
+            _sync(self.folder.parent)
+        except OSError as error:
+            remove(building)
+            raise explained(error, f"make a copy of {label}") from None
+        except BaseException:
+            remove(building)
+            raise
+
+    @contextmanager
+    def held(self) -> Generator[None]:
+        """Nobody else merges or discards it meanwhile."""
+        folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
+
+    def discard(self) -> None:
+        """Take it away, with all that is in it."""
+        gone = self.folder.parent / f"{GONE}{self.folder.name}-{secrets.token_hex(4)}"
+        with suppress(FileNotFoundError):
+            with self.held():
+                os.rename(self.folder, gone)
+            remove(gone)
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder with all that is in it, however deep, following no link. What somebody fills meanwhile stays for the next time."""
+    if not folder.is_dir() or folder.is_symlink():
+        return
+    top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        _empty(top, top)
+        number = 0
+        while inner := [name for name in os.listdir(top)][:1]:  # folders in it were moved up here, so nothing is deep
+            _open_up(top, inner[0])
+            try:
+                one = open_folder(top, inner[0], inner[0])
+            except ToolError:
+                return
+            try:
+                _empty(one, top)
+                os.rmdir(inner[0], dir_fd=top)
+            except OSError:
+                number += 1
+                if number > 3:
+                    return
+            finally:
+                os.close(one)
+    finally:
+        os.close(top)
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _empty(folder: int, top: int) -> None:
+    for name in os.listdir(folder):
+        with suppress(OSError):
+            if not stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+                os.unlink(name, dir_fd=folder)
+            elif folder != top:
+                _open_up(folder, name)
+                os.rename(name, f"{GONE}{secrets.token_hex(8)}", src_dir_fd=folder, dst_dir_fd=top)
+
+
+def _open_up(folder: int, name: str) -> None:
+    """Whoever made a folder may have closed it to its owner."""
+    with suppress(OSError):
+        inner = os.open(name, getattr(os, "O_PATH", 0) | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
+        try:
+            os.chmod(f"/proc/self/fd/{inner}", 0o700)
+        finally:
+            os.close(inner)
+
+
+def seen(facts: os.stat_result) -> Seen:
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
+
+
+def digest_of(file: int) -> bytes:
+    """The digest of an open file as long as it is now: somebody may be making it longer."""
+    digest, at, size = hashlib.sha256(), 0, os.fstat(file).st_size
+    while chunk := os.pread(file, min(_CHUNK, size - at), at):
+        digest.update(chunk)
+        at += len(chunk)
+    return digest.digest()
+
+
+def _copied(
+    source: str, beneath: tuple[str, ...], into: Path, label: str, spaces: os.stat_result
+) -> dict[bytes, Known]:
+    there = open_top(source, beneath, label)
+    try:
+        here = os.open(into, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            copier = _Copier(label, spaces)
+            copier.folder(there, here, ())
+            return copier.known
+        finally:
+            os.close(here)
+    finally:
+        os.close(there)
+
+
+class _Copier:
+    def __init__(self, label: str, spaces: os.stat_result) -> None:
+        self.known: dict[bytes, Known] = {}
+        self._spaces = spaces
+        self._label = label
+        self._bytes = 0
+        self._clones = True
+
+    def folder(self, there: int, here: int, parts: tuple[str, ...]) -> None:
+        for name in sorted(os.listdir(there)):
+            if name.startswith(atomic.TEMPORARY_PREFIX):
+                continue
+            if len(self.known) >= COPY_FILES_MAX:
+                raise self._too_large(f"{COPY_FILES_MAX:,} files and folders")
+            with suppress(FileNotFoundError):  # it vanished meanwhile: then it is not in the copy
+                self.known[os.fsencode("/".join((*parts, name)))] = self._one(there, here, name, (*parts, name))
+
+    def _one(self, there: int, here: int, name: str, parts: tuple[str, ...]) -> Known:
+        facts = os.stat(name, dir_fd=there, follow_symlinks=False)
+        if stat.S_ISLNK(facts.st_mode):
+            says = os.readlink(name, dir_fd=there)
+            os.symlink(says, name, dir_fd=here)
+            return Known("link", 0, os.fsencode(says))
+        if stat.S_ISDIR(facts.st_mode) and len(parts) < DEPTH_MAX:
+            try:
+                inner = open_folder(there, name, shown(name))
+            except ToolError:
+                return Known("other")
+            try:
+                if os.path.samestat(
+                    os.fstat(inner), self._spaces
+                ):  # the folder of all copies would be copied into itself
+                    return Known("other")
+                os.mkdir(name, dir_fd=here)
+                copy = open_folder(here, name, shown(name))
+                try:
+                    self.folder(inner, copy, parts)
+                    os.fchmod(copy, stat.S_IMODE(facts.st_mode) & 0o755 | 0o700)
+                finally:
+                    os.close(copy)
+            finally:
+                os.close(inner)
+            return Known("folder", stat.S_IMODE(facts.st_mode))
+        if stat.S_ISREG(facts.st_mode):
+            return self._file(there, here, name)
+        return Known("other")
+
+    def _file(self, there: int, here: int, name: str) -> Known:
+        try:
+            file = os.open(name, OPEN_FILE, dir_fd=there)
+        except FileNotFoundError:
+            raise
+        except OSError:
+            return Known("other")  # not ours to read, or swapped for something else
+        try:
+            facts = os.fstat(file)
+            if not stat.S_ISREG(facts.st_mode):
+                return Known("other")
+            self._count(facts.st_size)
+            copy = os.open(name, _NEW, 0o600, dir_fd=here)
+            try:
+                digest = digest_of(copy) if self._cloned(file, copy) else self._bytes_of(file, copy, facts.st_size)
+                os.fchmod(copy, stat.S_IMODE(facts.st_mode) & 0o777)
+                os.utime(copy, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+                return Known("file", stat.S_IMODE(facts.st_mode), digest, seen(facts), seen(os.fstat(copy)))
+            finally:
+                os.close(copy)
+        finally:
+            os.close(file)
+
+    def _cloned(self, file: int, copy: int) -> bool:
+        if self._clones:
+            try:
+                fcntl.ioctl(copy, FICLONE, file)
+                return True
+            except OSError:
+                self._clones = False  # this disk shares no blocks with that one: do not ask for each file
+        return False
+
+    def _bytes_of(self, file: int, copy: int, size: int) -> bytes:
+        digest, count = hashlib.sha256(), 0
+        while chunk := os.read(file, _CHUNK):
+            digest.update(chunk)
+            rest = memoryview(chunk)
+            while rest:
+                rest = rest[os.write(copy, rest) :]
+            count += len(chunk)
+            if count > size:  # it grows while it is read
+                self._count(len(chunk))
+        return digest.digest()
+
+    def _count(self, size: int) -> None:
+        self._bytes += size
+        if self._bytes > COPY_BYTES_MAX:
+            raise self._too_large(f"{COPY_BYTES_MAX >> 20:,} MB")
+
+    def _too_large(self, what: str) -> ToolError:
+        return ToolError(
+            f"no copy of {self._label} was made, since it holds more than {what}; whoever gives it can name a smaller "
+            "folder, or mode ro"
+        )
+
+
+def _write_base(folder: Path, known: dict[bytes, Known], name: str) -> None:
+    with open(folder / name, "wb") as file:
+        file.write(msgspec.msgpack.encode(Base(known)))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_disk(folder: Path) -> None:
+    """Everything of this disk is on it: one call, where a call for each file would take as long as the copy itself."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        syncfs = getattr(ctypes.CDLL(None), "syncfs", None)
+        if syncfs is None or syncfs(opened):
+            os.sync()
+    finally:
+        os.close(opened)
+
+
+def _sync(folder: Path) -> None:
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        atomic.sync(opened)
+    finally:
+        os.close(opened)

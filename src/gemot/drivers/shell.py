@@ -1,0 +1,29 @@
+"""The driver ``shell``: commands, run behind walls, on the same file tree that the file tools see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gemot.boxes import Call
+from gemot.drivers import boxed
+from gemot.drivers.kit import Driver, ToolError
+from gemot.drivers.place import Place
+
+shell = Driver(
+    "shell", "Commands on the files that this process sees, behind walls: no network, nothing else of the computer."
+)
+
+
+@shell.tool(effect="writes", repeatable=False, seconds_max=boxed.SECONDS_MAX, walls=boxed.WALLS)
+async def run(place: Place, command: str, seconds: int = 60) -> dict[str, Any]:
+    """Run a shell command (/bin/sh) in the top folder. command: one or more lines; seconds: at most 600.
+
+    It sees this process's files at the same paths, a scratch folder /tmp that is gone afterwards, and no network; .git is
+    read-only. Returns exit_code, stdout and stderr; of long output the beginning and the end are kept.
+    """
+    if not command.strip():
+        raise ToolError("the command is empty")
+    if "\0" in command:
+        raise ToolError("the command has a NUL character in it; leave it out")
+    call = Call(("/bin/sh", "-c", command), folder=boxed.top(place), seconds=seconds, cpu_seconds=2 * seconds)
+    return await boxed.run(place, call)

@@ -1,0 +1,164 @@
+"""The mandate: a plan that a process writes as grants, and that a person endorses in one look, as a whole or in parts.
+
+A plan is written before anything untrusted was read; whoever has read third parties' text can't write one. Each of its
+grants lies within what the process may do anyway, so endorsing adds no right: from then on what a step allows needs no
+further word of the person, and what no step allows is gone, for everything that writes or sends. A person's standing
+policy (grants too, that came with the goal) endorses in advance the steps that lie within it.
+
+A value is endorsed the same way: the person sees it whole, and it bears their label from then on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gemot.abi import limits
+from gemot.abi.answers import Error, Ok
+from gemot.abi.effects import Asked
+from gemot.abi.grants import Grant
+from gemot.abi.labels import PERSON, Label
+from gemot.abi.syscalls import Endorse, Mandate
+from gemot.kernel.authority import covers, described, grant_within
+from gemot.kernel.families import remember_sources, requested
+from gemot.kernel.process import OpenAsk, Process, Work
+from gemot.kernel.refusal import Refused
+
+if TYPE_CHECKING:
+    from gemot.kernel.kernel import Kernel
+
+WHOLE = re.compile(r"\s*(?:yes|all)?\s*", re.IGNORECASE)
+PARTS = re.compile(r"[\s,]*\d{1,4}(?:[\s,]+\d{1,4})*[\s,]*")
+"""Which steps a person means: all of them, or some by their numbers."""
+
+
+def propose(kernel: Kernel, process: Process, syscall: Mandate) -> None:
+    plan = _plan(kernel, process, syscall)
+    open_steps = [number for number, grants in enumerate(plan, 1) if not all(_foreseen(process, one) for one in grants)]
+    if not open_steps:
+        _take(kernel, process, plan, list(range(1, len(plan) + 1)))
+        return
+    process.plan = plan
+    lines = tuple(
+        f"{number}. {step.title}" + ("" if number in open_steps else " (your policy allows this)")
+        + "".join(f"\n   {described(grant, process.mounts)}" for grant in grants)
+        for number, (step, grants) in enumerate(zip(syscall.steps, plan, strict=True), 1)
+    )  # fmt: skip
+    _ask(kernel, process, f"May {process.name} ({process.pid}) do this, and nothing else?", lines, syscall.steps)
+
+
+def _plan(kernel: Kernel, process: Process, syscall: Mandate) -> list[tuple[Grant, ...]]:
+    """The steps' grants, each within what the process has. Raises :class:`Refused`."""
+    if process.label.integrity == "foreign":
+        raise Refused(
+            "integrity",
+            "this process has read third parties' text, so what it plans is not a mandate; a plan is made before reading",
+        )
+    if not 0 < len(syscall.steps) <= limits.PLAN_STEPS_MAX:
+        raise Refused("limit", f"a plan has 1 to {limits.PLAN_STEPS_MAX} steps, this has {len(syscall.steps)}")
+    for step in syscall.steps:
+        if not step.title.strip() or len(step.title) > limits.NAME_CHARS_MAX or not step.title.isprintable():
+            raise Refused(
+                "malformed",
+                f"a step's title is one line of 1 to {limits.NAME_CHARS_MAX} characters that says what it is for",
+            )
+    wanted = tuple(grant for step in syscall.steps for grant in step.grants)
+    if len(wanted) > limits.GRANTS_MAX:
+        raise Refused("limit", f"a plan has at most {limits.GRANTS_MAX} grants, this has {len(wanted)}")
+    handed = iter(requested(kernel, process, wanted, process.mounts))
+    return [tuple(next(handed)[0] for _ in step.grants) for step in syscall.steps]
+
+
+def _foreseen(process: Process, grant: Grant) -> bool:
+    return any(grant_within(grant, one) for one in process.policy)
+
+
+def endorse(kernel: Kernel, process: Process, syscall: Endorse) -> None:
+    handle = process.handles.get(syscall.handle)
+    if handle is None:
+        known = ", ".join(map(str, process.handles)) or "none"
+        raise Refused("unknown", f"there is no handle {syscall.handle}; this process has: {known}")
+    document = process.documents.get(syscall.handle)
+    text = handle.preview if document is None or document.text is None else document.text
+    if len(text) != handle.size_chars or len(text) > limits.NOTE_CHARS_MAX:
+        raise Refused(
+            "limit",
+            f"a person must see all of what they endorse, and this has {handle.size_chars} characters of at most "
+            f"{limits.NOTE_CHARS_MAX}; take the part that matters",
+        )
+    if len(syscall.reason) > limits.NOTE_CHARS_MAX:
+        raise Refused("limit", f"a reason has at most {limits.NOTE_CHARS_MAX} characters")
+    _ask(kernel, process, f"Is this right, and may it be acted upon? ({syscall.reason})", (text,), syscall.handle)
+
+
+def _ask(kernel: Kernel, process: Process, question: str, lines: tuple[str, ...], shown: object) -> None:
+    if sum(one.root == process.root for one in kernel.asks.values()) >= limits.ASKS_OPEN_MAX:
+        raise Refused(
+            "limit", f"{limits.ASKS_OPEN_MAX} questions of this tree are open; a person must answer some first"
+        )
+    work = Work(kernel.number(), 0, "asking", "question", ask=kernel.ask())
+    process.work = [work]
+    process.state = "asking"
+    digest = hashlib.sha256(msgspec.json.encode([question, lines, shown], order="sorted")).hexdigest()
+    foreign = ("value",) if isinstance(shown, int) else ()
+    asked = Asked(work.ask, process.pid, question, digest=digest, plan=lines, untrusted=foreign)
+    kernel.put_ask(OpenAsk(asked, work.effect, process.root))
+
+
+def understood(text: str, steps: int) -> list[int] | None:
+    """The steps that a person's answer names; None if it can't be understood."""
+    if WHOLE.fullmatch(text):
+        return list(range(1, steps + 1))
+    if not PARTS.fullmatch(text):
+        return None
+    named = sorted({int(one) for one in re.findall(r"\d+", text)})
+    return named if all(0 < one <= steps for one in named) else None
+
+
+def answered(kernel: Kernel, process: Process, allow: bool, text: str) -> bool:
+    """A person's word on a plan or a value; says whether it could be understood."""
+    syscall, plan = process.syscall, process.plan
+    named = understood(text, len(plan)) if isinstance(syscall, Mandate) and allow else []
+    if named is None:
+        return False
+    process.work[0].state = "done"
+    process.plan = []
+    if not allow:
+        said = f": {text}" if text else ""
+        kernel.answer(process, Error("refused", f"the person did not endorse this{said}"))
+    elif isinstance(syscall, Endorse):
+        _vouch(process, syscall.handle)
+        kernel.answer(process, Ok(f"the person vouches for handle {syscall.handle}"))
+    else:
+        _take(kernel, process, plan, named)
+    return True
+
+
+def _vouch(process: Process, number: int) -> None:
+    handle = process.handles[number]
+    label = Label((PERSON,), secrets=handle.label.secrets)
+    process.handles[number] = msgspec.structs.replace(handle, label=label)
+    if number in process.documents:
+        process.documents[number] = msgspec.structs.replace(process.documents[number], label=label)
+
+
+def _take(kernel: Kernel, process: Process, plan: list[tuple[Grant, ...]], steps: list[int]) -> None:
+    """From here on the process may do what these steps say; of other things what neither writes nor sends."""
+    endorsed = [
+        msgspec.structs.replace(grant, endorsed=True, unsure=()) for number in steps for grant in plan[number - 1]
+    ]
+    consequential = {name for name, tool in kernel.tools.items() if tool.effect in ("writes", "sends")}
+    kept: list[Grant] = []
+    for grant in process.grants:
+        if "/" not in grant.tool and grant.tool != "*":
+            kept.append(grant)
+            continue
+        harmless = [name for name in kernel.tools if covers(grant.tool, name) and name not in consequential]
+        whole = not any(covers(grant.tool, name) for name in consequential)
+        kept += [grant] if whole else [msgspec.structs.replace(grant, tool=name) for name in harmless]
+    process.grants = [*endorsed, *kept]
+    remember_sources(kernel, process)
+    kernel.answer(process, Ok({"endorsed": steps}))

@@ -1,0 +1,311 @@
+"""Handles as pipes: what a reference in the arguments of a tool use stands for, and so where each argument came from.
+
+References are filled in before anything else is checked, so a tool sees plain values and a rule judges what will really be
+done. One is written by place (``at``), or as what it is (``field``, ``where``, ``pick``): then who writes it need not have
+read where it stands.
+
+What a process did not read must not reach it by way of a refusal: so no message here, or about a use that has references,
+repeats a value that one of them stands for. That it was refused still tells something of the value, so it bears its label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal, cast
+
+import msgspec
+from msgspec import Struct
+
+from gemot.abi.effects import Filled
+from gemot.abi.grants import Rule, Source
+from gemot.abi.labels import Handle, Label
+from gemot.kernel.documents import (
+    Document,
+    Path,
+    Picked,
+    agree,
+    at,
+    called_as,
+    could_be,
+    extract,
+    parsed,
+    path_of,
+    select,
+    written,
+)
+from gemot.kernel.kinds import EXTRACTED, exact_number
+from gemot.kernel.labels import joined, vouched
+from gemot.kernel.process import Process
+from gemot.kernel.refusal import Refused
+from gemot.kernel.rules import flaw, source_in_words
+from gemot.kernel.schema import kinds, mismatch, schema_at
+
+FROM = "$from"
+REFERENCES_MAX = 64
+"""The most references in one use: each can stand for a whole document."""
+
+HINTS_MAX = 3
+EXAMPLE = '{"$from": 7, "at": "items[3].sender"}'
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "description": "a reference",
+    "properties": {
+        FROM: {"type": "integer"},
+        "at": {"type": "string"},
+        "field": {"type": "string"},
+        "where": {"type": "object"},
+        "extract": {"type": "string"},
+    },
+    "required": [FROM],
+}
+"""What a reference looks like, for those who are to write one."""
+
+
+class _Form(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, rename={"handle": FROM}):
+    handle: int
+    at: str = ""
+    field: str = ""
+    where: dict[str, Rule] = {}
+    pick: Literal["", "only", "first", "last", "most", "least"] = ""
+    by: str = ""
+    extract: str = ""
+
+
+class Reference(Struct, frozen=True):
+    """A reference and what it stands for. ``value`` is only a beginning where the kernel has not got all of it.
+    ``found``: what was extracted, as it stands there; ``value`` is the number that it is where the tool wants one."""
+
+    handle: Handle
+    path: Path
+    extract: str
+    value: Any
+    label: Label
+    document: Document | None
+    found: Any = None
+
+
+class Filling(Struct, frozen=True):
+    """The arguments of a use with its references filled in. ``own``: the label of whatever the process wrote itself."""
+
+    arguments: dict[str, Any]
+    own: Label
+    references: dict[Path, Reference] = {}
+
+    @property
+    def filled(self) -> tuple[Filled, ...]:
+        """What is put in when the use starts, because the kernel has not got it."""
+        if not self.references:
+            return ()
+        return tuple(
+            Filled(place, one.handle.digest)
+            for place, one in self.references.items()
+            if one.document is None or one.document.text is None
+        )
+
+    def label(self, name: str) -> Label:
+        """The label of one argument: of what it refers to, and of what of it is the process's own words."""
+        first = self.references.get((name,))
+        if first is not None:
+            return first.label
+        inside = [one.label for place, one in self.references.items() if place[0] == name]
+        value = self.arguments.get(name)
+        items = len(cast("list[Any]", value)) if isinstance(value, list) else 0
+        if items and all((name, index) in self.references for index in range(items)):
+            return joined(inside[1:], inside[0])
+        return joined(inside, self.own)
+
+    @property
+    def all_labels(self) -> Label:
+        """The label of the use: choosing what is referred to is an act of the process, too."""
+        return joined((one.label for one in self.references.values()), self.own) if self.references else self.own
+
+    def comes_from(self, place: Path, sources: tuple[Source, ...]) -> bool:
+        """Is the value at this place of the arguments one that such a source picks?"""
+        for length in range(len(place), 0, -1):
+            reference = self.references.get(place[:length])
+            if reference is not None:
+                return any(_picks(source, reference, place[length:]) for source in sources)
+        return False
+
+
+def fill(process: Process, arguments: dict[str, Any], schema: dict[str, Any]) -> Filling:
+    """Put in what the references stand for. Raises :class:`Refused`."""
+    own = process.label
+    flat = not any(isinstance(value, dict | list) for value in arguments.values())
+    places = [] if flat else list(_places(arguments, ()))
+    if not places:
+        return Filling(arguments, own)
+    if len(places) > REFERENCES_MAX:
+        raise Refused("limit", f"one use has at most {REFERENCES_MAX} references")
+    references: dict[Path, Reference] = {}
+    for place, form in places:
+        references[place] = _resolved(process, form, schema_at(schema, place))
+    return Filling(_filled(arguments, (), references), own, references)
+
+
+def _places(value: Any, place: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    if isinstance(value, dict):
+        members = cast("dict[str, Any]", value)
+        if FROM in members and place:
+            yield place, members
+            return
+        for name, member in members.items():
+            yield from _places(member, (*place, name))
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(cast("list[Any]", value)):
+            yield from _places(item, (*place, index))
+
+
+def _filled(value: Any, place: Path, references: dict[Path, Reference]) -> Any:
+    if place in references:
+        return references[place].value
+    if isinstance(value, dict):
+        members = cast("dict[str, Any]", value)
+        return {name: _filled(member, (*place, name), references) for name, member in members.items()}
+    if isinstance(value, list | tuple):
+        return [_filled(item, (*place, index), references) for index, item in enumerate(cast("list[Any]", value))]
+    return value
+
+
+def _resolved(process: Process, form: dict[str, Any], schema: dict[str, Any]) -> Reference:
+    try:
+        asked = msgspec.convert(form, _Form)
+    except msgspec.ValidationError as error:
+        raise Refused("malformed", f"this is no reference: {error}. Write {EXAMPLE}") from error
+    handle = process.handles.get(asked.handle)
+    if handle is None:
+        have = ", ".join(map(str, process.handles)) or "none"
+        raise Refused("unknown", f"there is no handle {asked.handle}; this process has: {have}")
+    document = process.documents.get(asked.handle)
+    text = None if document is None else document.text
+    if document is None or text is None:
+        if asked.at or asked.field or asked.extract:
+            raise Refused(
+                "limit",
+                f"nothing can be selected from handle {handle.number} (it is too large, or no grant speaks of its tool); "
+                "refer to all of it, or read it in parts",
+            )
+        return Reference(handle, (), "", handle.preview, handle.label, document)
+    if asked.field:
+        one = _selected(document, asked)
+        value = _number(one.value, schema) if asked.extract else one.value
+        return Reference(handle, one.path, asked.extract, value, _label(document, one.path), document, one.value)
+    path = path_of(asked.at)
+    value = found = _part(text, path, handle.number) if path else text
+    if asked.extract:
+        found = _extracted(value, asked, handle.number)
+        value = _number(found, schema)
+    elif not path and schema and mismatch(value, schema) and not mismatch(parsed(text), schema):
+        value = parsed(text)  # the tool wants what the text says, not the text
+    return Reference(handle, path, asked.extract, value, _label(document, path), document, found)
+
+
+def _number(text: str, schema: dict[str, Any]) -> Any:
+    """What was extracted, as the number that it is where a tool takes no text but a number."""
+    if not schema or not mismatch(text, schema):
+        return text
+    number, wanted = exact_number(text), kinds(schema)
+    if isinstance(number, int) and "integer" in wanted:
+        return number
+    return text if number is None or "number" not in wanted else number
+
+
+def _label(document: Document, path: Path) -> Label:
+    return vouched(document.label) if any(step in document.vouched for step in path) else document.label
+
+
+def _selected(document: Document, asked: _Form) -> Picked:
+    kind = asked.extract in EXTRACTED
+    source = Source(
+        document.tool,
+        asked.field,
+        {},
+        asked.where,
+        asked.pick or "only",
+        asked.by,
+        cast("Any", asked.extract if kind else ""),
+        "" if kind else asked.extract,
+    )
+    wrong = "'at' or 'field', not both" if asked.at else flaw(Rule(source=(source,)))
+    if wrong:
+        raise Refused("malformed", f"this is no reference: {wrong}")
+    picked = select(source, document)
+    if not agree(picked):
+        raise Refused(
+            "unknown", f"in handle {asked.handle} there is nothing so, or more than one: {source_in_words(source)}"
+        )
+    return picked[0]
+
+
+def _part(text: str, path: Path, number: int) -> Any:
+    try:
+        return at(parsed(text), path)
+    except KeyError as error:
+        what = "is a text without parts" if isinstance(parsed(text), str) else f"has no {written(path)}"
+        raise Refused("unknown", f"handle {number} {what}") from error
+
+
+def _extracted(value: Any, asked: _Form, number: int) -> str:
+    if not isinstance(value, str):
+        raise Refused(
+            "unknown", f"what handle {number} has at {asked.at!r} is no text, so nothing is extracted from it"
+        )
+    values = list(dict.fromkeys(extract(value, asked.extract)))
+    if asked.pick in ("first", "last") and values:
+        return values[0 if asked.pick == "first" else -1]
+    if len(values) != 1:
+        raise Refused("unknown", f"there are {len(values)} of {asked.extract!r:.80} in that text, not one")
+    return values[0]
+
+
+def _picks(source: Source, reference: Reference, inside: Path) -> bool:
+    document = reference.document
+    if document is None:
+        return False
+    path = (*reference.path, *inside)
+    if document.tool != source.tool or not could_be(source, document, path):
+        return False
+    for one in select(source, document):
+        if one.extract != reference.extract or (one.extract and (inside or one.value != reference.found)):
+            continue
+        if one.path == path:
+            return True
+        if path[: len(one.path)] == one.path and _elements(document, one.path, path[len(one.path) :]):
+            return True  # an element of the list that was picked
+    return False
+
+
+def _elements(document: Document, path: Path, inside: Path) -> bool:
+    whole = document.text
+    return (
+        whole is not None
+        and len(inside) == 1
+        and isinstance(inside[0], int)
+        and isinstance(at(parsed(whole), path), list)
+    )
+
+
+def mentioned(process: Process, arguments: dict[str, Any]) -> Label:
+    """The label of all that these arguments refer to: what is learned from the fact that they were refused."""
+    numbers = [form.get(FROM) for _, form in _places(arguments, ())]
+    return joined(
+        process.handles[number].label for number in numbers if isinstance(number, int) and number in process.handles
+    )
+
+
+def hint(process: Process, sources: tuple[Source, ...]) -> str:
+    """References that satisfy one of these sources if anything does, as a process would write them. They are the sources
+    themselves, so they tell nothing of what stands in the results."""
+    found: list[str] = []
+    for source in sources:
+        for number, document in reversed(process.documents.items()):
+            if document.tool != source.tool or not called_as(source, document):
+                continue
+            extract = source.extract or source.pattern
+            pick: Any = "" if source.pick in ("any", "only") else source.pick
+            form = _Form(number, "", source.field, source.where, pick, source.by, extract)
+            found.append(msgspec.json.encode(form).decode())
+            if len(found) >= HINTS_MAX:
+                return " or ".join(dict.fromkeys(found))
+    return " or ".join(dict.fromkeys(found))

@@ -1,0 +1,286 @@
+"""One rule against one value, and one rule inside another: the law of arguments.
+
+A rule has conditions that a value must meet, all of them, and a choice: values that are named, sources that a reference
+may point into; either is enough. Of a list each element must obey. Whether a reference points into a source is found out
+elsewhere (:mod:`gemot.kernel.sources`) and asked of ``comes_from``.
+
+``rule_within(child, parent)`` may say no where yes would be true, never the reverse: whatever fits the child fits the parent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+import msgspec
+
+from gemot.abi.grants import Mount, Rule, Scalar, Source
+from gemot.kernel.kinds import EXTRACTED, BadPattern, compiled, host_of, host_within, is_kind, kind_within, number_of
+from gemot.kernel.paths import is_under, shown
+from gemot.kernel.refusal import Refused
+
+Place = tuple[str | int, ...]
+Origin = Callable[[Place, tuple[Source, ...]], bool]
+"""Does what stands at this place of an argument come from one of these sources?"""
+
+_encode = msgspec.msgpack.Encoder(order="sorted").encode
+_ELSEWHERE: Rule = Rule()
+
+
+def literal(place: Place, sources: tuple[Source, ...]) -> bool:
+    """The origin of what somebody wrote: it comes from no source, whatever it says."""
+    return False
+
+
+def same(one: Any, other: Any) -> bool:
+    """Is it one value? 4 and 4.0 are, 1 and true are not, 1 and "1" are not."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        return one == other
+    return type(one) is type(other) and one == other
+
+
+def fits(rule: Rule, value: Any, comes_from: Origin = literal) -> bool:
+    """Does an argument obey a rule? A path is already anchored."""
+    if isinstance(value, list | tuple):
+        items = cast("list[Any]", value)
+        if rule.items_max is not None and len(items) > rule.items_max:
+            return False
+        return all(_one_fits(rule, item, comes_from, (index,)) for index, item in enumerate(items))
+    if rule.items_max is not None and rule.items_max < 1:
+        return False
+    return _one_fits(rule, value, comes_from, ())
+
+
+def steps_of(name: str, properties: Iterable[str] = ()) -> tuple[str, ...]:
+    """What a rule with this name is about: an argument (``to``; also one that has this very name with dots in it), or a
+    part of one (``attachments.file_id``)."""
+    return (name,) if "." not in name or name in properties else tuple(name.split("."))
+
+
+def fits_inside(
+    rule: Rule, value: Any, steps: tuple[str, ...], comes_from: Origin = literal, place: Place = ()
+) -> bool:
+    """Does the part of a value that these steps lead to obey a rule? Of a list of objects each one's part must; one that is
+    missing is null; what is no object has no parts that could be judged."""
+    if not steps:
+        return fits(rule, value, lambda inner, sources: comes_from((*place, *inner), sources))
+    if value is None:
+        return fits(rule, None)
+    if isinstance(value, dict):
+        below = cast("dict[str, Any]", value).get(steps[0])
+        return fits_inside(rule, below, steps[1:], comes_from, (*place, steps[0]))
+    if isinstance(value, list | tuple):
+        items = cast("list[Any]", value)
+        return all(fits_inside(rule, item, steps, comes_from, (*place, index)) for index, item in enumerate(items))
+    return False
+
+
+def _one_fits(rule: Rule, value: Any, comes_from: Origin, place: Place) -> bool:
+    if not _meets(rule, value):
+        return False
+    if rule.one_of is None and rule.source is None:
+        return True
+    if rule.one_of is not None and any(same(value, one) for one in rule.one_of):
+        return True
+    return rule.source is not None and comes_from(place, rule.source)
+
+
+def _meets(rule: Rule, value: Any) -> bool:
+    """All conditions of a rule but its choice and the number of items."""
+    text = value if isinstance(value, str) else None
+    if rule.under is not None and (text is None or not is_under(text, rule.under)):
+        return False
+    if rule.prefix is not None and (text is None or not text.startswith(rule.prefix)):
+        return False
+    if rule.chars_max is not None and (text is None or len(text) > rule.chars_max):
+        return False
+    if rule.contains is not None and (text is None or rule.contains.casefold() not in text.casefold()):
+        return False
+    if rule.kind is not None and not is_kind(value, rule.kind):
+        return False
+    if rule.hosts is not None:
+        host = host_of(value)
+        if not host or not any(host_within(host, one) for one in rule.hosts):
+            return False
+    if rule.at_least is None and rule.at_most is None:
+        return True
+    number = number_of(value)
+    if number is None or (rule.at_least is not None and not number >= rule.at_least):
+        return False
+    return rule.at_most is None or number <= rule.at_most
+
+
+def rule_within(child: Rule, parent: Rule) -> bool:
+    """Is everything that ``child`` allows allowed by ``parent``?"""
+    if _encode(child) == _encode(parent):
+        return True
+    if parent.items_max is not None and (child.items_max is None or child.items_max > parent.items_max):
+        return False
+    if child.one_of is not None and child.source is None:
+        # what it names is all that it allows
+        if parent.one_of is None and parent.source is not None:
+            return not child.one_of
+        alone = msgspec.structs.replace(parent, items_max=None, source=None)
+        return all(fits(alone, value) for value in child.one_of)
+    return _choice_within(child, parent) and _conditions_within(child, parent)
+
+
+def _choice_within(child: Rule, parent: Rule) -> bool:
+    if parent.one_of is None and parent.source is None:
+        return True
+    if child.one_of is None and child.source is None:
+        return False
+    named = parent.one_of or ()
+    if any(not any(same(value, one) for one in named) for value in child.one_of or ()):
+        return False
+    return all(any(source_within(one, other) for other in parent.source or ()) for one in child.source or ())
+
+
+def _conditions_within(child: Rule, parent: Rule) -> bool:
+    if parent.under is not None and (child.under is None or not is_under(child.under, parent.under)):
+        return False
+    if parent.prefix is not None and (child.prefix is None or not child.prefix.startswith(parent.prefix)):
+        return False
+    if parent.chars_max is not None and (child.chars_max is None or child.chars_max > parent.chars_max):
+        return False
+    if parent.contains is not None and (
+        child.contains is None or parent.contains.casefold() not in child.contains.casefold()
+    ):
+        return False
+    if parent.kind is not None and not kind_within(child.kind, parent.kind):
+        return False
+    if parent.hosts is not None and (
+        child.hosts is None or not all(any(_hosts_within(one, other) for other in parent.hosts) for one in child.hosts)
+    ):
+        return False
+    if parent.at_least is not None and (child.at_least is None or not child.at_least >= parent.at_least):
+        return False
+    return parent.at_most is None or (child.at_most is not None and child.at_most <= parent.at_most)
+
+
+def _hosts_within(child: str, parent: str) -> bool:
+    if child.startswith("."):
+        return parent.startswith(".") and host_within(child[1:], parent)
+    return host_within(child, parent)
+
+
+def source_within(child: Source, parent: Source) -> bool:
+    """Does everything that comes from ``child`` come from ``parent``, too?
+
+    A narrower ``where`` finds fewer records; but the first, the last or the only one of fewer may be another one. So that is
+    narrower only where any record may be picked.
+    """
+    if _encode((child.tool, child.field, child.extract, child.pattern)) != _encode(
+        (parent.tool, parent.field, parent.extract, parent.pattern)
+    ):
+        return False
+    if any(name not in child.called or not same(child.called[name], value) for name, value in parent.called.items()):
+        return False
+    if parent.pick == "any":
+        return all(rule_within(child.where.get(name, _ELSEWHERE), rule) for name, rule in parent.where.items())
+    return (child.pick, child.by) == (parent.pick, parent.by) and _encode(child.where) == _encode(parent.where)
+
+
+def bounds(rule: Rule | None) -> bool:
+    """Does a rule say which, and not only of what form? Then what it lets through was meant by whoever wrote it."""
+    if rule is None:
+        return False
+    if rule.one_of is not None or rule.source is not None or rule.under is not None or rule.hosts is not None:
+        return True
+    if rule.prefix or rule.at_most is not None:
+        return True
+    return rule.kind in ("boolean", "date", "time", "datetime")  # of these none can name somebody
+
+
+def flaw(rule: Rule, depth: int = 0) -> str:
+    """Why a rule can't be kept, in words, or ``""``. Whoever wrote it may be a model."""
+    numbers = [one for one in (rule.at_least, rule.at_most, *(rule.one_of or ())) if isinstance(one, float)]
+    if any(one - one != 0 for one in numbers):
+        return "a bound must be a number with an end"
+    if rule.source is not None and depth:
+        return "a record's field can't have a source of its own"
+    if rule.under is not None and depth:
+        return "'under' means nothing for a record's field; use 'prefix' or 'one_of'"
+    for source in rule.source or ():
+        wrong = _source_flaw(source)
+        if wrong:
+            return f"the source {source.tool}: {wrong}"
+    return ""
+
+
+def _source_flaw(source: Source) -> str:
+    if (source.pick in ("most", "least")) != bool(source.by):
+        return "'by' names the field that 'most' and 'least' compare, and only those"
+    if not source.field and (source.where or source.by):
+        return "'where' and 'by' are about a record, so 'field' must name the field that is wanted"
+    if source.extract and source.pattern:
+        return "'extract' or 'pattern', not both"
+    if source.extract and source.extract not in EXTRACTED:
+        return f"{source.extract} can't be looked for in a text; these can: {', '.join(sorted(EXTRACTED))}"
+    if any(isinstance(value, float) and value - value != 0 for value in source.called.values()):
+        return "'called' must be numbers with an end"
+    if source.pattern:
+        try:
+            compiled(source.pattern)
+        except BadPattern as error:
+            return str(error)
+    return next((wrong for rule in source.where.values() if (wrong := flaw(rule, 1))), "")
+
+
+def check(where: str, rule: Rule) -> None:
+    """Raises :class:`Refused` for a rule that can't be kept."""
+    wrong = flaw(rule)
+    if wrong:
+        raise Refused("malformed", f"{where}: {wrong}")
+
+
+def in_words(rule: Rule, mounts: tuple[Mount, ...] = ()) -> str:
+    """A rule as its holder would say it."""
+
+    def own(value: Scalar) -> str:
+        path = isinstance(value, str) and value.startswith("/") and "//" in value
+        return repr(shown(cast("str", value), mounts) if path else value)
+
+    parts: list[str] = []
+    choice: list[str] = []
+    if rule.one_of is not None:
+        named = ("one of " if len(rule.one_of) > 1 else "") + ", ".join(map(own, rule.one_of))
+        choice.append(named if rule.one_of else "nothing at all")
+    if rule.source is not None:
+        choice += [f"a reference to {source_in_words(one)}" for one in rule.source] or ["nothing at all"]
+    if choice:
+        parts.append(" or ".join(choice))
+    if rule.under is not None:
+        parts.append(f"inside {own(rule.under)}")
+    if rule.prefix is not None:
+        parts.append(f"a text that begins with {rule.prefix!r}")
+    if rule.kind is not None:
+        parts.append(f"of the kind {rule.kind}")
+    if rule.hosts is not None:
+        parts.append("an http address at " + (" or ".join(rule.hosts) or "nowhere"))
+    if rule.at_least is not None:
+        parts.append(f"at least {rule.at_least:g}")
+    if rule.at_most is not None:
+        parts.append(f"at most {rule.at_most:g}")
+    if rule.contains is not None:
+        parts.append(f"a text that contains {rule.contains!r}")
+    if rule.chars_max is not None:
+        parts.append(f"at most {rule.chars_max} characters")
+    if rule.items_max is not None:
+        parts.append(f"at most {rule.items_max} items")
+    return " and ".join(parts) or "anything"
+
+
+def source_in_words(source: Source) -> str:
+    """Where a value must have come from, as a holder of the rule would say it."""
+    what = f"the field {source.field} of" if source.field else "the whole of"
+    if source.extract or source.pattern:
+        what = f'what "extract": {msgspec.json.encode(source.extract or source.pattern).decode()} finds in {what}'
+    called = f" called with {msgspec.json.encode(source.called).decode()}" if source.called else ""
+    where = " and ".join(f"{name} is {in_words(rule)}" for name, rule in source.where.items())
+    which = {"most": f"the one with the most {source.by}", "least": f"the one with the least {source.by}"}
+    if source.field:
+        what += {"any": " a record", "only": " the one record", **which}.get(source.pick, f" the {source.pick} record")
+    return f"{what}{f' where {where}' if where else ''} in a result of {source.tool}{called}"

@@ -1,0 +1,187 @@
+"""Spaces: the folders of the machine's own that stand in the place of mounts, for processes that work on a copy.
+
+A space lives in the machine's home and is made when a tool of its process first looks at the files; a process that never
+does costs nothing. A person takes it away (or a parent, or the merge that leaves nothing over), and so does archiving its tree.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from gemot.abi.effects import StartTool
+from gemot.abi.grants import Mount
+from gemot.drivers.children import Child, Children, Copy
+from gemot.drivers.copies import changed
+from gemot.drivers.copying import BUILDING, GONE, Space, remove
+from gemot.drivers.errors import ToolError
+from gemot.drivers.names import parts_of
+from gemot.drivers.place import Place, PlaceMount
+from gemot.kernel import Kernel
+from gemot.kernel.paths import anchored, is_under
+from gemot.kernel.process import Process
+from gemot.machine.home import Home
+
+NAME = re.compile(r"([0-9]{1,16})-[a-z][a-z0-9_-]{0,62}")
+"""A space is named by the kernel; a tree from a file may say anything."""
+
+
+@dataclass(frozen=True)
+class Making:
+    """A space that a process sees, and what it is made from if it is not there. ``source``: "" for an empty one."""
+
+    space: Space
+    source: str
+    beneath: tuple[str, ...]
+    label: str
+
+
+@dataclass(frozen=True)
+class View:
+    """What one tool use sees: the process's file tree, that of children that it names, and what must be made first."""
+
+    place: Place
+    children: Children
+    making: tuple[Making, ...]
+    spaces: Spaces
+
+    @property
+    def ready(self) -> bool:
+        return all(one.space.made for one in self.making)
+
+    def make(self) -> None:
+        """Make what is missing; takes as long as copying does. Raises :class:`ToolError`."""
+        for one in self.making:
+            self.spaces.make(one)
+
+
+class Spaces:
+    """``home``: where they are kept; None: in a folder that is gone when this is closed."""
+
+    def __init__(self, kernel: Kernel, home: Home | None) -> None:
+        self._kernel = kernel
+        self._home = home
+        self._temporary: Path | None = None
+        self._locks: dict[str, threading.Lock] = {}
+
+    @property
+    def folder(self) -> Path:
+        if self._home is not None:
+            return self._home.folder / "spaces"
+        if self._temporary is None:
+            self._temporary = Path(tempfile.mkdtemp(prefix="gemot-spaces-"))
+        return self._temporary
+
+    def space(self, name: str) -> Space:
+        """Raises :class:`ToolError` for what is no name of a space."""
+        if not NAME.fullmatch(name):
+            raise ToolError("this mount names no space that there can be; its tree came from elsewhere")
+        return Space(self.folder / name)
+
+    def view(self, effect: StartTool) -> View:
+        """What a tool use sees of the disk. Looks at tables only."""
+        place = self._place(effect.mounts, effect.only)
+        making = [one for mount in effect.mounts if mount.space for one in self._making(mount.space)]
+        others = {pid: self._child(pid, mounts, effect.only) for pid, mounts in effect.others.items()}
+        return View(place, Children(others), tuple(making), self)
+
+    def child(self, process: Process) -> Child:
+        """What a process sees, and its copies."""
+        return self._child(process.pid, process.mounts, ())
+
+    def make(self, one: Making) -> None:
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        with self._locks.setdefault(one.space.folder.name, threading.Lock()):
+            if not one.space.made:
+                one.space.make(one.source, one.beneath, one.label)
+
+    def unmerged(self, process: Process) -> list[Copy]:
+        """The copies of a process in which something was changed and not merged, or that can't be compared any more. Of a
+        folder of its own nothing can be merged."""
+        return [one for one in self.child(process).copies if one.into is not None and _differs(one)]
+
+    def forget(self, process: Process) -> None:
+        """Take the spaces of a process away."""
+        for one in self.child(process).copies:
+            if one.space.folder.name.startswith(f"{process.pid}-"):
+                one.space.discard()
+
+    def tidy(self) -> None:
+        """Remove what a machine that stopped left half made or half removed."""
+        if self._home is not None and self.folder.is_dir():
+            for prefix in (BUILDING, GONE):
+                for left in self.folder.glob(f"{prefix}*"):
+                    remove(left)
+
+    def close(self) -> None:
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def _place(self, mounts: tuple[Mount, ...], only: tuple[str, ...]) -> Place:
+        return Place(tuple(self._mount(mount, only) for mount in mounts))
+
+    def _mount(self, mount: Mount, only: tuple[str, ...]) -> PlaceMount:
+        root = anchored(mount, "")
+        inside = tuple(path[len(root) :].lstrip("/") for path in only if is_under(path, root))
+        mode = "ro" if mount.mode == "ro" else "rw"
+        folder = str(self.space(mount.space).tree) if mount.space else mount.folder
+        return PlaceMount(mount.name, folder, mode, mount.beneath, tuple(path for path in inside if path))
+
+    def _child(self, pid: int, mounts: tuple[Mount, ...], only: tuple[str, ...]) -> Child:
+        process = self._kernel.processes[pid]
+        place = self._place(mounts, only)
+        copies = [
+            Copy(pid, seen, self.space(mount.space), self._into(mount), not process.alive)
+            for mount, seen in zip(mounts, place.mounts, strict=True)
+            if mount.space and mount.mode in ("cow", "private")
+        ]
+        return Child(place, tuple(copies))
+
+    def _into(self, mount: Mount) -> PlaceMount | None:
+        if mount.mode != "cow":
+            return None
+        folder = str(self.space(mount.source).tree) if mount.source else mount.folder
+        return PlaceMount(mount.name, folder, "rw", mount.beneath)
+
+    def _making(self, name: str) -> list[Making]:
+        """What must be made so that a space is there: what it is a copy of first."""
+        space = self.space(name)
+        if space.made:
+            return []
+        mount = self._owners(name)
+        if mount is None:
+            raise ToolError("what this process sees is gone: the process whose copy it was is not here any more")
+        before = self._making(mount.source) if mount.source else []
+        source = str(self.space(mount.source).tree) if mount.source else mount.folder if mount.mode == "cow" else ""
+        beneath = parts_of(mount.beneath) if mount.beneath else ()
+        return [*before, Making(space, source, beneath, f"/{mount.name}")]
+
+    def _owners(self, name: str) -> Mount | None:
+        """The mount for which a space was made: that of the process by which it is named."""
+        owner = self._kernel.processes.get(int(name.partition("-")[0]))
+        mounts = owner.mounts if owner is not None else ()
+        return next((one for one in mounts if one.space == name and one.mode in ("cow", "private")), None)
+
+
+def _differs(copy: Copy) -> bool:
+    try:
+        return bool(changed(copy))
+    except ToolError:
+        return True
+
+
+def taken(home: Home) -> tuple[int, int]:
+    """How many spaces there are, and how many bytes they take, as far as their files say."""
+    count = total = 0
+    folder = home.folder / "spaces"
+    for space in folder.iterdir() if folder.is_dir() else ():
+        count += 1
+        for path in space.rglob("*"):
+            with suppress(OSError):
+                total += path.lstat().st_blocks * 512
+    return count, total

@@ -1,0 +1,56 @@
+"""What every beast looks at: a request tells it all there is to know, so that the same log always gets the same misdeed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gemot.abi.messages import Request, Text, ToolOffer, ToolRequest, ToolResult
+from gemot.abi.syscalls import SYSCALLS
+
+_PLAIN: dict[str, Any] = {"integer": 1, "number": 1.0, "boolean": False, "array": [], "object": {}}
+
+
+def turn(question: Request) -> int:
+    """How many replies came before this one."""
+    return sum(message.role == "model" for message in question.messages)
+
+
+def brief(question: Request) -> str:
+    """What the process was told at its start."""
+    return next((_text(message.parts) for message in question.messages if message.role == "user"), "")
+
+
+def news(question: Request) -> list[str]:
+    """Every text that came since the last reply: results of tools, mail, words of a person; not its own instructions."""
+    found: list[str] = []
+    for message in reversed(question.messages):
+        if message.role in ("model", "system"):
+            break
+        found[:0] = [part.text for part in message.parts if isinstance(part, Text | ToolResult)]
+    return found
+
+
+def all_results(question: Request) -> list[ToolResult]:
+    """Every result of the whole conversation."""
+    return [part for message in question.messages for part in message.parts if isinstance(part, ToolResult)]
+
+
+def requested(question: Request, name: str) -> int:
+    """How often the process has requested ``name`` so far."""
+    parts = (part for message in question.messages for part in message.parts)
+    return sum(isinstance(part, ToolRequest) and part.name == name for part in parts)
+
+
+def tools(question: Request) -> list[ToolOffer]:
+    """What it is offered besides syscalls."""
+    return [offer for offer in question.tools if offer.name not in SYSCALLS]
+
+
+def plain_arguments(tool: ToolOffer) -> dict[str, Any]:
+    """Arguments that fit a tool's schema, as dull as can be."""
+    known: dict[str, dict[str, Any]] = tool.schema.get("properties", {})
+    return {name: _PLAIN.get(str(known[name].get("type")), "a.txt") for name in tool.schema.get("required", ())}
+
+
+def _text(parts: tuple[object, ...]) -> str:
+    return "\n".join(part.text for part in parts if isinstance(part, Text))
