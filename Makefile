@@ -10,7 +10,7 @@ WORKERS ?= 2
 SEEDS   ?= 1000
 KILLS   ?= 100
 
-.PHONY: help run test simulate mutants check setup dev model eval-embedded eval-agentdojo eval-escapes eval-bestiary bench clean
+.PHONY: help run test simulate mutants check setup dev model eval-embedded eval-agentdojo eval-escapes eval-bestiary mutants bench clean
 .DEFAULT_GOAL := help
 
 help:  ## show what there is
@@ -83,6 +83,9 @@ $(DOJO)/.made: pyproject.toml
 
 eval-agentdojo: $(DOJO)/.made  ## replay AgentDojo's attacks and tasks through the kernel (DOJO_ARGS="--suite banking --rename 7")
 	@$(DOJO)/bin/python -m evals.agentdojo $(DOJO_ARGS)
+
+mutants: dev  ## change the decision function in every small way, and see that a test notices each
+	@PYTHONPATH=tests:tests/syscalls:tests/mutation $(PY) tests/mutation/mutate.py $(MUTANTS)
 
 bench: $(VENV)/.run  ## measure gemot and the floor; and peers: make bench PEERS=all, or PEERS="langgraph autogen"
 	@$(PY) -m benchmarks $(PEERS)

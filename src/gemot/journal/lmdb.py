@@ -113,7 +113,8 @@ class LmdbJournal:
                 f"record {position} of the journal {self.path} is missing or not what was written; those before it are whole",
                 position,
             )
-        return Record(position, *_at_pid.unpack_from(body), body[_at_pid.size :])
+        at, pid = _at_pid.unpack_from(body)
+        return Record(position, at, pid, body[_at_pid.size :])
 
     def put_value(self, text: str) -> str:
         body = text.encode("utf-8", "surrogatepass")

@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 try:
     import lmdb
-    from lmdb.verify import verify
+    from lmdb.verify import verify  # pyright: ignore[reportUnknownVariableType]
 except ModuleNotFoundError as missing:
     raise ModuleNotFoundError("the journal on LMDB needs one more package: pip install 'gemot[lmdb]'") from missing
 
