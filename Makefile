@@ -10,7 +10,7 @@ WORKERS ?= 2
 SEEDS   ?= 1000
 KILLS   ?= 100
 
-.PHONY: help run test simulate mutants check setup dev model eval-embedded eval-agentdojo eval-escapes eval-bestiary mutants bench clean
+.PHONY: help run test simulate check setup dev model eval-embedded eval-agentdojo eval-escapes eval-bestiary mutants bench clean
 .DEFAULT_GOAL := help
 
 help:  ## show what there is
@@ -52,9 +52,6 @@ simulate: dev  ## search seeded histories for a broken law (SEEDS=2000, FROM=0),
 ifndef SEED
 	@GEMOT_KILLS=$(KILLS) $(PY) -m pytest -s tests/simulation/test_kills.py
 endif
-
-mutants: dev  ## change the decision function in every small way: a test must notice each (MUTANTS="rules.py:fits --limit 20")
-	@$(PY) tests/mutation/mutate.py $(MUTANTS)
 
 check: dev  ## style and types
 	@$(VENV)/bin/ruff check src tests evals benchmarks
