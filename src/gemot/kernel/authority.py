@@ -83,8 +83,6 @@ def grant_within(child: Grant, parent: Grant) -> bool:
     """Is everything that ``child`` allows allowed by ``parent``? Both anchored."""
     if parent.tool != child.tool and not covers(parent.tool, child.tool):
         return False
-    if child.tool == "*" and parent.tool != "*":
-        return False
     if any(not rule_within(child.where.get(argument, Rule()), rule) for argument, rule in parent.where.items()):
         return False
     if parent.uses is not None and (child.uses is None or child.uses > parent.uses):

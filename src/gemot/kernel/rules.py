@@ -2,7 +2,7 @@
 
 A rule has conditions that a value must meet, all of them, and a choice: values that are named, sources that a reference
 may point into; either is enough. Of a list each element must obey. Whether a reference points into a source is found out
-elsewhere (:mod:`gemot.kernel.sources`) and asked of ``comes_from``.
+elsewhere (:mod:`gemot.kernel.references`) and asked of ``comes_from``.
 
 ``rule_within(child, parent)`` may say no where yes would be true, never the reverse: whatever fits the child fits the parent.
 """
@@ -279,8 +279,10 @@ def source_in_words(source: Source) -> str:
     if source.extract or source.pattern:
         what = f'what "extract": {msgspec.json.encode(source.extract or source.pattern).decode()} finds in {what}'
     called = f" called with {msgspec.json.encode(source.called).decode()}" if source.called else ""
-    where = " and ".join(f"{name} is {in_words(rule)}" for name, rule in source.where.items())
-    which = {"most": f"the one with the most {source.by}", "least": f"the one with the least {source.by}"}
-    if source.field:
-        what += {"any": " a record", "only": " the one record", **which}.get(source.pick, f" the {source.pick} record")
-    return f"{what}{f' where {where}' if where else ''} in a result of {source.tool}{called}"
+    rules = " and ".join(f"{name} is {in_words(rule)}" for name, rule in source.where.items())
+    where, result = f" where {rules}" if rules else "", f"a result of {source.tool}{called}"
+    if not source.field:
+        return f"{what} {result}{where}"
+    which = {"any": "a record", "only": "the one record"}
+    which |= {pick: f"the one with the {pick} {source.by}" for pick in ("most", "least")}
+    return f"{what} {which.get(source.pick, f'the {source.pick} record')}{where} in {result}"
