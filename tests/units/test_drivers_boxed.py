@@ -13,7 +13,7 @@ from test_boxes import WHY_NOT, alive, gone
 from gemot import Calls, Grant, Machine, program, say, scripted
 from gemot.drivers import kit, shipped
 from gemot.drivers.boxed import WALLS
-from gemot.drivers.kit import ToolError, drivers_of, tool
+from gemot.drivers.kit import Driver, ToolError, drivers_of, tool
 from gemot.drivers.place import Place, PlaceMount
 from gemot.drivers.python import run as python
 from gemot.drivers.shell import run as shell
@@ -115,7 +115,27 @@ def test_a_tool_that_needs_more_walls_than_there_are_is_not_offered() -> None:
         """Swim."""
         return "wet"
 
-    assert drivers_of([swim]) == [] and not kit.stands(swim.spec)
+    assert kit.standing(drivers_of([swim])) == [] and not kit.stands(swim.spec)
+
+
+def test_a_machine_offers_no_tool_whose_walls_are_not_there_whoever_brings_it(tmp_path: Path) -> None:
+    moat = Driver("moat", "Water.")
+
+    @moat.tool(effect="computes", repeatable=True, walls=("moat",))
+    def swim() -> str:
+        """Swim."""
+        return "wet"
+
+    @moat.tool(effect="computes", repeatable=True)
+    def look() -> str:
+        """Look at it."""
+        return "deep"
+
+    async def offered() -> set[str]:
+        async with await Machine.open(tmp_path, drivers=[moat]) as machine:
+            return set(machine.kernel.tools)
+
+    assert asyncio.run(offered()) == {"moat/look"}
 
 
 def test_a_killed_process_ends_what_its_tools_have_started(tmp_path: Path) -> None:

@@ -17,9 +17,8 @@ def shipped() -> list[Driver]:
     from gemot.drivers.clock import clock
     from gemot.drivers.copies import copies
     from gemot.drivers.files import files
-    from gemot.drivers.kit import drivers_of
+    from gemot.drivers.kit import standing
     from gemot.drivers.python import python
     from gemot.drivers.shell import shell
 
-    walled = (tool for driver in (shell, python) for tool in driver.tools.values())
-    return [files, copies, calculator, clock, *drivers_of(walled)]
+    return standing([files, copies, calculator, clock, shell, python])

@@ -19,8 +19,8 @@ import inspect
 import re
 import typing
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Required, TypedDict, Unpack
 
 import msgspec
 
@@ -29,6 +29,27 @@ from gemot.drivers.children import Children as Children
 from gemot.drivers.errors import ToolError as ToolError
 from gemot.drivers.place import Place
 from gemot.drivers.secret import Secret as Secret
+
+
+class Words(TypedDict, total=False):
+    """What is said of a tool besides its function; what each word means, and what is so without it, says
+    :class:`gemot.abi.tools.ToolSpec`."""
+
+    effect: Required[Effect]
+    repeatable: Required[bool]
+    paths: tuple[str, ...]
+    needs: typing.Literal["ro", "rw"]
+    asks: bool
+    seconds_max: int
+    walls: tuple[str, ...]
+    steers: tuple[str, ...] | None
+    payload: tuple[str, ...]
+    foreign: bool
+    vouches: tuple[str, ...]
+    secret: str
+    secrets: tuple[str, ...]
+    children: tuple[str, ...]
+    guards: bool
 
 
 @dataclass(frozen=True)
@@ -61,46 +82,12 @@ class Driver:
             raise ValueError(f"driver name {self.name!r}: use lower-case letters, digits and underscores")
 
     def tool(
-        self,
-        *,
-        effect: Effect,
-        repeatable: bool,
-        paths: tuple[str, ...] = (),
-        needs: typing.Literal["ro", "rw"] = "ro",
-        asks: bool = False,
-        seconds_max: int = 60,
-        walls: tuple[str, ...] = (),
-        steers: tuple[str, ...] | None = None,
-        payload: tuple[str, ...] = (),
-        foreign: bool = False,
-        vouches: tuple[str, ...] = (),
-        secret: str = "",
-        secrets: tuple[str, ...] = (),
-        children: tuple[str, ...] = (),
-        guards: bool = False,
-        name: str | None = None,
+        self, *, name: str | None = None, **words: Unpack[Words]
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Make a function a tool of this driver. The words are those of :class:`gemot.abi.tools.ToolSpec`."""
+        """Make a function a tool of this driver, called as the function unless ``name`` says otherwise."""
 
         def register(function: Callable[..., Any]) -> Callable[..., Any]:
-            made = tool(
-                f"{self.name}/{name or function.__name__}",
-                effect=effect,
-                repeatable=repeatable,
-                paths=paths,
-                needs=needs,
-                asks=asks,
-                seconds_max=seconds_max,
-                walls=walls,
-                steers=steers,
-                payload=payload,
-                foreign=foreign,
-                vouches=vouches,
-                secret=secret,
-                secrets=secrets,
-                children=children,
-                guards=guards,
-            )(function)
+            made = tool(f"{self.name}/{name or function.__name__}", **words)(function)
             if made.spec.name in self.tools:
                 raise ValueError(f"there is a tool {made.spec.name} already; give this one another name")
             self.tools[made.spec.name] = made
@@ -112,25 +99,7 @@ class Driver:
         return Manifest(self.name, self.version, self.description, tuple(tool.spec for tool in self.tools.values()))
 
 
-def tool(
-    name: str,
-    *,
-    effect: Effect,
-    repeatable: bool,
-    paths: tuple[str, ...] = (),
-    needs: typing.Literal["ro", "rw"] = "ro",
-    asks: bool = False,
-    seconds_max: int = 60,
-    walls: tuple[str, ...] = (),
-    steers: tuple[str, ...] | None = None,
-    payload: tuple[str, ...] = (),
-    foreign: bool = False,
-    vouches: tuple[str, ...] = (),
-    secret: str = "",
-    secrets: tuple[str, ...] = (),
-    children: tuple[str, ...] = (),
-    guards: bool = False,
-) -> Callable[[Callable[..., Any]], Tool]:
+def tool(name: str, **words: Unpack[Words]) -> Callable[[Callable[..., Any]], Tool]:
     """Make a function a tool called ``name`` (``driver/tool``), to be given to a machine as it is.
 
     The words are those of :class:`gemot.abi.tools.ToolSpec`; the description is the function's docstring.
@@ -144,47 +113,36 @@ def tool(
         description = inspect.cleandoc(function.__doc__ or "")
         if not description:
             raise ValueError(f"{name} has no docstring: a model knows a tool by its description only")
-        given, arguments = _arguments_of(function, name, secrets)
+        given, arguments = _arguments_of(function, name, words.get("secrets", ()))
         schema = _schema_of(arguments)
+        spec = ToolSpec(name=name, description=description, schema=schema, **words)
         known = schema.get("properties", {})
-        strange = [one for one in (*paths, *(steers or ()), *payload, *children) if one not in known]
+        strange = [
+            one for one in (*spec.paths, *(spec.steers or ()), *spec.payload, *spec.children) if one not in known
+        ]
         if strange:
             raise ValueError(f"{name} has no parameter {strange[0]!r}; it has: {', '.join(known) or 'none'}")
-        spec = ToolSpec(
-            name=name,
-            description=description,
-            schema=schema,
-            effect=effect,
-            repeatable=repeatable,
-            paths=paths,
-            needs=needs,
-            asks=asks,
-            seconds_max=seconds_max,
-            walls=walls,
-            steers=steers,
-            payload=payload,
-            foreign=foreign,
-            vouches=vouches,
-            secret=secret,
-            secrets=secrets,
-            children=children,
-            guards=guards,
-        )
         return Tool(spec, function, given.get(Place), arguments, given.get(Children))
 
     return make
 
 
 def drivers_of(tools: Iterable[Tool]) -> list[Driver]:
-    """Single tools, gathered by the driver that their names begin with; without those whose walls do not hold here."""
+    """Single tools, gathered by the driver that their names begin with."""
     drivers: dict[str, Driver] = {}
     for one in tools:
-        if not stands(one.spec):
-            continue
         driver_name = one.spec.name.partition("/")[0]
         driver = drivers.setdefault(driver_name, Driver(driver_name, f"The tools of {driver_name}."))
         driver.tools[one.spec.name] = one
     return list(drivers.values())
+
+
+def standing(drivers: Iterable[Driver]) -> list[Driver]:
+    """The same drivers without the tools whose walls do not hold here, and without those that then have none."""
+    there = [
+        replace(one, tools={name: tool for name, tool in one.tools.items() if stands(tool.spec)}) for one in drivers
+    ]
+    return [one for one in there if one.tools]
 
 
 def stands(spec: ToolSpec) -> bool:

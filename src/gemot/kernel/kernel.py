@@ -15,11 +15,14 @@ Invariants, checked from outside by the tests: a syscall is answered exactly onc
 from __future__ import annotations
 
 import heapq
+from typing import Any
 
 import msgspec
 
+from gemot.abi import limits
 from gemot.abi.answers import Answer, Error, Mail, Ok, Outcome, Returned
 from gemot.abi.effects import (
+    Asked,
     AskModel,
     Begin,
     Deliver,
@@ -42,6 +45,7 @@ from gemot.kernel.authority import path_bounds
 from gemot.kernel.board import Board
 from gemot.kernel.ledger import NOTHING
 from gemot.kernel.process import OpenAsk, Process, Timer, Work
+from gemot.kernel.refusal import Refused
 from gemot.kernel.table import Table
 
 
@@ -268,6 +272,21 @@ class Kernel:
         if work.ask and self.asks.pop(work.ask, None) is not None:
             self.emit(TakeAsk(work.ask))
         work.state = "done"
+
+    def asks_open(self, root: int) -> int:
+        return sum(one.root == root for one in self.asks.values())
+
+    def question(self, process: Process, question: str, **shown: Any) -> None:
+        """Put a question of a process before the person; its syscall is answered when they have answered. ``shown``: as in
+        :class:`gemot.abi.effects.Asked`. Raises :class:`Refused`."""
+        if self.asks_open(process.root) >= limits.ASKS_OPEN_MAX:
+            raise Refused(
+                "limit", f"{limits.ASKS_OPEN_MAX} questions of this tree are open; a person must answer some first"
+            )
+        work = Work(self.number(), 0, "asking", "question", ask=self.ask())
+        process.work = [work]
+        process.state = "asking"
+        self.put_ask(OpenAsk(Asked(work.ask, process.pid, question, **shown), work.effect, process.root))
 
     def put_ask(self, opened: OpenAsk) -> None:
         self.asks[opened.asked.ask] = opened

@@ -18,13 +18,12 @@ import msgspec
 
 from gemot.abi import limits
 from gemot.abi.answers import Error, Ok
-from gemot.abi.effects import Asked
 from gemot.abi.grants import Grant
 from gemot.abi.labels import PERSON, Label
 from gemot.abi.syscalls import Endorse, Mandate
 from gemot.kernel.authority import covers, described, grant_within
 from gemot.kernel.families import remember_sources, requested
-from gemot.kernel.process import OpenAsk, Process, Work
+from gemot.kernel.process import Process
 from gemot.kernel.refusal import Refused
 
 if TYPE_CHECKING:
@@ -95,17 +94,9 @@ def endorse(kernel: Kernel, process: Process, syscall: Endorse) -> None:
 
 
 def _ask(kernel: Kernel, process: Process, question: str, lines: tuple[str, ...], shown: object) -> None:
-    if sum(one.root == process.root for one in kernel.asks.values()) >= limits.ASKS_OPEN_MAX:
-        raise Refused(
-            "limit", f"{limits.ASKS_OPEN_MAX} questions of this tree are open; a person must answer some first"
-        )
-    work = Work(kernel.number(), 0, "asking", "question", ask=kernel.ask())
-    process.work = [work]
-    process.state = "asking"
     digest = hashlib.sha256(msgspec.json.encode([question, lines, shown], order="sorted")).hexdigest()
     foreign = ("value",) if isinstance(shown, int) else ()
-    asked = Asked(work.ask, process.pid, question, digest=digest, plan=lines, untrusted=foreign)
-    kernel.put_ask(OpenAsk(asked, work.effect, process.root))
+    kernel.question(process, question, digest=digest, plan=lines, untrusted=foreign)
 
 
 def understood(text: str, steps: int) -> list[int] | None:

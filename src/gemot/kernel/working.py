@@ -141,7 +141,7 @@ def _must_fit(tool: ToolSpec, filling: Filling) -> None:
 def _ask_person(
     kernel: Kernel, process: Process, work: Work, tool: ToolSpec, filling: Filling, seen: tuple[Mount, ...]
 ) -> None:
-    if _asks_open(kernel, process.root) >= limits.ASKS_OPEN_MAX:
+    if kernel.asks_open(process.root) >= limits.ASKS_OPEN_MAX:
         work.state = "done"
         _give_back_use(process, work)
         work.result = Returned(
@@ -169,10 +169,6 @@ def _ask_person(
         untrusted(filling),
     )
     kernel.put_ask(OpenAsk(asked, work.effect, process.root))
-
-
-def _asks_open(kernel: Kernel, root: int) -> int:
-    return sum(one.root == root for one in kernel.asks.values())
 
 
 def _give_back_use(process: Process, work: Work) -> None:
@@ -208,16 +204,8 @@ def ask(kernel: Kernel, process: Process, syscall: Ask) -> None:
         raise Refused("malformed", f"a question has 1 to {limits.TEXT_CHARS_MAX} characters")
     if sum(map(len, syscall.options)) > limits.NOTE_CHARS_MAX:
         raise Refused("limit", f"the options of a question have at most {limits.NOTE_CHARS_MAX} characters together")
-    if _asks_open(kernel, process.root) >= limits.ASKS_OPEN_MAX:
-        raise Refused(
-            "limit", f"{limits.ASKS_OPEN_MAX} questions of this tree are open; a person must answer some first"
-        )
-    work = Work(kernel.number(), 0, "asking", "question", ask=kernel.ask())
-    process.work = [work]
-    process.state = "asking"
     foreign = ("question",) if process.label.integrity == "foreign" else ()
-    asked = Asked(work.ask, process.pid, syscall.question, syscall.options, untrusted=foreign)
-    kernel.put_ask(OpenAsk(asked, work.effect, process.root))
+    kernel.question(process, syscall.question, options=syscall.options, untrusted=foreign)
 
 
 def answered(kernel: Kernel, event: Answered) -> None:

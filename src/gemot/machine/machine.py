@@ -95,7 +95,7 @@ class Machine:
         ``JournalError``, ``ProgramError``.
         """
         from gemot.drivers import shipped
-        from gemot.drivers.kit import drivers_of
+        from gemot.drivers.kit import drivers_of, standing
         from gemot.journal.memory import MemoryJournal
         from gemot.journal.sqlite import SqliteJournal
 
@@ -109,7 +109,7 @@ class Machine:
             return open_model(name)
 
         library = load(program_folders, programs, project)
-        installed = [*(shipped() if drivers is None else drivers), *drivers_of(tools)]
+        installed = standing([*(shipped() if drivers is None else drivers), *drivers_of(tools)])
         if journal is not None and (home is not None or in_memory):
             raise MachineError("a machine lives on a journal, in a home, or in memory: name one of them")
         journal = MemoryJournal() if in_memory else journal
