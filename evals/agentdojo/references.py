@@ -14,7 +14,7 @@ from typing import Any
 
 from evals.agentdojo.plans import Raw
 from evals.agentdojo.suite import plain
-from gemot.kernel.documents import extract
+from gemot.authority.documents import extract
 
 PLAIN = re.compile(r"[\w-]{1,200}")
 KINDS = ("email", "iban", "url", "datetime", "date", "time", "number", "integer")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from evals.bestiary.watching import Neighbour, Watched, lives_here
 from gemot import Budget, Driver, Grant, Machine, MachineError
+from gemot.authority.narrowing import grant_within
 from gemot.drivers import shipped
-from gemot.kernel.authority import grant_within
 from gemot.kernel.process import Process
 from gemot.machine import notes
 from gemot.models.port import Model

@@ -25,16 +25,16 @@ from _pytest.runner import runtestprotocol
 from mutants import Mutant, mutants_of
 
 ROOT = Path(__file__).resolve().parents[2]
-KERNEL = ROOT / "src" / "gemot" / "kernel"
+PACKAGES = [ROOT / "src" / "gemot" / name for name in ("authority", "kernel")]
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 MODULES = (
     "deciding.py",
     "rules.py",
     "labels.py",
     "mandate.py",
-    "authority.py:covers,grant_within,inherited,narrowed,within_reach,used",
+    "narrowing.py:covers,grant_within,inherited,narrowed,within_reach,used",
 )
-"""What decides: modules of the kernel, or functions of them."""
+"""What decides: modules of authority and the kernel, or functions of them."""
 TESTS = "mutants mutants_paths mutants_rules mutants_narrowing mutants_mandate deciding rules labels mandate authority references families revoking copies"
 SLOW = 0.5
 """Seconds: a test that takes longer is not tried."""
@@ -123,7 +123,7 @@ class Mutation:
 
 def put_in(mutant: Mutant, whole: Any) -> None:
     """Let the loaded functions of a module do what the mutant's do; and its constants be the mutant's."""
-    module = importlib.import_module(f"gemot.kernel.{mutant.path.stem}")
+    module = importlib.import_module(f"gemot.{mutant.path.parent.name}.{mutant.path.stem}")
     theirs: dict[str, Any] = {"__name__": module.__name__}
     exec(mutant.code(whole), theirs)
     for name, new in theirs.items():
@@ -139,13 +139,15 @@ def put_in(mutant: Mutant, whole: Any) -> None:
 def mutants_in(name: str) -> list[tuple[Mutant, Any]]:
     """Those of a module, or of some functions of it (``rules.py:fits,same``), each with the tree that it is a change of."""
     file, _, functions = name.partition(":")
-    whole, many = mutants_of(KERNEL / file)
+    whole, many = mutants_of(next(folder / file for folder in PACKAGES if (folder / file).exists()))
     return [(one, whole) for one in many if not functions or one.inside in functions.split(",")]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("modules", nargs="*", default=MODULES, help="files of the kernel: rules.py, rules.py:fits,same")
+    parser.add_argument(
+        "modules", nargs="*", default=MODULES, help="files of authority or the kernel: rules.py, rules.py:fits,same"
+    )
     parser.add_argument("--tests", default=TESTS, help="names of test files, with blanks between them")
     parser.add_argument("--limit", type=int, default=1_000_000, help="only so many mutants")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)

@@ -41,8 +41,8 @@ from gemot.abi.syscalls import (
     ToolUse,
     Wait,
 )
-from gemot.kernel.authority import anchor
-from gemot.kernel.refusal import Refused
+from gemot.authority.narrowing import anchor
+from gemot.authority.refusal import Refused
 
 
 class Chaos:

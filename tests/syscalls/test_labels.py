@@ -32,7 +32,7 @@ from gemot.abi.syscalls import (
     ToolUse,
     Wait,
 )
-from gemot.kernel.labels import RANK, join
+from gemot.authority.labels import RANK, join
 
 
 def label(world: KernelWorld, pid: int) -> Label:

@@ -12,12 +12,12 @@ from gemot.abi.grants import Grant, Mount, Rule, Source
 from gemot.abi.labels import Handle, Label
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.tools import ToolSpec
-from gemot.kernel.deciding import Others, Verdict, decide, steering, untrusted
-from gemot.kernel.documents import Document
+from gemot.authority.deciding import Others, Verdict, decide, steering, untrusted
+from gemot.authority.documents import Document
+from gemot.authority.references import fill
+from gemot.authority.refusal import Refused
 from gemot.kernel.ledger import Means
 from gemot.kernel.process import Process
-from gemot.kernel.references import fill
-from gemot.kernel.refusal import Refused
 
 TEXT, ANY = {"type": "string"}, {}
 WORK = Mount("work", "/srv/data", "rw")

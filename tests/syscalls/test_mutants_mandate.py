@@ -18,7 +18,7 @@ from gemot.abi.effects import Asked
 from gemot.abi.grants import Grant, Rule, Source
 from gemot.abi.labels import PERSON, Handle, Label
 from gemot.abi.syscalls import Call, Endorse, Fork, Mandate, Step, Syscall, ToolUse
-from gemot.kernel.documents import Document
+from gemot.authority.documents import Document
 
 SECRET = Label(("tool:mail/list",), "foreign", ("mail",))
 

@@ -13,9 +13,9 @@ from gemot.abi.labels import Integrity, Label
 from gemot.abi.limits import ORIGINS_MAX
 from gemot.abi.syscalls import Exit, Fork, Wait
 from gemot.abi.tools import ToolSpec
-from gemot.kernel.authority import covers, grant_within, inherited, narrowed, used, within_reach
-from gemot.kernel.labels import join, joined, least, of_result, vouched
-from gemot.kernel.refusal import Refused
+from gemot.authority.labels import join, joined, least, of_result, vouched
+from gemot.authority.narrowing import covers, grant_within, inherited, narrowed, used, within_reach
+from gemot.authority.refusal import Refused
 
 WORST_LAST: tuple[Integrity, ...] = ("person", "vouched", "model", "foreign")
 CLEAN, FOREIGN = Label(), Label((), "foreign")

@@ -10,7 +10,7 @@ import pytest
 from test_mutants import GET, LOOK, MERGE, PUT, SENDER, WORK, decided, outcome, refusal, tool
 
 from gemot.abi.grants import Grant, Mount, Rule
-from gemot.kernel.deciding import Others, Verdict
+from gemot.authority.deciding import Others, Verdict
 
 # Paths.
 

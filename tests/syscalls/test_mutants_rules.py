@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from gemot.abi.grants import Mount, Rule, Source
-from gemot.kernel.refusal import Refused
-from gemot.kernel.rules import (
+from gemot.authority.refusal import Refused
+from gemot.authority.rules import (
     bounds,
     check,
     fits,

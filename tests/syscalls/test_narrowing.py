@@ -18,8 +18,8 @@ from gemot.abi.effects import Begin, BeginFork, StartTool
 from gemot.abi.events import Failure, Revoked
 from gemot.abi.grants import BudgetRequest, Grant, Rule, Source
 from gemot.abi.syscalls import Call, Fork, GrantTo, Revoke, Spawn, Syscall, ToolUse
-from gemot.kernel.authority import GONE, grant_within
-from gemot.kernel.rules import fits_inside, steps_of
+from gemot.authority.narrowing import GONE, grant_within
+from gemot.authority.rules import fits_inside, steps_of
 
 SEEDS = [int(os.environ["GEMOT_SEED"])] if "GEMOT_SEED" in os.environ else list(range(60))
 PEOPLE = ("ann@x.org", "bob@x.org", "eve@evil.com")

@@ -13,8 +13,8 @@ from worlds import KernelWorld
 from gemot.abi.answers import Error
 from gemot.abi.grants import Grant, Rule, Source
 from gemot.abi.syscalls import Fork
-from gemot.kernel.authority import grant_within
-from gemot.kernel.rules import fits_inside, rule_within, steps_of
+from gemot.authority.narrowing import grant_within
+from gemot.authority.rules import fits_inside, rule_within, steps_of
 
 objects = some.recursive(
     scalars, lambda inner: some.lists(inner, max_size=3) | some.dictionaries(some.sampled_from("ab"), inner, max_size=2)

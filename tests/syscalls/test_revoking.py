@@ -10,7 +10,7 @@ from gemot.abi.answers import Error, Ok
 from gemot.abi.events import Revoked
 from gemot.abi.grants import BudgetRequest, Grant, MountRequest, Rule
 from gemot.abi.syscalls import Call, Fork, GrantTo, Revoke, Spawn, ToolUse
-from gemot.kernel import authority
+from gemot.authority import narrowing
 
 MANY = BudgetRequest(processes=5)
 
@@ -154,4 +154,4 @@ def test_what_was_taken_back_is_in_no_list(world: KernelWorld) -> None:
     root = guarded(world)
     child = world.born(root, Fork("x"))
     told(world, child, "*")
-    assert "taken back" not in authority.listed(world.kernel.processes[child].grants, ())
+    assert "taken back" not in narrowing.listed(world.kernel.processes[child].grants, ())

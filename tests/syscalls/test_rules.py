@@ -11,11 +11,11 @@ from hypothesis import strategies as some
 
 from gemot.abi.grants import Grant, Rule, Source
 from gemot.abi.labels import Label
-from gemot.kernel.authority import grant_within
-from gemot.kernel.documents import Document, at, parsed, path_of, select, written
-from gemot.kernel.kinds import BadPattern, compiled, found, host_of, matched
-from gemot.kernel.refusal import Refused
-from gemot.kernel.rules import bounds, fits, flaw, in_words, rule_within, source_within
+from gemot.authority.documents import Document, at, parsed, path_of, select, written
+from gemot.authority.kinds import BadPattern, compiled, found, host_of, matched
+from gemot.authority.narrowing import grant_within
+from gemot.authority.refusal import Refused
+from gemot.authority.rules import bounds, fits, flaw, in_words, rule_within, source_within
 
 IBAN = "DE89370400440532013000"
 KINDS = ("text", "integer", "number", "boolean", "date", "time", "datetime", "email", "url", "iban")

@@ -75,7 +75,9 @@ def test_a_page_names_only_commands_that_exist(page: Path) -> None:
     assert not sorted(named - commands())
 
 
-@pytest.mark.parametrize("name", sorted(name for name in modules() if package_of(name) in ("abi", "kernel")))
+@pytest.mark.parametrize(
+    "name", sorted(name for name in modules() if package_of(name) in ("abi", "authority", "kernel"))
+)
 def test_what_is_public_in_the_kernel_and_its_words_has_words(name: str) -> None:
     path = modules()[name]
     assert ast.get_docstring(tree(path)), f"{name} does not say what it is for"

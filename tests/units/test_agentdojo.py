@@ -9,7 +9,7 @@ import pytest
 from evals.agentdojo import attack, plans, references
 from evals.agentdojo.renaming import Renaming
 from evals.agentdojo.suite import Use
-from gemot.kernel.kinds import is_kind
+from gemot.authority.kinds import is_kind
 
 ROOT = Path(__file__).parents[2]
 DOJO = ROOT / "evals" / "agentdojo"

@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 
 from gemot.abi.messages import ToolRequest
 from gemot.abi.syscalls import SYSCALLS, Spawn, ToolUse
-from gemot.kernel.schema import flaw
+from gemot.authority.schema import flaw
 from gemot.programs.replying import REQUESTABLE, Malformed, decode, schema_of
 
 

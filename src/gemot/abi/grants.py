@@ -10,7 +10,7 @@ Scalar = str | int | float | bool | None
 """A JSON value that is no list and no object."""
 
 Kind = Literal["text", "integer", "number", "boolean", "date", "time", "datetime", "email", "url", "iban"]
-"""The forms that a value can have; each is decided by :mod:`gemot.kernel.kinds` without a model."""
+"""The forms that a value can have; each is decided by :mod:`gemot.authority.kinds` without a model."""
 
 
 class Source(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):

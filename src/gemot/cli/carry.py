@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from gemot.authority.narrowing import listed
 from gemot.cli.failing import DONE, Usage, put
 from gemot.cli.plain import plain
 from gemot.cli.reach import change
-from gemot.kernel.authority import listed
 from gemot.kernel.process import Process
 from gemot.machine import carrying
 from gemot.machine.client import Client

@@ -71,8 +71,8 @@ def _explain(error: Exception) -> int:
 
 
 def _known(error: Exception) -> tuple[str, int]:
+    from gemot.authority.refusal import Refused
     from gemot.journal.contract import JournalError
-    from gemot.kernel.refusal import Refused
     from gemot.machine.home import HomeError
     from gemot.machine.loop import MachineError
     from gemot.models.port import ModelFailed

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gemot.authority.refusal import closest
 from gemot.cli import config, options
 from gemot.cli.failing import Usage
-from gemot.kernel.refusal import closest
 from gemot.machine.door import Start
 from gemot.machine.machine import DEFAULT_BUDGET
 from gemot.programs.library import load

@@ -9,9 +9,9 @@ from gemot.abi import limits
 from gemot.abi.answers import Ok, Outcome
 from gemot.abi.labels import Label
 from gemot.abi.syscalls import Accept, Add, Claim, Complete, ListTasks, Reorder
-from gemot.kernel.labels import join, joined, words_of
+from gemot.authority.labels import join, joined, words_of
+from gemot.authority.refusal import Refused
 from gemot.kernel.process import Process
-from gemot.kernel.refusal import Refused
 
 if TYPE_CHECKING:
     from gemot.kernel.kernel import Kernel

@@ -14,13 +14,13 @@ from gemot.abi.labels import Handle
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.syscalls import SYSCALLS, Exec, Exit, Fork, Kill, Spawn, Status, name_of
 from gemot.abi.tools import ToolSpec
+from gemot.authority.labels import words_of
+from gemot.authority.narrowing import Handed, anchor, narrowed, sub_mounts, used, within_reach
+from gemot.authority.refusal import Refused, closest
+from gemot.authority.schema import flaw, mismatch
 from gemot.kernel import ledger
-from gemot.kernel.authority import Handed, anchor, narrowed, sub_mounts, used, within_reach
-from gemot.kernel.labels import words_of
 from gemot.kernel.process import Process, Timer
-from gemot.kernel.refusal import Refused, closest
 from gemot.kernel.results import sources_of
-from gemot.kernel.schema import flaw, mismatch
 
 if TYPE_CHECKING:
     from gemot.kernel.kernel import Kernel

@@ -40,12 +40,13 @@ from gemot.abi.messages import Reply
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.syscalls import Call, Generate, Read
 from gemot.abi.tools import ToolSpec
-from gemot.kernel import families, labels, ledger, news, results, trap, waiting
-from gemot.kernel.authority import path_bounds
+from gemot.authority import labels
+from gemot.authority.narrowing import path_bounds
+from gemot.authority.refusal import Refused
+from gemot.kernel import families, ledger, news, results, trap, waiting
 from gemot.kernel.board import Board
 from gemot.kernel.ledger import NOTHING
 from gemot.kernel.process import OpenAsk, Process, Timer, Work
-from gemot.kernel.refusal import Refused
 from gemot.kernel.table import Table
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, fields
 from gemot.abi import limits
 from gemot.abi.events import Cost
 from gemot.abi.grants import Budget, BudgetRequest
-from gemot.kernel.refusal import Refused
+from gemot.authority.refusal import Refused
 
 
 @dataclass(slots=True)

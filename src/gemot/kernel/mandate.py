@@ -21,10 +21,10 @@ from gemot.abi.answers import Error, Ok
 from gemot.abi.grants import Grant
 from gemot.abi.labels import PERSON, Label
 from gemot.abi.syscalls import Endorse, Mandate
-from gemot.kernel.authority import covers, described, grant_within
+from gemot.authority.narrowing import covers, described, grant_within
+from gemot.authority.refusal import Refused
 from gemot.kernel.families import remember_sources, requested
 from gemot.kernel.process import Process
-from gemot.kernel.refusal import Refused
 
 if TYPE_CHECKING:
     from gemot.kernel.kernel import Kernel

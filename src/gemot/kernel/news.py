@@ -32,8 +32,8 @@ from gemot.abi.events import (
 from gemot.abi.grants import Budget, Grant, Mount
 from gemot.abi.labels import PERSON, Label
 from gemot.abi.programs import ProgramSpec
+from gemot.authority.narrowing import anchor, with_space
 from gemot.kernel import freezing, ledger, revoking, waiting, working
-from gemot.kernel.authority import anchor, with_space
 from gemot.kernel.families import remember_sources
 from gemot.kernel.process import Process, Work
 

@@ -11,7 +11,7 @@ from gemot.abi.grants import Grant, Mount
 from gemot.abi.labels import Handle, Label
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.syscalls import Syscall
-from gemot.kernel.documents import Document
+from gemot.authority.documents import Document
 from gemot.kernel.ledger import Means
 
 

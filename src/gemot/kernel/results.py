@@ -13,8 +13,8 @@ from gemot.abi.grants import Grant, Source
 from gemot.abi.labels import Handle, Label
 from gemot.abi.syscalls import ToolUse
 from gemot.abi.tools import ToolSpec
-from gemot.kernel.documents import Document, parsed
-from gemot.kernel.labels import join, joined, of_result
+from gemot.authority.documents import Document, parsed
+from gemot.authority.labels import join, joined, of_result
 from gemot.kernel.process import Process, Work
 
 if TYPE_CHECKING:

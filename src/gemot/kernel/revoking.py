@@ -16,12 +16,12 @@ from gemot.abi.answers import Ok, Returned
 from gemot.abi.grants import Grant
 from gemot.abi.labels import Label
 from gemot.abi.syscalls import SYSCALLS, Call, GrantTo, Revoke
+from gemot.authority.labels import join, words_of
+from gemot.authority.narrowing import GONE, covers, described, grant_within, used
+from gemot.authority.refusal import Refused, closest
 from gemot.kernel import working
-from gemot.kernel.authority import GONE, covers, described, grant_within, used
 from gemot.kernel.families import own_child, remember_sources, requested
-from gemot.kernel.labels import join, words_of
 from gemot.kernel.process import Process
-from gemot.kernel.refusal import Refused, closest
 
 if TYPE_CHECKING:
     from gemot.kernel.kernel import Kernel

@@ -44,10 +44,10 @@ from gemot.abi.syscalls import (
     Wait,
     name_of,
 )
+from gemot.authority.narrowing import syscall_allowed, unused, used
+from gemot.authority.refusal import Refused
 from gemot.kernel import board, families, mandate, revoking, waiting, working
-from gemot.kernel.authority import syscall_allowed, unused, used
 from gemot.kernel.process import Process
-from gemot.kernel.refusal import Refused
 
 if TYPE_CHECKING:
     from gemot.kernel.kernel import Kernel

@@ -9,10 +9,10 @@ from gemot.abi import limits
 from gemot.abi.answers import Mail, Ok, Outcome, Waited
 from gemot.abi.labels import KERNEL, Label
 from gemot.abi.syscalls import Alarm, CancelAlarm, Receive, Send, Wait
+from gemot.authority.labels import words_of
+from gemot.authority.refusal import Refused
 from gemot.kernel.families import own_child
-from gemot.kernel.labels import words_of
 from gemot.kernel.process import Process, Timer
-from gemot.kernel.refusal import Refused
 
 if TYPE_CHECKING:
     from gemot.kernel.kernel import Kernel

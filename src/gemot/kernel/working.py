@@ -15,16 +15,16 @@ from gemot.abi.grants import Mount
 from gemot.abi.labels import Label
 from gemot.abi.syscalls import Ask, Call, Generate, Read, ToolUse
 from gemot.abi.tools import ToolSpec
+from gemot.authority.deciding import Others, decide, seen_by, untrusted
+from gemot.authority.labels import join
+from gemot.authority.narrowing import located, unused, used
+from gemot.authority.references import Filling, fill, mentioned
+from gemot.authority.refusal import Refused, closest
+from gemot.authority.schema import mismatch
 from gemot.kernel import mandate
-from gemot.kernel.authority import located, unused, used
-from gemot.kernel.deciding import Others, decide, seen_by, untrusted
 from gemot.kernel.families import mounts_of_children
-from gemot.kernel.labels import join
 from gemot.kernel.process import OpenAsk, Process, Work
-from gemot.kernel.references import Filling, fill, mentioned
-from gemot.kernel.refusal import Refused, closest
 from gemot.kernel.results import returned
-from gemot.kernel.schema import mismatch
 
 if TYPE_CHECKING:
     from gemot.kernel.kernel import Kernel

@@ -9,9 +9,9 @@ import msgspec
 from gemot.abi.answers import Answer
 from gemot.abi.effects import Adopt, Begin, BeginFork, Deliver, Effect, End
 from gemot.abi.syscalls import Syscall
+from gemot.authority.paths import roots
 from gemot.journal.contract import JournalError
 from gemot.kernel import Kernel
-from gemot.kernel.paths import roots
 from gemot.programs import freezing as folds
 from gemot.programs.library import Library
 from gemot.programs.port import Fault, NotHere, Program, Start

@@ -16,12 +16,12 @@ from gemot.abi.answers import Outcome
 from gemot.abi.effects import Asked
 from gemot.abi.events import Answered, Arrived, Booted, Copied, Installed, Moved, Paused, Resumed, Said, Stopped
 from gemot.abi.grants import Budget, Grant, Mode, Mount
+from gemot.authority.refusal import Refused
 from gemot.drivers.kit import Driver, Tool
 from gemot.journal.contract import Journal
 from gemot.kernel import Kernel, mandate
 from gemot.kernel.ledger import means
 from gemot.kernel.process import Process
-from gemot.kernel.refusal import Refused
 from gemot.machine import carrying, checkpoint, notes, recovery, starting, views
 from gemot.machine.checkpoint import RECORDS_AT_CLOSE
 from gemot.machine.clock import steady

@@ -12,11 +12,11 @@ from gemot.abi.grants import Grant, Mount
 from gemot.abi.messages import ToolOffer
 from gemot.abi.syscalls import SYSCALLS, UNAVAILABLE
 from gemot.abi.tools import ToolSpec
-from gemot.kernel.authority import covers, described
-from gemot.kernel.paths import shown
+from gemot.authority.narrowing import covers, described
+from gemot.authority.paths import shown
+from gemot.authority.references import SCHEMA as REFERENCE
+from gemot.authority.rules import steps_of
 from gemot.kernel.process import Process
-from gemot.kernel.references import SCHEMA as REFERENCE
-from gemot.kernel.rules import steps_of
 from gemot.programs.replying import REQUESTABLE, schema_of
 
 _WITH_CHILDREN = ("wait", "status")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from gemot.abi.effects import StartTool
 from gemot.abi.grants import Mount
+from gemot.authority.paths import anchored, is_under
 from gemot.drivers.children import Child, Children, Copy
 from gemot.drivers.copies import changed
 from gemot.drivers.copying import BUILDING, GONE, Space, remove
@@ -23,7 +24,6 @@ from gemot.drivers.errors import ToolError
 from gemot.drivers.names import parts_of
 from gemot.drivers.place import Place, PlaceMount
 from gemot.kernel import Kernel
-from gemot.kernel.paths import anchored, is_under
 from gemot.kernel.process import Process
 from gemot.machine.home import Home
 

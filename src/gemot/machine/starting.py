@@ -9,11 +9,11 @@ import msgspec
 from gemot.abi import limits
 from gemot.abi.events import Arrived
 from gemot.abi.grants import Budget, Mode, Mount
+from gemot.authority.narrowing import MOUNT_NAME, anchor
+from gemot.authority.refusal import Refused
 from gemot.kernel import Kernel
-from gemot.kernel.authority import MOUNT_NAME, anchor
 from gemot.kernel.families import known_program
 from gemot.kernel.ledger import means
-from gemot.kernel.refusal import Refused
 from gemot.machine.loop import MachineError
 
 DEFAULT_BUDGET = Budget(

@@ -10,8 +10,8 @@ from gemot.abi.answers import Outcome, State
 from gemot.abi.effects import Asked
 from gemot.abi.grants import Budget
 from gemot.abi.syscalls import Call, Wait, name_of
+from gemot.authority.narrowing import listed
 from gemot.kernel import Kernel
-from gemot.kernel.authority import listed
 from gemot.kernel.freezing import FrozenTree
 from gemot.kernel.ledger import Means, add
 from gemot.kernel.process import Process

@@ -6,7 +6,7 @@ Only names are compared here. That a path stays beneath its mount on the disk is
 from __future__ import annotations
 
 from gemot.abi.grants import Mount
-from gemot.kernel.refusal import Refused
+from gemot.authority.refusal import Refused
 
 MODES = {
     "ro": "read-only",

@@ -23,12 +23,12 @@ from msgspec import Struct
 from gemot.abi.grants import Grant, Mount, Rule, Source
 from gemot.abi.later import runs_later
 from gemot.abi.tools import ToolSpec
-from gemot.kernel.authority import RANK, covers, ended, listed, must_be
-from gemot.kernel.paths import anchored, canonical, is_under, roots
-from gemot.kernel.process import Process
-from gemot.kernel.references import Filling, hint
-from gemot.kernel.refusal import Refused
-from gemot.kernel.rules import Origin, Place, bounds, fits, fits_inside, literal, steps_of
+from gemot.authority.holder import Holder
+from gemot.authority.narrowing import RANK, covers, ended, listed, must_be
+from gemot.authority.paths import anchored, canonical, is_under, roots
+from gemot.authority.references import Filling, hint
+from gemot.authority.refusal import Refused
+from gemot.authority.rules import Origin, Place, bounds, fits, fits_inside, literal, steps_of
 
 WHYS_MAX = 8
 """How many grants are named in a refusal: what is said of more is not read."""
@@ -66,7 +66,7 @@ Others = dict[int, tuple[Mount, ...]]
 
 
 def decide(
-    process: Process, tool: ToolSpec, use: Filling, written: dict[str, Any], now_ms: int, others: Others | None = None
+    process: Holder, tool: ToolSpec, use: Filling, written: dict[str, Any], now_ms: int, others: Others | None = None
 ) -> Verdict:
     """``written``: the arguments as the process wrote them. Raises :class:`Refused`."""
     grants = [(index, grant) for index, grant in enumerate(process.grants) if covers(grant.tool, tool.name)]
@@ -93,12 +93,12 @@ def decide(
     raise Refused(refused[0].rule, f"{tool.name} is not allowed so: {why}")
 
 
-def seen_by(process: Process, tool: ToolSpec, arguments: dict[str, Any], others: Others) -> tuple[Mount, ...]:
+def seen_by(process: Holder, tool: ToolSpec, arguments: dict[str, Any], others: Others) -> tuple[Mount, ...]:
     """The mounts in which the paths of a use are: those of whoever uses it, or of the child that it is about."""
     return others[arguments[tool.children[0]]] if tool.children else process.mounts
 
 
-def _anchored(process: Process, tool: ToolSpec, use: Filling, others: Others) -> tuple[dict[str, Any], dict[str, str]]:
+def _anchored(process: Holder, tool: ToolSpec, use: Filling, others: Others) -> tuple[dict[str, Any], dict[str, str]]:
     """The arguments with their paths as rules are compared with them; a tool that writes needs a mount that it may write.
     And for each path that runs code later, why."""
     values: dict[str, Any] = dict(use.arguments)
@@ -152,7 +152,7 @@ def _shown(value: Any, use: Filling, name: str) -> str:
 
 
 def _stands_in_the_way(
-    process: Process,
+    process: Holder,
     tool: ToolSpec,
     use: Filling,
     values: dict[str, Any],
@@ -191,7 +191,7 @@ def _obeys(tool: ToolSpec, name: str, rule: Rule, values: dict[str, Any], comes_
     return fits_inside(rule, values.get(argument), tuple(inside), comes_from)
 
 
-def _must_be(process: Process, name: str, rule: Rule, written: dict[str, Any]) -> str:
+def _must_be(process: Holder, name: str, rule: Rule, written: dict[str, Any]) -> str:
     why = must_be(name, rule, written, process.mounts)
     if not rule.source:
         return why

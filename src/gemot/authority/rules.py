@@ -2,7 +2,7 @@
 
 A rule has conditions that a value must meet, all of them, and a choice: values that are named, sources that a reference
 may point into; either is enough. Of a list each element must obey. Whether a reference points into a source is found out
-elsewhere (:mod:`gemot.kernel.references`) and asked of ``comes_from``.
+elsewhere (:mod:`gemot.authority.references`) and asked of ``comes_from``.
 
 ``rule_within(child, parent)`` may say no where yes would be true, never the reverse: whatever fits the child fits the parent.
 """
@@ -15,9 +15,9 @@ from typing import Any, cast
 import msgspec
 
 from gemot.abi.grants import Mount, Rule, Scalar, Source
-from gemot.kernel.kinds import EXTRACTED, BadPattern, compiled, host_of, host_within, is_kind, kind_within, number_of
-from gemot.kernel.paths import is_under, shown
-from gemot.kernel.refusal import Refused
+from gemot.authority.kinds import EXTRACTED, BadPattern, compiled, host_of, host_within, is_kind, kind_within, number_of
+from gemot.authority.paths import is_under, shown
+from gemot.authority.refusal import Refused
 
 Place = tuple[str | int, ...]
 Origin = Callable[[Place, tuple[Source, ...]], bool]

@@ -20,9 +20,9 @@ from msgspec import Struct
 from gemot.abi.grants import Source
 from gemot.abi.labels import Label
 from gemot.abi.limits import NESTING_MAX
-from gemot.kernel.kinds import EXTRACTED, BadPattern, compiled, found, matched, number_of
-from gemot.kernel.refusal import Refused
-from gemot.kernel.rules import fits, same
+from gemot.authority.kinds import EXTRACTED, BadPattern, compiled, found, matched, number_of
+from gemot.authority.refusal import Refused
+from gemot.authority.rules import fits, same
 
 Path = tuple[str | int, ...]
 PATH_CHARS_MAX = 1_000

@@ -16,7 +16,7 @@ from gemot.abi.labels import Integrity, Label
 from gemot.abi.limits import ORIGINS_MAX
 from gemot.abi.messages import Reply
 from gemot.abi.tools import ToolSpec
-from gemot.kernel.process import Process
+from gemot.authority.holder import Holder
 
 RANK: dict[Integrity, int] = {"person": 3, "vouched": 2, "model": 1, "foreign": 0}
 
@@ -54,12 +54,12 @@ def of_result(tool: ToolSpec | None, used: Label, reported: Label) -> Label:
     return Label(reported.origins, least(integrity, used.integrity), tuple(sorted(secrets)))
 
 
-def words_of(process: Process) -> Label:
+def words_of(process: Holder) -> Label:
     """The label of anything that a process says."""
     return Label((f"process:{process.pid}",), process.label.integrity, process.label.secrets)
 
 
-def read_by(process: Process, answer: Answer) -> None:
+def read_by(process: Holder, answer: Answer) -> None:
     """Let an answer into a process's reading."""
     for mail in answer.mail:
         process.label = join(process.label, mail.label)

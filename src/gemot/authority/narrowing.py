@@ -1,7 +1,7 @@
 """Who may do what: the check of one action against grants, and the proof that a child's grants are within its parent's.
 
 Narrowing composes and nothing widens: a child's grant must lie inside one single grant of its parent, rule by rule.
-Path rules are kept anchored (see :mod:`gemot.kernel.paths`), so that a child whose root is a part of its parent's tree
+Path rules are kept anchored (see :mod:`gemot.authority.paths`), so that a child whose root is a part of its parent's tree
 can't read a rule about ``notes`` as one about its own ``notes``.
 """
 
@@ -16,9 +16,9 @@ import msgspec
 from gemot.abi.grants import Grant, Mount, MountRequest, Rule
 from gemot.abi.labels import Label
 from gemot.abi.tools import ToolSpec
-from gemot.kernel.paths import anchored, canonical
-from gemot.kernel.refusal import Refused
-from gemot.kernel.rules import bounds, check, fits_inside, in_words, rule_within, steps_of
+from gemot.authority.paths import anchored, canonical
+from gemot.authority.refusal import Refused
+from gemot.authority.rules import bounds, check, fits_inside, in_words, rule_within, steps_of
 
 MOUNT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 """What a mount may be called: a word that is the same on every disk and in every path."""

@@ -19,7 +19,7 @@ from msgspec import Struct
 from gemot.abi.effects import Filled
 from gemot.abi.grants import Rule, Source
 from gemot.abi.labels import Handle, Label
-from gemot.kernel.documents import (
+from gemot.authority.documents import (
     Document,
     Path,
     Picked,
@@ -33,12 +33,12 @@ from gemot.kernel.documents import (
     select,
     written,
 )
-from gemot.kernel.kinds import EXTRACTED, exact_number
-from gemot.kernel.labels import joined, vouched
-from gemot.kernel.process import Process
-from gemot.kernel.refusal import Refused
-from gemot.kernel.rules import flaw, source_in_words
-from gemot.kernel.schema import kinds, mismatch, schema_at
+from gemot.authority.holder import Holder
+from gemot.authority.kinds import EXTRACTED, exact_number
+from gemot.authority.labels import joined, vouched
+from gemot.authority.refusal import Refused
+from gemot.authority.rules import flaw, source_in_words
+from gemot.authority.schema import kinds, mismatch, schema_at
 
 FROM = "$from"
 REFERENCES_MAX = 64
@@ -129,7 +129,7 @@ class Filling(Struct, frozen=True):
         return False
 
 
-def fill(process: Process, arguments: dict[str, Any], schema: dict[str, Any]) -> Filling:
+def fill(process: Holder, arguments: dict[str, Any], schema: dict[str, Any]) -> Filling:
     """Put in what the references stand for. Raises :class:`Refused`."""
     own = process.label
     flat = not any(isinstance(value, dict | list) for value in arguments.values())
@@ -168,7 +168,7 @@ def _filled(value: Any, place: Path, references: dict[Path, Reference]) -> Any:
     return value
 
 
-def _resolved(process: Process, form: dict[str, Any], schema: dict[str, Any]) -> Reference:
+def _resolved(process: Holder, form: dict[str, Any], schema: dict[str, Any]) -> Reference:
     try:
         asked = msgspec.convert(form, _Form)
     except msgspec.ValidationError as error:
@@ -286,7 +286,7 @@ def _elements(document: Document, path: Path, inside: Path) -> bool:
     )
 
 
-def mentioned(process: Process, arguments: dict[str, Any]) -> Label:
+def mentioned(process: Holder, arguments: dict[str, Any]) -> Label:
     """The label of all that these arguments refer to: what is learned from the fact that they were refused."""
     numbers = [form.get(FROM) for _, form in _places(arguments, ())]
     return joined(
@@ -294,7 +294,7 @@ def mentioned(process: Process, arguments: dict[str, Any]) -> Label:
     )
 
 
-def hint(process: Process, sources: tuple[Source, ...]) -> str:
+def hint(process: Holder, sources: tuple[Source, ...]) -> str:
     """References that satisfy one of these sources if anything does, as a process would write them. They are the sources
     themselves, so they tell nothing of what stands in the results."""
     found: list[str] = []
