@@ -13,6 +13,7 @@ from gemot.abi.grants import Budget, Grant, Mount
 from gemot.abi.labels import Label
 from gemot.abi.messages import Reply
 from gemot.abi.programs import ProgramSpec
+from gemot.abi.reviews import TRIES, Check
 from gemot.abi.syscalls import Syscall
 from gemot.abi.tools import Manifest
 
@@ -45,6 +46,8 @@ class Arrived(Struct, frozen=True, gc=False, tag="arrived", omit_defaults=True):
     arguments: dict[str, Any] = {}
     name: str = ""
     policy: tuple[Grant, ...] = ()
+    review: tuple[Check, ...] = ()
+    tries: int = TRIES
 
 
 class Cost(Struct, frozen=True, gc=False, omit_defaults=True):

@@ -118,5 +118,23 @@ COPY_BYTES_MAX: Final = 2 << 30
 COPY_ENTRIES_SEEN_MAX: Final = 4 * COPY_FILES_MAX
 """The most files and folders of a copy that are compared at once: whoever has a copy may fill it; a part of it can be named."""
 
+RECEIPT_USES_MAX: Final = 64
+"""The most uses that a receipt lists: a page of lines; what came before is counted."""
+
+RECEIPT_CHARS: Final = 160
+"""How much of a use's arguments (characters) a receipt shows: a command, a path."""
+
+CHECKS_MAX: Final = 8
+"""The most checks of one review."""
+
+TRIES_MAX: Final = 20
+"""The most times that a result can be rejected."""
+
+JUDGES_MAX: Final = 16
+"""The most processes that do the same task to see whether they agree."""
+
+CLAIMS_MAX: Final = 20
+"""The most claims of one result."""
+
 assert PREVIEW_CHARS < INLINE_CHARS_MAX <= TEXT_CHARS_MAX
 assert READ_CHARS_MAX <= INLINE_CHARS_MAX <= DOCUMENT_CHARS_MAX <= DOCUMENTS_CHARS_MAX

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from gemot.abi.grants import BudgetRequest, Grant, MountRequest
+from gemot.abi.reviews import TRIES, Review
 
 
 class Spawn(Struct, frozen=True, gc=False, tag="spawn", omit_defaults=True, forbid_unknown_fields=True):
@@ -55,6 +56,8 @@ class Spawn(Struct, frozen=True, gc=False, tag="spawn", omit_defaults=True, forb
         tuple[int, ...],
         Meta(description="Handles of yours that it may read and refer to; say in the brief what they are."),
     ] = ()
+    review: Review = ()
+    tries: Annotated[int, Meta(description="How often its result may be rejected before it has failed.")] = TRIES
 
 
 class Fork(Struct, frozen=True, gc=False, tag="fork", omit_defaults=True, forbid_unknown_fields=True):
@@ -68,6 +71,8 @@ class Fork(Struct, frozen=True, gc=False, tag="fork", omit_defaults=True, forbid
     budget: BudgetRequest | None = None
     deadline_seconds: float | None = None
     returns: dict[str, Any] | None = None
+    review: Review = ()
+    tries: int = TRIES
 
 
 class Exec(Struct, frozen=True, gc=False, tag="exec", omit_defaults=True, forbid_unknown_fields=True):
@@ -83,6 +88,13 @@ class Exit(Struct, frozen=True, gc=False, tag="exit", omit_defaults=True, forbid
 
     value: Annotated[Any, Meta(description="Your result: text, or what your brief asked for.")] = None
     failed: Annotated[str, Meta(description="Why you could not do it; leave out when you did it.")] = ""
+    claims: Annotated[
+        dict[str, str],
+        Meta(
+            description='What you say you did, each with the tool whose use shows it, e.g. {"the tests pass": "shell/run"}. '
+            "Each is held against the record of what you really used."
+        ),
+    ] = {}
 
 
 class Kill(Struct, frozen=True, gc=False, tag="kill", omit_defaults=True, forbid_unknown_fields=True):
@@ -104,7 +116,12 @@ class Wait(Struct, frozen=True, gc=False, tag="wait", omit_defaults=True, forbid
     children: Annotated[
         tuple[int, ...] | None, Meta(description="Pids; left out: all whose result you don't have yet.")
     ] = None
-    mode: Annotated[Literal["all", "any"], Meta(description="all: until each has ended; any: until one has.")] = "all"
+    mode: Annotated[
+        Literal["all", "any", "first"],
+        Meta(
+            description="all: until each has ended; any: until one has; first: until one has succeeded, the others are then killed."
+        ),
+    ] = "all"
     timeout_seconds: Annotated[float | None, Meta(description="Come back after this time at the latest.")] = None
     messages: Annotated[bool, Meta(description="Come back when a message arrives, too.")] = True
     alarms: Annotated[bool, Meta(description="Come back when an alarm of yours rings, too.")] = True

@@ -23,6 +23,7 @@ from gemot.cli.memory import settle
 from gemot.cli.plain import FOREIGN, inert, one_line, plain, plain_json
 from gemot.cli.reach import home_of, open_or_connect
 from gemot.cli.wording import ending, how_to_answer, joined, planned, question, result_text
+from gemot.kernel.receipts import NO_RECEIPT
 from gemot.machine.client import Client, Gone
 from gemot.machine.door import Door, Start
 from gemot.machine.home import Home
@@ -260,6 +261,9 @@ def _result(outcome: Outcome, manner: Manner, code: int) -> None:
             say(f"what follows is {FOREIGN}: links in it are shown so that they can't be followed by mistake")
         put(plain(inert(text) if foreign else text) if sys.stdout.isatty() else text)
         sys.stdout.flush()
+        for claim, shown in outcome.receipt.claims.items():
+            if shown == NO_RECEIPT:
+                say(f"it says {plain(claim)!r}, and no receipt shows it: gemot receipt {outcome.pid}")
         return
     say(f"gemot: process {outcome.pid} {ending(outcome)}: {plain(outcome.error, 4000)}")
 

@@ -31,6 +31,7 @@ class FrozenKernel(Struct, frozen=True):
     was that came due while they slept (0: none)."""
 
     now: int
+    moment: int
     boots: int
     tools: dict[str, ToolSpec]
     programs: dict[str, ProgramSpec]
@@ -72,6 +73,7 @@ def freeze(kernel: Kernel) -> FrozenKernel:
     away = {root: (one, first.get(root, 0), late.get(root, 0)) for root, one in busy.items()}
     return FrozenKernel(
         kernel.now,
+        kernel.moment,
         kernel.boots,
         kernel.tools,
         kernel.programs,
@@ -163,7 +165,7 @@ def _away(root: int, at: int) -> tuple[int, int, Timer]:
 
 def thaw(frozen: FrozenKernel, kernel: Kernel) -> None:
     """Give a fresh kernel the tables, with every tree away; the frozen value must not be used again."""
-    kernel.now, kernel.boots = frozen.now, frozen.boots
+    kernel.now, kernel.moment, kernel.boots = frozen.now, frozen.moment, frozen.boots
     kernel.tools, kernel.programs = frozen.tools, frozen.programs
     kernel.asks, kernel.asleep, kernel.working = frozen.asks, frozen.asleep, frozen.working
     kernel.away = {root: busy for root, (busy, _, _) in frozen.away.items()}
@@ -197,18 +199,19 @@ def thaw_tree(frozen: FrozenTree, kernel: Kernel) -> None:
 
 class CarriedTree(Struct, frozen=True):
     """A tree with all that the kernel holds of it, on its way to another machine. ``numbers``: of all that were given where it
-    comes from, the last."""
+    comes from, the last; ``moment``: of its last event."""
 
     tree: FrozenTree
     asks: list[OpenAsk]
     numbers: int
+    moment: int
 
 
 def carry(kernel: Kernel, root: int) -> bytes:
     """A tree as one value that another machine can adopt."""
     (frozen,) = freeze_trees(kernel, [root])
     asks = [opened for opened in kernel.asks.values() if opened.root == root]
-    return msgspec.msgpack.encode(CarriedTree(frozen, asks, kernel.numbers[0]))
+    return msgspec.msgpack.encode(CarriedTree(frozen, asks, kernel.numbers[0], kernel.moment))
 
 
 def carried(body: bytes) -> CarriedTree:
@@ -222,6 +225,7 @@ def adopt(kernel: Kernel, body: bytes) -> Process:
     tree = coming.tree
     first = tree.processes[0]
     assert not any(process.pid in kernel.processes for process in tree.processes), "a pid is taken"
+    kernel.moment = max(kernel.moment, coming.moment)
     numbers, pids, asks, wake = kernel.numbers
     kernel.numbers = max(numbers, coming.numbers), max(pids, *(one.pid for one in tree.processes)), asks, wake
     for process in tree.processes:

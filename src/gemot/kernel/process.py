@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from gemot.abi.answers import Mail, Outcome, Returned, State
+from gemot.abi.answers import Mail, Outcome, Returned, State, Use
 from gemot.abi.effects import Asked, Filled
 from gemot.abi.grants import Grant, Mount
 from gemot.abi.labels import Handle, Label
 from gemot.abi.programs import ProgramSpec
+from gemot.abi.reviews import Check
 from gemot.abi.syscalls import Syscall
 from gemot.authority.documents import Document
 from gemot.kernel.ledger import Means
@@ -24,13 +25,13 @@ class Work:
     allowed it, so that its use is counted when it starts. ``arguments``: of a tool use
     with references, what they stood for when it was checked; ``filled``: and what is to be put in when it starts.
     ``label``: of what it uses; ``sealed``: its result is not to be
-    read here; ``why``: the rule that a person may let it break, this once.
+    read here; ``why``: the rule that a person may let it break, this once; ``only``: the paths that a check is confined to.
     """
 
     effect: int
     index: int
     state: Literal["asking", "ready", "started", "interrupted", "done"]
-    kind: Literal["model", "tool", "read", "question"]
+    kind: Literal["model", "tool", "read", "question", "check"]
     repeatable: bool = True
     ask: int = 0
     millis_max: int = 0
@@ -42,6 +43,22 @@ class Work:
     label: Label = field(default_factory=Label)
     sealed: bool = False
     why: str = ""
+    only: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Review:
+    """The gate before a process's result. ``tries``: how often it may still be rejected; ``arguments``: those of its program;
+    ``label``: of whoever wrote the review. ``at``: the check that is being made; ``judges``: who is at work on it;
+    ``verdicts``: of those who have ended, whether they came to the same."""
+
+    checks: tuple[Check, ...]
+    tries: int
+    arguments: dict[str, Any] = field(default_factory=dict[str, Any])
+    label: Label = field(default_factory=Label)
+    at: int = 0
+    judges: list[int] = field(default_factory=list[int])
+    verdicts: list[bool] = field(default_factory=list[bool])
 
 
 @dataclass(slots=True)
@@ -52,8 +69,9 @@ class Process:
     was refused, if it was. ``plan``: the steps
     that it has put to a person; ``policy``: what the person endorses in advance. ``waits`` counts waits, so that a
     timer of an earlier one does nothing. ``label``: of all that it has read. ``documents``: results that values can be
-    selected from, by handle. Of a tree's first process: ``sourced``, the tools that a grant in the tree names as a source;
-    ``stored``, by driver (``""``: in its files), the label of what the tree wrote with it, and so may read again."""
+    selected from, by handle. ``uses``: of tools, the last ones, and how many came before. Of a tree's first process:
+    ``sourced``, the tools that a grant in the tree names as a source; ``stored``, by driver (``""``: in its files), the label
+    of what the tree wrote with it, and so may read again."""
 
     pid: int
     parent: int
@@ -87,6 +105,9 @@ class Process:
     documents: dict[int, Document] = field(default_factory=dict[int, Document])
     sourced: frozenset[str] = frozenset()
     stored: dict[str, Label] = field(default_factory=dict[str, Label])
+    review: Review | None = None
+    uses: list[Use] = field(default_factory=list[Use])
+    uses_before: int = 0
 
     @property
     def alive(self) -> bool:

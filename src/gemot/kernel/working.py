@@ -21,7 +21,7 @@ from gemot.authority.narrowing import located, unused, used
 from gemot.authority.references import Filling, fill, mentioned
 from gemot.authority.refusal import Refused, closest
 from gemot.authority.schema import mismatch
-from gemot.kernel import mandate
+from gemot.kernel import mandate, receipts, reviewing
 from gemot.kernel.families import mounts_of_children
 from gemot.kernel.process import OpenAsk, Process, Work
 from gemot.kernel.results import returned
@@ -284,8 +284,12 @@ def done(kernel: Kernel, event: Done) -> None:
     work.state = "done"
     if work.kind == "tool":
         assert isinstance(process.syscall, Call)
-        work.result = returned(kernel, process, work, process.syscall.uses[work.index], outcome)
+        use = process.syscall.uses[work.index]
+        work.result = returned(kernel, process, work, use, outcome)
+        receipts.note(kernel, process, use, outcome)
         finish(kernel, process)
+    elif work.kind == "check":
+        reviewing.checked(kernel, process, work, outcome)
     elif isinstance(outcome, Replied):
         kernel.answer(process, Ok(outcome.reply))
     elif isinstance(outcome, Failure):
@@ -322,6 +326,8 @@ def resume(kernel: Kernel, process: Process) -> None:
             kernel.start(process, work)
         elif work.state == "interrupted":
             assert isinstance(process.syscall, Call)
+            use = process.syscall.uses[work.index]
             work.state = "done"
-            work.result = Returned(process.syscall.uses[work.index].tool, False, IN_DOUBT, rule="in_doubt")
+            work.result = Returned(use.tool, False, IN_DOUBT, rule="in_doubt")
+            receipts.note(kernel, process, use, Failure("in_doubt", IN_DOUBT))
     finish(kernel, process)

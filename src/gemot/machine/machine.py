@@ -16,6 +16,7 @@ from gemot.abi.answers import Outcome
 from gemot.abi.effects import Asked
 from gemot.abi.events import Answered, Arrived, Booted, Copied, Installed, Moved, Paused, Resumed, Said, Stopped
 from gemot.abi.grants import Budget, Grant, Mode, Mount
+from gemot.abi.reviews import TRIES, Check
 from gemot.authority.refusal import Refused
 from gemot.drivers.kit import Driver, Tool
 from gemot.journal.contract import Journal
@@ -194,12 +195,15 @@ class Machine:
         arguments: dict[str, Any] | None = None,
         name: str = "",
         policy: Iterable[Grant] = (),
+        review: Iterable[Check] = (),
+        tries: int = TRIES,
     ) -> int:
         """Start a process on a goal; returns its pid at once. Raises :class:`MachineError` for what can't be.
 
         ``model``: the one it uses; ``models``: others that it and its children may use. ``work``: a folder it sees as
         ``/work``. ``grants``: its rights; by default what its program asks for. ``policy``: grants; a plan whose steps lie
-        within them needs no further word of the person (see `gemot.abi.syscalls.Mandate`).
+        within them needs no further word of the person (see `gemot.abi.syscalls.Mandate`). ``review``: checks that its result must pass (see `gemot.abi.reviews`), ``tries``: how
+        often it may be rejected.
         """
         self._loop.must_run()
         self._loop.stage.model(model)
@@ -217,6 +221,8 @@ class Machine:
             {} if arguments is None else arguments,
             name,
             tuple(policy),
+            tuple(review),
+            tries,
         )
         starting.check(self.kernel, event)
         return await self._loop.happens(event)

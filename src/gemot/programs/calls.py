@@ -10,6 +10,7 @@ from gemot.abi.answers import Answer, Born, Cancelled, Error, Mail, Ok, Outcome,
 from gemot.abi.grants import BudgetRequest, Grant, MountRequest
 from gemot.abi.labels import Handle
 from gemot.abi.messages import Reply, Text
+from gemot.abi.reviews import TRIES, Check
 from gemot.abi.syscalls import (
     Accept,
     Add,
@@ -93,6 +94,8 @@ class Calls:
         arguments: dict[str, Any] | None = None,
         task: int | None = None,
         handles: tuple[int, ...] = (),
+        review: tuple[Check, ...] = (),
+        tries: int = TRIES,
     ) -> int:
         """Start a child with a fresh context; returns its pid."""
         syscall = Spawn(
@@ -108,6 +111,8 @@ class Calls:
             arguments or {},
             task,
             handles,
+            review,
+            tries,
         )
         born: Born = await _Trap(syscall)
         return born.pid
@@ -122,16 +127,20 @@ class Calls:
         budget: BudgetRequest | None = None,
         deadline_seconds: float | None = None,
         returns: dict[str, Any] | None = None,
+        review: tuple[Check, ...] = (),
+        tries: int = TRIES,
     ) -> int:
         """As in Unix: the parent gets the child's pid, the child gets 0 and goes on from here."""
-        born: Born = await _Trap(Fork(brief, name, grants, mounts, "", budget, deadline_seconds, returns))
+        born: Born = await _Trap(
+            Fork(brief, name, grants, mounts, "", budget, deadline_seconds, returns, review, tries)
+        )
         return born.pid
 
     async def wait(
         self,
         children: list[int] | tuple[int, ...] | None = None,
         *,
-        mode: Literal["all", "any"] = "all",
+        mode: Literal["all", "any", "first"] = "all",
         timeout_seconds: float | None = None,
         messages: bool = False,
     ) -> Waited:
@@ -214,6 +223,6 @@ class Calls:
         """Go on as another program; does not return."""
         await _Trap(Exec(program, brief))
 
-    async def exit(self, value: Any = None, failed: str = "") -> None:
-        """End now; does not return."""
-        await _Trap(Exit(value, failed))
+    async def exit(self, value: Any = None, failed: str = "", claims: dict[str, str] | None = None) -> None:
+        """End now; does not return, unless the result is not accepted: then it raises, and may be tried again."""
+        await _Trap(Exit(value, failed, claims or {}))

@@ -127,7 +127,8 @@ def _without_references(kind: type[msgspec.Struct]) -> dict[str, Any]:
         short = {key: resolve(value) for key, value in members.items() if key != "title"}
         if "properties" in short:
             short["properties"] = {key: value for key, value in short["properties"].items() if key not in KERNEL_ONLY}
-        if short.get("default", 0) in (None, "", {}):
+        short.pop("discriminator", None)
+        if short.get("default", 0) in (None, "", {}, []):
             del short["default"]
         if not short.get("required", True):
             del short["required"]
