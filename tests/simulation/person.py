@@ -103,6 +103,8 @@ class Person:
         chance = self._chance
         options = machine.kernel.asks[ask].asked.options
         text = chance.choice(options) if options else self.word()
+        if machine.kernel.asks[ask].asked.plan:
+            text = "yes"
         scope = chance.choice(("once", "once", "process", "subtree"))
         await machine.answer(ask, chance.random() < 0.7, text, scope)
         self._promised.append(f"answered {ask}")

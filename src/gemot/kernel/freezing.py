@@ -188,11 +188,12 @@ def thaw_tree(frozen: FrozenTree, kernel: Kernel) -> None:
         kernel.boards[root] = frozen.board
     if frozen.overdrawn is not None:
         kernel.overdrawn[root] = frozen.overdrawn
-    timers = frozen.timers
-    if root in kernel.late:
-        kernel.late[root] = frozen.late
-    else:  # the tree was resumed while it was away
-        timers = timers + frozen.late
+    timers, late = frozen.timers, [entry for entry in frozen.late if _living_root(kernel, entry[2])]
+    kernel.late.pop(root, None)
+    if root not in kernel.asleep:  # the tree was resumed while it was away
+        timers = timers + late
+    elif late:
+        kernel.late[root] = late
     for entry in timers:
         heapq.heappush(kernel.timers, entry)
 
