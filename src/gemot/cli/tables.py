@@ -40,12 +40,13 @@ def ps(home: Path | None, everything: bool, as_json: bool) -> int:
     if not views:
         _print('nothing is alive; gemot ps --all shows what has ended, gemot run "..." begins something', "quiet")
         return DONE
-    _print(f"{'PID':>5} {'PARENT':>6} {'STATE':<8} {'TOKENS':>8} {'COST':>12} {'TIME':>9}  WHAT", "quiet")
+    _print(f"{'PID':>5} {'PARENT':>6} {'STATE':<8} {'TOKENS':>8} {'CACHED':>8} {'COST':>12} {'TIME':>9}  WHAT", "quiet")
     for view in views:
         what = " ".join(filter(None, (one_line(view.name, 40), one_line(view.doing, 60))))
         style: Style = "done" if view.state == "done" else "failed" if view.state in ENDED else "words"
         _print(
-            f"{view.pid:>5} {view.parent or '-':>6} {view.state:<8} {count(view.spent.tokens):>8} {cost(view):>12} "
+            f"{view.pid:>5} {view.parent or '-':>6} {view.state:<8} {count(view.spent.tokens):>8} "
+            f"{count(view.tokens_cached) if view.tokens_cached else '-':>8} {cost(view):>12} "
             f"{seconds(view.spent.millis):>9}  {what}: {first_line(view.brief, 80)}",
             "ask" if view.state == "asking" else style,
         )

@@ -99,7 +99,7 @@ class Teller:
     def _spent(self, note: Spoke) -> list[Line]:
         lines = [Line(note.pid, "quiet", f"requests {one_line(one, 500)}") for one in note.requests]
         cost = "cost unknown" if note.usage.usd_micros is None else money(note.usage.usd_micros)
-        words = f"{count(note.usage.tokens_in)} tokens in, {count(note.usage.tokens_out)} out, {cost}"
+        words = f"{count(note.usage.tokens_in)} tokens in{cached(note.usage.tokens_cached)}, {count(note.usage.tokens_out)} out, {cost}"
         return [*lines, Line(note.pid, "quiet", f"({words}, {seconds(note.millis)})")]
 
     def _used(self, pid: int, use: str, ok: bool, text: str) -> list[Line]:
@@ -265,6 +265,11 @@ def count(number: int) -> str:
     if number < 10_000:
         return f"{number:,}"
     return f"{number / 1000:.1f}k" if number < 1_000_000 else f"{number / 1_000_000:.2f}M"
+
+
+def cached(tokens: int) -> str:
+    """How many of the tokens just named a model took from a cache, where it did."""
+    return f" ({count(tokens)} cached)" if tokens else ""
 
 
 def seconds(millis: int) -> str:

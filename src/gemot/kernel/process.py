@@ -64,10 +64,10 @@ class Review:
 @dataclass(slots=True)
 class Process:
     """``parent`` is 0 for the first process of a tree. ``syscall`` is the pending one: a live process always has one
-    while no program is deciding. ``uncollected``: ended children whose result was not waited for yet. ``confirmed``: tools
-    that a person need not confirm again here; ``confirmed_below``: nor in descendants. ``last_rule``: why the last thing it wanted
-    was refused, if it was. ``plan``: the steps
-    that it has put to a person; ``policy``: what the person endorses in advance. ``waits`` counts waits, so that a
+    while no program is deciding. ``uncollected``: ended children whose result was not waited for yet. ``tokens_cached``: of
+    the tokens in ``spent``, those that a model had not to compute anew. ``confirmed``: tools that a person need not confirm
+    again here; ``confirmed_below``: nor in descendants. ``last_rule``: why the last thing it wanted was refused, if it was.
+    ``plan``: the steps that it has put to a person; ``policy``: what the person endorses in advance. ``waits`` counts waits, so that a
     timer of an earlier one does nothing. ``label``: of all that it has read. ``documents``: results that values can be
     selected from, by handle. ``uses``: of tools, the last ones, and how many came before. Of a tree's first process:
     ``sourced``, the tools that a grant in the tree names as a source; ``stored``, by driver (``""``: in its files), the label
@@ -84,6 +84,7 @@ class Process:
     grants: list[Grant]
     left: Means
     spent: Means = field(default_factory=Means)
+    tokens_cached: int = 0
     state: State = "running"
     syscall: Syscall | None = None
     work: list[Work] = field(default_factory=list[Work])

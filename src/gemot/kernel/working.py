@@ -270,6 +270,7 @@ def done(kernel: Kernel, event: Done) -> None:
     process = kernel.processes[pid]
     kernel.changed.add(process.root)
     kernel.book(process, _cost(event))
+    process.tokens_cached += _cached(event)
     for work in process.work:
         if work.effect == event.effect and work.state in ("started", "interrupted"):
             break
@@ -306,6 +307,13 @@ def _cost(event: Done) -> Cost:
     usage = event.outcome.reply.usage
     tokens, money = max(0, usage.tokens_in) + max(0, usage.tokens_out), max(0, usage.usd_micros or 0)
     return Cost(tokens, money, max(0, event.millis))  # what a provider reports is an allegation, too
+
+
+def _cached(event: Done) -> int:
+    if not isinstance(event.outcome, Replied):
+        return 0
+    usage = event.outcome.reply.usage
+    return max(0, min(usage.tokens_cached, usage.tokens_in))
 
 
 def finish(kernel: Kernel, process: Process) -> None:

@@ -173,6 +173,7 @@ def _check(coming: tables.CarriedTree) -> None:
         named = [*process.children, *process.uncollected]
         whole = whole and all(pid in by_pid and by_pid[pid].parent == process.pid for pid in named)
         whole = whole and (not process.alive or process.syscall is not None)
+        whole = whole and 0 <= process.tokens_cached < NUMBER_MAX
         for mount in process.mounts:  # no space but those of its own
             named = [one.partition("-")[0] for one in (mount.space, mount.source) if one]
             whole = whole and all(one.isdecimal() and int(one) in by_pid for one in named)
