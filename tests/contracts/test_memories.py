@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from evals.recall.asking import Way, places
 from gemot.abi import limits
 from gemot.abi.effects import DropMemory, FindMemories, KeepMemory
 from gemot.abi.labels import Integrity, Label
@@ -204,6 +205,11 @@ def test_words_that_are_everywhere_are_not_weighed(memories: Memories, monkeypat
     assert numbers(memories, "the house", limit=3) == kept[:-4:-1], "the newest that have all of them"
     only = [keep(memories, "a green tree") for _ in range(20)]
     assert numbers(memories, "house tree", limit=2) == only[:-3:-1], "else the newest that have any"
+
+
+@pytest.mark.parametrize("way", ["same", "inflected"])
+def test_a_memory_is_found_by_its_words_in_any_of_their_forms(way: Way) -> None:
+    assert set(places(way)) == {1}
 
 
 def test_a_person_sees_and_forgets_everything(memories: Memories) -> None:
