@@ -163,10 +163,19 @@ async def ask(calls: Calls, walk: Walk) -> None:
 async def board(calls: Calls, walk: Walk) -> None:
     await calls.add(*(Task(walk.token()) for _ in range(walk.pick(1, 2, 0))))
     task = walk.pick(1, 2, 3)
-    what = walk.pick(Claim(task), Complete(task, "done"), Reorder((task, 1)), Recall("it"))
+    what = walk.pick(Claim(task), Complete(task, "done"), Reorder((task, 1)), Recall("it", limit=0))
     await calls.trap(Claim(task)) if walk.pick(True, False) else await calls.accept(task, walk.pick(True, False))
     await calls.trap(what)
     await calls.tasks()
+
+
+async def remember(calls: Calls, walk: Walk) -> None:
+    scope = walk.pick("person", "project", "program")
+    number = await calls.remember(walk.token(), walk.name, scope)
+    for memory in await calls.recall(walk.pick(walk.name, ""), scope, trusted=walk.pick(True, False)):
+        number = walk.pick(number, memory.number)
+    if walk.pick(True, False, False):
+        await calls.forget(number, scope)
 
 
 async def see(calls: Calls, walk: Walk) -> None:
@@ -191,12 +200,28 @@ async def trip(calls: Calls, walk: Walk) -> None:
 
 STEPS: list[tuple[Step, int]] = [
     (use, 30), (look_closely, 3), (spawn, 14), (fork, 10), (race, 5), (judged, 7), (wait, 16), (send, 8), (receive, 6), (alarm, 6), (cancel, 2),
-    (generate, 8), (ask, 6), (board, 4), (see, 2), (kill, 3), (change, 2), (leave, 3), (trip, 1),
+    (generate, 8), (ask, 6), (board, 4), (remember, 4), (see, 2), (kill, 3), (change, 2), (leave, 3), (trip, 1),
 ]  # fmt: skip
 _STEPS = [step for step, weight in STEPS for _ in range(weight)]
 
 
-@program(grants=("shop/*", "desk/*", "spawn", "fork", "send", "alarm", "ask", "kill", "exec", "add"))
+@program(
+    grants=(
+        "shop/*",
+        "desk/*",
+        "spawn",
+        "fork",
+        "send",
+        "alarm",
+        "ask",
+        "kill",
+        "exec",
+        "add",
+        "remember",
+        "recall",
+        "forget",
+    )
+)
 async def wanderer(calls: Calls, brief: str) -> Any:
     """Makes random syscalls until its way ends, then waits for its children or not."""
     walk = Walk(brief)

@@ -8,6 +8,8 @@ from msgspec import Struct
 
 from gemot.abi.answers import Answer, Outcome
 from gemot.abi.grants import Mount
+from gemot.abi.labels import Integrity, Label
+from gemot.abi.memories import Shelf
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.syscalls import Generate
 
@@ -56,6 +58,42 @@ class ReadValue(Struct, frozen=True, gc=False, tag="read_value", omit_defaults=T
     digest: str
     start: int
     length: int
+
+
+class KeepMemory(Struct, frozen=True, gc=False, tag="keep_memory", omit_defaults=True):
+    """Keep a memory; once for each ``key``, however often it is told. ``at``: when (milliseconds since 1970)."""
+
+    effect: int
+    pid: int
+    shelf: Shelf
+    key: str
+    text: str
+    about: str
+    label: Label
+    at: int
+
+
+class FindMemories(Struct, frozen=True, gc=False, tag="find_memories", omit_defaults=True):
+    """Look for memories on one shelf. ``trusted``: only those in which no third party had a part."""
+
+    effect: int
+    pid: int
+    shelf: Shelf
+    query: str
+    limit: int
+    trusted: bool
+    at: int
+
+
+class DropMemory(Struct, frozen=True, gc=False, tag="drop_memory", omit_defaults=True):
+    """Take a memory off its shelf if it can be trusted no more than ``integrity``; once for each ``key``."""
+
+    effect: int
+    pid: int
+    shelf: Shelf
+    key: str
+    memory: int
+    integrity: Integrity
 
 
 class StopWork(Struct, frozen=True, gc=False, tag="stop_work", omit_defaults=True):
@@ -140,5 +178,6 @@ class Adopt(Struct, frozen=True, tag="adopt", omit_defaults=True):
 
 
 Effect = (
-    AskModel | StartTool | ReadValue | StopWork | Begin | BeginFork | Adopt | Deliver | End | PutAsk | TakeAsk | WakeAt
+    AskModel | StartTool | ReadValue | KeepMemory | FindMemories | DropMemory | StopWork
+    | Begin | BeginFork | Adopt | Deliver | End | PutAsk | TakeAsk | WakeAt
 )  # fmt: skip

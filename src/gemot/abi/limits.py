@@ -136,5 +136,27 @@ JUDGES_MAX: Final = 16
 CLAIMS_MAX: Final = 20
 """The most claims of one result."""
 
+MEMORY_CHARS_MAX: Final = 2_000
+"""The longest memory (characters): it is a fact that stands by itself; what is longer belongs in a file."""
+
+MEMORY_ABOUT_CHARS_MAX: Final = 200
+"""The longest note of what a memory is about (characters): a line."""
+
+MEMORY_QUERY_CHARS_MAX: Final = 1_000
+"""The longest query for memories (characters)."""
+
+MEMORY_WORDS_MAX: Final = 32
+"""The most words of a query that are looked for: each costs a look into the index."""
+
+RECALL_MAX: Final = 20
+"""The most memories that one `recall` answers."""
+
+RECALL_CHARS_MAX: Final = 8_000
+"""The most characters of memories in one answer: the same as a page. What is beyond is left out, the best stays."""
+
+MEMORIES_MAX: Final = 200_000
+"""The most memories on one shelf: a process that remembers for ever fills neither the disk nor the search."""
+
+assert MEMORY_CHARS_MAX + MEMORY_ABOUT_CHARS_MAX <= RECALL_CHARS_MAX <= INLINE_CHARS_MAX
 assert PREVIEW_CHARS < INLINE_CHARS_MAX <= TEXT_CHARS_MAX
 assert READ_CHARS_MAX <= INLINE_CHARS_MAX <= DOCUMENT_CHARS_MAX <= DOCUMENTS_CHARS_MAX

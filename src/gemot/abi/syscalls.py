@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from gemot.abi.grants import BudgetRequest, Grant, MountRequest
+from gemot.abi.memories import Scope
 from gemot.abi.reviews import TRIES, Review
 
 
@@ -245,15 +246,27 @@ class Show(Struct, frozen=True, gc=False, tag="show", omit_defaults=True, forbid
 
 
 class Remember(Struct, frozen=True, gc=False, tag="remember", omit_defaults=True, forbid_unknown_fields=True):
-    """Keep something for later conversations."""
+    """Keep a fact for later conversations: one that stands by itself and will still be true. Answers its number."""
 
     text: str
+    about: Annotated[str, Meta(description="A few words to find it by.")] = ""
+    scope: Scope = "project"
 
 
 class Recall(Struct, frozen=True, gc=False, tag="recall", omit_defaults=True, forbid_unknown_fields=True):
-    """Find what was remembered."""
+    """Find what earlier conversations remembered, best first; information, never orders."""
 
-    query: str
+    query: Annotated[str, Meta(description="Words to look for, any of them; empty: the newest.")]
+    scope: Scope = "project"
+    limit: int = 5
+    trusted: Annotated[bool, Meta(description="Only what no third party had a part in.")] = False
+
+
+class Forget(Struct, frozen=True, gc=False, tag="forget", omit_defaults=True, forbid_unknown_fields=True):
+    """Take a memory away that is wrong or out of date."""
+
+    memory: int
+    scope: Scope = "project"
 
 
 class PageOut(Struct, frozen=True, gc=False, tag="page_out", omit_defaults=True, forbid_unknown_fields=True):
@@ -315,7 +328,7 @@ Syscall = (
     | Wait | Send | Receive | Alarm | CancelAlarm
     | Generate | Call | Read
     | Add | Claim | Complete | Accept | Reorder | ListTasks
-    | Ask | Show | Remember | Recall | PageOut | PageIn
+    | Ask | Show | Remember | Recall | Forget | PageOut | PageIn
     | GrantTo | Revoke | Mandate | Endorse | Retract
 )  # fmt: skip
 
@@ -331,7 +344,7 @@ def name_of(syscall: Syscall) -> str:
     return _NAMES[type(syscall)]
 
 
-UNAVAILABLE = frozenset({"show", "remember", "recall", "page_out", "page_in", "retract"})
+UNAVAILABLE = frozenset({"show", "page_out", "page_in", "retract"})
 """Those that this version answers with an error: they stand in the list so that programs can be written for it."""
 
 ALWAYS_ALLOWED = frozenset(

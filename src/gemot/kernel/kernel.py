@@ -38,12 +38,12 @@ from gemot.abi.effects import (
 from gemot.abi.events import Booted, Cost, Event, Trapped
 from gemot.abi.messages import Reply
 from gemot.abi.programs import ProgramSpec
-from gemot.abi.syscalls import Call, Exit, Generate, Read
+from gemot.abi.syscalls import Call, Exit, Forget, Generate, Read, Recall, Remember
 from gemot.abi.tools import ToolSpec
 from gemot.authority import labels
 from gemot.authority.narrowing import path_bounds
 from gemot.authority.refusal import Refused
-from gemot.kernel import families, ledger, news, results, reviewing, trap, waiting
+from gemot.kernel import families, ledger, news, remembering, results, reviewing, trap, waiting
 from gemot.kernel.board import Board
 from gemot.kernel.ledger import NOTHING
 from gemot.kernel.process import OpenAsk, Process, Timer, Work
@@ -200,6 +200,8 @@ class Kernel:
                     return
             case Read(handle, start, length):
                 self.emit(ReadValue(work.effect, process.pid, process.handles[handle].digest, start, length))
+            case Remember() | Recall() | Forget():
+                self.emit(remembering.effect_of(self, process, work))
             case _:
                 raise AssertionError(f"{process.syscall!r} has no work to start")
         work.state = "started"

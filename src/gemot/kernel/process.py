@@ -18,7 +18,7 @@ from gemot.kernel.ledger import Means
 
 @dataclass(slots=True)
 class Work:
-    """One thing that a pending syscall needs from outside: a model call, a tool use, a read, or a person's word.
+    """One thing that a pending syscall needs from outside: a model call, a tool use, a read, a memory, or a person's word.
 
     ``asking``: a person must answer first. ``ready``: allowed, not started. ``started``: the machine was told.
     ``interrupted``: the machine stopped since; nobody knows how far it came. ``grant`` is the index of the grant that
@@ -26,12 +26,13 @@ class Work:
     with references, what they stood for when it was checked; ``filled``: and what is to be put in when it starts.
     ``label``: of what it uses; ``sealed``: its result is not to be
     read here; ``why``: the rule that a person may let it break, this once; ``only``: the paths that a check is confined to.
+    ``key``: of what is done to a memory, the same when it is tried again.
     """
 
     effect: int
     index: int
     state: Literal["asking", "ready", "started", "interrupted", "done"]
-    kind: Literal["model", "tool", "read", "question", "check"]
+    kind: Literal["model", "tool", "read", "question", "check", "memory"]
     repeatable: bool = True
     ask: int = 0
     millis_max: int = 0
@@ -44,6 +45,7 @@ class Work:
     sealed: bool = False
     why: str = ""
     only: tuple[str, ...] = ()
+    key: str = ""
 
 
 @dataclass(slots=True)

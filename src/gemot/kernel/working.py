@@ -10,7 +10,7 @@ import msgspec
 from gemot.abi import limits
 from gemot.abi.answers import Error, Ok, Returned
 from gemot.abi.effects import Asked, TakeAsk
-from gemot.abi.events import Answered, Cost, Done, Failure, Replied
+from gemot.abi.events import Answered, Cost, Done, Failure, Replied, Value
 from gemot.abi.grants import Mount
 from gemot.abi.labels import Label
 from gemot.abi.syscalls import Ask, Call, Generate, Read, ToolUse
@@ -21,7 +21,7 @@ from gemot.authority.narrowing import located, unused, used
 from gemot.authority.references import Filling, fill, mentioned
 from gemot.authority.refusal import Refused, closest
 from gemot.authority.schema import mismatch
-from gemot.kernel import mandate, receipts, reviewing
+from gemot.kernel import mandate, receipts, remembering, reviewing
 from gemot.kernel.families import mounts_of_children
 from gemot.kernel.process import OpenAsk, Process, Work
 from gemot.kernel.results import returned
@@ -291,11 +291,14 @@ def done(kernel: Kernel, event: Done) -> None:
         finish(kernel, process)
     elif work.kind == "check":
         reviewing.checked(kernel, process, work, outcome)
+    elif work.kind == "memory":
+        remembering.done(kernel, process, outcome)
     elif isinstance(outcome, Replied):
         kernel.answer(process, Ok(outcome.reply))
     elif isinstance(outcome, Failure):
         kernel.answer(process, Error(outcome.rule, outcome.message))
     else:
+        assert isinstance(outcome, Value), f"{type(outcome).__name__} came for {work.kind}"
         if isinstance(process.syscall, Read):
             process.label = join(process.label, process.handles[process.syscall.handle].label)
         kernel.answer(process, Ok(outcome.text))
@@ -331,7 +334,11 @@ def resume(kernel: Kernel, process: Process) -> None:
     for work in process.work:
         if work.state == "ready" or (work.state == "interrupted" and work.repeatable):
             work.effect = kernel.number()  # what is still to come of the first try is not taken for the second one's
-            kernel.start(process, work)
+            try:
+                kernel.start(process, work)
+            except Refused as refusal:  # of a memory: the tree was carried here without the folder that was its project
+                kernel.answer(process, Error(refusal.rule, refusal.message))
+                return
         elif work.state == "interrupted":
             assert isinstance(process.syscall, Call)
             use = process.syscall.uses[work.index]

@@ -22,8 +22,11 @@ from gemot.abi.effects import (
     Begin,
     BeginFork,
     Deliver,
+    DropMemory,
     Effect,
     End,
+    FindMemories,
+    KeepMemory,
     ReadValue,
     StartTool,
     StopWork,
@@ -55,6 +58,7 @@ from gemot.machine import checkpoint, notes, offers
 from gemot.machine.cast import Cast, Decided
 from gemot.machine.estimating import estimate
 from gemot.machine.home import Home
+from gemot.machine.memories import Memories
 from gemot.machine.spaces import Spaces
 from gemot.machine.stage import Stage
 from gemot.models.port import Model
@@ -98,7 +102,8 @@ class Loop:
         self.spaces = Spaces(self.kernel, home)
         self.journal, self.now = journal, now
         self.cast = Cast(self.kernel, library, journal.value, journal.pieces)
-        self.stage = Stage(journal, tools, open_model, now, self.happened, self._heard)
+        self.memories = Memories(None if home is None else home.memories)
+        self.stage = Stage(journal, tools, open_model, now, self.happened, self._heard, self.memories)
         self.watchers: list[Callable[[notes.Note], None]] = []
         self.broken: BaseException | None = None
         self.closed = False
@@ -260,6 +265,7 @@ class Loop:
                         self.decided(*decided)
                 if not for_program:
                     outward.append(effect)
+                    synced = synced or isinstance(effect, KeepMemory | DropMemory)
                     synced = synced or (isinstance(effect, StartTool) and not effect.repeatable)
         self.journal.append(self.journal.position, entries, synced=synced)
         self._note_changes()
@@ -318,6 +324,8 @@ class Loop:
                 self.stage.use(effect, self.spaces.view)
             case ReadValue():
                 self.stage.read(effect)
+            case KeepMemory() | FindMemories() | DropMemory():
+                self.stage.remember(effect)
             case StopWork(number):
                 self.stage.stop(number)
             case WakeAt(at):
@@ -364,6 +372,7 @@ class Loop:
             if handle is not None:
                 handle.cancel()
         self.spaces.close()
+        self.memories.close()
         self._give_up("the machine was closed before this process ended; it goes on when it is resumed")
 
     def _give_up(self, why: str) -> None:

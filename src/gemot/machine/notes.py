@@ -11,10 +11,11 @@ from msgspec import Struct
 
 from gemot.abi.answers import Answer, Error, Ok, Outcome, Returned
 from gemot.abi.effects import Asked, Begin, BeginFork, Deliver, Effect, End, PutAsk, StartTool, TakeAsk
-from gemot.abi.events import Done, Event, Failure, Moved, Paused, Replied, Resumed, Said, Trapped, Value
+from gemot.abi.events import Done, Event, Failure, Found, Kept, Moved, Paused, Replied, Resumed, Said, Trapped, Value
 from gemot.abi.messages import Text, ToolRequest, Usage
-from gemot.abi.syscalls import Call, Exit, Generate, Send, name_of
+from gemot.abi.syscalls import Call, Exit, Generate, Send, Syscall, name_of
 from gemot.kernel import Kernel
+from gemot.kernel.process import Work
 
 
 class Began(Struct, frozen=True, tag="began", omit_defaults=True):
@@ -179,13 +180,19 @@ def _refused_uses(kernel: Kernel, pid: int, effects: list[Effect]) -> Iterable[N
 
 
 def whose(kernel: Kernel, effect: int) -> tuple[int, str]:
-    """The process that work was for, and the tool (or ``model``, ``read``) it was; asked before the kernel forgets it."""
+    """The process that work was for, and the tool (or syscall, or ``model``, ``read``) it was; asked before the kernel forgets it."""
     pid = kernel.working.get(effect, 0)
     process = kernel.processes.get(pid)
     for work in process.work if process is not None else ():
         if process is not None and work.effect == effect:
-            return pid, process.syscall.uses[work.index].tool if isinstance(process.syscall, Call) else work.kind
+            return pid, _done_with(process.syscall, work)
     return pid, ""
+
+
+def _done_with(syscall: Syscall | None, work: Work) -> str:
+    if isinstance(syscall, Call):
+        return syscall.uses[work.index].tool
+    return name_of(syscall) if work.kind == "memory" and syscall is not None else work.kind
 
 
 def of_done(event: Done, pid: int, tool: str) -> list[Note]:
@@ -197,6 +204,11 @@ def of_done(event: Done, pid: int, tool: str) -> list[Note]:
             return [Spoke(pid, text, requests, reply.usage, event.millis)]
         case Value(text):
             return [Used(pid, event.effect, tool, True, text)]
+        case Kept(memory):
+            return [Used(pid, event.effect, tool, True, f"memory {memory}")]
+        case Found(memories):
+            found = ", ".join(str(one.number) for one in memories)
+            return [Used(pid, event.effect, tool, True, f"memories {found}" if found else "no memories")]
         case Failure("given_up"):
             return []
         case Failure(rule, message):

@@ -9,6 +9,7 @@ from gemot.abi import limits
 from gemot.abi.answers import Answer, Born, Cancelled, Error, Mail, Ok, Outcome, Returned, Waited
 from gemot.abi.grants import BudgetRequest, Grant, MountRequest
 from gemot.abi.labels import Handle
+from gemot.abi.memories import Memory, Scope
 from gemot.abi.messages import Reply, Text
 from gemot.abi.reviews import TRIES, Check
 from gemot.abi.syscalls import (
@@ -20,6 +21,7 @@ from gemot.abi.syscalls import (
     Endorse,
     Exec,
     Exit,
+    Forget,
     Fork,
     Generate,
     GrantTo,
@@ -27,7 +29,9 @@ from gemot.abi.syscalls import (
     ListTasks,
     Mandate,
     Read,
+    Recall,
     Receive,
+    Remember,
     Revoke,
     Send,
     Spawn,
@@ -218,6 +222,20 @@ class Calls:
 
     async def tasks(self) -> list[dict[str, Any]]:
         return await _Trap(ListTasks())
+
+    async def remember(self, text: str, about: str = "", scope: Scope = "project") -> int:
+        """Keep a fact for later conversations; its number."""
+        return await _Trap(Remember(text, about, scope))
+
+    async def recall(
+        self, query: str, scope: Scope = "project", *, limit: int = 5, trusted: bool = False
+    ) -> tuple[Memory, ...]:
+        """What was remembered, best first. ``trusted``: only that in which no third party had a part."""
+        return await _Trap(Recall(query, scope, limit, trusted))
+
+    async def forget(self, memory: int, scope: Scope = "project") -> None:
+        """Take a memory away; raises where it is not there, or can be trusted more than this process."""
+        await _Trap(Forget(memory, scope))
 
     async def execute(self, program: str, brief: str) -> None:
         """Go on as another program; does not return."""

@@ -17,7 +17,8 @@ from gemot.abi.answers import Answer, Born, Cancelled, Error, Mail, Ok, Outcome,
 from gemot.abi.grants import Budget
 from gemot.abi.labels import Label
 from gemot.abi.messages import Message, Reply, Text, ToolRequest, ToolResult
-from gemot.abi.syscalls import Call, Exit, Generate, Syscall, ToolUse, name_of
+from gemot.abi.syscalls import Call, Exit, Generate, Recall, Syscall, ToolUse, name_of
+from gemot.programs import recalling
 from gemot.programs.port import Fault, Start
 from gemot.programs.reading import Reading
 from gemot.programs.replying import ENDINGS, Malformed, decode, requests
@@ -150,6 +151,8 @@ class Conversation:
                 self._results += tuple(
                     [ToolResult(one.id, one.name, result_text(returned), returned.ok) for one, returned in pairs]
                 )
+            case Ok(value) if isinstance(self._pending, Recall):
+                self._answer_asked(recalling.told(value), True)
             case Ok(value):
                 self._answer_asked(plain(value), True)
             case Error(rule, message):
