@@ -22,7 +22,7 @@ from gemot.journal.contract import Full, JournalError
 from gemot.journal.memory import MemoryJournal
 from gemot.journal.records import decode
 from gemot.journal.sqlite import SqliteJournal
-from gemot.kernel import Kernel, families, freezing, judging, ledger, news, reviewing, waiting, working
+from gemot.kernel import Kernel, families, freezing, ledger, news, waiting, working
 from gemot.kernel.process import Process
 from gemot.machine import checkpoint, loop, recovery
 from gemot.machine.loop import Loop
@@ -389,35 +389,3 @@ def stopped_work_never_reports(patch: Patch) -> None:
         inner(self, effect)
 
     patch.setattr(Stage, "stop", stop)
-
-
-@fault
-def open_gate(patch: Patch) -> None:
-    """A result that is to be reviewed is accepted at once."""
-    patch.setattr(reviewing, "begin", lambda kernel, process: families.accepted(kernel, process, process.syscall))
-
-
-@fault
-def gate_fails_open(patch: Patch) -> None:
-    """A reviewer that could not judge has approved."""
-    inner = judging.judged
-    patch.setattr(judging, "judged", lambda outcome: "" if outcome.state != "done" else inner(outcome))
-
-
-@fault
-def told_what_was_rejected(patch: Patch) -> None:
-    """A result that was not accepted in the end is told all the same."""
-    inner = Kernel.end
-
-    def end(self: Kernel, process: Process, outcome: Any) -> None:
-        if outcome.rule == "review":
-            outcome = msgspec.structs.replace(outcome, value=process.syscall.value)
-        inner(self, process, outcome)
-
-    patch.setattr(Kernel, "end", end)
-
-
-@fault
-def race_without_an_end(patch: Patch) -> None:
-    """Those who have lost a race run on."""
-    patch.setattr(waiting, "_rest_killed", lambda kernel, process, won, ended, running: ended)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from faults import FAULTS
+from faults_of_gates import FAULTS
 from simulate import search
 
 SEEDS = 200

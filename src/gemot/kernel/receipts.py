@@ -8,7 +8,7 @@ import msgspec
 
 from gemot.abi import limits
 from gemot.abi.answers import Receipt, Use
-from gemot.abi.events import Failure, Replied, Value
+from gemot.abi.events import Result, Value
 from gemot.abi.reviews import ReceiptCheck
 from gemot.abi.syscalls import ToolUse
 from gemot.authority.documents import parsed
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 NO_RECEIPT = "no receipt"
 
 
-def note(kernel: Kernel, process: Process, use: ToolUse, outcome: Value | Failure | Replied) -> None:
+def note(kernel: Kernel, process: Process, use: ToolUse, outcome: Result) -> None:
     """A use that had begun has ended: write it down."""
     if len(process.uses) >= limits.RECEIPT_USES_MAX:
         del process.uses[0]

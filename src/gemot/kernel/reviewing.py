@@ -19,7 +19,7 @@ import msgspec
 from gemot.abi import limits
 from gemot.abi.answers import Error, Outcome
 from gemot.abi.effects import StartTool
-from gemot.abi.events import Failure, Replied, Value
+from gemot.abi.events import Failure, Result, Value
 from gemot.abi.grants import Grant, Mount
 from gemot.abi.labels import KERNEL, Handle, Label
 from gemot.abi.reviews import (
@@ -193,7 +193,7 @@ def start(kernel: Kernel, process: Process, work: Work) -> bool:
     return True
 
 
-def checked(kernel: Kernel, process: Process, work: Work, outcome: Value | Failure | Replied) -> None:
+def checked(kernel: Kernel, process: Process, work: Work, outcome: Result) -> None:
     """The tool of a check has ended."""
     review = process.review
     assert review is not None
@@ -207,8 +207,8 @@ def checked(kernel: Kernel, process: Process, work: Work, outcome: Value | Failu
             why = _verdict(check, receipts.whole_of(outcome))
         case Failure(_, message):
             why = f"{check.tool} could not check it: {message}"
-        case Replied():
-            raise AssertionError("a model's reply came for a check")
+        case _:
+            raise AssertionError(f"{type(outcome).__name__} came for a check")
     if why:
         process.label = join(process.label, label)
         reject(kernel, process, why)
