@@ -66,7 +66,7 @@ STEP_EVENTS_MAX = 64
 
 TREE_EVENTS_MAX = 16
 """Events of one tree in one step at most: one that never stops must not keep the others waiting. A turn takes several steps, so
-what it costs beside a fork bomb is a multiple of this."""
+beside a fork bomb it costs a multiple of this: 4 ms with 16, 16 ms with 64."""
 
 WAKE_SECONDS_MAX = 3600.0
 """The longest sleep before the clock is looked at again: it may have been moved meanwhile."""
