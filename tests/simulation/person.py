@@ -101,7 +101,8 @@ class Person:
 
     async def _answer_one(self, machine: Machine, ask: int) -> None:
         chance = self._chance
-        options = machine.kernel.asks[ask].asked.options
+        asked = machine.kernel.asks[ask].asked
+        options = asked.options or (("", "1", f"1 {len(asked.actions)}") if asked.actions else ())
         text = chance.choice(options) if options else self.word()
         if machine.kernel.asks[ask].asked.plan:
             text = "yes"

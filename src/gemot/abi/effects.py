@@ -132,12 +132,24 @@ class End(Struct, frozen=True, gc=False, tag="end", omit_defaults=True):
     outcome: Outcome
 
 
+class Action(Struct, frozen=True, gc=False, omit_defaults=True):
+    """One of several tool uses that a person is asked about together; its fields are those of :class:`Asked`."""
+
+    tool: str
+    arguments: dict[str, Any]
+    places: dict[str, str] = {}
+    why: str = ""
+    untrusted: tuple[str, ...] = ()
+
+
 class Asked(Struct, frozen=True, gc=False, omit_defaults=True):
     """A question to the person. ``tool`` and ``arguments`` are set when it is about an action. ``places``: for each argument
     that is a path, where that is on this computer, whatever the process calls it. ``digest``: the hash of all three.
     ``why``: the rule that the action breaks, or what of it was not meant by a person; then a yes counts ``once`` only.
     ``plan``: the steps of a mandate in words, or the value that is to be endorsed (then ``untrusted`` says so).
     ``untrusted``: the arguments that hold third parties' text, or were written by a model that had read some.
+    ``actions``: several tool uses of one call, in their order; a yes may name some of them by number. Then ``digest`` is
+    over all of them, and ``once`` holds if it does for one.
     """
 
     ask: int
@@ -152,6 +164,7 @@ class Asked(Struct, frozen=True, gc=False, omit_defaults=True):
     once: bool = False
     untrusted: tuple[str, ...] = ()
     plan: tuple[str, ...] = ()
+    actions: tuple[Action, ...] = ()
 
 
 class PutAsk(Struct, frozen=True, gc=False, tag="put_ask", omit_defaults=True):

@@ -49,6 +49,9 @@ NAME_CHARS_MAX: Final = 120
 ASKS_OPEN_MAX: Final = 100
 """The most questions that one tree has open: more is a way to tire a person until they say yes."""
 
+ASKED_TOGETHER_MAX: Final = 10
+"""How many uses of one call a person is asked about in one question: of more, nobody looks at each."""
+
 PLAN_STEPS_MAX: Final = 32
 """The most steps of a plan that a person is to endorse in one look."""
 

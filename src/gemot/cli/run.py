@@ -22,7 +22,7 @@ from gemot.cli.follow import AsksMode, Following, Local, Why
 from gemot.cli.memory import settle
 from gemot.cli.plain import FOREIGN, inert, one_line, plain, plain_json
 from gemot.cli.reach import home_of, open_or_connect
-from gemot.cli.wording import ending, how_to_answer, joined, planned, question, result_text
+from gemot.cli.wording import details, ending, how_to_answer, joined, question, result_text
 from gemot.kernel.receipts import NO_RECEIPT
 from gemot.machine.client import Client, Gone
 from gemot.machine.door import Door, Start
@@ -282,7 +282,7 @@ def _next_steps(
         say("it waits for you:" if open_asks else f"it waits for a message: gemot send {joined(roots)} TEXT")
     for asked in open_asks if why == "waits" else []:
         say(f"  {asked.pid} asks ({asked.ask}): {question(asked)}")
-        for line in planned(asked):
+        for line in [] if asked.tool else details(asked):
             say(f"  {line}")
         say(f"      {how_to_answer(asked)}")
     say("\n".join(f"gemot resume {root} goes on" for root in roots))

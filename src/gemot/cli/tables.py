@@ -15,7 +15,7 @@ from gemot.cli.paint import coloured, painted
 from gemot.cli.plain import first_line, fitted, one_line, plain_json
 from gemot.cli.reach import look
 from gemot.cli.tree import ENDED, cost, rows, total
-from gemot.cli.wording import Style, count, exact, how_to_answer, planned, question, seconds
+from gemot.cli.wording import Style, count, details, how_to_answer, question, seconds
 from gemot.machine.views import ProcessView
 from gemot.programs.library import load
 
@@ -97,9 +97,11 @@ def asks(home: Path | None, as_json: bool) -> int:
         _print("nobody asks anything", "quiet")
     for asked in found:
         _print(f"{asked.ask}: process {asked.pid} asks: {question(asked)}", "ask")
-        for line in exact(asked) if asked.tool else planned(asked):
+        for line in details(asked):
             put(line)
-        _print(f"    {how_to_answer(asked)}" + (f"   or: gemot answer {asked.ask} no" if asked.tool else ""), "quiet")
+        no = f"   or: gemot answer {asked.ask} no" if asked.tool or asked.actions else ""
+        some = f'   or: gemot answer {asked.ask} "1 2"' if asked.actions else ""
+        _print(f"    {how_to_answer(asked)}{some}{no}", "quiet")
     return DONE
 
 

@@ -17,6 +17,7 @@ from msgspec import Struct
 from gemot.abi.events import Cost
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.tools import ToolSpec
+from gemot.kernel.asking import asked_about
 from gemot.kernel.board import Board
 from gemot.kernel.ledger import Means
 from gemot.kernel.process import OpenAsk, Process, Timer
@@ -234,8 +235,10 @@ def adopt(kernel: Kernel, body: bytes) -> Process:
     thaw_tree(tree, kernel)
     kernel.asleep.add(first.pid)
     kernel.changed.add(first.pid)
-    for opened in coming.asks:
-        work = next(one for one in kernel.processes[opened.asked.pid].work if one.effect == opened.effect)
-        work.ask = kernel.ask()
-        kernel.put_ask(OpenAsk(msgspec.structs.replace(opened.asked, ask=work.ask), opened.effect, first.pid))
+    asked = [(opened, asked_about(kernel.processes[opened.asked.pid], opened.asked.ask)) for opened in coming.asks]
+    for opened, works in asked:
+        number = kernel.ask()
+        for work in works:
+            work.ask = number
+        kernel.put_ask(OpenAsk(msgspec.structs.replace(opened.asked, ask=number), opened.effect, first.pid))
     return first

@@ -25,6 +25,7 @@ from gemot.journal.contract import Journal
 from gemot.journal.records import decode, encode
 from gemot.kernel import Kernel
 from gemot.kernel import freezing as tables
+from gemot.kernel.asking import asked_about
 from gemot.kernel.process import Process
 from gemot.machine import checkpoint
 from gemot.machine.cast import Cast
@@ -186,7 +187,10 @@ def _check(coming: tables.CarriedTree) -> None:
     tree = coming.tree
     whole = whole and all(timer.pid in by_pid for _, _, timer in (*tree.timers, *tree.late))
     at_work = {(pid, work.effect) for pid, process in by_pid.items() for work in process.work if work.state == "asking"}
-    whole = whole and all((opened.asked.pid, opened.effect) in at_work for opened in coming.asks)
+    for opened in coming.asks:
+        whole = whole and (opened.asked.pid, opened.effect) in at_work
+        works = asked_about(by_pid[opened.asked.pid], opened.asked.ask) if whole else []
+        whole = whole and len(works) == max(1, len(opened.asked.actions))
     if not whole:
         raise CarryError("this file does not hold one whole tree")
 

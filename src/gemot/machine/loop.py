@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Callable
 
 from gemot.abi.answers import Outcome
@@ -58,6 +57,7 @@ from gemot.machine import checkpoint, notes, offers
 from gemot.machine.cast import Cast, Decided
 from gemot.machine.estimating import estimate
 from gemot.machine.home import Home
+from gemot.machine.inbox import Inbox
 from gemot.machine.memories import Memories
 from gemot.machine.spaces import Spaces
 from gemot.machine.stage import Stage
@@ -66,8 +66,11 @@ from gemot.programs.library import Library
 from gemot.programs.port import Fault, anything_too_deep
 
 STEP_EVENTS_MAX = 64
-"""Events in one step at most: a tree that never stops must not keep the others, or the door, waiting. A turn takes several
-steps, so beside a fork bomb it takes 23 ms with 64 and 125 ms with 512, for the same events a second."""
+"""Events in one step at most: trees that never stop must not keep the door waiting."""
+
+TREE_EVENTS_MAX = 16
+"""Events of one tree in one step at most: one that never stops must not keep the others waiting. A turn takes several steps, so
+beside a fork bomb it costs a multiple of this: 4 ms with 16, 16 ms with 64."""
 
 WAKE_SECONDS_MAX = 3600.0
 """The longest sleep before the clock is looked at again: it may have been moved meanwhile."""
@@ -115,7 +118,7 @@ class Loop:
         """Roots of trees in which something happened since the last sweep."""
         self._sweep: asyncio.TimerHandle | None = None
         self._always_synced = always_synced
-        self._inbox: deque[Event] = deque()
+        self._inbox = Inbox()
         self._scheduled = False
         self._endings: dict[int, list[asyncio.Future[Outcome]]] = {}
         self._births: dict[int, asyncio.Future[int]] = {}
@@ -126,14 +129,14 @@ class Loop:
         """Something happened; the next step takes it in. News for a machine that has stopped is for the next one to find out."""
         if self.closed or self.broken is not None:
             return
-        self._inbox.append(event)
+        self._inbox.put(self._root(event), event)
         self._schedule()
 
     def happens_now(self, *events: Event) -> None:
         """Take events in at once, before what waits in the inbox: when this returns they are durable, however much waits.
         Raises :class:`MachineError` if the machine has stopped, or stops over it."""
         self.must_run()
-        self._inbox.extendleft(reversed(events))
+        self._inbox.put_first(events)
         for _ in range(0, len(events), STEP_EVENTS_MAX):
             self.step()
         self.must_run()
@@ -246,8 +249,8 @@ class Loop:
         told: list[notes.Note] = []
         born: list[tuple[asyncio.Future[int], int]] = []
         synced = self._always_synced
-        while self._inbox and len(entries) < STEP_EVENTS_MAX:
-            event, body = _written(self._inbox.popleft())
+        for happened in self._inbox.take(STEP_EVENTS_MAX, TREE_EVENTS_MAX):
+            event, body = _written(happened)
             pid, tool = self._about(event)
             effects = self.kernel.handle(event)
             entries.append((event.at, pid, body))
@@ -298,6 +301,15 @@ class Loop:
         if not self.watchers:
             return self.kernel.working.get(event.effect, 0), ""
         return notes.whose(self.kernel, event.effect)
+
+    def _root(self, event: Event) -> int:
+        """The tree that an event of a process belongs to, if it is in memory."""
+        if isinstance(event, Done):
+            pid = self.kernel.working.get(event.effect, 0)
+        else:
+            pid = event.pid if isinstance(event, Trapped | Faulted) else 0
+        process = self.kernel.processes.held(pid) if pid else None
+        return process.root if process is not None else 0
 
     def _estimate(self, pid: int, decided: object) -> Cost | None:
         if not isinstance(decided, Generate):

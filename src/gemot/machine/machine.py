@@ -20,7 +20,7 @@ from gemot.abi.reviews import TRIES, Check
 from gemot.authority.refusal import Refused
 from gemot.drivers.kit import Driver, Tool
 from gemot.journal.contract import Journal
-from gemot.kernel import Kernel, mandate
+from gemot.kernel import Kernel, asking
 from gemot.kernel.ledger import means
 from gemot.kernel.process import Process
 from gemot.machine import carrying, checkpoint, notes, recovery, starting, views
@@ -242,11 +242,9 @@ class Machine:
         if opened is None:
             open_now = ", ".join(map(str, self.kernel.asks)) or "none"
             raise MachineError(f"there is no open ask {ask}; open: {open_now}")
-        if opened.asked.plan and allow and mandate.understood(text, len(opened.asked.plan)) is None:
-            raise MachineError(f"ask {ask} is about a plan of {len(opened.asked.plan)} steps: say yes, or name steps")
-        options = opened.asked.options
-        if not opened.asked.tool and allow and options and text not in options:
-            raise MachineError(f"ask {ask} wants one of: {', '.join(options)}")
+        wrong = asking.unfit(opened.asked, text) if allow else ""
+        if wrong:
+            raise MachineError(f"ask {ask} {wrong}")
         self._loop.happens_now(Answered(self._now(), ask, allow, text, scope))
 
     async def kill(self, pid: int, reason: str = "") -> None:
