@@ -1,0 +1,152 @@
+"""coder: what passes the tests on a copy is merged, what does not is not, and whoever says otherwise is not believed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from working import UNITTEST, WHY_NOT, Work, brief_of, shop
+
+from gemot import request
+from gemot.abi.messages import Request, ToolResult
+from gemot.models.scripted import heard
+
+pytestmark = pytest.mark.skipif(bool(WHY_NOT), reason=f"NOTHING ABOUT CODER IS TESTED HERE: {WHY_NOT}")
+
+CAUSE = request(
+    "files/edit",
+    path="shop/money.py",
+    old="round(amount * Decimal(rate) / 100)",
+    new='int((amount * Decimal(rate) / 100).quantize(Decimal(1), "ROUND_HALF_UP"))',
+)
+SYMPTOM = request("files/edit", path="shop/invoice.py", old="return self.net + sum", new="return self.net + 1 + sum")
+DONE = request("exit", value="all tests pass", claims={"all tests pass": "shell/run"})
+
+
+def steps(*replies: Sequence[Any] | Callable[[], Sequence[Any]]) -> Any:
+    """A hand that gives these replies, one after the other; what it was told after each is kept in ``told``."""
+    told: list[tuple[ToolResult, ...]] = []
+
+    def script(question: Request) -> Any:
+        told.append(heard(question))
+        reply = replies[len(told) - 1]
+        return list(reply() if callable(reply) else reply)
+
+    script.told = told  # type: ignore[attr-defined]
+    return script
+
+
+def texts(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): path.read_text() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_what_does_not_pass_comes_back_and_what_passes_is_merged(tmp_path: Path) -> None:
+    work = Work(shop(tmp_path))
+    before = texts(work.folder)
+    hand = steps([SYMPTOM], [DONE], [CAUSE, request("files/edit", path="shop/invoice.py", old=" + 1", new="")], [DONE])
+    outcome = work.run("coder", hand, check=UNITTEST)
+    assert outcome.state == "done" and "merged 1: shop/money.py" in outcome.value and "failed before" in outcome.value
+    (rejected,) = hand.told[2]
+    assert not rejected.ok and "FAILED" in rejected.text and "2 times more" in rejected.text
+    after = texts(work.folder)
+    assert after.keys() == before.keys(), "nothing that the tests leave behind"
+    assert {path for path in after if after[path] != before[path]} == {"shop/money.py"}
+    ran = work.named("after").receipt.uses
+    assert [(use.tool, use.exit) for use in ran] == [("shell/run", 0)]
+
+
+def test_a_hand_that_only_says_so_changes_nothing(tmp_path: Path) -> None:
+    work = Work(shop(tmp_path))
+    before = texts(work.folder)
+    outcome = work.run("coder", steps([SYMPTOM], [DONE], [DONE], [DONE]), check=UNITTEST)
+    assert outcome.state == "failed" and "nothing was changed" in outcome.error and "gemot diff 3" in outcome.error
+    assert "all tests pass" not in str(outcome), "not a word of what was not accepted"
+    assert texts(work.folder) == before
+
+
+def test_a_hand_that_gives_up_is_not_merged(tmp_path: Path) -> None:
+    work = Work(shop(tmp_path))
+    before = texts(work.folder)
+    outcome = work.run("coder", steps([CAUSE], [request("exit", failed="the test is wrong")]), check=UNITTEST)
+    assert outcome.state == "failed" and "the test is wrong" in outcome.error
+    assert texts(work.folder) == before
+
+
+def test_what_is_to_be_kept_is_compared_by_the_gate(tmp_path: Path) -> None:
+    work = Work(shop(tmp_path))
+    weaken = request("files/edit", path="tests/test_invoice.py", old='{"7": 11}', new='{"7": 10}')
+    total = request("files/edit", path="tests/test_invoice.py", old="161", new="160")
+    empty = request("shell/run", command="cp /original/tests/*.py tests/")
+    extra = request("files/write", path="tests/test_more.py", content="")
+    drop = request("shell/run", command="rm tests/test_more.py")
+    hand = steps([weaken, total], [DONE], [empty, CAUSE, extra], [DONE], [drop], [DONE])
+    outcome = work.run("coder", hand, check=UNITTEST, keep=("tests", "README.md"))
+    assert outcome.state == "done" and "merged 1: shop/money.py" in outcome.value
+    assert "test_invoice.py differ" in hand.told[2][0].text
+    assert "Only in ./tests: test_more.py" in hand.told[4][0].text
+    assert "/original" in str(work.questions[0].messages[0]) and "tests, README.md" in brief_of(work.questions[0])
+
+
+@pytest.mark.parametrize("answer", ["merge the rest", "merge nothing"])
+def test_what_runs_code_later_only_the_person_merges(tmp_path: Path, answer: str) -> None:
+    work = Work(shop(tmp_path))
+    before = texts(work.folder)
+    later = request("files/write", path=".github/workflows/tests.yml", content="on: push\n")
+    outcome = work.run("coder", steps([CAUSE, later], [DONE]), [answer], check=UNITTEST)
+    assert ".github/workflows/tests.yml" in work.asked[0] and "gemot merge 3 --accept" in work.asked[0]
+    assert not (work.folder / ".github" / "workflows").exists()
+    if answer == "merge the rest":
+        assert outcome.state == "done" and "not merged: .github/workflows" in outcome.value
+    else:
+        assert outcome.state == "failed" and "as you said" in outcome.error and texts(work.folder) == before
+
+
+def test_what_was_changed_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
+    work = Work(shop(tmp_path))
+
+    def meanwhile() -> Sequence[Any]:
+        (work.folder / "shop" / "money.py").write_text("mine = True\n")
+        return [CAUSE]
+
+    hand = steps([request("files/read", path="shop/money.py")], meanwhile, [DONE])
+    outcome = work.run("coder", hand, ["merge the rest"], check=UNITTEST)
+    assert "it was changed" in work.asked[0] or "changed" in work.asked[0]
+    assert outcome.state == "failed" and "does not pass in the folder as it is now" in outcome.error
+    assert (work.folder / "shop" / "money.py").read_text() == "mine = True\n"
+
+
+def test_where_nothing_can_be_merged_no_model_is_asked(tmp_path: Path) -> None:
+    work = Work(shop(tmp_path), "ro")
+    outcome = work.run("coder", steps(), check=UNITTEST)
+    assert outcome.state == "failed" and "may write" in outcome.error and not work.questions
+    for check in ("", " \n"):
+        outcome = Work(shop(tmp_path / f"{len(check)}"), "rw").run("coder", steps(), check=check)
+        assert "can't be empty" in outcome.error
+
+
+def test_a_command_that_passes_already_is_said_to_show_nothing_yet(tmp_path: Path) -> None:
+    work = Work(shop(tmp_path))
+    outcome = work.run("coder", steps([request("exit", value="nothing to do")]), check="true")
+    assert "first add a test" in brief_of(work.questions[0])
+    assert "there was nothing to merge" in outcome.value and "it passed before, too" in outcome.value
+
+
+def test_a_command_that_hangs_or_is_not_there_is_no_pass(tmp_path: Path) -> None:
+    for number, check in enumerate(("sleep 100", "no-such-command", "exit 1; '")):
+        outcome = Work(shop(tmp_path / str(number))).run(
+            "coder", steps([DONE], [DONE]), check=check, seconds=1, tries=1
+        )
+        assert outcome.state == "failed" and "nothing was changed" in outcome.error, check
+
+
+def test_a_new_package_is_merged_without_what_the_tests_leave_in_it(tmp_path: Path) -> None:
+    work = Work(shop(tmp_path))
+    new = [
+        request("files/write", path="tools/__init__.py", content="X = 1\n"),
+        request("shell/run", command="python3 -c 'import tools, shop.money'"),
+    ]
+    outcome = work.run("coder", steps([CAUSE, *new], [DONE]), check=f"{UNITTEST} && python3 -c 'import tools'")
+    assert outcome.state == "done" and (work.folder / "tools" / "__init__.py").exists()
+    assert not list(work.folder.rglob("__pycache__"))
