@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from working import UNITTEST, WHY_NOT, Work, brief_of, shop
+from worlds import MachineWorld
 
-from gemot import request
+from gemot import request, scripted
 from gemot.abi.messages import Request, ToolResult
+from gemot.drivers import shipped
 from gemot.models.scripted import heard
 
 pytestmark = pytest.mark.skipif(bool(WHY_NOT), reason=f"NOTHING ABOUT CODER IS TESTED HERE: {WHY_NOT}")
@@ -87,6 +90,62 @@ def test_what_is_to_be_kept_is_compared_by_the_gate(tmp_path: Path) -> None:
     assert "test_invoice.py differ" in hand.told[2][0].text
     assert "Only in ./tests: test_more.py" in hand.told[4][0].text
     assert "/original" in str(work.questions[0].messages[0]) and "tests, README.md" in brief_of(work.questions[0])
+
+
+def test_what_lies_in_what_is_kept_is_put_back_before_the_tests_run(tmp_path: Path) -> None:
+    """A compiled test that says yes, with the facts of the real one, where Python looks for it first."""
+    work = Work(shop(tmp_path))
+    plant = """
+import importlib.util, marshal, os, pathlib, struct
+for name in ("test_invoice", "test_money"):
+    source = pathlib.Path(f"tests/{name}.py")
+    facts = source.stat()
+    code = compile("import unittest\\nclass T(unittest.TestCase):\\n    def test(self): pass\\n", str(source), "exec")
+    into = pathlib.Path(importlib.util.cache_from_source(str(source)))
+    into.parent.mkdir(exist_ok=True)
+    head = importlib.util.MAGIC_NUMBER + struct.pack("<III", 0, int(facts.st_mtime), facts.st_size)
+    into.write_bytes(head + marshal.dumps(code))
+"""
+    run = request("shell/run", command=f"python3 - <<'END'\n{plant}\nEND\npython3 -m unittest")
+    hand = steps([run], [DONE])
+    outcome = work.run("coder", hand, check=UNITTEST, keep=("tests",), tries=1)
+    assert '"exit_code":0' in hand.told[1][0].text, "it works for whoever has planted it"
+    assert outcome.state == "failed" and "nothing was changed" in outcome.error
+
+
+@pytest.mark.parametrize(("keep", "why"), [("/etc", "from the top folder"), ("../x", "goes up"), ("tets", "tests")])
+def test_what_is_to_be_kept_must_be_there(tmp_path: Path, keep: str, why: str) -> None:
+    work = Work(shop(tmp_path))
+    outcome = work.run("coder", steps(), check=UNITTEST, keep=(keep,))
+    assert outcome.state == "failed" and why in outcome.error and not work.questions
+
+
+def test_a_machine_that_falls_while_the_tests_run_goes_on(tmp_path: Path) -> None:
+    work = Work(shop(tmp_path))
+
+    async def story() -> Any:
+        hand = scripted(steps([CAUSE], [DONE]))
+        world = MachineWorld(drivers=shipped(), models={"s": hand})
+        machine = world.boot()
+        check = {"check": f"sleep 0.2; {UNITTEST}"}
+        pid = await machine.start("mend it", program="coder", model="s", work=work.folder, arguments=check)
+        while not machine.kernel.working:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+        world.crash()
+        machine = world.boot(resume=True)
+        outcome = await machine.result(pid)
+        await machine.close()
+        return outcome
+
+    outcome = asyncio.run(story())
+    assert outcome.state == "done" and "merged 1: shop/money.py" in outcome.value, outcome.error
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 10**9])
+def test_a_time_that_means_nothing_is_refused(tmp_path: Path, seconds: int) -> None:
+    work = Work(shop(tmp_path))
+    outcome = work.run("coder", steps(), check=UNITTEST, seconds=seconds)
+    assert outcome.state == "failed" and "seconds" in outcome.error and not work.questions
 
 
 @pytest.mark.parametrize("answer", ["merge the rest", "merge nothing"])

@@ -15,7 +15,17 @@ from gemot.abi.grants import MountRequest
 from gemot.abi.limits import JUDGES_MAX, NOTE_CHARS_MAX
 from gemot.abi.reviews import ToolCheck
 from gemot.programs.native import Calls, program
-from gemot.programs.shipped.trying import Change, changes, litter, on_copies, part, tried, with_kept
+from gemot.programs.shipped.trying import (
+    Change,
+    again,
+    changes,
+    litter,
+    must_be_there,
+    on_copies,
+    part,
+    tried,
+    with_kept,
+)
 
 TRIES = 2
 
@@ -34,6 +44,7 @@ async def best_of(
     """Give a goal to n children at once; the first whose result passes a command (check) wins, or the first that agree."""
     if not 1 <= n <= JUDGES_MAX or not 1 <= agree <= n:
         await calls.exit(failed=f"n is 1 to {JUDGES_MAX}, and agree 1 to n; not {n} and {agree}")
+    await must_be_there(calls, keep)
     left_behind = await _left_behind(calls, check, seconds) if check.strip() else []
     gate = with_kept(check, keep, left_behind)
     review = (ToolCheck("shell/run", {"command": gate, "seconds": seconds}),) if check.strip() else ()
@@ -54,7 +65,7 @@ async def best_of(
     if not check.strip():
         return won.value
     made = changes(await calls.call("copies/diff", pid=won.pid))
-    merged = await calls.call("copies/merge", pid=won.pid, leave_out=litter(made, left_behind))
+    merged = await again(calls, "copies/merge", pid=won.pid, leave_out=litter(made, left_behind))
     return f"{won.value if isinstance(won.value, str) else msgspec.json.encode(won.value).decode()}\n[{won.name} ({won.pid}) was first; {merged}]"
 
 

@@ -11,7 +11,18 @@ from gemot.abi.answers import Outcome
 from gemot.abi.grants import BudgetRequest
 from gemot.abi.reviews import TRIES, ToolCheck
 from gemot.programs.native import Calls, program
-from gemot.programs.shipped.trying import Change, Trial, changes, litter, on_copies, tried, with_kept
+from gemot.programs.shipped.trying import (
+    Change,
+    Trial,
+    again,
+    changes,
+    litter,
+    must_be_there,
+    on_copies,
+    quoted,
+    tried,
+    with_kept,
+)
 
 REST, NOTHING = "merge the rest", "merge nothing"
 
@@ -23,6 +34,7 @@ async def coder(
     """Change code on a copy until a command (check) passes, then merge; keep: paths that must stay as they are."""
     if not check.strip():
         await calls.exit(failed="check is the command that passes when the work is done; it can't be empty")
+    await must_be_there(calls, keep)
     before = await tried(calls, check, seconds, "before")
     left_behind = changes(await calls.call("copies/diff", pid=before.pid))
     # merges nothing, and is refused where a merge would be: better now than when the work is done
@@ -43,7 +55,7 @@ async def coder(
     stuck = [one for one in wanted if one.why]
     if stuck:
         await _ask(calls, hand.pid, stuck)
-    merged = await calls.call("copies/merge", pid=hand.pid, leave_out=[*out, *(one.path for one in stuck)])
+    merged = await again(calls, "copies/merge", pid=hand.pid, leave_out=[*out, *(one.path for one in stuck)])
     after = await tried(calls, check, seconds, "after")
     kept_back = "".join(f"\nnot merged: {one.path} ({one.why})" for one in stuck)
     if after.code != 0:
@@ -85,7 +97,7 @@ def _brief(brief: str, check: str, keep: tuple[str, ...], before: Trial) -> str:
         )
     else:
         how = "it was stopped" if before.code is None else f"exit code {before.code}"
-        parts.append(f"Now it does not pass ({how}), and says:\n{before.said}")
+        parts.append(f"Now it does not pass ({how}), and says:\n{quoted(before.said)}")
     return "\n\n".join(parts)
 
 

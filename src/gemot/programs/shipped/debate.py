@@ -13,7 +13,7 @@ import msgspec
 from gemot.abi.answers import Outcome
 from gemot.abi.limits import NOTE_CHARS_MAX
 from gemot.programs.native import Calls, program
-from gemot.programs.shipped.trying import part
+from gemot.programs.shipped.trying import part, quoted
 
 NO_RECEIPT = "no receipt"
 ARGUMENT_CHARS = 4_000
@@ -34,8 +34,8 @@ class Argument(msgspec.Struct, frozen=True):
     claims: dict[str, str]
 
     def told(self) -> str:
-        claims = "".join(f"\n  claim: {claim} [{shown}]" for claim, shown in self.claims.items())
-        return f"{self.side}, round {self.number}:\n{self.text}{claims}"
+        claims = "".join(f"\n- claim: {claim} [{shown}]" for claim, shown in self.claims.items())
+        return f"{self.side}, round {self.number}:\n{quoted(self.text)}{claims}"
 
 
 @program(grants=("spawn", "files/list", "files/find", "files/search", "files/read", "calculator/*", "clock/*"))
@@ -87,7 +87,8 @@ def _brief(brief: str, side: str, sides: tuple[str, ...], number: int, rounds: i
 
 def _argument(side: str, number: int, outcome: Outcome) -> Argument:
     text = str(outcome.value) if outcome.state == "done" else f"(no argument: {outcome.state}: {outcome.error})"
-    return Argument(side, number, text[:ARGUMENT_CHARS], outcome.receipt.claims)
+    claims = {" ".join(claim.split()): " ".join(shown.split()) for claim, shown in outcome.receipt.claims.items()}
+    return Argument(side, number, text[:ARGUMENT_CHARS], claims)
 
 
 def _decided(decision: dict[str, Any], said: list[Argument]) -> str:

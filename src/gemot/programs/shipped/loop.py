@@ -13,7 +13,7 @@ import msgspec
 from gemot.abi.answers import Outcome
 from gemot.abi.limits import NOTE_CHARS_MAX
 from gemot.programs.native import Calls, SyscallFailed, program
-from gemot.programs.shipped.trying import SAID_CHARS, part, tried
+from gemot.programs.shipped.trying import SAID_CHARS, part, quoted, tried
 
 VERDICT: dict[str, Any] = {
     "type": "object",
@@ -82,8 +82,8 @@ async def _judged(calls: Calls, brief: str, outcome: Outcome, number: int, round
     """Why a reviewer does not accept; empty where it does. Its own failure is no approval."""
     done = "\n".join(use.shown for use in outcome.receipt.uses) or "nothing: no tool was used"
     pid = await calls.spawn(
-        f"Judge whether a result is right. Its task was:\n{brief}\n\nThe result:\n{_words(outcome)}\n\n"
-        f"What was really done, by the kernel's own record:\n{done}\n\n"
+        f"Judge whether a result is right. Its task was:\n{brief}\n\nThe result:\n{quoted(_words(outcome))}\n\n"
+        f"What was really done, by the kernel's own record:\n{quoted(done)}\n\n"
         'Exit with {"accepted": true or false, "reason": "..."}.',
         "reviewer",
         name=f"review of round {number}",
@@ -108,9 +108,9 @@ def _told(brief: str, check: str, number: int, said: str, why: str) -> str:
         parts.append(f"It is done when this command ends with exit code 0 in the top folder:\n{check}")
     if number > 1:
         parts.append(
-            f"{number - 1} before you tried, and the files are as they left them. The last one said:\n{said}\n\n"
+            f"{number - 1} before you tried, and the files are as they left them. The last one said:\n{quoted(said)}\n\n"
             "Don't take that for true: see for yourself. It was not accepted."
         )
     if why:
-        parts.append(f"Why not yet: {why}")
+        parts.append(f"Why not yet:\n{quoted(why)}")
     return "\n\n".join(parts)

@@ -18,6 +18,7 @@ SAID_CHARS = 4_000
 ORIGINAL = "original"
 """The mount under which a child sees what it must leave as it is."""
 
+_GLOB = re.compile(r"[*?\[\]\\]")
 _CHANGE = re.compile(r"(added|changed|removed) (.+?)(/?)(?: \((?:NOT MERGED|CONFLICT): (.*)\))?")
 
 
@@ -45,7 +46,7 @@ async def tried(calls: Calls, command: str, seconds: int, name: str) -> Trial:
     pid = await calls.fork(f"run {command}"[:1000], name=name, grants=("shell/run",), mounts=copy, budget=share)
     if pid == 0:
         ended = msgspec.json.decode(
-            await calls.call("shell/run", command=command, seconds=seconds), type=dict[str, Any]
+            await again(calls, "shell/run", command=command, seconds=seconds), type=dict[str, Any]
         )
         said = "\n".join(str(ended[key]) for key in ("stdout", "stderr", "stopped") if ended.get(key))
         await calls.exit({"code": None if "stopped" in ended else ended["exit_code"], "said": said[-SAID_CHARS:]})
@@ -54,6 +55,25 @@ async def tried(calls: Calls, command: str, seconds: int, name: str) -> Trial:
         raise SyscallFailed(outcome.rule or "failed", f"{command!r} could not be run: {outcome.error}")
     value = cast("dict[str, Any]", outcome.value)
     return Trial(pid, value["code"], value["said"])
+
+
+async def again(calls: Calls, tool: str, **arguments: Any) -> str:
+    """Use a tool for what may be done twice: a command on a copy, a merge. Where a crash left in doubt whether it was done, it is
+    done again."""
+    try:
+        return await calls.call(tool, **arguments)
+    except SyscallFailed as error:
+        if error.rule != "in_doubt":
+            raise
+    return await calls.call(tool, **arguments)
+
+
+async def must_be_there(calls: Calls, keep: tuple[str, ...]) -> None:
+    """Ends where a path that is to be kept is none in the top folder: nothing could be accepted then."""
+    for path in keep:
+        if path.startswith("/"):
+            await calls.exit(failed=f"keep names paths from the top folder, as in tests/data; not {path!r}")
+        await calls.call("files/facts", path=path)
 
 
 async def _seconds(calls: Calls, wanted: int) -> float:
@@ -71,6 +91,11 @@ async def part(calls: Calls, of: int, processes: int = 0) -> BudgetRequest:
         processes=processes,
         calls=left.get("calls", 0) // of,
     )
+
+
+def quoted(text: str) -> str:
+    """Somebody else's words within a brief: quoted line by line, so that nothing in them can pass for the brief's own."""
+    return "\n".join(f"> {line}" for line in text.splitlines()) or "> (nothing)"
 
 
 def changes(diff: str) -> list[Change]:
@@ -95,11 +120,16 @@ def litter(made: Iterable[Change], by: Iterable[Change]) -> list[str]:
 
 
 def with_kept(check: str, keep: tuple[str, ...], by: Iterable[Change] = ()) -> str:
-    """The command that decides, which first sees that what is to be kept is as it was."""
-    names = {one.path.rsplit("/", 1)[-1]: None for one in by if one.what == "added"}
+    """The command that decides. What is to be kept is compared first, and then put back as it was: what commands leave behind
+    (``by``) may lie in it, and might have been put there by somebody else."""
+    if not keep:
+        return check
+    names = {one.path.rsplit("/", 1)[-1]: None for one in by if one.what == "added" and not _GLOB.search(one.path)}
     but = "".join(f" -x {shlex.quote(name)}" for name in ("__pycache__", *names))
-    same = [f"diff -rq{but} {shlex.quote(f'/{ORIGINAL}/{path}')} {shlex.quote(f'./{path}')}" for path in keep]
-    return " && ".join([*same, f"{{ {check}\n}}"]) if keep else check
+    pairs = [(shlex.quote(f"/{ORIGINAL}/{path}"), shlex.quote(f"./{path}")) for path in keep]
+    same = [f"diff -rq{but} {theirs} {ours}" for theirs, ours in pairs]
+    back = [f"rm -rf {ours} && cp -a {theirs} {ours}" for theirs, ours in pairs]
+    return " && ".join([*same, *back, f"{{ {check}\n}}"])
 
 
 def on_copies(keep: tuple[str, ...]) -> tuple[MountRequest, ...]:
