@@ -176,6 +176,14 @@ def test_what_was_changed_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
     assert (work.folder / "shop" / "money.py").read_text() == "mine = True\n"
 
 
+def test_who_works_on_a_copy_merges_into_that(tmp_path: Path) -> None:
+    work = Work(shop(tmp_path), "cow")
+    before = texts(work.folder)
+    outcome = work.run("coder", steps([CAUSE], [DONE]), check=UNITTEST, keep=("tests",))
+    assert outcome.state == "done" and "merged 1: shop/money.py" in outcome.value, outcome.error
+    assert texts(work.folder) == before, "the person has not merged anything yet"
+
+
 def test_where_nothing_can_be_merged_no_model_is_asked(tmp_path: Path) -> None:
     work = Work(shop(tmp_path), "ro")
     outcome = work.run("coder", steps(), check=UNITTEST)
