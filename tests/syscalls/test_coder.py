@@ -141,6 +141,15 @@ def test_a_machine_that_falls_while_the_tests_run_goes_on(tmp_path: Path) -> Non
     assert outcome.state == "done" and "merged 1: shop/money.py" in outcome.value, outcome.error
 
 
+def test_whoever_talks_without_end_is_cut_short(tmp_path: Path) -> None:
+    long = request("exit", value="x" * 39_999)
+    outcome = Work(shop(tmp_path / "a")).run("coder", steps([CAUSE], [long]), check=UNITTEST)
+    assert outcome.state == "done" and outcome.value.startswith("merged 1: shop/money.py"), outcome.error
+    reasons = request("exit", failed="y" * 1_999)
+    outcome = Work(shop(tmp_path / "b")).run("coder", steps([reasons]), check=UNITTEST)
+    assert outcome.state == "failed" and outcome.error.startswith("not done, and nothing was changed")
+
+
 @pytest.mark.parametrize("seconds", [0, -1, 10**9])
 def test_a_time_that_means_nothing_is_refused(tmp_path: Path, seconds: int) -> None:
     work = Work(shop(tmp_path))

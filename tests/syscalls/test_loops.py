@@ -138,6 +138,18 @@ def test_nobody_writes_a_receipt_for_themselves(tmp_path: Path) -> None:
     assert "Claims with a receipt:\n(none)" in outcome.value
 
 
+def test_a_long_debate_is_cut_short(tmp_path: Path) -> None:
+    claims = {f"{number} " + "c" * 80: "files/read" for number in range(20)}
+
+    def model(question: Request) -> Any:
+        if "You are the judge" in system_of(question):
+            return request("exit", value={"decision": "d" * 20_000, "reasons": "r" * 19_000})
+        return request("exit", value="a" * 39_000, claims=claims)
+
+    outcome = Work(tmp_path).run("debate", model, sides=tuple("abcdefgh"), rounds=4)
+    assert outcome.state == "done" and outcome.value.startswith("ddd"), outcome.error
+
+
 def test_a_debate_that_nobody_holds_or_decides_fails(tmp_path: Path) -> None:
     outcome = Work(tmp_path).run("debate", lambda _: request("exit", failed="no idea"))
     assert outcome.state == "failed" and "nobody had anything to say in round 1" in outcome.error

@@ -12,7 +12,7 @@ import msgspec
 
 from gemot.abi.answers import Outcome
 from gemot.abi.grants import MountRequest
-from gemot.abi.limits import JUDGES_MAX, NOTE_CHARS_MAX
+from gemot.abi.limits import JUDGES_MAX, NOTE_CHARS_MAX, RESULT_CHARS_MAX
 from gemot.abi.reviews import ToolCheck
 from gemot.programs.native import Calls, program
 from gemot.programs.shipped.trying import (
@@ -66,7 +66,9 @@ async def best_of(
         return won.value
     made = changes(await calls.call("copies/diff", pid=won.pid))
     merged = await again(calls, "copies/merge", pid=won.pid, leave_out=litter(made, left_behind))
-    return f"{won.value if isinstance(won.value, str) else msgspec.json.encode(won.value).decode()}\n[{won.name} ({won.pid}) was first; {merged}]"
+    text = won.value if isinstance(won.value, str) else msgspec.json.encode(won.value).decode()
+    told = f"\n[{won.name} ({won.pid}) was first; {merged}]"
+    return (text[: RESULT_CHARS_MAX // 2] + told)[:RESULT_CHARS_MAX]
 
 
 async def _left_behind(calls: Calls, check: str, seconds: int) -> list[Change]:

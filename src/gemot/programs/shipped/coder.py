@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from gemot.abi.answers import Outcome
 from gemot.abi.grants import BudgetRequest
+from gemot.abi.limits import NOTE_CHARS_MAX, RESULT_CHARS_MAX
 from gemot.abi.reviews import TRIES, ToolCheck
 from gemot.programs.native import Calls, program
 from gemot.programs.shipped.trying import (
@@ -46,8 +47,8 @@ async def coder(
     )
     if hand.state != "done":
         await calls.exit(
-            failed=f"not done, and nothing was changed in the folder. The hand ({hand.pid}) {hand.state}: "
-            f"{hand.error}. What it tried is in its copy: gemot diff {hand.pid}"
+            failed=f"not done, and nothing was changed in the folder. What the hand ({hand.pid}) tried is in its copy: "
+            f"gemot diff {hand.pid}. It {hand.state}: {hand.error}"[:NOTE_CHARS_MAX]
         )
     made = changes(await calls.call("copies/diff", pid=hand.pid))
     out = litter(made, left_behind)
@@ -61,12 +62,13 @@ async def coder(
     if after.code != 0:
         await calls.exit(
             failed=f"{merged}; but {check!r} does not pass in the folder as it is now (process {after.pid} ran it), "
-            f"though it did on the copy.{kept_back}\nIt says:\n{after.said}"[:2000]
+            f"though it did on the copy.{kept_back}\nIt says:\n{after.said}"[:NOTE_CHARS_MAX]
         )
     was = "it passed before, too" if before.code == 0 else "it failed before"
-    return (
+    told = (
         f"{merged}\n{check!r} passes in the folder ({was}; process {after.pid} ran it).{kept_back}\n{hand.value or ''}"
     )
+    return told[:RESULT_CHARS_MAX]
 
 
 async def _hand(calls: Calls, brief: str, gate: str, keep: tuple[str, ...], tries: int, seconds: int) -> Outcome:

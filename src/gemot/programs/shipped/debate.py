@@ -11,7 +11,7 @@ from typing import Any, cast
 import msgspec
 
 from gemot.abi.answers import Outcome
-from gemot.abi.limits import NOTE_CHARS_MAX
+from gemot.abi.limits import NOTE_CHARS_MAX, RESULT_CHARS_MAX, TEXT_CHARS_MAX
 from gemot.programs.native import Calls, program
 from gemot.programs.shipped.trying import part, quoted
 
@@ -64,7 +64,7 @@ async def debate(calls: Calls, brief: str, sides: tuple[str, ...] = ("for", "aga
     heard = "\n\n".join(one.told() for one in said)
     judge = await calls.spawn(
         f"The question:\n{brief}\n\nThe sides: {', '.join(sides)}. What was said, with the use of a tool that each claim rests "
-        f"on by the kernel's own record:\n\n{heard}",
+        f"on by the kernel's own record:\n\n{heard}"[:TEXT_CHARS_MAX],
         "judge",
         name="judge",
         budget=await part(calls, 2),
@@ -99,4 +99,4 @@ def _decided(decision: dict[str, Any], said: list[Argument]) -> str:
     without = [f"- {side}: {claim}" for side, claim, shown in claims if shown == NO_RECEIPT]
     lines += ["", "Claims with a receipt:", *(with_receipt or ["(none)"])]
     lines += ["", "Claims without:", *(without or ["(none)"])]
-    return "\n".join(lines)
+    return "\n".join(lines)[:RESULT_CHARS_MAX]
