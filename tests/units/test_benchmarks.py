@@ -8,12 +8,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import measuring, prefix
+from benchmarks import measuring, prefix, race
 from benchmarks.__main__ import measure
 from benchmarks.measuring import Subject
 from benchmarks.plan import plan
 from benchmarks.plotting import plot
 from benchmarks.reporting import reach, reach_table, table
+from gemot.boxes import guarantees
+from gemot.drivers.boxed import WALLS
 from tests.units.embedded_weights import needs_weights
 
 OURS = [Subject("gemot", "full"), Subject("floor", "full")]
@@ -43,6 +45,13 @@ def test_what_fails_is_said_and_not_left_out(tmp_path: Path, monkeypatch: pytest
     findings = measure(workloads, [lost], rounds=2)
     assert len(findings["w1"][lost.name]) == 1
     assert "—: failed" in table(findings, workloads, [lost])
+
+
+@pytest.mark.skipif(bool(guarantees().missing(WALLS)), reason="NO RACE IS RUN HERE: there are no walls")
+def test_of_a_race_nobody_is_left_and_the_budget_adds_up(tmp_path: Path) -> None:
+    (figures,) = asyncio.run(race.measure(racers=3, rounds=1, live=6, samples=3, folder=tmp_path))
+    print(figures)
+    assert figures["processes"] >= 2 and figures["dead"] > 0
 
 
 def test_a_plot_is_an_image() -> None:

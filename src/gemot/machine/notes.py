@@ -164,9 +164,13 @@ def _began(kernel: Kernel, pid: int) -> Began:
 
 
 def _refusals(event: Event, pid: int, answer: Answer) -> Iterable[Note]:
-    """A syscall that was refused at the trap."""
-    if isinstance(event, Trapped) and event.pid == pid and isinstance(answer, Error):
+    """A syscall that was refused at the trap, or a result that a later check did not accept."""
+    if not isinstance(answer, Error):
+        return
+    if isinstance(event, Trapped) and event.pid == pid:
         yield Refused(pid, name_of(event.syscall), answer.rule, answer.message)
+    elif answer.rule == "review":
+        yield Refused(pid, "exit", answer.rule, answer.message)
 
 
 def _refused_uses(kernel: Kernel, pid: int, effects: list[Effect]) -> Iterable[Note]:
