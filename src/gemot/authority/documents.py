@@ -79,7 +79,7 @@ def _flat(value: Any, depth: int) -> bool:
 
 
 def _members(value: Any) -> Iterable[Any]:
-    return value.values() if type(value) is dict else value
+    return cast("dict[str, Any]", value).values() if type(value) is dict else value
 
 
 def path_of(written: str) -> Path:
