@@ -44,7 +44,6 @@ _SETS = tuple(one.name for one in dataclasses.fields(Process) if str(one.type).s
 _FIELDS = operator.attrgetter(*(one.name for one in dataclasses.fields(Process) if one.name not in _SETS))
 SPENDABLE = ("tokens", "usd_micros", "millis", "calls")
 
-
 CROWD = 60
 """With more processes than this, the tables are compared with the shadow's at every so many events only."""
 
@@ -66,7 +65,7 @@ def digest(kernel: Kernel) -> bytes:
         "asks": list(kernel.asks.items()),
         "asleep": sorted(kernel.asleep),
         "overdrawn": sorted(kernel.overdrawn.items()),
-        "given": sorted(kernel.given.items()),
+        "given": [sorted(kernel.given.items()), sorted(kernel.bills.items())],
         "working": sorted(kernel.working.items()),
         "timers": sorted((at, number) for at, number, timer in timers if kernel.process(timer.pid) is not None),
         "next": kernel._numbers,
@@ -223,9 +222,9 @@ class Witness:
 
     def _check_births(self, effects: list[Effect], before: dict[int, Any]) -> None:
         """Child <= parent, at the moment of birth."""
-        for effect in effects:
-            pid = effect.pid if isinstance(effect, Begin | BeginFork) else 0
-            child = self.kernel.processes.get(pid)
+        processes = self.kernel.processes
+        for pid in [effect.pid for effect in effects if isinstance(effect, Begin | BeginFork)]:
+            child = processes.get(pid)
             if child is None or not child.parent or child.parent not in before or pid == child.parent:
                 continue
             (grants, mounts, models), means = before[child.parent]
@@ -234,7 +233,8 @@ class Witness:
                     any(grant_lies_in(grant, one) for one in grants),
                     f"child <= parent: {grant} of {pid} is in none of {grants}",
                 )
-            _law(set(child.models) <= set(models), f"child <= parent: the models of {pid}")
+            _law({*child.models, *child.route} <= set(models), f"child <= parent: the models of {pid}")
+            _law(child.priority <= processes[child.parent].priority, f"child <= parent: the priority of {pid}")
             for mount in child.mounts:
                 own = mount.mode == "private" and mount.space == f"{pid}-{mount.name}"
                 _law(own or any(mount_lies_in(mount, one) for one in mounts), f"child <= parent: {mount} of {pid}")

@@ -52,6 +52,7 @@ from gemot.journal.contract import Journal
 from gemot.journal.memory import MemoryJournal
 from gemot.journal.records import decode, encode
 from gemot.machine.machine import Machine
+from gemot.models.catalogue import Limits
 from gemot.models.port import Model
 from gemot.programs.library import load
 from gemot.programs.native import Native
@@ -106,9 +107,10 @@ class KernelWorld:
         mounts: tuple[Mount, ...] = (Mount("work", "/srv/data", "rw"),),
         models: tuple[str, ...] = ("m", "n"),
         program: str = "worker",
+        **more: Any,
     ) -> int:
-        """The first process of a new tree; its pid."""
-        effects = self.feed(Arrived(self.at, "a goal", program, models, mounts, budget, tuple(grants)))
+        """The first process of a new tree; its pid. ``more``: as in :class:`gemot.abi.events.Arrived`."""
+        effects = self.feed(Arrived(self.at, "a goal", program, models, mounts, budget, tuple(grants), **more))
         return next(effect.pid for effect in effects if isinstance(effect, Begin))
 
     def trap(self, pid: int, syscall: Syscall, estimate: Cost | None = None) -> list[Effect]:
@@ -190,7 +192,9 @@ class MachineWorld:
         models: dict[str, Model] | None = None,
         journal: Journal | None = None,
         clock: Callable[[], float] | None = None,
+        limits: dict[str, Limits] | None = None,
     ) -> None:
+        self.limits = limits or {}
         self.journal = journal if journal is not None else MemoryJournal()
         self.programs, self.drivers, self.models = tuple(programs), tuple(drivers), models or {}
         self.clock = clock
@@ -201,7 +205,9 @@ class MachineWorld:
         """Open a machine on the journal as it is now. Must be called inside an event loop."""
         library = load((), self.programs)
         extra: dict[str, Any] = {} if self.clock is None else {"clock": self.clock}
-        self.machine = Machine(self.journal, library, self.drivers, self.models.__getitem__, **extra)
+        self.machine = Machine(
+            self.journal, library, self.drivers, self.models.__getitem__, limits=self.limits, **extra
+        )
         self.machine._boot(False)
         self.witness = Witness.watching(self.machine.kernel, self.history())
         if resume:

@@ -71,7 +71,7 @@ def unanswered_failure(patch: Patch) -> None:
 
     def done(kernel: Kernel, event: Done) -> None:
         pid = kernel.working.get(event.effect, 0)
-        broken = isinstance(event.outcome, Failure) and event.outcome.rule == "failed"
+        broken = isinstance(event.outcome, Failure) and event.outcome.rule == "model"
         if pid and broken and kernel.processes[pid].work and kernel.processes[pid].work[0].kind == "model":
             del kernel.working[event.effect]
             kernel.book(kernel.processes[pid], working._cost(event))

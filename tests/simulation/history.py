@@ -18,7 +18,7 @@ from checkers import LawBroken, digest, everyone
 from disk import Disk, FrailJournal, PowerCut
 from laws import Watcher
 from minds import LIBRARY
-from outside import DRIVERS, HERE, TRACELESS, Outside
+from outside import DRIVERS, HERE, MODELS, TRACELESS, Outside
 from person import Person
 from virtual import VirtualLoop
 
@@ -30,6 +30,7 @@ from gemot.kernel import Kernel
 from gemot.machine import checkpoint, loop, machine
 from gemot.machine.machine import Machine, MachineError
 from gemot.machine.memories import Memories
+from gemot.models.catalogue import Limits
 
 EPOCH = 1_700_000_000.0
 """What the clock says when a history begins (seconds since 1970)."""
@@ -61,6 +62,8 @@ class History:
     ) -> None:
         self.seed = seed
         self.chance = Random(seed)
+        self.limiting = Random(f"limits {seed}")
+        """The chance of limits, routes and priorities."""
         on_file = self.chance.random() < SQLITE_SHARE if sqlite is None else sqlite
         self.disk = Disk(folder / f"{seed}.db" if on_file and folder is not None else None)
         self.outside = Outside(self.chance)
@@ -161,7 +164,13 @@ class History:
         journal.before, journal.after, journal.full = before, after, full
         durability = self.chance.choice(("normal", "normal", "full"))
         self.machine = Machine(
-            journal, LIBRARY, DRIVERS, self.outside.open_model, clock=self.clock, durability=durability
+            journal,
+            LIBRARY,
+            DRIVERS,
+            self.outside.open_model,
+            clock=self.clock,
+            durability=durability,
+            limits=self._limits(),
         )
         self.machine._loop.memories = self.machine._loop.stage._memories = self.memories
         try:
@@ -176,6 +185,20 @@ class History:
         self._watch(journal)
         self.person.meet(self.machine, self.watcher.events)
         return journal
+
+    def _limits(self) -> dict[str, Limits]:
+        """What the person lets be asked of each model, in this life."""
+        chance = self.limiting
+        if chance.random() < 0.6:
+            return {}
+        return {
+            name: Limits(
+                concurrency=chance.choice((None, 1, 2)),
+                requests_per_minute=chance.choice((None, None, None, 20)),
+                tokens_per_minute=chance.choice((None, None, None, 20_000)),
+            )
+            for name in MODELS
+        }
 
     def _watch(self, journal: FrailJournal) -> None:
         if self._watchers and self._watchers[-1] is self.watcher:  # it still watches a machine that was not stopped

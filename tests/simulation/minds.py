@@ -57,6 +57,7 @@ class Walk:
             "mounts": self.pick(None, None, (MountRequest("."),), (MountRequest("deep", "deep", "rw"),)),
             "review": self.checks(),
             "tries": self.pick(1, 2, 3),
+            "priority": Random(f"{self.name} {self.count}").choice((*[None] * 9, 1, 4, 7)),
         }
 
     def checks(self) -> tuple[Check, ...]:

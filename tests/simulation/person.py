@@ -76,6 +76,8 @@ class Person:
             program=chance.choice(("wanderer", "talker")),
             model=chance.choice(("quick", "slow", "wild")),
             models=("quick", "slow"),
+            route=self._history.limiting.choice(((), (), ("slow",), ("wild", "quick", "slow"))),
+            priority=self._history.limiting.choice((5, 5, 1, 9)),
             mounts=(Mount("work", "/srv/data", "rw"),),
             budget=budget,
             grants=chance.choice((None, grants, grants)),

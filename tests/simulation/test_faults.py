@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faults_of_limits  # noqa: F401 - its faults are among them
 import pytest
 from faults_of_gates import FAULTS
 from simulate import search
@@ -22,6 +23,9 @@ LAWS: dict[str, str | tuple[str, ...]] = {
     "grant_not_narrowed": ("child <= parent", "uses"),
     "named_grant_not_narrowed": ("child <= parent", "uses"),
     "timer_lost_on_the_way_out": ("rest", "fold"),
+    "child_more_urgent": "child <= parent",
+    "place_never_freed": "rest",
+    "bill_not_kept": "fold",
     "timer_not_kept_with_its_tree": "fold",
     "interrupted_work_forgotten": "fold",
     "stale_machine_fetches": "fence",

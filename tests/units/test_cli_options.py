@@ -16,6 +16,7 @@ from gemot.cli.failing import Usage
 from gemot.cli.run import exit_code
 from gemot.machine.door import Answer
 from gemot.machine.machine import DEFAULT_BUDGET
+from gemot.models.catalogue import Limits
 
 SPEC = ProgramSpec(
     "p",
@@ -71,6 +72,56 @@ def test_configuration_with_an_unknown_key_names_the_file(tmp_path: Path, monkey
     assert config.read().model == "hand:http://localhost:1"
     (tmp_path / "gemot.toml").write_text("modle = 'x'\n")
     with pytest.raises(Usage, match=r"gemot\.toml.*modle"):
+        config.read()
+
+
+def test_models_named_one_after_the_other_are_a_route_and_a_route_has_a_name() -> None:
+    routes = [
+        config.RouteTable("cheap-first", ("openai:small", "anthropic:large")),
+        config.RouteTable("home", ("embedded",)),
+    ]
+    assert options.way(["embedded"], []) == ("embedded",)
+    assert options.way(["a:1", "b:2", "a:1"], routes) == ("a:1", "b:2")
+    assert options.way(["route:cheap-first"], routes) == ("openai:small", "anthropic:large")
+    assert options.way(["embedded", "route:cheap-first"], routes) == ("embedded", "openai:small", "anthropic:large")
+    with pytest.raises(Usage, match="did you mean cheap-first"):
+        options.way(["route:cheap_first"], routes)
+    with pytest.raises(Usage, match=r"no \[\[route\]\]"):
+        options.way(["route:x"], [])
+
+
+def test_configuration_holds_routes_and_the_limits_of_providers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GEMOT_CONFIG", str(tmp_path))
+    (tmp_path / "gemot.toml").write_text(
+        '[[route]]\nname = "r"\nmodels = ["openai:a", "embedded"]\n[provider.openai]\nconcurrency = 8\nusd_per_day = 5\n'
+    )
+    found = config.read()
+    assert found.route == (config.RouteTable("r", ("openai:a", "embedded")),)
+    assert found.provider == {"openai": Limits(concurrency=8, usd_per_day=5.0)}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("[provider.opnai]\nconcurrency = 8", "did you mean openai"),
+        ("[provider.openai]\nconcurrency = 0", "concurrency"),
+        ("[provider.openai]\nconcurency = 8", "concurency"),
+        ("[provider.openai]\nusd_per_day = -1", "usd_per_day"),
+        ("[provider.openai]\nusd_per_day = nan", "usd_per_day"),
+        ("[provider.openai]\nusd_per_day = inf", "usd_per_day"),
+        ("[provider.openai]\nrequests_per_minute = 1.5", "requests_per_minute"),
+        ('[[route]]\nname = "r"\nmodels = []', "models"),
+        ('[[route]]\nname = "r"', "models"),
+    ],
+)
+def test_a_limit_or_route_that_means_nothing_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, why: str
+) -> None:
+    monkeypatch.setenv("GEMOT_CONFIG", str(tmp_path))
+    (tmp_path / "gemot.toml").write_text(text)
+    with pytest.raises(Usage, match=rf"gemot\.toml.*{why}"):
         config.read()
 
 

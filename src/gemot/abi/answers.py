@@ -27,8 +27,8 @@ class Error(Struct, frozen=True, gc=False, tag="error", omit_defaults=True):
     """What was asked, which rule refused it, and what would be allowed: ``rule`` for programs, ``message`` for readers.
 
     ``rule`` is one of: malformed, unknown, grant, path, mount, budget, limit, family, state, schema, refused,
-    in_doubt, failed, deadline, unavailable, steering (third parties' text would decide whom or what an action reaches),
-    secret (what is to be sent away may not be learned there), review (the result was not accepted).
+    in_doubt, failed, deadline, unavailable, model (it gave no reply), steering (third parties' text would decide whom or what
+    an action reaches), secret (what is to be sent away may not be learned there), review (the result was not accepted).
     """
 
     rule: str

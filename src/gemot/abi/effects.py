@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from gemot.abi import limits
 from gemot.abi.answers import Answer, Outcome
 from gemot.abi.grants import Mount
 from gemot.abi.labels import Integrity, Label
@@ -15,7 +16,8 @@ from gemot.abi.syscalls import Generate
 
 
 class AskModel(Struct, frozen=True, gc=False, tag="ask_model", omit_defaults=True):
-    """Show a model the process's reading. ``millis_max`` bounds the work."""
+    """Show a model the process's reading. ``millis_max`` bounds the work, not the waiting for a turn. Where calls queue, its
+    tree (``root``) has a ``share`` of the turns, and ``priority`` says how urgent it is within that."""
 
     effect: int
     pid: int
@@ -23,6 +25,9 @@ class AskModel(Struct, frozen=True, gc=False, tag="ask_model", omit_defaults=Tru
     generate: Generate
     tokens_out_max: int
     millis_max: int
+    root: int = 0
+    share: int = limits.PRIORITY
+    priority: int = limits.PRIORITY
 
 
 class Filled(Struct, frozen=True):

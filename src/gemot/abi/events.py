@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from gemot.abi import limits
 from gemot.abi.grants import Budget, Grant, Mount
 from gemot.abi.labels import Label
 from gemot.abi.memories import Memory
@@ -35,7 +36,9 @@ class Installed(Struct, frozen=True, gc=False, tag="installed", omit_defaults=Tr
 
 
 class Arrived(Struct, frozen=True, gc=False, tag="arrived", omit_defaults=True):
-    """A person gave a goal: the first process of a new tree, with the rights and means they gave it."""
+    """A person gave a goal: the first process of a new tree, with the rights and means they gave it. ``route``: models of it
+    in the order in which it goes on when one fails or is not good enough. ``priority``: its tree's share where model calls
+    queue."""
 
     at: int
     goal: str
@@ -49,6 +52,8 @@ class Arrived(Struct, frozen=True, gc=False, tag="arrived", omit_defaults=True):
     policy: tuple[Grant, ...] = ()
     review: tuple[Check, ...] = ()
     tries: int = TRIES
+    route: tuple[str, ...] = ()
+    priority: int = limits.PRIORITY
 
 
 class Cost(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -60,12 +65,14 @@ class Cost(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Trapped(Struct, frozen=True, gc=False, tag="trapped", omit_defaults=True):
-    """A program made a syscall. ``estimate`` is set for `generate`: the input's tokens, and the price of one call."""
+    """A program made a syscall. ``estimate`` is set for `generate`: the input's tokens, and the price of one call;
+    ``prices``: of one call to each of the models that its route has for later, where that is known."""
 
     at: int
     pid: int
     syscall: Syscall
     estimate: Cost | None = None
+    prices: dict[str, int] = {}
 
 
 class Value(Struct, frozen=True, gc=False, tag="value", omit_defaults=True):

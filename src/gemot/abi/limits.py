@@ -61,6 +61,11 @@ EXIT_TRIES_MAX: Final = 3
 SHARE_OF_PARENT: Final = 8
 """A child whose budget is not named gets one part in this many of what its parent has left."""
 
+PRIORITY_MIN: Final = 1
+PRIORITY_MAX: Final = 9
+PRIORITY: Final = 5
+"""How urgent a process's model calls are among those of its tree, from last to first, and what a person's goal has."""
+
 TOKENS_OUT_MIN: Final = 16
 """A model call that could not even answer this many tokens is refused before it costs anything."""
 
@@ -163,3 +168,4 @@ MEMORIES_MAX: Final = 200_000
 assert MEMORY_CHARS_MAX + MEMORY_ABOUT_CHARS_MAX <= RECALL_CHARS_MAX <= INLINE_CHARS_MAX
 assert PREVIEW_CHARS < INLINE_CHARS_MAX <= TEXT_CHARS_MAX
 assert READ_CHARS_MAX <= INLINE_CHARS_MAX <= DOCUMENT_CHARS_MAX <= DOCUMENTS_CHARS_MAX
+assert PRIORITY_MIN <= PRIORITY <= PRIORITY_MAX

@@ -59,6 +59,12 @@ class Spawn(Struct, frozen=True, gc=False, tag="spawn", omit_defaults=True, forb
     ] = ()
     review: Review = ()
     tries: Annotated[int, Meta(description="How often its result may be rejected before it has failed.")] = TRIES
+    priority: Annotated[
+        int | None,
+        Meta(
+            description="From 1 (last) to 9 (first), at most yours: whose turn it is when the model is busy. Left out: yours."
+        ),
+    ] = None
 
 
 class Fork(Struct, frozen=True, gc=False, tag="fork", omit_defaults=True, forbid_unknown_fields=True):
@@ -74,6 +80,7 @@ class Fork(Struct, frozen=True, gc=False, tag="fork", omit_defaults=True, forbid
     returns: dict[str, Any] | None = None
     review: Review = ()
     tries: int = TRIES
+    priority: int | None = None
 
 
 class Exec(Struct, frozen=True, gc=False, tag="exec", omit_defaults=True, forbid_unknown_fields=True):

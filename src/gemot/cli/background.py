@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gemot.cli.config import program_folders, project_programs
+from gemot.cli.config import program_folders, project_programs, read
 from gemot.cli.failing import DONE, INTERRUPTED, put
 from gemot.cli.memory import settle
 from gemot.cli.reach import PATIENCE_SECONDS, home_of, is_running
@@ -30,7 +30,9 @@ def serve(folder: Path | None) -> int:
 
 async def _serve(home: Home) -> int:
     async with (
-        await Machine.open(home.folder, program_folders=program_folders(), project=project_programs()) as machine,
+        await Machine.open(
+            home.folder, program_folders=program_folders(), project=project_programs(), limits=read().provider
+        ) as machine,
         Door(machine) as door,
     ):
         settle()
@@ -62,7 +64,7 @@ def detach(folder: Path | None, start: Start) -> int:
 async def _submit(home: Home, start: Start) -> int:
     from gemot.cli.models import check
 
-    for name in (start.model, *start.models):
+    for name in (start.model, *start.route, *start.models):
         check(name)
     background: subprocess.Popen[bytes] | None = None
     loop = asyncio.get_running_loop()

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from gemot.abi.grants import Grant
+from gemot.authority.refusal import closest
 from gemot.cli.failing import Usage
+from gemot.models.catalogue import Limits
+from gemot.models.registry import KINDS
 
 
 class BudgetTable(Struct, forbid_unknown_fields=True):
@@ -24,14 +28,23 @@ class BudgetTable(Struct, forbid_unknown_fields=True):
     calls: int | None = None
 
 
+class RouteTable(Struct, forbid_unknown_fields=True):
+    """``[[route]]``: models under a name, in the order in which a process goes on when one fails or is not good enough."""
+
+    name: str
+    models: Annotated[tuple[str, ...], Meta(min_length=1)]
+
+
 class Config(Struct, forbid_unknown_fields=True):
     """``model`` and ``program``: what `gemot run` uses when the command doesn't say. ``endorse``: what a plan may hold without
-    a question: grants, each a table ``[[endorse]]``."""
+    a question: grants, each a table ``[[endorse]]``. ``provider``: by its name, how much may be asked of it."""
 
     model: str = ""
     program: str = ""
     budget: BudgetTable = msgspec.field(default_factory=BudgetTable)
     endorse: tuple[Grant, ...] = ()
+    route: tuple[RouteTable, ...] = ()
+    provider: dict[str, Limits] = {}
 
 
 def folder() -> Path:
@@ -54,11 +67,16 @@ def read() -> Config:
     except (OSError, UnicodeDecodeError) as error:
         raise Usage(f"{path} can't be read: {error}") from error
     try:
-        return msgspec.convert(tomllib.loads(text), Config)
+        config = msgspec.convert(tomllib.loads(text), Config)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise Usage(
-            f"{path}: {error}. It may have: model, program, a table [budget], and tables [[endorse]]"
+            f"{path}: {error}. It may have: model, program, tables [budget] and [provider.NAME] ({', '.join(Limits.__struct_fields__)}), "
+            "and tables [[endorse]] and [[route]] (name, models)"
         ) from error
+    for name in config.provider:  # a limit that is misspelt must not be a limit that is gone
+        if name not in KINDS:
+            raise Usage(f"{path}: there is no provider {name!r}; {closest(name, KINDS)}")
+    return config
 
 
 def program_folders() -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gemot.abi.limits import PRIORITY
 from gemot.authority.refusal import closest
 from gemot.cli import config, options
 from gemot.cli.failing import Usage
@@ -15,15 +16,16 @@ from gemot.programs.library import load
 def prepared(
     goal: str | None,
     program: str | None,
-    model: str | None,
+    models: Sequence[str],
     also_models: Sequence[str],
     work: str | None,
     budget: str,
     settings: Sequence[str],
     checks: Sequence[str] = (),
     reviews: Sequence[str] = (),
+    priority: int = PRIORITY,
 ) -> Start:
-    """Raises :class:`Usage` for whatever can't be meant."""
+    """``models``: what was named after ``--model``. Raises :class:`Usage` for whatever can't be meant."""
     known = config.read()
     text = options.goal(goal)
     name = program or known.program or "solo"
@@ -31,12 +33,16 @@ def prepared(
     if name not in specs:
         raise Usage(f"there is no program {name!r}; {closest(name, specs)}. gemot programs lists them")
     folder, mode = options.work(work)
-    chosen = model or _own_model(specs[name].model) or config.default_model(known)
-    options.can_be_kept(budget, chosen)
+    named = models or [_own_model(specs[name].model) or config.default_model(known)]
+    chosen, *rest = options.way(named, known.route)
+    for one in (chosen, *rest):
+        options.can_be_kept(budget, one)
     return Start(
         text,
         program=name,
-        model=options.model_name(chosen),
+        model=chosen,
+        route=tuple(rest),
+        priority=priority,
         models=tuple(options.model_name(one) for one in also_models),
         work=folder,
         mode=mode,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import msgspec
 
 from gemot.cli.failing import DONE, Usage, put, say
 from gemot.cli.paint import coloured, painted
+from gemot.cli.reach import look_at_providers
+from gemot.machine.pool import ProviderView
 from gemot.models.catalogue import PROVIDERS, installed, key_of
 from gemot.models.registry import list_models
 
@@ -31,10 +34,10 @@ def check(name: str) -> None:
         raise Usage(f"the model {name} needs a key: set {' or '.join(provider.keys)} in the environment")
 
 
-def show(as_json: bool) -> int:
-    found = list_models()
+def show(home: Path | None, as_json: bool) -> int:
+    found, at_work = list_models(), look_at_providers(home)
     if as_json:
-        for row in found:
+        for row in (*found, *at_work):
             put(json.dumps(msgspec.to_builtins(row), ensure_ascii=False))
         return DONE
     colour = coloured(sys.stdout)
@@ -42,7 +45,27 @@ def show(as_json: bool) -> int:
     for row in found:
         state = painted(f"{row.state:<13}", "done" if row.state == "ready" else "quiet", colour)
         put(f"{row.name:<{names}}  {state}  {row.help}")
+    if at_work:
+        put("")
+    for view in at_work:
+        put(provider_line(view))
     return DONE
+
+
+def provider_line(view: ProviderView) -> str:
+    """``openai: 8 at work, 3 wait for their turn, $0.4100 spent today; at most 8 at once, $5.00 a day``"""
+    goes_on = (
+        f"{view.at_work} at work, {view.waiting} wait for their turn, ${view.spent_usd_micros / 1e6:.4f} spent today"
+    )
+    limits = view.limits
+    bounds = [
+        "" if limits.concurrency is None else f"{limits.concurrency} at once",
+        "" if limits.requests_per_minute is None else f"{limits.requests_per_minute:,} requests a minute",
+        "" if limits.tokens_per_minute is None else f"{limits.tokens_per_minute:,} tokens a minute",
+        "" if limits.usd_per_day is None else f"${limits.usd_per_day:.2f} a day",
+    ]
+    most = ", ".join(filter(None, bounds))
+    return f"{view.provider}: {goes_on}" + (f"; at most {most}" if most else "")
 
 
 def install() -> int:

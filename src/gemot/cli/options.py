@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ import msgspec
 from gemot.abi.grants import Budget, Mode
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.reviews import Check, PersonCheck, ReviewerCheck, ToolCheck
-from gemot.cli.config import BudgetTable
+from gemot.authority.refusal import closest
+from gemot.cli.config import BudgetTable, RouteTable
 from gemot.cli.failing import Usage
 
 BUDGET_FORM = "tokens=200000,usd=0.50,seconds=600,processes=8,depth=3"
@@ -69,6 +70,24 @@ def model_name(name: str) -> str:
         return name
     file, _, function = name.removeprefix("scripted:").rpartition(":")
     return f"scripted:{Path(file).expanduser().absolute()}:{function}" if file.endswith(".py") else name
+
+
+def way(names: Sequence[str], routes: Sequence[RouteTable]) -> tuple[str, ...]:
+    """What was named after ``--model``, once or several times, as the models to be used one after the other; ``route:NAME`` is
+    the route of that name. Raises :class:`Usage`."""
+    known = {route.name: route.models for route in routes}
+    models: list[str] = []
+    for name in names:
+        kind, _, route = name.partition(":")
+        if kind != "route":
+            models.append(model_name(name))
+        elif route in known:
+            models.extend(map(model_name, known[route]))
+        elif known:
+            raise Usage(f"there is no route {route!r}; {closest(route, known)}")
+        else:
+            raise Usage(f"there is no route {route!r}: gemot.toml in your configuration folder has no [[route]]")
+    return tuple(dict.fromkeys(models))
 
 
 def arguments(settings: Iterable[str], spec: ProgramSpec) -> dict[str, Any]:

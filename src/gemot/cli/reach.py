@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
 from gemot.abi.effects import Asked
-from gemot.cli.config import program_folders
+from gemot.cli.config import program_folders, read
 from gemot.machine.client import Client
 from gemot.machine.home import Busy, Home, HomeError, default_home
 from gemot.machine.machine import Machine
+from gemot.machine.pool import Pool, ProviderView
 from gemot.machine.snapshot import Snapshot
 from gemot.machine.views import ProcessView, ask_views, process_views
 
@@ -39,10 +41,10 @@ def is_running(home: Home) -> int | None:
 
 async def open_or_connect(home: Home, project: Path | None = None) -> Machine | Client:
     """The machine, opened here with everything asleep; or the way to the one that runs already."""
-    pid = 0
+    pid, limits = 0, read().provider
     for _ in range(int(PATIENCE_SECONDS / _PAUSE_SECONDS)):
         try:
-            return await Machine.open(home.folder, program_folders=program_folders(), project=project)
+            return await Machine.open(home.folder, program_folders=program_folders(), project=project, limits=limits)
         except Busy as busy:
             client = await Client.connect(home.door)
             if client is not None:
@@ -72,21 +74,39 @@ def look(folder: Path | None) -> tuple[list[ProcessView], list[Asked]]:
     """All processes and open asks; nothing is opened for writing."""
     home = home_of(folder)
 
-    async def ask() -> tuple[list[ProcessView], list[Asked]] | None:
+    async def both(client: Client) -> tuple[list[ProcessView], list[Asked]]:
+        return await client.processes(), await client.asks()
+
+    seen = _at_door(home, both)
+    if seen is not None:
+        return seen
+    snapshot = folded(home)
+    return process_views(snapshot.kernel, snapshot.kernel.processes.values()), ask_views(snapshot.kernel)
+
+
+def look_at_providers(folder: Path | None) -> list[ProviderView]:
+    """What goes on at each provider of the machine that runs; without one, what was spent today where there are limits."""
+    home, limits = home_of(folder), read().provider
+    seen = _at_door(home, Client.providers)
+    if seen is not None or not limits:
+        return seen or []
+    bills = folded(home).kernel.bills
+    return Pool(limits, lambda: int(time.time() * 1000), lambda: bills).views()
+
+
+def _at_door(home: Home, wish: Callable[[Client], Awaitable[T]]) -> T | None:
+    """What the machine that runs here answers; None if none does."""
+
+    async def ask() -> T | None:
         client = await Client.connect(home.door)
         if client is None:
             return None
         try:
-            return await client.processes(), await client.asks()
+            return await wish(client)
         finally:
             await client.close()
 
-    if home.door.exists():
-        seen = asyncio.run(ask())
-        if seen is not None:
-            return seen
-    snapshot = folded(home)
-    return process_views(snapshot.kernel, snapshot.kernel.processes.values()), ask_views(snapshot.kernel)
+    return asyncio.run(ask()) if home.door.exists() else None
 
 
 def folded(home: Home) -> Snapshot:

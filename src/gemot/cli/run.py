@@ -159,7 +159,7 @@ async def _host(machine: Machine, manner: Manner, start: Start | None, pid: int 
 async def _started(machine: Machine, start: Start) -> int:
     from gemot.cli.models import check
 
-    for name in (start.model, *start.models):
+    for name in (start.model, *start.route, *start.models):
         check(name)
     rest = {name: getattr(start, name) for name in start.__struct_fields__ if name != "goal"}
     return await machine.start(start.goal, **rest)
@@ -212,7 +212,8 @@ def _greeting(pid: int, start: Start) -> str:
         start.mode, "to read only (--work DIR lets it write)"
     )
     folder = f"sees {one_line(start.work)} as /work, {may}" if start.work else "sees no folder"
-    return f"process {pid}: {start.program} on {one_line(start.model)}, {folder}"
+    models = ", then ".join(map(one_line, (start.model, *start.route)))
+    return f"process {pid}: {start.program} on {models}, {folder}"
 
 
 def _report(

@@ -93,6 +93,7 @@ def child(
     )
     models = _models(parent, syscall.model or (program.model if program.model in parent.models else ""))
     handed = _handed(kernel, parent, syscall, program, mounts)
+    priority = _priority(parent, syscall.priority)
     if syscall.deadline_seconds is not None and not 0 < syscall.deadline_seconds < 10**9:
         raise Refused("malformed", f"deadline_seconds must be a time from now, not {syscall.deadline_seconds}")
 
@@ -115,6 +116,8 @@ def child(
         returns=syscall.returns,
         label=words_of(parent),
         policy=parent.policy,
+        route=parent.route,
+        priority=priority,
     )
     kernel.enter(made)
     remember_sources(kernel, made)
@@ -169,6 +172,17 @@ def _models(parent: Process, wanted: str) -> tuple[str, ...]:
     if wanted not in parent.models:
         raise Refused("grant", f"the model {wanted!r} can't be given: this process may use {', '.join(parent.models)}")
     return (wanted, *(model for model in parent.models if model != wanted))
+
+
+def _priority(parent: Process, wanted: int | None) -> int:
+    if wanted is None:
+        return parent.priority
+    if not limits.PRIORITY_MIN <= wanted <= parent.priority:
+        least = limits.PRIORITY_MIN
+        raise Refused(
+            "grant", f"priority: a child's is from {least} to its parent's, which is {parent.priority}; not {wanted}"
+        )
+    return wanted
 
 
 def known_program(kernel: Kernel, name: str, arguments: dict[str, Any]) -> ProgramSpec:

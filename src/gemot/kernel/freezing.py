@@ -39,6 +39,7 @@ class FrozenKernel(Struct, frozen=True):
     asks: dict[int, OpenAsk]
     asleep: set[int]
     working: dict[int, int]
+    bills: dict[str, tuple[int, int]]
     numbers: tuple[int, int, int, int]
     away: dict[int, tuple[bool, int, int]]
 
@@ -81,6 +82,7 @@ def freeze(kernel: Kernel) -> FrozenKernel:
         kernel.asks,
         kernel.asleep,
         kernel.working,
+        kernel.bills,
         kernel.numbers,
         away,
     )
@@ -169,6 +171,7 @@ def thaw(frozen: FrozenKernel, kernel: Kernel) -> None:
     kernel.now, kernel.moment, kernel.boots = frozen.now, frozen.moment, frozen.boots
     kernel.tools, kernel.programs = frozen.tools, frozen.programs
     kernel.asks, kernel.asleep, kernel.working = frozen.asks, frozen.asleep, frozen.working
+    kernel.bills = frozen.bills
     kernel.away = {root: busy for root, (busy, _, _) in frozen.away.items()}
     kernel.timers = [_away(root, at) for root, (_, at, _) in frozen.away.items() if at]
     kernel.late = {root: [_away(root, at)] for root, (_, _, at) in frozen.away.items() if at}

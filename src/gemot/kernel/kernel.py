@@ -77,6 +77,9 @@ class Kernel:
         """By root: what the person gave."""
         self.working: dict[int, int] = {}
         """Effect -> pid, for all work that the machine was told to do and has not reported on."""
+        self.bills: dict[str, tuple[int, int]] = {}
+        """By provider: the day (in days since 1970, UTC) on which it was last paid, and how much on that day (millionths of
+        a dollar)."""
         self.timers: list[tuple[int, int, Timer]] = []
         self.late: dict[int, list[tuple[int, int, Timer]]] = {}
         """By root: timers that came due while their tree was asleep."""
@@ -191,7 +194,15 @@ class Kernel:
             case Generate() as generate:
                 self.emit(
                     AskModel(
-                        work.effect, process.pid, process.models[0], generate, work.tokens_out_max, work.millis_max
+                        work.effect,
+                        process.pid,
+                        process.models[0],
+                        generate,
+                        work.tokens_out_max,
+                        work.millis_max,
+                        process.root,
+                        self.processes[process.root].priority,
+                        process.priority,
                     )
                 )
             case Exit():

@@ -33,9 +33,9 @@ from gemot.abi.grants import Budget, Grant, Mount
 from gemot.abi.labels import PERSON, Label
 from gemot.abi.programs import ProgramSpec
 from gemot.authority.narrowing import anchor, with_space
-from gemot.kernel import freezing, ledger, revoking, waiting, working
+from gemot.kernel import freezing, ledger, revoking, routes, waiting, working
 from gemot.kernel.families import remember_sources
-from gemot.kernel.process import Process, Review, Work
+from gemot.kernel.process import Process, Review
 
 if TYPE_CHECKING:
     from gemot.kernel.kernel import Kernel
@@ -76,7 +76,9 @@ def hear(kernel: Kernel, event: Event) -> None:
             if process is not None:
                 revoking.take(kernel, process, tool, [])
         case Moved(_, pid, model):
-            _moved(kernel, pid, model)
+            process = kernel.process(pid)
+            if process is not None:
+                routes.move(kernel, process, model)
         case Copied():
             _copied(kernel, event)
         case Faulted(_, pid, message):
@@ -118,6 +120,7 @@ def _arrived(kernel: Kernel, event: Arrived) -> None:
     if event.review:
         process.review = Review(event.review, event.tries, event.arguments, Label((PERSON,)))
     process.policy = anchor(event.policy, mounts, kernel.tools)
+    process.route, process.priority = event.route, event.priority
     kernel.begin(process, event.arguments)
 
 
@@ -162,7 +165,7 @@ def _copied(kernel: Kernel, event: Copied) -> None:
         event.budget,
         f"{original.name} (fork)",
     )
-    copy.policy = original.policy
+    copy.policy, copy.route, copy.priority = original.policy, original.route, original.priority
     copy.handles, copy.documents, copy.label = dict(original.handles), dict(original.documents), original.label
     root = kernel.processes[original.root]
     copy.stored, copy.sourced = dict(root.stored), copy.sourced | root.sourced
@@ -178,23 +181,6 @@ def _copied(kernel: Kernel, event: Copied) -> None:
             copy.pid, Cancelled(f"the person forked {original.pid} while it waited for this; this is the fork", mail)
         )
     )
-
-
-def _moved(kernel: Kernel, pid: int, model: str) -> None:
-    process = kernel.process(pid)
-    if process is None:
-        return
-    process.models = (model, *(one for one in process.models if one != model))
-    for work in process.work:
-        if work.kind == "model" and work.state == "started":
-            kernel.emit(StopWork(work.effect))
-            work.state = "done"
-            again = Work(
-                kernel.number(), 0, "ready", "model", millis_max=work.millis_max, tokens_out_max=work.tokens_out_max
-            )
-            process.work = [again]
-            kernel.start(process, again)
-            return
 
 
 def _ticked(kernel: Kernel) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from gemot.abi import limits
 from gemot.abi.answers import Mail, Outcome, Returned, State, Use
 from gemot.abi.effects import Asked, Filled
 from gemot.abi.grants import Grant, Mount
@@ -27,6 +28,7 @@ class Work:
     ``label``: of what it uses; ``sealed``: its result is not to be
     read here; ``why``: the rule that a person may let it break, this once; ``only``: the paths that a check is confined to.
     ``key``: of what is done to a memory, the same when it is tried again.
+    ``prices``: of a model call, what one may cost (millionths of a dollar) with the models that come later on the route.
     """
 
     effect: int
@@ -46,6 +48,7 @@ class Work:
     why: str = ""
     only: tuple[str, ...] = ()
     key: str = ""
+    prices: dict[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(slots=True)
@@ -73,7 +76,8 @@ class Process:
     timer of an earlier one does nothing. ``label``: of all that it has read. ``documents``: results that values can be
     selected from, by handle. ``uses``: of tools, the last ones, and how many came before. Of a tree's first process:
     ``sourced``, the tools that a grant in the tree names as a source; ``stored``, by driver (``""``: in its files), the label
-    of what the tree wrote with it, and so may read again."""
+    of what the tree wrote with it, and so may read again.
+    ``models``: the one that it uses, then the others that it may; ``route``: see :mod:`gemot.kernel.routes`."""
 
     pid: int
     parent: int
@@ -111,6 +115,8 @@ class Process:
     review: Review | None = None
     uses: list[Use] = field(default_factory=list[Use])
     uses_before: int = 0
+    route: tuple[str, ...] = ()
+    priority: int = limits.PRIORITY
 
     @property
     def alive(self) -> bool:

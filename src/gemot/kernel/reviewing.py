@@ -39,7 +39,7 @@ from gemot.authority.narrowing import path_bounds, used
 from gemot.authority.references import fill
 from gemot.authority.refusal import Refused, closest
 from gemot.authority.schema import flaw, mismatch
-from gemot.kernel import families, judging, receipts, results
+from gemot.kernel import families, judging, receipts, results, routes
 from gemot.kernel.process import Process, Review, Work
 
 if TYPE_CHECKING:
@@ -285,6 +285,7 @@ def reject(kernel: Kernel, process: Process, why: str) -> None:
     review.tries -= 1
     process.exit_tries += 1
     if review.tries:
+        routes.stronger(kernel, process)
         tries = "once more" if review.tries == 1 else f"{review.tries} times more"
         kernel.answer(process, Error("review", f"your result was not accepted ({name}): {why}\nYou may exit {tries}."))
         return

@@ -111,7 +111,7 @@ def trap(kernel: Kernel, event: Trapped) -> None:
     try:
         grant = permitted(kernel, process, syscall)
         if isinstance(syscall, Generate):
-            working.generate(kernel, process, syscall, event.estimate)
+            working.generate(kernel, process, syscall, event)
         else:
             TABLE[type(syscall)](kernel, process, syscall)
     except Refused as refusal:

@@ -9,7 +9,7 @@ import msgspec
 from gemot.abi import limits
 from gemot.abi.answers import Error, Ok, Returned
 from gemot.abi.effects import Action, TakeAsk
-from gemot.abi.events import Answered, Cost, Done, Failure, Replied, Value
+from gemot.abi.events import Answered, Cost, Done, Failure, Replied, Trapped, Value
 from gemot.abi.labels import Label
 from gemot.abi.syscalls import Ask, Call, Generate, Read, ToolUse
 from gemot.abi.tools import ToolSpec
@@ -19,7 +19,7 @@ from gemot.authority.narrowing import used
 from gemot.authority.references import Filling, fill, mentioned
 from gemot.authority.refusal import Refused, closest
 from gemot.authority.schema import mismatch
-from gemot.kernel import asking, mandate, receipts, remembering, reviewing
+from gemot.kernel import asking, mandate, receipts, remembering, reviewing, routes
 from gemot.kernel.families import mounts_of_children
 from gemot.kernel.process import Process, Work
 from gemot.kernel.results import returned
@@ -34,10 +34,11 @@ IN_DOUBT = (
 
 
 GIVEN_UP = "given_up"
+MILLIS_A_DAY = 86_400_000
 
 
-def generate(kernel: Kernel, process: Process, syscall: Generate, estimate: Cost | None) -> None:
-    estimate = estimate or Cost()
+def generate(kernel: Kernel, process: Process, syscall: Generate, event: Trapped) -> None:
+    estimate = event.estimate or Cost()
     if syscall.tokens_out_max < 1:
         raise Refused("malformed", f"tokens_out_max must be at least 1, not {syscall.tokens_out_max}")
     out = min(syscall.tokens_out_max, process.left.tokens - estimate.tokens)
@@ -53,7 +54,8 @@ def generate(kernel: Kernel, process: Process, syscall: Generate, estimate: Cost
         )
     if process.left.millis < 1:
         raise Refused("budget", "seconds: this process's time for models and tools is used up")
-    work = Work(kernel.number(), 0, "ready", "model", millis_max=process.left.millis, tokens_out_max=out)
+    millis = process.left.millis
+    work = Work(kernel.number(), 0, "ready", "model", millis_max=millis, tokens_out_max=out, prices=event.prices)
     process.work = [work]
     kernel.start(process, work)
 
@@ -243,8 +245,11 @@ def done(kernel: Kernel, event: Done) -> None:
         return
     process = kernel.processes[pid]
     kernel.changed.add(process.root)
-    kernel.book(process, _cost(event))
+    cost = _cost(event)
+    kernel.book(process, cost)
     process.tokens_cached += _cached(event)
+    if cost.usd_micros:
+        _bill(kernel, routes.provider_of(process.models[0]), cost.usd_micros)
     for work in process.work:
         if work.effect == event.effect and work.state in ("started", "interrupted"):
             break
@@ -269,6 +274,8 @@ def done(kernel: Kernel, event: Done) -> None:
         remembering.done(kernel, process, outcome)
     elif isinstance(outcome, Replied):
         kernel.answer(process, Ok(outcome.reply))
+    elif isinstance(outcome, Failure) and work.kind == "model":
+        routes.failed(kernel, process, work, outcome)
     elif isinstance(outcome, Failure):
         kernel.answer(process, Error(outcome.rule, outcome.message))
     else:
@@ -291,6 +298,12 @@ def _cached(event: Done) -> int:
         return 0
     usage = event.outcome.reply.usage
     return max(0, min(usage.tokens_cached, usage.tokens_in))
+
+
+def _bill(kernel: Kernel, provider: str, usd_micros: int) -> None:
+    day = kernel.now // MILLIS_A_DAY
+    before, so_far = kernel.bills.get(provider, (day, 0))
+    kernel.bills[provider] = (day, usd_micros + (so_far if before == day else 0))
 
 
 def finish(kernel: Kernel, process: Process) -> None:

@@ -18,6 +18,7 @@ import msgspec
 from msgspec.structs import replace
 
 import gemot
+from gemot.abi import limits
 from gemot.abi.events import Adopted, Arrived, Blank, Booted, Copied, Ticked
 from gemot.abi.grants import Grant, Mount, Rule
 from gemot.abi.syscalls import Call
@@ -175,6 +176,9 @@ def _check(coming: tables.CarriedTree) -> None:
         whole = whole and all(pid in by_pid and by_pid[pid].parent == process.pid for pid in named)
         whole = whole and (not process.alive or process.syscall is not None)
         whole = whole and 0 <= process.tokens_cached < NUMBER_MAX
+        urgent = by_pid[process.parent].priority if process.parent in by_pid else limits.PRIORITY_MAX
+        whole = whole and limits.PRIORITY_MIN <= process.priority <= urgent
+        whole = whole and set(process.route) <= set(process.models)
         for mount in process.mounts:  # no space but those of its own
             named = [one.partition("-")[0] for one in (mount.space, mount.source) if one]
             whole = whole and all(one.isdecimal() and int(one) in by_pid for one in named)

@@ -15,6 +15,7 @@ from gemot.machine import door
 from gemot.machine.door import LINE_BYTES_MAX, Said, Start, Wanted, Wish
 from gemot.machine.machine import MachineError
 from gemot.machine.notes import Note
+from gemot.machine.pool import ProviderView
 from gemot.machine.views import ProcessView
 from gemot.models.port import ModelFailed
 
@@ -83,6 +84,9 @@ class Client:
 
     async def processes(self, root: int | None = None) -> list[ProcessView]:
         return await self._ask(door.Processes(root), list[ProcessView])
+
+    async def providers(self) -> list[ProviderView]:
+        return await self._ask(door.Providers(), list[ProviderView])
 
     async def asks(self) -> list[Asked]:
         return await self._ask(door.Asks(), list[Asked])

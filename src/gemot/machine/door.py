@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from gemot.abi.grants import Budget, Grant, Mode
+from gemot.abi.limits import PRIORITY
 from gemot.abi.reviews import TRIES, Check
 from gemot.machine.machine import DEFAULT_BUDGET, Machine
 from gemot.machine.notes import Note
@@ -47,6 +48,12 @@ class Start(Struct, frozen=True, tag="start", omit_defaults=True):
     policy: tuple[Grant, ...] = ()
     review: tuple[Check, ...] = ()
     tries: int = TRIES
+    route: tuple[str, ...] = ()
+    priority: int = PRIORITY
+
+
+class Providers(Struct, frozen=True, tag="providers"):
+    """Answers a list of what goes on at each provider."""
 
 
 class Send(Struct, frozen=True, tag="send"):
@@ -108,7 +115,7 @@ class Watch(Struct, frozen=True, tag="watch"):
     """From now on every note is sent."""
 
 
-Wanted = Start | Send | Answer | Kill | Fork | Move | Resume | Pause | Processes | Asks | Waits | Watch
+Wanted = Start | Providers | Send | Answer | Kill | Fork | Move | Resume | Pause | Processes | Asks | Waits | Watch
 
 
 class Wish(Struct, frozen=True):
@@ -233,6 +240,8 @@ class Door:
             case Start(goal):
                 rest = {name: getattr(wanted, name) for name in wanted.__struct_fields__ if name != "goal"}
                 return await machine.start(goal, **rest)
+            case Providers():
+                return machine.providers()
             case Send(pid, text):
                 return await machine.send(pid, text)
             case Answer(ask, allow, text, scope):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from gemot.abi.answers import Outcome
 from gemot.abi.effects import (
@@ -36,7 +36,6 @@ from gemot.abi.events import (
     Answered,
     Arrived,
     Copied,
-    Cost,
     Done,
     Event,
     Faulted,
@@ -48,19 +47,23 @@ from gemot.abi.events import (
 )
 from gemot.abi.limits import NESTING_MAX
 from gemot.abi.messages import Request
-from gemot.abi.syscalls import Generate
+from gemot.abi.syscalls import Generate, Syscall
 from gemot.drivers.kit import Tool
 from gemot.journal.contract import Journal, JournalError
 from gemot.journal.records import decode, encode, legible
 from gemot.kernel import Kernel
+from gemot.kernel.process import Process
+from gemot.kernel.routes import further
 from gemot.machine import checkpoint, notes, offers
 from gemot.machine.cast import Cast, Decided
 from gemot.machine.estimating import estimate
 from gemot.machine.home import Home
 from gemot.machine.inbox import Inbox
 from gemot.machine.memories import Memories
+from gemot.machine.pool import Pool
 from gemot.machine.spaces import Spaces
 from gemot.machine.stage import Stage
+from gemot.models.catalogue import Limits
 from gemot.models.port import Model
 from gemot.programs.library import Library
 from gemot.programs.port import Fault, anything_too_deep
@@ -99,14 +102,16 @@ class Loop:
         open_model: Callable[[str], Model],
         now: Callable[[], int],
         always_synced: bool,
-        home: Home | None = None,
+        home: Home | None,
+        limits: Mapping[str, Limits],
     ) -> None:
         self.kernel = Kernel()
         self.spaces = Spaces(self.kernel, home)
         self.journal, self.now = journal, now
         self.cast = Cast(self.kernel, library, journal.value, journal.pieces)
+        pool = Pool(limits, now, lambda: self.kernel.bills)
         self.memories = Memories(None if home is None else home.memories)
-        self.stage = Stage(journal, tools, open_model, now, self.happened, self._heard, self.memories)
+        self.stage = Stage(journal, tools, open_model, now, self.happened, self._heard, self.memories, pool)
         self.watchers: list[Callable[[notes.Note], None]] = []
         self.broken: BaseException | None = None
         self.closed = False
@@ -161,7 +166,7 @@ class Loop:
                 Faulted(self.now(), pid, f"the program made a syscall with a value nested over {NESTING_MAX} deep")
             )
             return
-        self.happened(Trapped(self.now(), pid, decided, self._estimate(pid, decided)))
+        self.happened(self._trapped(pid, decided))
 
     def must_run(self) -> None:
         if self.broken is not None:
@@ -311,27 +316,27 @@ class Loop:
         process = self.kernel.processes.held(pid) if pid else None
         return process.root if process is not None else 0
 
-    def _estimate(self, pid: int, decided: object) -> Cost | None:
-        if not isinstance(decided, Generate):
-            return None
+    def _trapped(self, pid: int, syscall: Syscall) -> Trapped:
+        if not isinstance(syscall, Generate):
+            return Trapped(self.now(), pid, syscall)
         process = self.kernel.processes[pid]
-        chars = self.cast.programs[pid].size_chars
-        if process.program.kind == "ai":
-            chars += self._offers.of(process, self.kernel.tools).size_chars
-        return estimate(process.models[0], chars, decided.tokens_out_max)
+        chars = self.cast.programs[pid].size_chars + self._offered(process).size_chars
+        cost = estimate(process.models[0], chars, syscall.tokens_out_max)
+        later = {one: estimate(one, chars, syscall.tokens_out_max).usd_micros for one in further(process)}
+        return Trapped(self.now(), pid, syscall, cost, {one: price for one, price in later.items() if price})
+
+    def _offered(self, process: Process) -> offers.Offered:
+        """What the model of a process is offered; that of a native one nothing."""
+        return self._offers.of(process, self.kernel.tools) if process.program.kind == "ai" else offers.NOTHING
 
     def _perform(self, effect: Effect) -> None:
         match effect:
             case AskModel(pid=pid, generate=generate, tokens_out_max=most):
                 program = self.cast.programs.get(pid)
                 if program is not None:
-                    process = self.kernel.processes[pid]
-                    ai = process.program.kind == "ai"
-                    tools = self._offers.of(process, self.kernel.tools).tools if ai else ()
-                    self.stage.ask(
-                        effect,
-                        Request(program.reading(generate), tools, generate.choose, most, size_chars=program.size_chars),
-                    )
+                    offered, chars = self._offered(self.kernel.processes[pid]), program.size_chars
+                    shown = Request(program.reading(generate), offered.tools, generate.choose, most, size_chars=chars)
+                    self.stage.ask(effect, shown, chars + offered.size_chars)
             case StartTool():
                 self.stage.use(effect, self.spaces.view)
             case ReadValue():
@@ -388,6 +393,7 @@ class Loop:
         self._give_up("the machine was closed before this process ended; it goes on when it is resumed")
 
     def _give_up(self, why: str) -> None:
+        self.stage.pool.close()
         for future in [*(one for futures in self._endings.values() for one in futures), *self._births.values()]:
             if not future.done():
                 future.set_exception(MachineError(why))

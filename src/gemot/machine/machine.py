@@ -16,6 +16,7 @@ from gemot.abi.answers import Outcome
 from gemot.abi.effects import Asked
 from gemot.abi.events import Answered, Arrived, Booted, Copied, Installed, Moved, Paused, Resumed, Said, Stopped
 from gemot.abi.grants import Budget, Grant, Mode, Mount
+from gemot.abi.limits import PRIORITY
 from gemot.abi.reviews import TRIES, Check
 from gemot.authority.refusal import Refused
 from gemot.drivers.kit import Driver, Tool
@@ -28,7 +29,9 @@ from gemot.machine.checkpoint import RECORDS_AT_CLOSE
 from gemot.machine.clock import steady
 from gemot.machine.home import Home, default_home
 from gemot.machine.loop import Loop, MachineError
+from gemot.machine.pool import ProviderView
 from gemot.machine.starting import DEFAULT_BUDGET as DEFAULT_BUDGET
+from gemot.models.catalogue import Limits
 from gemot.models.port import Model
 from gemot.programs.library import Library, load
 from gemot.programs.native import Native
@@ -52,6 +55,7 @@ class Machine:
         home: Home | None = None,
         durability: Literal["full", "normal"] = "normal",
         clock: Callable[[], float] | None = None,
+        limits: Mapping[str, Limits] | None = None,
     ) -> None:
         self.home = home
         self.library = library
@@ -60,7 +64,7 @@ class Machine:
         """By how much (ms) the journal was ahead of the clock when this machine opened: time does not go back."""
         self._drivers = tuple(drivers)
         tools: dict[str, Tool] = {name: tool for driver in self._drivers for name, tool in driver.tools.items()}
-        self._loop = Loop(journal, library, tools, open_model, self._now, durability == "full", home)
+        self._loop = Loop(journal, library, tools, open_model, self._now, durability == "full", home, limits or {})
 
     @property
     def kernel(self) -> Kernel:
@@ -84,6 +88,7 @@ class Machine:
         in_memory: bool = False,
         journal: Journal | None = None,
         durability: Literal["full", "normal"] = "normal",
+        limits: Mapping[str, Limits] | None = None,
     ) -> Machine:
         """Open the machine that lives in ``home`` (default: the person's own), and fold its journal.
 
@@ -92,22 +97,13 @@ class Machine:
         `gemot.programs.library.load`). ``models``: objects by name, before the names that `gemot.models.open_model` knows.
         ``resume``: let every unfinished tree go on. ``in_memory``: keep nothing. ``journal``: instead of a home, with its
         lock and its door; the machine closes it. ``durability``: ``full`` syncs every step to the disk; ``normal`` only
-        those with the intent of something that must not happen twice, or a person's word. Raises ``HomeError``,
-        ``JournalError``, ``ProgramError``.
+        those with the intent of something that must not happen twice, or a person's word. ``limits``: by provider
+        (``openai``), how much may be asked of it. Raises ``HomeError``, ``JournalError``, ``ProgramError``.
         """
         from gemot.drivers import shipped
         from gemot.drivers.kit import drivers_of, standing
         from gemot.journal.memory import MemoryJournal
         from gemot.journal.sqlite import SqliteJournal
-
-        named = models or {}
-
-        def open_named(name: str) -> Model:
-            if name in named:
-                return named[name]
-            from gemot.models.registry import open_model
-
-            return open_model(name)
 
         library = load(program_folders, programs, project)
         installed = standing([*(shipped() if drivers is None else drivers), *drivers_of(tools)])
@@ -120,7 +116,8 @@ class Machine:
                 place = Home(default_home() if home is None else Path(home))
                 place.lock()
                 journal = SqliteJournal(place.journal)
-            machine = cls(journal, library, installed, open_named, home=place, durability=durability)
+            opener = starting.opener(models or {})
+            machine = cls(journal, library, installed, opener, home=place, durability=durability, limits=limits)
             machine._boot(resume)
         except BaseException:
             if journal is not None:
@@ -140,9 +137,7 @@ class Machine:
         manifests = tuple(driver.manifest() for driver in self._drivers)
         specs = self.library.specs()
         tools = {tool.name: tool for manifest in manifests for tool in manifest.tools}
-        if not starting.same(tools, kernel.tools) or not starting.same(
-            {spec.name: spec for spec in specs}, kernel.programs
-        ):
+        if not starting.same((tools, {spec.name: spec for spec in specs}), (kernel.tools, kernel.programs)):
             for text in self.library.texts.values():
                 loop.journal.put_value(text.template)
             loop.happened(Installed(self._now(), manifests, specs))
@@ -197,16 +192,20 @@ class Machine:
         policy: Iterable[Grant] = (),
         review: Iterable[Check] = (),
         tries: int = TRIES,
+        route: Iterable[str] = (),
+        priority: int = PRIORITY,
     ) -> int:
         """Start a process on a goal; returns its pid at once. Raises :class:`MachineError` for what can't be.
 
         ``model``: the one it uses; ``models``: others that it and its children may use. ``work``: a folder it sees as
         ``/work``. ``grants``: its rights; by default what its program asks for. ``policy``: grants; a plan whose steps lie
-        within them needs no further word of the person (see `gemot.abi.syscalls.Mandate`). ``review``: checks that its result must pass (see `gemot.abi.reviews`), ``tries``: how
-        often it may be rejected.
+        within them needs no further word of the person (see `gemot.abi.syscalls.Mandate`). ``review``: checks that its
+        result must pass (see `gemot.abi.reviews`), ``tries``: how often it may be rejected. ``route``: the models that take
+        the place of ``model``, one after the other, when one fails (see `gemot.kernel.routes`). ``priority``: from 1 to 9;
+        where model calls queue, a tree's share of the turns.
         """
         self._loop.must_run()
-        self._loop.stage.model(model)
+        way = starting.way(self._loop.stage, model, route)
         seen = list(mounts)
         if work is not None:
             seen.insert(0, starting.work_mount(work, mode))
@@ -214,7 +213,7 @@ class Machine:
             self._now(),
             goal,
             program,
-            (model, *(one for one in models if one != model)),
+            tuple(dict.fromkeys((*way, *models))),
             tuple(seen),
             budget,
             None if grants is None else tuple(grants),
@@ -223,6 +222,8 @@ class Machine:
             tuple(policy),
             tuple(review),
             tries,
+            way if len(way) > 1 else (),
+            priority,
         )
         starting.check(self.kernel, event)
         return await self._loop.happens(event)
@@ -350,6 +351,10 @@ class Machine:
         )
         return views.all_views(kernel, trees)
 
+    def providers(self) -> list[ProviderView]:
+        """What goes on at each provider that has limits or was asked something."""
+        return self._loop.stage.pool.views()
+
     def asks(self) -> list[Asked]:
         return views.ask_views(self.kernel)
 
@@ -366,16 +371,12 @@ class Machine:
         try:
             while True:
                 note = await queue.get()
-                if root is None or self._root_of(note) == root:
+                if root is None or notes.root_of(self.kernel, note) == root:
                     yield note
                     if isinstance(note, notes.Ended) and note.outcome.pid == root:
                         return
         finally:
             stop()
-
-    def _root_of(self, note: notes.Note) -> int:
-        process = self.kernel.processes.get(notes.pid_of(note))
-        return process.root if process is not None else 0
 
     @property
     def idle(self) -> bool:

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from gemot.abi.answers import Answer, Error, Ok, Outcome, Returned
-from gemot.abi.effects import Asked, Begin, BeginFork, Deliver, Effect, End, PutAsk, StartTool, TakeAsk
+from gemot.abi.effects import Asked, AskModel, Begin, BeginFork, Deliver, Effect, End, PutAsk, StartTool, TakeAsk
 from gemot.abi.events import Done, Event, Failure, Found, Kept, Moved, Paused, Replied, Resumed, Said, Trapped, Value
 from gemot.abi.messages import Text, ToolRequest, Usage
 from gemot.abi.syscalls import Call, Exit, Generate, Send, Syscall, name_of
@@ -133,6 +133,10 @@ def notes(kernel: Kernel, event: Event, effects: list[Effect]) -> list[Note]:
             told.append(Told(0, pid, text))
         case Moved(_, pid, model):
             told.append(Changed(pid, f"moved to {model}"))
+        case Done(_, _, Failure()):
+            for effect in effects:
+                if isinstance(effect, AskModel):
+                    told.append(Changed(effect.pid, f"goes on with {effect.model}, the next model of its route"))
         case Resumed(_, root):
             told.append(Changed(root, "resumed" if root else "every tree resumed"))
         case Paused(_, root):
@@ -234,6 +238,12 @@ def pid_of(note: Note) -> int:
             return 0
         case _:
             return note.pid
+
+
+def root_of(kernel: Kernel, note: Note) -> int:
+    """The first process of the tree that a note is about; 0 where it is about none."""
+    process = kernel.processes.get(pid_of(note))
+    return process.root if process is not None else 0
 
 
 def to_json(note: Note) -> str:

@@ -35,6 +35,9 @@ class Offered:
     size_chars: int
 
 
+NOTHING = Offered((), 0)
+
+
 class Offers:
     """Makes offers, once for each set of grants: many processes of one program share one."""
 

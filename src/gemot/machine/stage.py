@@ -20,6 +20,7 @@ from gemot.drivers.kit import Tool, ToolError
 from gemot.journal.contract import Journal, JournalError
 from gemot.machine.estimating import CHARS_PER_TOKEN
 from gemot.machine.memories import Memories, MemoriesError
+from gemot.machine.pool import Pool
 from gemot.machine.spaces import View
 from gemot.machine.vault import Vault
 from gemot.models.port import Model, ModelFailed
@@ -43,7 +44,9 @@ class Stage:
         report: Callable[[Done], None],
         heard: Callable[[int, str], None],
         memories: Memories,
+        pool: Pool,
     ) -> None:
+        self.pool = pool
         self._journal, self._tools, self._open_model = journal, tools, open_model
         self._now, self._report, self._heard = now, report, heard
         self._vault = Vault()
@@ -62,8 +65,16 @@ class Stage:
         """Tool -> whether its function is a coroutine function."""
         self._threads: ThreadPoolExecutor | None = None
 
-    def ask(self, effect: AskModel, request: Request) -> None:
-        self._begin(effect.effect, "model", effect.millis_max, self._generate, effect, request)
+    def ask(self, effect: AskModel, request: Request, chars: int) -> None:
+        """Ask a model when its turn has come; ``chars``: how much it is shown."""
+
+        def go() -> None:
+            self._begin(effect.effect, "model", effect.millis_max, self._generate, effect, request)
+
+        def refuse(why: str) -> None:
+            self._report(Done(self._now(), effect.effect, Failure("limit", why)))
+
+        self.pool.enter(effect, chars, go, refuse)
 
     def use(self, effect: StartTool, view: Callable[[StartTool], View]) -> None:
         self._begin(effect.effect, "tool", effect.millis_max, self._use, effect, view)
@@ -100,6 +111,9 @@ class Stage:
 
     def stop(self, effect: int) -> None:
         """Give work up. It still reports, so that its time is booked."""
+        if self.pool.withdraw(effect):
+            self._report(Done(self._now(), effect, STOPPED))
+            return
         task = self._running.get(effect)
         if task is None:
             return
@@ -111,17 +125,18 @@ class Stage:
             self._forget(effect)
             self._report(Done(self._now(), effect, STOPPED))
 
-    def _forget(self, effect: int) -> None:
+    def _forget(self, effect: int, usage: Usage | None = None) -> None:
         del self._running[effect]
         self._begun.pop(effect, None)
         self._uses.discard(effect)
         if not self._running and self._watch is not None:
             self._watch.cancel()
             self._watch = None
+        self.pool.leave(effect, usage)
 
     @property
     def busy(self) -> int:
-        return len(self._running)
+        return len(self._running) + self.pool.waiting
 
     def model(self, name: str) -> Model:
         """The model of this name, opened once. Raises :class:`ModelFailed`."""
@@ -164,6 +179,7 @@ class Stage:
         if self._watch is None or due < self._watch.when():
             self._watch_until(due)
         outcome: Result
+        broken = "model" if kind == "model" else "failed"
         try:
             outcome = await work(*given)
         except asyncio.CancelledError:
@@ -171,15 +187,16 @@ class Stage:
         except TimeoutError:
             outcome = _overdue(kind, millis_max)
         except (ModelFailed, ToolError) as error:
-            outcome = Failure("failed", str(error))
+            outcome = Failure(broken, str(error))
         except msgspec.ValidationError as error:
-            outcome = Failure("malformed", str(error))
+            outcome = Failure("malformed" if kind == "tool" else broken, str(error))
         except Exception as error:  # noqa: BLE001 - the edge: whatever a driver or a provider's library does becomes an answer
-            outcome = Failure("failed", f"{type(error).__name__}: {error}")
+            outcome = Failure(broken, f"{type(error).__name__}: {error}")
         outcome = self._vault.redactor.anything(outcome)
         self._late.discard(effect)
-        self._forget(effect)
-        own = outcome.reply.usage.millis if isinstance(outcome, Replied) else 0
+        usage = outcome.reply.usage if isinstance(outcome, Replied) else None
+        self._forget(effect, usage)
+        own = 0 if usage is None else usage.millis
         self._report(Done(self._now(), effect, outcome, own or int((clock() - began) * 1000)))
 
     async def _generate(self, effect: AskModel, request: Request) -> Result:
@@ -235,6 +252,8 @@ class Stage:
 
     async def close(self, grace_seconds: float) -> None:
         """Let running tools end for ``grace_seconds``; give up the rest."""
+        for effect in self.pool.close():
+            self._report(Done(self._now(), effect, STOPPED))
         for effect in list(self._running):
             if effect not in self._uses:
                 self.stop(effect)

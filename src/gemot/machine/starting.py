@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,8 @@ from gemot.kernel import Kernel, reviewing
 from gemot.kernel.families import known_program
 from gemot.kernel.ledger import means
 from gemot.machine.loop import MachineError
+from gemot.machine.stage import Stage
+from gemot.models.port import Model
 
 DEFAULT_BUDGET = Budget(
     limits.DEFAULT_TOKENS,
@@ -32,6 +35,27 @@ def same(one: object, other: object) -> bool:
     return msgspec.json.encode(one, order="sorted") == msgspec.json.encode(other, order="sorted")
 
 
+def opener(named: Mapping[str, Model]) -> Callable[[str], Model]:
+    """Opens models by name: those of ``named``, else those that `gemot.models.open_model` knows."""
+
+    def opened(name: str) -> Model:
+        if name in named:
+            return named[name]
+        from gemot.models.registry import open_model
+
+        return open_model(name)
+
+    return opened
+
+
+def way(stage: Stage, model: str, route: Iterable[str]) -> tuple[str, ...]:
+    """The models to be used one after the other, each once; all of them can be had here, or ``ModelFailed`` says which not."""
+    models = tuple(dict.fromkeys((model, *route)))
+    for one in models:
+        stage.model(one)
+    return models
+
+
 def work_mount(work: Path | str, mode: Mode) -> Mount:
     """The folder that a process sees as ``/work``. Raises :class:`MachineError`."""
     folder = Path(work).expanduser().absolute()
@@ -47,6 +71,10 @@ def check(kernel: Kernel, event: Arrived) -> None:
     if len(event.goal) > limits.TEXT_CHARS_MAX:
         raise MachineError(
             f"a goal has at most {limits.TEXT_CHARS_MAX} characters; put long texts into a file and name it"
+        )
+    if not limits.PRIORITY_MIN <= event.priority <= limits.PRIORITY_MAX:
+        raise MachineError(
+            f"a priority is from {limits.PRIORITY_MIN} to {limits.PRIORITY_MAX}, not {event.priority}; left out, it is {limits.PRIORITY}"
         )
     for mount in event.mounts:
         placed = Path(mount.folder).is_absolute() if mount.folder or mount.mode != "private" else True

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from importlib.util import find_spec
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 Family = Literal["openai", "anthropic", "google"]
 """Which wire format is spoken: OpenAI chat completions, Anthropic messages, Google generateContent."""
@@ -32,6 +32,16 @@ class Provider(Struct, frozen=True):
     key_needed: bool = True
     silence_seconds: float | None = 600.0
     tokens_max: int = 128_000
+
+
+class Limits(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What a person lets be asked of one provider; what is left out is without bound. ``concurrency``: calls at once;
+    ``tokens_per_minute``: in and out together, in any sixty seconds; ``usd_per_day``: dollars, in a day of UTC."""
+
+    concurrency: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
+    requests_per_minute: Annotated[int, Meta(ge=1, le=1_000_000_000)] | None = None
+    tokens_per_minute: Annotated[int, Meta(ge=1, le=1_000_000_000_000)] | None = None
+    usd_per_day: Annotated[float, Meta(ge=0, le=1_000_000_000)] | None = None
 
 
 _OPENAI_MODULES = ("pydantic_ai", "openai")

@@ -28,7 +28,8 @@ FORMS = (
 )
 """How names look; shown where a name is not understood."""
 
-_KINDS = ("embedded", "scripted", "bestiary", "hand", *PROVIDERS)
+KINDS = ("embedded", "scripted", "bestiary", "hand", *PROVIDERS)
+"""What a model's name begins with."""
 
 
 class ModelRow(Struct, frozen=True):
@@ -159,8 +160,8 @@ def _module(name: str, where: str) -> Any:
 def _unknown(name: str, kind: str) -> ModelFailed:
     from difflib import get_close_matches  # here: it takes a third of this package's import
 
-    close = get_close_matches(kind, _KINDS, n=1)
+    close = get_close_matches(kind, KINDS, n=1)
     hint = f" Did you mean {close[0]}?" if close and close[0] != kind else ""
-    if kind in _KINDS:
+    if kind in KINDS:
         hint = " A model's name is missing." if name.rstrip(":/") == kind else " There is nothing to add to that name."
     return ModelFailed("missing", f"There is no model {name!r}.{hint} Names look like: {', '.join(FORMS)}.")

@@ -100,6 +100,7 @@ class Calls:
         handles: tuple[int, ...] = (),
         review: tuple[Check, ...] = (),
         tries: int = TRIES,
+        priority: int | None = None,
     ) -> int:
         """Start a child with a fresh context; returns its pid."""
         syscall = Spawn(
@@ -117,6 +118,7 @@ class Calls:
             handles,
             review,
             tries,
+            priority,
         )
         born: Born = await _Trap(syscall)
         return born.pid
@@ -133,10 +135,11 @@ class Calls:
         returns: dict[str, Any] | None = None,
         review: tuple[Check, ...] = (),
         tries: int = TRIES,
+        priority: int | None = None,
     ) -> int:
         """As in Unix: the parent gets the child's pid, the child gets 0 and goes on from here."""
         born: Born = await _Trap(
-            Fork(brief, name, grants, mounts, "", budget, deadline_seconds, returns, review, tries)
+            Fork(brief, name, grants, mounts, "", budget, deadline_seconds, returns, review, tries, priority)
         )
         return born.pid
 

@@ -113,7 +113,7 @@ def events(
             yield _delta(index, {"type": "input_json_delta", "partial_json": piece})
         yield event("content_block_stop", index=index)
         index += 1
-    stop = {"stop_reason": "tool_use" if speech.tools else "end_turn", "stop_sequence": None}
+    stop = {"stop_reason": _stop(speech), "stop_sequence": None}
     yield event("message_delta", delta=stop, usage={"output_tokens": speech.tokens_out})
     yield event("message_stop")
 
@@ -131,8 +131,11 @@ def whole(speech: Speech, request: dict[str, Any], number: int, dialect: str) ->
         content.append({"type": "text", "text": speech.text})
     for call_id, name, arguments in speech.calls(number):
         content.append({"type": "tool_use", "id": call_id, "name": name, "input": json.loads(arguments)})
-    stop = "tool_use" if speech.tools else "end_turn"
-    return _head(request, number) | {"content": content, "stop_reason": stop, "usage": _usage(speech)}
+    return _head(request, number) | {"content": content, "stop_reason": _stop(speech), "usage": _usage(speech)}
+
+
+def _stop(speech: Speech) -> str:
+    return "refusal" if speech.refuses else "tool_use" if speech.tools else "end_turn"
 
 
 def error(status: int, message: str) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def events(
         pieces.append([{"text": "", "thoughtSignature": speech.signature}])
     for at, parts in enumerate(pieces or [[]]):
         last = at >= len(pieces) - 1
-        yield "", _body(speech, number, parts, "STOP" if last else None)
+        yield "", _body(speech, number, parts, _finish(speech) if last else None)
 
 
 def whole(speech: Speech, request: dict[str, Any], number: int, dialect: str) -> dict[str, Any]:
@@ -79,7 +79,11 @@ def whole(speech: Speech, request: dict[str, Any], number: int, dialect: str) ->
     parts: list[dict[str, Any]] = [{"text": speech.text}] if speech.text else []
     if speech.reasoning:
         parts.insert(0, {"text": speech.reasoning, "thought": True})
-    return _body(speech, number, parts + _calls(speech, number), "STOP")
+    return _body(speech, number, parts + _calls(speech, number), _finish(speech))
+
+
+def _finish(speech: Speech) -> str:
+    return "SAFETY" if speech.refuses else "STOP"
 
 
 def error(status: int, message: str) -> dict[str, Any]:

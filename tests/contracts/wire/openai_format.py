@@ -82,7 +82,7 @@ def events(
     if speech.reasoning:
         yield chunk({_thought_field(dialect): speech.reasoning})
     for word in speech.words():
-        yield chunk({"content": word})
+        yield chunk({_words_field(speech): word})
     for index, (call_id, name, arguments) in enumerate(speech.calls(number)):
         start = {"index": index, "id": call_id, "type": "function", "function": {"name": name, "arguments": ""}}
         yield chunk({"tool_calls": [start]})
@@ -95,7 +95,7 @@ def events(
 
 
 def whole(speech: Speech, request: dict[str, Any], number: int, dialect: str) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": speech.text or None}
+    message: dict[str, Any] = {"role": "assistant", "content": None} | {_words_field(speech): speech.text or None}
     if speech.reasoning:
         message[_thought_field(dialect)] = speech.reasoning
     if speech.tools:
@@ -114,6 +114,10 @@ def error(status: int, message: str) -> dict[str, Any]:
 
 def streams(path: str, request: dict[str, Any]) -> bool:
     return bool(request.get("stream"))
+
+
+def _words_field(speech: Speech) -> str:
+    return "refusal" if speech.refuses else "content"
 
 
 def _thought_field(dialect: str) -> str:

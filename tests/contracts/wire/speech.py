@@ -13,6 +13,7 @@ from typing import Any, Literal
 class Speech:
     """One reply.
 
+    ``refuses``: the model won't, in the provider's own form for that; with ``text`` where there is room for words.
     ``tools``: pairs of a name (``files/read``; put into the form that the request offered) and its arguments, an
     object or the raw text. ``status`` other than 200 is an error with ``headers``. ``dies``: the stream ends after
     half of its events, by a broken connection (``broken``) or as if it were complete (``quiet``). ``holds``: the
@@ -23,6 +24,7 @@ class Speech:
     tools: Sequence[tuple[str, Mapping[str, Any] | str]] = ()
     reasoning: str = ""
     signature: str = ""
+    refuses: bool = False
     status: int = 200
     error: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -12,7 +12,9 @@ from gemot.cli.failing import put
 def add(command: Adder) -> None:
     """The commands of this group."""
     json(command("programs", _programs, "list the programs that can be run from here"))
-    json(command("models", _models, "list the models, and what each needs"))
+    models = command("models", _models, "list the models, what each needs, and what goes on at each provider")
+    json(models)
+    home(models)
     model = command("model", _model, "model install: download the embedded model, check it and keep it")
     model.add_argument("what", choices=("install",), help="install: download it, check it and keep it")
     doctor = command("doctor", _doctor, "say what this computer has and lacks, and what to do about it")
@@ -35,7 +37,7 @@ def _programs(typed: Namespace) -> int:
 def _models(typed: Namespace) -> int:
     from gemot.cli.models import show
 
-    return show(typed.as_json)
+    return show(typed.home, typed.as_json)
 
 
 def _model(typed: Namespace) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from gemot.abi.limits import PRIORITY
 from gemot.cli.commands.common import Adder, manner, pid
 
 
@@ -14,7 +15,21 @@ def add(command: Adder) -> None:
         "goal", metavar="GOAL", nargs="?", help="what is to be done, in quotes; - reads it from the standard input"
     )
     run.add_argument("--program", metavar="NAME", help="who does it; gemot programs lists them; default: solo")
-    run.add_argument("--model", metavar="NAME", help="the model it uses; gemot models lists them; default: embedded")
+    run.add_argument(
+        "--model",
+        metavar="NAME",
+        action="append",
+        default=[],
+        dest="models",
+        help="the model it uses; gemot models lists them; default: embedded. Several, or route:NAME: the next when one fails",
+    )
+    run.add_argument(
+        "--priority",
+        type=int,
+        metavar="N",
+        default=PRIORITY,
+        help="its share of the turns where models are busy, from 1 to 9; default: 5",
+    )
     run.add_argument(
         "--also-model",
         metavar="NAME",
@@ -77,13 +92,14 @@ def _run(typed: Namespace) -> int:
     start = prepared(
         typed.goal,
         typed.program,
-        typed.model,
+        typed.models,
         typed.also_model,
         typed.work,
         typed.budget,
         typed.settings,
         typed.checks,
         typed.reviews,
+        typed.priority,
     )
     if typed.detach:
         from gemot.cli.background import detach

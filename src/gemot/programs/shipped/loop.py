@@ -52,13 +52,15 @@ async def loop(
         except SyscallFailed as error:
             if error.rule != "budget":
                 raise
-            await calls.exit(
-                failed=f"the budget was used up in round {number} of {rounds} ({error}). {why}"[:NOTE_CHARS_MAX]
-            )
+            return await _give_up(calls, f"the budget was used up in round {number} of {rounds} ({error}). {why}")
         if not why and (outcome.state == "done" or not reviewer):
             return f"{said}\n[accepted in round {number} of {rounds}]"
         why = why or f"it {outcome.state}: {outcome.error}"
-    await calls.exit(failed=f"not accepted in {rounds} rounds. The last time: {why}"[:NOTE_CHARS_MAX])
+    return await _give_up(calls, f"not accepted in {rounds} rounds. The last time: {why}")
+
+
+async def _give_up(calls: Calls, why: str) -> str:
+    await calls.exit(failed=why[:NOTE_CHARS_MAX])
     return ""
 
 
