@@ -189,8 +189,8 @@ class Watcher(Witness):
                 self._collected[pid] |= {one.pid for one in value.ended}
             case Receive() if isinstance(value, tuple):
                 self._mail[pid] -= len(value)
-            case Alarm(seconds) if isinstance(value, int):
-                self._alarms[pid][value] = now + int(seconds * 1000)
+            case Alarm() if isinstance(value, dict):
+                self._alarms[pid][value["alarm"]] = now + round(value["in_seconds"] * 1000)
             case CancelAlarm(number) if isinstance(answer, Ok):
                 self._alarms[pid].pop(number, None)
             case Send(to) if value == "sent":

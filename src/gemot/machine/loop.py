@@ -44,17 +44,16 @@ from gemot.abi.events import (
     Revoked,
     Said,
     Stopped,
-    Ticked,
     Trapped,
 )
 from gemot.abi.limits import NESTING_MAX
 from gemot.abi.messages import Request
-from gemot.abi.syscalls import Generate
+from gemot.abi.syscalls import Alarm, Generate
 from gemot.drivers.kit import Tool
 from gemot.journal.contract import Journal, JournalError
 from gemot.journal.records import decode, encode, legible
 from gemot.kernel import Kernel
-from gemot.machine import checkpoint, notes, offers
+from gemot.machine import calendar, checkpoint, notes, offers
 from gemot.machine.cast import Cast, Decided
 from gemot.machine.estimating import estimate
 from gemot.machine.home import Home
@@ -158,7 +157,9 @@ class Loop:
                 Faulted(self.now(), pid, f"the program made a syscall with a value nested over {NESTING_MAX} deep")
             )
             return
-        self.happened(Trapped(self.now(), pid, decided, self._estimate(pid, decided)))
+        now = self.now()
+        due = calendar.first(decided, now) if isinstance(decided, Alarm) else None
+        self.happened(Trapped(now, pid, decided, self._estimate(pid, decided), due))
 
     def must_run(self) -> None:
         if self.broken is not None:
@@ -347,7 +348,7 @@ class Loop:
         """Time is up, or the clock is to be looked at again."""
         earliest = self.kernel.timers[0][0] if self.kernel.timers else 0
         if earliest and earliest <= self.now():
-            self.happened(Ticked(self.now()))
+            self.happened(calendar.tick(self.kernel, self.now()))
         elif earliest:
             self._set_wake(earliest)
 
