@@ -8,5 +8,6 @@ from gemot.programs.native import Native
 def natives() -> tuple[Native, ...]:
     from gemot.programs.shipped.label import label
     from gemot.programs.shipped.parallel import parallel
+    from gemot.programs.shipped.schedule import schedule
 
-    return (parallel, label)
+    return (parallel, label, schedule)
