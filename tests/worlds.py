@@ -38,19 +38,19 @@ from gemot.abi.events import (
     Resumed,
     Said,
     Stopped,
-    Ticked,
     Trapped,
     Value,
 )
 from gemot.abi.grants import Budget, Grant, Mount
 from gemot.abi.messages import Reply, Text, Usage
 from gemot.abi.programs import ProgramSpec
-from gemot.abi.syscalls import SYSCALLS, Syscall
+from gemot.abi.syscalls import SYSCALLS, Alarm, Syscall
 from gemot.abi.tools import Manifest, ToolSpec
 from gemot.drivers.kit import Driver
 from gemot.journal.contract import Journal
 from gemot.journal.memory import MemoryJournal
 from gemot.journal.records import decode, encode
+from gemot.machine.calendar import first, tick
 from gemot.machine.machine import Machine
 from gemot.models.catalogue import Limits
 from gemot.models.port import Model
@@ -114,7 +114,8 @@ class KernelWorld:
         return next(effect.pid for effect in effects if isinstance(effect, Begin))
 
     def trap(self, pid: int, syscall: Syscall, estimate: Cost | None = None) -> list[Effect]:
-        return self.feed(Trapped(self.at, pid, syscall, estimate))
+        due = first(syscall, self.at) if isinstance(syscall, Alarm) else None
+        return self.feed(Trapped(self.at, pid, syscall, estimate, due))
 
     def ask(self, pid: int, syscall: Syscall, estimate: Cost | None = None) -> Answer:
         """Make a syscall that is answered at once; its answer."""
@@ -131,7 +132,7 @@ class KernelWorld:
 
     def later(self, millis: int) -> list[Effect]:
         self.at += millis
-        return self.feed(Ticked(self.at))
+        return self.feed(tick(self.kernel, self.at))
 
     def done(self, effect: int, outcome: Result | None = None, millis: int = 10) -> list[Effect]:
         return self.feed(Done(self.at, effect, Value("done") if outcome is None else outcome, millis))

@@ -10,13 +10,30 @@ from collections import Counter, defaultdict
 
 from checkers import LawBroken, Witness, digest, everyone
 
-from gemot.abi.answers import Ok, Outcome, Waited
+from gemot.abi import limits
+from gemot.abi.answers import Mail, Ok, Outcome, Waited
 from gemot.abi.effects import Begin, BeginFork, Deliver, Effect, End, PutAsk, StartTool
 from gemot.abi.events import Answered, Copied, Done, Event, Said, Ticked, Trapped, Value
 from gemot.abi.reviews import AgreementCheck, Check, PersonCheck, ReceiptCheck, ReviewerCheck, SchemaCheck, ToolCheck
 from gemot.abi.syscalls import Alarm, Call, CancelAlarm, Exit, Generate, Read, Receive, Send, Syscall, Wait
 from gemot.authority.schema import mismatch
 from gemot.kernel import Kernel
+
+
+class Recurring:
+    """The books on an alarm that rings again and again: ``told``: for how many firings the rings stand that its process
+    has taken from its mailbox. In these histories all firings are ``step`` milliseconds apart."""
+
+    def __init__(self, first: int, syscall: Alarm) -> None:
+        self.first, self.rule = first, syscall.missed
+        self.step = STEPS[syscall.every]
+        self.told = 0
+
+    def came(self, until: int) -> int:
+        return 0 if until < self.first else (until - self.first) // self.step + 1
+
+
+STEPS = {"2s": 2_000, "7s": 7_000, "90s": 90_000, "*/5 * * * *": 300_000}
 
 
 class Watcher(Witness):
@@ -37,6 +54,11 @@ class Watcher(Witness):
         self._collected: defaultdict[int, set[int]] = defaultdict(set)
         self._mail: Counter[int] = Counter()
         self._alarms: defaultdict[int, dict[int, int]] = defaultdict(dict)
+        """By pid: when each alarm that rings once does."""
+        self._recurring: dict[tuple[int, int], Recurring] = {}
+        """By pid and number, those that are set."""
+        self._recurred: set[tuple[int, int]] = set()
+        """All there ever were; their rings have books of their own."""
         self._compared = 0
         self._passed: defaultdict[int, set[str]] = defaultdict(set)
         """By process whose result is under review: the kinds of checks that have passed since it last exited."""
@@ -104,6 +126,8 @@ class Watcher(Witness):
                     self._gate(event, outcome)
                     for books in (self._wants, self._mail, self._alarms):
                         books.pop(outcome.pid, None)  # type: ignore[attr-defined]
+                    for key in [one for one in self._recurring if one[0] == outcome.pid]:
+                        del self._recurring[key]
                 case PutAsk(asked):
                     self._asked[asked.ask] = asked.pid
                 case StartTool(number, _, _, arguments):
@@ -177,6 +201,35 @@ class Watcher(Witness):
                 del alarms[number]
                 self._mail[pid] += 1
 
+    def _check_rings(self, pid: int, number: int, books: Recurring) -> None:
+        """No firing is lost, none is told twice, and no more lie in the mailbox than the alarm's rule lets."""
+        process = self.kernel.processes[pid]
+        alarm = process.alarms.get(number)
+        if alarm is None:
+            raise LawBroken(f"rings: the alarm {number} of {pid} is gone, and nobody took it back")
+        if (alarm.at - books.first) % books.step:
+            raise LawBroken(f"rings: the alarm {number} of {pid} is due at {alarm.at}, which is none of its times")
+        unread = [mail for mail in process.mailbox if mail.alarm == number]
+        accounted = books.told + alarm.skipped + sum(1 + mail.missed for mail in unread)
+        came = books.came(alarm.at - 1)
+        bounded = came - accounted > 0 and came > limits.MISSED_RINGS_MAX  # beyond that they are not counted
+        if accounted > came or (accounted < came and not bounded):
+            raise LawBroken(f"rings: {came} firings of the alarm {number} of {pid}, and {accounted} are accounted for")
+        if len(unread) > (limits.MISSED_RINGS_MAX if books.rule == "all" else 1):
+            raise LawBroken(
+                f"rings: {len(unread)} rings of the alarm {number} of {pid} lie unread, by rule {books.rule}"
+            )
+        awake = process.root not in self.kernel.asleep
+        if (
+            awake
+            and alarm.at <= self.kernel.now
+            and not any(
+                timer.kind == "alarm" and (timer.pid, timer.token) == (pid, number)
+                for _, _, timer in self.kernel.timers
+            )
+        ):
+            raise LawBroken(f"rings: the alarm {number} of {pid} is due, and nothing will make it ring")
+
     def _answered(self, pid: int, answer: object, now: int) -> None:
         syscall, _ = self._wants.pop(pid, (None, 0))
         mail = getattr(answer, "mail", ())
@@ -188,11 +241,17 @@ class Watcher(Witness):
                     raise LawBroken(f"race: {value.ended[0].pid} has won, and others of {pid} go on")
                 self._collected[pid] |= {one.pid for one in value.ended}
             case Receive() if isinstance(value, tuple):
-                self._mail[pid] -= len(value)
-            case Alarm(seconds) if isinstance(value, int):
-                self._alarms[pid][value] = now + int(seconds * 1000)
+                self._take(pid, value)
+            case Alarm() if isinstance(value, dict):
+                at = now + round(value["in_seconds"] * 1000)
+                if syscall.every:
+                    self._recurring[pid, value["alarm"]] = Recurring(at, syscall)
+                    self._recurred.add((pid, value["alarm"]))
+                else:
+                    self._alarms[pid][value["alarm"]] = at
             case CancelAlarm(number) if isinstance(answer, Ok):
                 self._alarms[pid].pop(number, None)
+                self._recurring.pop((pid, number), None)
             case Send(to) if value == "sent":
                 parent = self.kernel.processes[pid].parent
                 self._mail[parent if to in (0, parent) else to] += 1
@@ -202,7 +261,15 @@ class Watcher(Witness):
             case _:
                 if getattr(syscall, "pid", 0) and isinstance(getattr(value, "pid", None), int):
                     self._collected[pid].add(value.pid)  # kill gives the outcome, so it is not waited for again
-        self._mail[pid] -= len(mail)
+        self._take(pid, mail)
+
+    def _take(self, pid: int, mail: tuple[Mail, ...]) -> None:
+        """A process was told these messages."""
+        for one in mail:
+            books = self._recurring.get((pid, one.alarm))
+            if books is not None:
+                books.told += 1 + one.missed
+            self._mail[pid] -= (pid, one.alarm) not in self._recurred
 
     # The laws.
 
@@ -215,9 +282,12 @@ class Watcher(Witness):
                     raise LawBroken(f"wake-up: {pid} waits on though {why}")
         if self.events and isinstance(self.events[-1], Done):
             self._check_bills()
+        if self.events and isinstance(self.events[-1], Ticked):
+            for (pid, number), books in self._recurring.items():
+                self._check_rings(pid, number, books)
 
     def _has_what_it_waits_for(self, pid: int, syscall: Wait | Receive) -> str:
-        mail = self._mail[pid]
+        mail = self._mail[pid] + sum((pid, one.alarm) in self._recurred for one in self.kernel.processes[pid].mailbox)
         if isinstance(syscall, Receive) or (syscall.messages and mail):
             return f"{mail} messages are there" if mail else ""
         named = syscall.children

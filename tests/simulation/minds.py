@@ -145,8 +145,29 @@ async def receive(calls: Calls, walk: Walk) -> None:
 
 
 async def alarm(calls: Calls, walk: Walk) -> None:
+    if walk.pick(True, False):
+        await recur(calls, walk)
+        return
     walk.alarms.append(await calls.alarm(walk.pick(0, 1.5, 40, 5_000), "now"))
     await calls.wait(messages=True, timeout_seconds=walk.pick(None, 20))
+
+
+async def recur(calls: Calls, walk: Walk) -> None:
+    """Is woken again and again, and takes the alarm back: nothing else would ever end it."""
+    every = walk.pick("2s", "7s", "90s", "*/5 * * * *")
+    alarm = await calls.alarm(every=every, zone="UTC", missed=walk.pick("once", "skip", "all"))
+    try:
+        for _ in range(walk.pick(1, 2, 4)):
+            if walk.pick(True, False):
+                await calls.wait(messages=True)
+            rung = False
+            while not rung:
+                rung = any(mail.alarm == alarm for mail in await calls.receive())
+            if walk.pick(True, False, False):  # nothing that waits for a person: it would ring until they come
+                await calls.call_all(("desk/look", {"what": walk.token()}))
+    except SyscallFailed:
+        pass
+    await calls.cancel_alarm(alarm)
 
 
 async def cancel(calls: Calls, walk: Walk) -> None:
@@ -180,6 +201,8 @@ async def remember(calls: Calls, walk: Walk) -> None:
 
 
 async def see(calls: Calls, walk: Walk) -> None:
+    if walk.pick(True, False):
+        await calls.note(walk.pick("so far", "", "two\nlines"))
     await calls.status(walk.pick(None, walk.child()))
 
 

@@ -1,13 +1,16 @@
-"""Does the simulator see anything? Faults are planted in the real code; each must be found within 200 seeds."""
+"""Does the simulator see anything? Faults are planted in the real code; each must be found within 200 seeds, a rare one within 500."""
 
 from __future__ import annotations
 
+import alarm_faults  # noqa: F401 - they join the others
 import faults_of_limits  # noqa: F401 - its faults are among them
 import pytest
 from faults_of_gates import FAULTS
 from simulate import search
 
 SEEDS = 200
+RARE = {"stale_machine_fetches": 500}
+"""Two machines must live at once, and the older one must miss a tree: few histories have that."""
 
 LAWS: dict[str, str | tuple[str, ...]] = {
     "lost_wake_up": "wake-up",
@@ -27,6 +30,8 @@ LAWS: dict[str, str | tuple[str, ...]] = {
     "place_never_freed": "rest",
     "bill_not_kept": "fold",
     "timer_not_kept_with_its_tree": "fold",
+    "rings_of_sleepers_forgotten": "rings",
+    "ring_told_again": "rings",
     "interrupted_work_forgotten": "fold",
     "stale_machine_fetches": "fence",
     "orphan": "orphan",
@@ -34,7 +39,6 @@ LAWS: dict[str, str | tuple[str, ...]] = {
     "decision_lost_in_a_crash": "rest",
     "vanished_ask": "asks",
     "forgotten_word": "a person's word",
-    "fork_does_its_parents_work": "act once",
     "stopped_work_never_reports": "rest",
     "open_gate": "gate",
     "gate_fails_open": "gate",
@@ -48,8 +52,8 @@ LAWS: dict[str, str | tuple[str, ...]] = {
 def test_a_planted_fault_is_found(name: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         FAULTS[name](patch)
-        found = search(range(SEEDS))
-    assert found is not None, f"{SEEDS} histories did not show it"
+        found = search(range(RARE.get(name, SEEDS)))
+    assert found is not None, f"{RARE.get(name, SEEDS)} histories did not show it"
     assert found.law.startswith(LAWS.get(name, "")), found.law
     print(f"{name}: found by seed {found.seed}: {found.law:.100}")
 

@@ -187,8 +187,8 @@ def test_an_alarm_that_was_taken_back_does_not_ring(world: KernelWorld) -> None:
     root = world.tree()
     answer = world.ask(root, Alarm(5))
     assert isinstance(answer, Ok)
-    assert world.ask(root, CancelAlarm(answer.value)) == Ok("cancelled")
-    assert isinstance(world.ask(root, CancelAlarm(answer.value)), Error)
+    assert world.ask(root, CancelAlarm(answer.value["alarm"])) == Ok("cancelled")
+    assert isinstance(world.ask(root, CancelAlarm(answer.value["alarm"])), Error)
     world.later(6_000)
     assert not world.kernel.processes[root].mailbox
 

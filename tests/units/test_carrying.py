@@ -34,6 +34,7 @@ async def worker(calls: Calls, brief: str) -> Any:
     """Has a child that asks, a value in a handle, and an alarm far away."""
     (held,) = await calls.call_all(("long/text", {}))
     await calls.alarm(9_000)
+    await calls.alarm(every="0 9 * * MON", zone="Europe/Berlin")
     if brief != "child":
         child = await calls.spawn("child", "worker")
         ended = (await calls.wait([child])).ended[0]

@@ -29,6 +29,12 @@ async def sleeper(calls: Calls, brief: str) -> Any:
     kind, _, rest = brief.partition(" ")
     if kind == "alarm":
         await calls.alarm(float(rest))
+    elif kind == "every":
+        alarm = await calls.alarm(every=rest, zone="UTC")
+        firings = 0
+        while firings < 3:
+            firings += sum(1 + mail.missed for mail in await calls.receive() if mail.alarm == alarm)
+        return firings
     if kind == "child":
         child = await calls.spawn(rest, "sleeper")
         return (await calls.wait([child])).ended[0].value
@@ -92,6 +98,21 @@ def test_what_waits_leaves_memory_and_goes_on_when_it_is_told_something(tmp_path
             assert [(await machine.result(pid)).state for pid in pids] == ["done"] * 3, (
                 "what has ended can be asked for"
             )
+
+    asyncio.run(story())
+
+
+def test_an_alarm_rings_again_and_again_though_its_tree_leaves_memory_in_between(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with await opened(tmp_path) as machine:
+            pid = await start(machine, "every 1s")
+            for _ in range(2):
+                await gone(machine, pid)
+                await true(lambda: machine.kernel.processes.held(pid) is not None)
+        async with await opened(tmp_path) as machine:
+            assert [one.number for view in machine.processes() for one in view.alarms]
+            machine.resume()
+            assert (await machine.result(pid)).value >= 3
 
     asyncio.run(story())
 

@@ -11,11 +11,14 @@ from gemot.abi.labels import Handle, Label
 
 
 class Mail(Struct, frozen=True, gc=False, omit_defaults=True):
-    """A message as its receiver gets it. ``sender`` is a pid, 0 for the person, -1 for the kernel (an alarm)."""
+    """A message as its receiver gets it. ``sender`` is a pid, 0 for the person, -1 for the kernel (an alarm). ``alarm``: the
+    number of the one that rang; ``missed``: how many of its firings before this one were not told one by one."""
 
     sender: int
     text: str
     label: Label = Label()
+    alarm: int = 0
+    missed: int = 0
 
 
 class Ok(Struct, frozen=True, gc=False, tag="ok", omit_defaults=True):

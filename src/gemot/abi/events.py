@@ -64,15 +64,34 @@ class Cost(Struct, frozen=True, gc=False, omit_defaults=True):
     millis: int = 0
 
 
+class Due(Struct, frozen=True, gc=False, omit_defaults=True):
+    """When an alarm rings next, as the machine's calendar says: the kernel has none, and a replay must not need the same one.
+
+    ``at``: milliseconds since 1970; 0: never again. ``text``: the same as a clock in ``zone`` shows it. Of an alarm that is
+    due: ``since`` when; ``came``: how many firings there were from then to now (at most ``limits.MISSED_RINGS_MAX``);
+    ``last``: the latest of them. ``error``: why it can't be said when it is due.
+    """
+
+    at: int = 0
+    text: str = ""
+    zone: str = ""
+    since: int = 0
+    came: int = 0
+    last: int = 0
+    error: str = ""
+
+
 class Trapped(Struct, frozen=True, gc=False, tag="trapped", omit_defaults=True):
     """A program made a syscall. ``estimate`` is set for `generate`: the input's tokens, and the price of one call;
-    ``prices``: of one call to each of the models that its route has for later, where that is known."""
+    ``prices``: of one call to each of the models that its route has for later, where that is known;
+    ``due`` for an `alarm` at a time of day or a date."""
 
     at: int
     pid: int
     syscall: Syscall
     estimate: Cost | None = None
     prices: dict[str, int] = {}
+    due: Due | None = None
 
 
 class Value(Struct, frozen=True, gc=False, tag="value", omit_defaults=True):
@@ -126,9 +145,11 @@ class Done(Struct, frozen=True, gc=False, tag="done", omit_defaults=True):
 
 
 class Ticked(Struct, frozen=True, gc=False, tag="ticked", omit_defaults=True):
-    """It is later now; something was to happen by this time."""
+    """It is later now; something was to happen by this time. ``rings``: of each recurring alarm that is due its pid, its number
+    and when it is due next."""
 
     at: int
+    rings: tuple[tuple[int, int, Due], ...] = ()
 
 
 class Said(Struct, frozen=True, gc=False, tag="said", omit_defaults=True):

@@ -43,6 +43,21 @@ MAILBOX_MAX: Final = 1_000
 ALARMS_MAX: Final = 1_000
 """The most alarms that one process has set."""
 
+TIMES_CHARS_MAX: Final = 200
+"""The longest `at`, `every` or `zone` of an alarm (characters): more than any that means something."""
+
+ALARM_EVERY_SECONDS_MIN: Final = 1
+"""The shortest interval of an alarm: each ring is an event that is written down."""
+
+ALARM_LATE_MILLIS: Final = 60_000
+"""A firing is missed when it could not ring until this much later: a restart takes seconds, a night takes hours."""
+
+MISSED_RINGS_MAX: Final = 100
+"""The most firings of one alarm that are counted, or lie in a mailbox, one by one: whoever wakes after years needs no more."""
+
+PROGRESS_CHARS_MAX: Final = 200
+"""The longest progress note (characters): it stands in one line beside others."""
+
 NAME_CHARS_MAX: Final = 120
 """The longest name of a process (characters): it must fit a line."""
 

@@ -113,9 +113,13 @@ class Kill(Struct, frozen=True, gc=False, tag="kill", omit_defaults=True, forbid
 
 
 class Status(Struct, frozen=True, gc=False, tag="status", omit_defaults=True, forbid_unknown_fields=True):
-    """Look at yourself and your descendants: state, budget left, what each does. Never a way to wait."""
+    """Look at yourself and your descendants: state, budget left, what each does, your alarms; or say how far you are. Never
+    a way to wait, and it wakes nobody."""
 
     pid: Annotated[int | None, Meta(description="A child of yours; left out: you.")] = None
+    note: Annotated[
+        str | None, Meta(description='How far you are, in one line, e.g. "3 of 10 files"; it replaces the note before.')
+    ] = None
 
 
 class Wait(Struct, frozen=True, gc=False, tag="wait", omit_defaults=True, forbid_unknown_fields=True):
@@ -133,6 +137,9 @@ class Wait(Struct, frozen=True, gc=False, tag="wait", omit_defaults=True, forbid
     timeout_seconds: Annotated[float | None, Meta(description="Come back after this time at the latest.")] = None
     messages: Annotated[bool, Meta(description="Come back when a message arrives, too.")] = True
     alarms: Annotated[bool, Meta(description="Come back when an alarm of yours rings, too.")] = True
+    results: Annotated[
+        bool, Meta(description="false: only how they ended; what they said stays unread, and so can't mislead.")
+    ] = True
 
 
 class Send(Struct, frozen=True, gc=False, tag="send", omit_defaults=True, forbid_unknown_fields=True):
@@ -149,14 +156,35 @@ class Receive(Struct, frozen=True, gc=False, tag="receive", omit_defaults=True, 
 
 
 class Alarm(Struct, frozen=True, gc=False, tag="alarm", omit_defaults=True, forbid_unknown_fields=True):
-    """Set an alarm that rings once, even after a restart. It comes as a message; use wait to sleep until then."""
+    """Set an alarm: name exactly one of seconds, at, every. It rings as a message, even after a restart; use wait to sleep
+    until then. Answers its number and when it rings."""
 
-    seconds: float
-    note: str = ""
+    seconds: Annotated[float | None, Meta(description="Once, so many seconds from now.")] = None
+    note: Annotated[str, Meta(description="What the message says when it rings.")] = ""
+    at: Annotated[
+        str, Meta(description="Once, at a date and time, e.g. 2027-03-01T09:00 or 2027-03-01T09:00+01:00.")
+    ] = ""
+    every: Annotated[
+        str,
+        Meta(
+            description='Again and again: minute, hour, day of month, month, weekday, e.g. "0 9 * * MON"; or an interval, e.g. '
+            "30s, 15m, 2h, 1d."
+        ),
+    ] = ""
+    zone: Annotated[
+        str, Meta(description="The time zone of at and every, e.g. Europe/Berlin. Left out: the one of this computer.")
+    ] = ""
+    missed: Annotated[
+        Literal["once", "skip", "all"],
+        Meta(
+            description="What becomes of firings of every that were missed: once: one late ring for all of them; skip: none; "
+            "all: one ring for each."
+        ),
+    ] = "once"
 
 
 class CancelAlarm(Struct, frozen=True, gc=False, tag="cancel_alarm", omit_defaults=True, forbid_unknown_fields=True):
-    """Take back an alarm that has not rung."""
+    """Take back an alarm: it does not ring any more."""
 
     alarm: int
 

@@ -6,7 +6,9 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
 from gemot.cli.config import program_folders, project_programs, read
 from gemot.cli.failing import DONE, INTERRUPTED, put
@@ -17,6 +19,8 @@ from gemot.machine.client import Client, Gone
 from gemot.machine.door import Door, Start
 from gemot.machine.home import Home, HomeError
 from gemot.machine.machine import Machine
+
+T = TypeVar("T")
 
 LOOK_SECONDS = 0.2
 FIRST_WISH_SECONDS = 30.0
@@ -55,17 +59,27 @@ async def _serve(home: Home) -> int:
 
 def detach(folder: Path | None, start: Start) -> int:
     """Give the goal to the machine that runs, or to a new one in the background; print the pid."""
-    home = home_of(folder)
-    pid = asyncio.run(_submit(home, start))
-    put(str(pid))
-    return DONE
-
-
-async def _submit(home: Home, start: Start) -> int:
     from gemot.cli.models import check
 
     for name in (start.model, *start.route, *start.models):
         check(name)
+    put(str(submit(folder, lambda client: client.start(start))))
+    return DONE
+
+
+def go_on(folder: Path | None, pid: int | None) -> int:
+    """Let the tree of ``pid`` (or all that sleep) go on in the background; print its root."""
+    roots = submit(folder, lambda client: client.resume(pid))
+    put("\n".join(map(str, roots)) if roots else "nothing sleeps")
+    return DONE
+
+
+def submit(folder: Path | None, wish: Callable[[Client], Awaitable[T]]) -> T:
+    """What the machine that runs says to a wish, or a new one in the background."""
+    return asyncio.run(_submit(home_of(folder), wish))
+
+
+async def _submit(home: Home, wish: Callable[[Client], Awaitable[T]]) -> T:
     background: subprocess.Popen[bytes] | None = None
     loop = asyncio.get_running_loop()
     until = loop.time() + PATIENCE_SECONDS
@@ -79,7 +93,7 @@ async def _submit(home: Home, start: Start) -> int:
                 listening = False  # it was just ending, and nothing was asked of it yet
             try:
                 if listening:
-                    return await client.start(start)
+                    return await wish(client)
             finally:
                 await client.close()
         if background is None and is_running(home) is None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from gemot import __version__
-from gemot.cli.commands import change, house, look, memories, spaces, work
+from gemot.cli.commands import change, house, later, look, memories, spaces, work
 from gemot.cli.failing import CODES, USAGE, finish
 
 ABOUT = "An operating system for AI agents: give a goal, see who works on it, steer it, stop it, go on with it."
@@ -69,7 +69,7 @@ def parser() -> ArgumentParser:
         made.set_defaults(does=does)
         return made
 
-    for group in (work, look, change, spaces, memories, house):
+    for group in (work, later, look, change, spaces, memories, house):
         group.add(command)
     return top
 

@@ -14,6 +14,7 @@ from gemot.cli.failing import DONE, Usage, put
 from gemot.cli.paint import coloured, painted
 from gemot.cli.plain import first_line, fitted, one_line, plain_json
 from gemot.cli.reach import look
+from gemot.cli.times import standing
 from gemot.cli.tree import ENDED, cost, rows, total
 from gemot.cli.wording import Style, count, details, how_to_answer, question, seconds
 from gemot.machine.views import ProcessView
@@ -42,7 +43,7 @@ def ps(home: Path | None, everything: bool, as_json: bool) -> int:
         return DONE
     _print(f"{'PID':>5} {'PARENT':>6} {'STATE':<8} {'TOKENS':>8} {'CACHED':>8} {'COST':>12} {'TIME':>9}  WHAT", "quiet")
     for view in views:
-        what = " ".join(filter(None, (one_line(view.name, 40), one_line(view.doing, 60))))
+        what = " ".join(filter(None, (one_line(view.name, 40), one_line(view.doing, 60), ", ".join(standing(view)))))
         style: Style = "done" if view.state == "done" else "failed" if view.state in ENDED else "words"
         _print(
             f"{view.pid:>5} {view.parent or '-':>6} {view.state:<8} {count(view.spent.tokens):>8} "

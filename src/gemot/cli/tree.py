@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from gemot.cli.plain import first_line, one_line
+from gemot.cli.times import standing
 from gemot.cli.wording import Style, cached, count, money, plural, seconds
 from gemot.machine.views import ProcessView
 
@@ -68,7 +69,7 @@ def _row(view: ProcessView, lead: str) -> Row:
 def _about(view: ProcessView) -> str:
     if view.outcome is not None and view.outcome.state != "done":
         return first_line(view.outcome.error, 80)
-    return one_line(view.doing, 80)
+    return "  ".join(filter(None, (one_line(view.doing, 80), *standing(view))))
 
 
 def cost(view: ProcessView) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from gemot.drivers.kit import Driver, ToolError
 
@@ -12,14 +12,18 @@ clock = Driver("clock", "What time it is.")
 @clock.tool(effect="reads", repeatable=True)
 def now(zone: str = "UTC") -> str:
     """The date, the time and the weekday now. zone: UTC, or an IANA name such as Europe/Berlin."""
+    time = datetime.now(zone_of(zone)).replace(microsecond=0)
+    return f"{time.isoformat()} {_DAYS[time.weekday()]}"
+
+
+def zone_of(name: str) -> tzinfo:
+    """The time zone of this name. Raises :class:`ToolError`, which says what it may have been meant to be."""
     import zoneinfo
 
     try:
-        there = zoneinfo.ZoneInfo(zone)
+        return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise ToolError(f'there is no time zone "{zone[:80]}"; {_hint(zone, zoneinfo.available_timezones())}') from None
-    time = datetime.now(there).replace(microsecond=0)
-    return f"{time.isoformat()} {_DAYS[time.weekday()]}"
+        raise ToolError(f'there is no time zone "{name[:80]}"; {_hint(name, zoneinfo.available_timezones())}') from None
 
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")

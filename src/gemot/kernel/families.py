@@ -10,17 +10,17 @@ from gemot.abi import limits
 from gemot.abi.answers import Born, Error, Ok, Outcome
 from gemot.abi.effects import BeginFork, Deliver
 from gemot.abi.grants import Grant, Mount
-from gemot.abi.labels import Handle
+from gemot.abi.labels import Handle, Label
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.reviews import Check
 from gemot.abi.syscalls import SYSCALLS, Exec, Exit, Fork, Kill, Spawn, Status, name_of
 from gemot.abi.tools import ToolSpec
-from gemot.authority.labels import words_of
+from gemot.authority.labels import joined, words_of
 from gemot.authority.narrowing import Handed, anchor, narrowed, sub_mounts, used, within_reach
 from gemot.authority.refusal import Refused, closest
 from gemot.authority.schema import flaw, mismatch
-from gemot.kernel import ledger, receipts, reviewing
-from gemot.kernel.process import Process, Review, Timer
+from gemot.kernel import alarms, ledger, receipts, reviewing
+from gemot.kernel.process import Process, Progress, Review, Timer
 from gemot.kernel.results import sources_of
 
 if TYPE_CHECKING:
@@ -285,12 +285,39 @@ def mounts_of_children(
 
 
 def status(kernel: Kernel, process: Process, syscall: Status) -> None:
-    one = process if syscall.pid in (None, process.pid) else own_child(kernel, process, syscall.pid or 0)
-    kernel.answer(process, Ok(_seen(kernel, one)))
+    own = syscall.pid in (None, process.pid)
+    one = process if own else own_child(kernel, process, syscall.pid or 0)
+    if syscall.note is not None:
+        _note(kernel, process, syscall.note, own)
+    said: list[Label] = []
+    seen = _seen(kernel, one, said)
+    if own and process.alarms:
+        seen["alarms"] = alarms.listed(kernel, process)
+    process.label = joined(said, process.label)
+    kernel.answer(process, Ok(seen))
 
 
-def _seen(kernel: Kernel, process: Process) -> dict[str, Any]:
+def _note(kernel: Kernel, process: Process, text: str, own: bool) -> None:
+    """A process says how far it is. Raises :class:`Refused`."""
+    if not own:
+        raise Refused("family", "a process notes only its own progress; leave pid out")
+    if len(text) > limits.PROGRESS_CHARS_MAX:
+        raise Refused(
+            "limit", f"a progress note has at most {limits.PROGRESS_CHARS_MAX} characters, this has {len(text)}"
+        )
+    if any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in text):
+        raise Refused("malformed", "a progress note is one line, without control characters")
+    process.progress = Progress(text, kernel.now, words_of(process)) if text else None
+
+
+def _seen(kernel: Kernel, process: Process, said: list[Label]) -> dict[str, Any]:
+    """What there is to see of a process and those below it; ``said`` gets the labels of their own words among it."""
     doing = "" if process.syscall is None else name_of(process.syscall)
+    note: dict[str, Any] = {}
+    if process.progress is not None:
+        said.append(process.progress.label)
+        note = {"note": process.progress.text, "noted_seconds_ago": (kernel.now - process.progress.at) // 1000}
+    rings = min((one.at for one in process.alarms.values()), default=0)
     return {
         "pid": process.pid,
         "name": process.name,
@@ -298,5 +325,8 @@ def _seen(kernel: Kernel, process: Process) -> dict[str, Any]:
         "doing": doing,
         "left": msgspec.to_builtins(process.left.frozen()),
         "label": {"integrity": process.label.integrity, "secrets": list(process.label.secrets)},
-        "children": [_seen(kernel, kernel.processes[pid]) for pid in process.children],
+        "heard_seconds_ago": (kernel.now - process.heard_at) // 1000,
+        **note,
+        **({"next_alarm_in_seconds": max(0, rings - kernel.now) / 1000} if rings else {}),
+        "children": [_seen(kernel, kernel.processes[pid], said) for pid in process.children],
     }

@@ -35,7 +35,7 @@ from gemot.abi.effects import (
     TakeAsk,
     WakeAt,
 )
-from gemot.abi.events import Booted, Cost, Event, Trapped
+from gemot.abi.events import Booted, Cost, Event, Ticked, Trapped
 from gemot.abi.messages import Reply
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.syscalls import Call, Exit, Forget, Generate, Read, Recall, Remember
@@ -99,8 +99,9 @@ class Kernel:
             trap.trap(self, event)
         else:
             news.hear(self, event)
-        if isinstance(event, Booted):
-            self._wake = 0  # the alarm clock of the machine before this one is gone
+        due = bool(self.timers) and self.timers[0][0] <= self.now
+        if isinstance(event, Booted) or (isinstance(event, Ticked) and due):
+            self._wake = 0  # the alarm clock of the machine before this one is gone, or has rung and must again
         while self.timers and self._idle(self.timers[0][2]):
             heapq.heappop(self.timers)
         earliest = self.timers[0][0] if self.timers else 0
@@ -146,6 +147,7 @@ class Kernel:
     def enter(self, process: Process) -> None:
         """Put a process into the tables: one that was just made, or one of a tree that comes back into memory."""
         self.processes[process.pid] = process
+        process.heard_at = process.heard_at or self.now
         self.trees.setdefault(process.root, []).append(process.pid)
 
     def answer(self, process: Process, answer: Answer) -> None:
@@ -266,6 +268,7 @@ class Kernel:
         process.state = outcome.state
         process.mailbox = []
         process.alarms = {}
+        process.progress = None
         process.uncollected = []
         process.grants, process.uses = [], []
         process.documents, process.stored = {}, {}

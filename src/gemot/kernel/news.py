@@ -33,9 +33,9 @@ from gemot.abi.grants import Budget, Grant, Mount
 from gemot.abi.labels import PERSON, Label
 from gemot.abi.programs import ProgramSpec
 from gemot.authority.narrowing import anchor, with_space
-from gemot.kernel import freezing, ledger, revoking, routes, waiting, working
+from gemot.kernel import alarms, freezing, ledger, revoking, routes, waiting, working
 from gemot.kernel.families import remember_sources
-from gemot.kernel.process import Process, Review
+from gemot.kernel.process import Process, Review, Timer
 
 if TYPE_CHECKING:
     from gemot.kernel.kernel import Kernel
@@ -57,7 +57,7 @@ def hear(kernel: Kernel, event: Event) -> None:
         case Done():
             working.done(kernel, event)
         case Ticked():
-            _ticked(kernel)
+            _ticked(kernel, event)
         case Said(_, pid, text):
             process = kernel.process(pid)
             if process is not None:
@@ -183,19 +183,26 @@ def _copied(kernel: Kernel, event: Copied) -> None:
     )
 
 
-def _ticked(kernel: Kernel) -> None:
+def _ticked(kernel: Kernel, event: Ticked) -> None:
+    rings = {(pid, number): due for pid, number, due in event.rings}
+    not_yet: list[tuple[int, int, Timer]] = []
     while kernel.timers and kernel.timers[0][0] <= kernel.now:
         at, number, timer = heapq.heappop(kernel.timers)
         if timer.kind == "away":
             if timer.pid in kernel.away:
                 kernel.processes.get(timer.pid)  # with it come the timers that are due
             continue
-        root = kernel.processes[timer.pid].root
+        process = kernel.processes[timer.pid]
+        root = process.root
         if root in kernel.asleep:
             kernel.late.setdefault(root, []).append((at, number, timer))
-        else:
+        elif timer.kind != "alarm":
             waiting.ring(kernel, timer)
+        elif process.alive and not alarms.ring(kernel, process, timer.token, rings.get((timer.pid, timer.token))):
+            not_yet.append((at, number, timer))  # the next tick says when it is due again, and then it rings
         kernel.changed.add(root)
+    for entry in not_yet:
+        heapq.heappush(kernel.timers, entry)
 
 
 def _booted(kernel: Kernel) -> None:

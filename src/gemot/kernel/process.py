@@ -67,6 +67,29 @@ class Review:
 
 
 @dataclass(slots=True)
+class SetAlarm:
+    """An alarm that is set, and next rings ``at`` (milliseconds since 1970), which in ``zone`` is ``text``. ``every``: it is set
+    again when it rings. ``skipped``: how many of its firings were missed since, and are to be told with the next ring."""
+
+    at: int
+    note: str = ""
+    every: str = ""
+    zone: str = ""
+    text: str = ""
+    missed: Literal["once", "skip", "all"] = "once"
+    skipped: int = 0
+
+
+@dataclass(slots=True)
+class Progress:
+    """What a process said of how far it is, when, and what that is to be trusted for."""
+
+    text: str
+    at: int
+    label: Label
+
+
+@dataclass(slots=True)
 class Process:
     """``parent`` is 0 for the first process of a tree. ``syscall`` is the pending one: a live process always has one
     while no program is deciding. ``uncollected``: ended children whose result was not waited for yet. ``tokens_cached``: of
@@ -74,9 +97,9 @@ class Process:
     again here; ``confirmed_below``: nor in descendants. ``last_rule``: why the last thing it wanted was refused, if it was.
     ``plan``: the steps that it has put to a person; ``policy``: what the person endorses in advance. ``waits`` counts waits, so that a
     timer of an earlier one does nothing. ``label``: of all that it has read. ``documents``: results that values can be
-    selected from, by handle. ``uses``: of tools, the last ones, and how many came before. Of a tree's first process:
-    ``sourced``, the tools that a grant in the tree names as a source; ``stored``, by driver (``""``: in its files), the label
-    of what the tree wrote with it, and so may read again.
+    selected from, by handle. ``uses``: of tools, the last ones, and how many came before. ``heard_at``: when it last made a
+    syscall, or began. Of a tree's first process: ``sourced``, the tools that a grant in the tree names as a source;
+    ``stored``, by driver (``""``: in its files), the label of what the tree wrote with it, and so may read again.
     ``models``: the one that it uses, then the others that it may; ``route``: see :mod:`gemot.kernel.routes`."""
 
     pid: int
@@ -97,7 +120,7 @@ class Process:
     children: list[int] = field(default_factory=list[int])
     uncollected: list[int] = field(default_factory=list[int])
     mailbox: list[Mail] = field(default_factory=list[Mail])
-    alarms: dict[int, int] = field(default_factory=dict[int, int])
+    alarms: dict[int, SetAlarm] = field(default_factory=dict[int, SetAlarm])
     handles: dict[int, Handle] = field(default_factory=dict[int, Handle])
     confirmed: frozenset[str] = frozenset()
     confirmed_below: frozenset[str] = frozenset()
@@ -117,6 +140,8 @@ class Process:
     uses_before: int = 0
     route: tuple[str, ...] = ()
     priority: int = limits.PRIORITY
+    progress: Progress | None = None
+    heard_at: int = 0
 
     @property
     def alive(self) -> bool:

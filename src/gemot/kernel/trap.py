@@ -49,7 +49,7 @@ from gemot.abi.syscalls import (
 )
 from gemot.authority.narrowing import syscall_allowed, unused, used
 from gemot.authority.refusal import Refused
-from gemot.kernel import board, families, mandate, remembering, revoking, waiting, working
+from gemot.kernel import alarms, board, families, mandate, remembering, revoking, waiting, working
 from gemot.kernel.process import Process
 
 if TYPE_CHECKING:
@@ -67,8 +67,7 @@ TABLE: dict[type, Act] = {
     Wait: waiting.wait,
     Send: waiting.send,
     Receive: waiting.receive,
-    Alarm: waiting.alarm,
-    CancelAlarm: waiting.cancel_alarm,
+    CancelAlarm: alarms.cancel_alarm,
     Call: working.call,
     Read: working.read,
     Ask: working.ask,
@@ -95,6 +94,7 @@ def trap(kernel: Kernel, event: Trapped) -> None:
         return
     kernel.changed.add(process.root)
     assert process.syscall is None, f"process {event.pid} made a second syscall while one is pending"
+    process.heard_at = kernel.now
     syscall = event.syscall
     last_word = (
         isinstance(syscall, Exit) and not process.exit_tries
@@ -112,6 +112,8 @@ def trap(kernel: Kernel, event: Trapped) -> None:
         grant = permitted(kernel, process, syscall)
         if isinstance(syscall, Generate):
             working.generate(kernel, process, syscall, event)
+        elif isinstance(syscall, Alarm):
+            alarms.alarm(kernel, process, syscall, event.due)
         else:
             TABLE[type(syscall)](kernel, process, syscall)
     except Refused as refusal:

@@ -1,4 +1,4 @@
-"""Wait, send, receive, alarm: how processes sleep and what wakes them. No wake-up is lost: whatever changes what somebody
+"""Wait, send, receive: how processes sleep and what wakes them. No wake-up is lost: whatever changes what somebody
 may wait for calls one of the functions here in the same step."""
 
 from __future__ import annotations
@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from gemot.abi import limits
 from gemot.abi.answers import Mail, Ok, Outcome, Waited
-from gemot.abi.labels import KERNEL, Label
-from gemot.abi.syscalls import Alarm, CancelAlarm, Receive, Send, Wait
+from gemot.abi.syscalls import Receive, Send, Wait
 from gemot.authority.labels import words_of
 from gemot.authority.refusal import Refused
 from gemot.kernel.families import own_child
@@ -69,7 +68,13 @@ def _look(kernel: Kernel, process: Process, timed_out: bool = False) -> None:
                 process.uncollected = [pid for pid in process.uncollected if pid not in set(ended)]
                 kernel.answer(
                     process,
-                    Ok(Waited(tuple(_outcome(kernel, pid) for pid in ended), tuple(running), timed_out and not enough)),
+                    Ok(
+                        Waited(
+                            tuple(_outcome(kernel, pid, syscall.results) for pid in ended),
+                            tuple(running),
+                            timed_out and not enough,
+                        )
+                    ),
                 )
         case Receive():
             if process.mailbox or timed_out:
@@ -93,10 +98,12 @@ def _rest_killed(kernel: Kernel, process: Process, won: int, ended: list[int], r
     return [won, *(pid for pid in (*ended, *running) if pid != won)]
 
 
-def _outcome(kernel: Kernel, pid: int) -> Outcome:
+def _outcome(kernel: Kernel, pid: int, with_results: bool) -> Outcome:
     outcome = kernel.processes[pid].outcome
     assert outcome is not None
-    return outcome
+    return (
+        outcome if with_results else Outcome(pid, outcome.name, outcome.state, rule=outcome.rule, spent=outcome.spent)
+    )
 
 
 def child_ended(kernel: Kernel, parent: Process) -> None:
@@ -141,36 +148,12 @@ def receive(kernel: Kernel, process: Process, syscall: Receive) -> None:
     _look(kernel, process)
 
 
-def alarm(kernel: Kernel, process: Process, syscall: Alarm) -> None:
-    if not 0 <= syscall.seconds < 10**9:
-        raise Refused("malformed", f"seconds must be a time from now, not {syscall.seconds}")
-    if len(syscall.note) > limits.NOTE_CHARS_MAX:
-        raise Refused("limit", f"the note of an alarm has at most {limits.NOTE_CHARS_MAX} characters")
-    if len(process.alarms) >= limits.ALARMS_MAX:
-        raise Refused("limit", f"a process has at most {limits.ALARMS_MAX} alarms")
-    number = kernel.number()
-    process.alarms[number] = kernel.now + int(syscall.seconds * 1000)
-    kernel.set_timer(process.alarms[number], Timer(process.pid, "alarm", number, syscall.note))
-    kernel.answer(process, Ok(number))
-
-
-def cancel_alarm(kernel: Kernel, process: Process, syscall: CancelAlarm) -> None:
-    if process.alarms.pop(syscall.alarm, None) is None:
-        raise Refused(
-            "unknown", f"there is no alarm {syscall.alarm}; set: {', '.join(map(str, process.alarms)) or 'none'}"
-        )
-    kernel.answer(process, Ok("cancelled"))
-
-
 def ring(kernel: Kernel, timer: Timer) -> None:
     """A timer came due. What set it may be gone: then it does nothing."""
     process = kernel.process(timer.pid)
     if process is None:
         return
-    if timer.kind == "alarm" and process.alarms.pop(timer.token, None) is not None:
-        note = f": {timer.note}" if timer.note else ""
-        kernel.post(process, Mail(-1, f"alarm {timer.token} rang{note}", Label((KERNEL,))))
-    elif timer.kind == "wait" and timer.token == process.waits and process.state == "waiting":
+    if timer.kind == "wait" and timer.token == process.waits and process.state == "waiting":
         _look(kernel, process, timed_out=True)
     elif timer.kind == "deadline":
         why = "its deadline passed before it was done"

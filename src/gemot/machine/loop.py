@@ -42,19 +42,18 @@ from gemot.abi.events import (
     Revoked,
     Said,
     Stopped,
-    Ticked,
     Trapped,
 )
 from gemot.abi.limits import NESTING_MAX
 from gemot.abi.messages import Request
-from gemot.abi.syscalls import Generate, Syscall
+from gemot.abi.syscalls import Alarm, Generate, Syscall
 from gemot.drivers.kit import Tool
 from gemot.journal.contract import Journal, JournalError
 from gemot.journal.records import decode, encode, legible
 from gemot.kernel import Kernel
 from gemot.kernel.process import Process
 from gemot.kernel.routes import further
-from gemot.machine import checkpoint, notes, offers
+from gemot.machine import calendar, checkpoint, notes, offers
 from gemot.machine.cast import Cast, Decided
 from gemot.machine.estimating import estimate
 from gemot.machine.home import Home
@@ -317,13 +316,14 @@ class Loop:
         return process.root if process is not None else 0
 
     def _trapped(self, pid: int, syscall: Syscall) -> Trapped:
+        now = self.now()
         if not isinstance(syscall, Generate):
-            return Trapped(self.now(), pid, syscall)
+            return Trapped(now, pid, syscall, due=calendar.first(syscall, now) if isinstance(syscall, Alarm) else None)
         process = self.kernel.processes[pid]
         chars = self.cast.programs[pid].size_chars + self._offered(process).size_chars
         cost = estimate(process.models[0], chars, syscall.tokens_out_max)
         later = {one: estimate(one, chars, syscall.tokens_out_max).usd_micros for one in further(process)}
-        return Trapped(self.now(), pid, syscall, cost, {one: price for one, price in later.items() if price})
+        return Trapped(now, pid, syscall, cost, {one: price for one, price in later.items() if price})
 
     def _offered(self, process: Process) -> offers.Offered:
         """What the model of a process is offered; that of a native one nothing."""
@@ -364,7 +364,7 @@ class Loop:
         """Time is up, or the clock is to be looked at again."""
         earliest = self.kernel.timers[0][0] if self.kernel.timers else 0
         if earliest and earliest <= self.now():
-            self.happened(Ticked(self.now()))
+            self.happened(calendar.tick(self.kernel, self.now()))
         elif earliest:
             self._set_wake(earliest)
 

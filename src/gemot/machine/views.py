@@ -17,10 +17,22 @@ from gemot.kernel.ledger import Means, add
 from gemot.kernel.process import Process
 
 
+class AlarmView(Struct, frozen=True, omit_defaults=True):
+    """An alarm that is set. ``at``: when it rings next (milliseconds since 1970)."""
+
+    number: int
+    at: int
+    note: str = ""
+    every: str = ""
+    zone: str = ""
+    missed: str = "once"
+
+
 class ProcessView(Struct, frozen=True, omit_defaults=True):
     """One row of `gemot ps`. ``state`` is ``asleep`` where the tree waits to be resumed. ``tree_spent`` counts the process
     and all of its descendants; ``spent`` the process alone, and ``tokens_cached`` those of its tokens that its models took from
-    a cache."""
+    a cache. ``note``: how far it says it is, and when it said so; ``heard_at``: when it last did anything (milliseconds since
+    1970)."""
 
     pid: int
     parent: int
@@ -37,6 +49,11 @@ class ProcessView(Struct, frozen=True, omit_defaults=True):
     grants: str = ""
     outcome: Outcome | None = None
     tokens_cached: int = 0
+    note: str = ""
+    noted_at: int = 0
+    note_foreign: bool = False
+    heard_at: int = 0
+    alarms: tuple[AlarmView, ...] = ()
 
 
 def process_views(kernel: Kernel, chosen: Iterable[Process]) -> list[ProcessView]:
@@ -60,6 +77,7 @@ def all_views(kernel: Kernel, kept: Iterable[FrozenTree]) -> list[ProcessView]:
 
 
 def _view(kernel: Kernel, process: Process, total: Means) -> ProcessView:
+    progress = process.progress
     return ProcessView(
         pid=process.pid,
         parent=process.parent,
@@ -76,6 +94,14 @@ def _view(kernel: Kernel, process: Process, total: Means) -> ProcessView:
         grants=listed(process.grants, process.mounts) if process.alive else "",
         outcome=process.outcome,
         tokens_cached=process.tokens_cached,
+        note="" if progress is None else progress.text,
+        noted_at=0 if progress is None else progress.at,
+        note_foreign=progress is not None and progress.label.integrity == "foreign",
+        heard_at=process.heard_at,
+        alarms=tuple(
+            AlarmView(number, one.at, one.note, one.every, one.zone, one.missed)
+            for number, one in process.alarms.items()
+        ),
     )
 
 

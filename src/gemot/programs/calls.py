@@ -18,6 +18,7 @@ from gemot.abi.syscalls import (
     Alarm,
     Ask,
     Call,
+    CancelAlarm,
     Endorse,
     Exec,
     Exit,
@@ -150,9 +151,10 @@ class Calls:
         mode: Literal["all", "any", "first"] = "all",
         timeout_seconds: float | None = None,
         messages: bool = False,
+        results: bool = True,
     ) -> Waited:
         named = None if children is None else tuple(children)
-        return await _Trap(Wait(named, mode, timeout_seconds, messages, messages))
+        return await _Trap(Wait(named, mode, timeout_seconds, messages, messages, results))
 
     async def call(self, tool: str, **arguments: Any) -> str:
         """Use one tool; returns its whole text, however large (or its shape, where it is not to be read here). Raises
@@ -208,14 +210,32 @@ class Calls:
     async def receive(self, timeout_seconds: float | None = None) -> tuple[Mail, ...]:
         return await _Trap(Receive(timeout_seconds))
 
-    async def alarm(self, seconds: float, note: str = "") -> int:
-        return await _Trap(Alarm(seconds, note))
+    async def alarm(
+        self,
+        seconds: float | None = None,
+        note: str = "",
+        *,
+        at: str = "",
+        every: str = "",
+        zone: str = "",
+        missed: Literal["once", "skip", "all"] = "once",
+    ) -> int:
+        """Set an alarm in so many seconds, at a time, or every so often; returns its number. It rings as a message."""
+        answer: dict[str, Any] = await _Trap(Alarm(seconds, note, at, every, zone, missed))
+        return answer["alarm"]
+
+    async def cancel_alarm(self, alarm: int) -> None:
+        await _Trap(CancelAlarm(alarm))
 
     async def kill(self, pid: int, reason: str = "") -> Outcome:
         return await _Trap(Kill(pid, reason))
 
     async def status(self, pid: int | None = None) -> dict[str, Any]:
         return await _Trap(Status(pid))
+
+    async def note(self, text: str) -> None:
+        """Say how far this process is, in one line, to whoever looks."""
+        await _Trap(Status(note=text))
 
     async def add(self, *tasks: Task) -> tuple[int, ...]:
         return await _Trap(Add(tasks))
@@ -240,9 +260,9 @@ class Calls:
         """Take a memory away; raises where it is not there, or can be trusted more than this process."""
         await _Trap(Forget(memory, scope))
 
-    async def execute(self, program: str, brief: str) -> None:
+    async def execute(self, program: str, brief: str, arguments: dict[str, Any] | None = None) -> None:
         """Go on as another program; does not return."""
-        await _Trap(Exec(program, brief))
+        await _Trap(Exec(program, brief, arguments or {}))
 
     async def exit(self, value: Any = None, failed: str = "", claims: dict[str, str] | None = None) -> None:
         """End now; does not return, unless the result is not accepted: then it raises, and may be tried again."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from gemot.abi.limits import PRIORITY
 
 Adder = Callable[..., ArgumentParser]
 """``command(name, does, about)`` makes a command; ``shown=False`` leaves it out of the help."""
@@ -52,3 +55,84 @@ def manner(made: ArgumentParser) -> None:
     json(made)
     made.add_argument("-q", "--quiet", action="store_true", help="print nothing but the result")
     home(made)
+
+
+def goal(made: ArgumentParser) -> None:
+    """A goal, and who works on it with what."""
+    made.add_argument(
+        "goal", metavar="GOAL", nargs="?", help="what is to be done, in quotes; - reads it from the standard input"
+    )
+    made.add_argument("--program", metavar="NAME", help="who does it; gemot programs lists them; default: solo")
+    made.add_argument(
+        "--model",
+        metavar="NAME",
+        action="append",
+        default=[],
+        dest="models",
+        help="the model it uses; gemot models lists them; default: embedded. Several, or route:NAME: the next when one fails",
+    )
+    made.add_argument(
+        "--priority",
+        type=int,
+        metavar="N",
+        default=PRIORITY,
+        help="its share of the turns where models are busy, from 1 to 9; default: 5",
+    )
+    made.add_argument(
+        "--also-model",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="another model that it and its children may use; repeatable",
+    )
+    made.add_argument(
+        "--work",
+        metavar="DIR[:ro|:rw|:cow]",
+        help="the folder it works in, or (cow) a copy of it; default: this one, to read only",
+    )
+    made.add_argument(
+        "--budget",
+        metavar="NAME=N,...",
+        default="",
+        help="what it may use: tokens, usd, seconds, processes, depth, calls",
+    )
+    made.add_argument(
+        "--set",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        dest="settings",
+        help="a parameter of the program; repeatable",
+    )
+    made.add_argument(
+        "--check",
+        metavar="COMMAND",
+        action="append",
+        default=[],
+        dest="checks",
+        help="its result counts only if this command, run on its files behind walls, ends with exit code 0; repeatable",
+    )
+    made.add_argument(
+        "--review",
+        choices=("reviewer", "person"),
+        action="append",
+        default=[],
+        dest="reviews",
+        help="who must accept its result: another process that only looks, or you; repeatable",
+    )
+
+
+def typed_goal(typed: Namespace) -> tuple[Any, ...]:
+    """What was typed there, as :func:`gemot.cli.goal.prepared` takes it."""
+    return (
+        typed.goal,
+        typed.program,
+        typed.models,
+        typed.also_model,
+        typed.work,
+        typed.budget,
+        typed.settings,
+        typed.checks,
+        typed.reviews,
+        typed.priority,
+    )

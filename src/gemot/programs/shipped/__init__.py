@@ -12,5 +12,6 @@ def natives() -> tuple[Native, ...]:
     from gemot.programs.shipped.label import label
     from gemot.programs.shipped.loop import loop
     from gemot.programs.shipped.parallel import parallel
+    from gemot.programs.shipped.schedule import schedule
 
-    return (parallel, label, coder, best_of, loop, debate)
+    return (parallel, label, coder, best_of, loop, debate, schedule)

@@ -1,0 +1,177 @@
+"""The calendar: when an alarm rings, by the clocks that people live by. The kernel has none; what is worked out here is written
+down with the event that it belongs to, so a replay on a computer with other time zones gives the same.
+
+How the days on which clocks are changed are read, for five fields of cron (as Debian's cron does): a time that does not exist
+on that day rings when the clock has been put forward; one that comes twice rings the first time; with a ``*`` for the
+minute or the hour it follows the real time, through both. For one date: a time that does not exist, or comes twice, is an
+error that names what would be clear. An interval is so many seconds, whatever clocks show.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import warnings
+from collections.abc import Iterator
+from datetime import UTC, datetime, tzinfo
+
+from cronsim import CronSim, CronSimError
+
+from gemot.abi import limits
+from gemot.abi.events import Due, Ticked
+from gemot.abi.syscalls import Alarm
+from gemot.drivers.clock import zone_of
+from gemot.drivers.errors import ToolError
+from gemot.kernel import Kernel, alarms
+
+FORMS = 'minute, hour, day of month, month, weekday, e.g. "0 9 * * MON" or "*/15 8-18 * * *"; or an interval: 30s, 15m, 2h, 1d'
+
+_INTERVAL = re.compile(r"([0-9]{1,9})\s?([smhdw])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+class _Unclear(Exception):
+    """What is wrong with a time, in words."""
+
+
+def first(alarm: Alarm, now: int) -> Due | None:
+    """When an alarm with ``at`` or ``every`` first rings after ``now`` (milliseconds since 1970); None for others."""
+    if not alarm.at and not alarm.every:
+        return None
+    try:
+        for name in ("at", "every", "zone"):
+            if len(getattr(alarm, name)) > limits.TIMES_CHARS_MAX:
+                raise _Unclear(f"{name} has at most {limits.TIMES_CHARS_MAX} characters")
+        name = alarm.zone or local_zone()
+        zone = _zone(name)
+        at = _moment(alarm.at, zone) if alarm.at else _after(alarm.every, zone, now, now)
+        return Due(at, _text(at, zone), name)
+    except _Unclear as unclear:
+        return Due(error=str(unclear))
+
+
+def following(every: str, zone: str, since: int, now: int) -> Due:
+    """Of an alarm that is due since ``since``: how many firings came until ``now``, and when the next one is."""
+    try:
+        there = _zone(zone)
+        came, last = 1, since
+        following = _after(every, there, since, since)
+        while following <= now and came < limits.MISSED_RINGS_MAX:
+            came, last, following = came + 1, following, _after(every, there, since, following)
+        if following <= now:
+            last, following = _before(every, there, since, now), _after(every, there, since, now)
+        return Due(following, _text(following, there), zone, since, came, last)
+    except _Unclear as unclear:
+        return Due(since=since, came=1, last=since, error=str(unclear))
+
+
+def tick(kernel: Kernel, now: int) -> Ticked:
+    """It is ``now``; with what the kernel must know to let recurring alarms ring."""
+    due = alarms.due(kernel, now)
+    return Ticked(now, tuple((pid, number, following(one.every, one.zone, one.at, now)) for pid, number, one in due))
+
+
+@functools.cache
+def local_zone() -> str:
+    """The name of the time zone that this computer is set to; UTC where it has none."""
+    import tzlocal
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            name = tzlocal.get_localzone_name() or "UTC"
+        zone_of(name)
+    except (LookupError, ValueError, OSError, ToolError):
+        return "UTC"
+    return name
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return zone_of(name)
+    except ToolError as error:
+        raise _Unclear(str(error)) from None
+
+
+def _text(at: int, zone: tzinfo) -> str:
+    return _there(at, zone).isoformat(timespec="seconds")
+
+
+def _there(at: int, zone: tzinfo) -> datetime:
+    try:
+        return datetime.fromtimestamp(at / 1000, zone)
+    except (ValueError, OverflowError, OSError):
+        raise _Unclear("that is beyond what the calendar knows") from None
+
+
+def _millis(time: datetime) -> int:
+    return round(time.timestamp() * 1000)
+
+
+def _moment(text: str, zone: tzinfo) -> int:
+    """A date and time, with its offset or as the clocks in ``zone`` show it."""
+    try:
+        time = datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise _Unclear(
+            f"at is a date and a time such as 2027-03-01T09:00 or 2027-03-01T09:00+01:00, not {text!r} ({error})"
+        ) from None
+    try:
+        if time.tzinfo is not None:
+            return _millis(time)
+        here = time.replace(tzinfo=zone)
+        if here.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != time:
+            there = (here.astimezone(UTC)).astimezone(zone).replace(tzinfo=None)
+            raise _Unclear(f"{text} does not exist in {zone}: clocks are put forward over it; {there.isoformat()} does")
+        again = here.replace(fold=1)
+        if here.utcoffset() != again.utcoffset():
+            raise _Unclear(
+                f"{text} comes twice in {zone}: clocks are put back; say which: {here.isoformat()} or {again.isoformat()}"
+            )
+        return _millis(here)
+    except (OverflowError, OSError, ValueError):
+        raise _Unclear(f"{text} is beyond what the calendar knows") from None
+
+
+def _interval(every: str) -> int:
+    """An interval in milliseconds; 0 if it is none."""
+    found = _INTERVAL.fullmatch(every.strip().lower())
+    if found is None:
+        return 0
+    seconds = int(found[1]) * _SECONDS[found[2]]
+    if not limits.ALARM_EVERY_SECONDS_MIN <= seconds < 10**9:
+        raise _Unclear(
+            f"every {every}: an interval is at least {limits.ALARM_EVERY_SECONDS_MIN} second, and not over 30 years"
+        )
+    return seconds * 1000
+
+
+def _after(every: str, zone: tzinfo, since: int, at: int) -> int:
+    """The first firing after ``at``. ``since``: one of them, from which an interval counts."""
+    interval = _interval(every)
+    if interval:
+        return since + ((at - since) // interval + 1) * interval
+    # Where clocks are put back, what they show next may have been before; and a time in the middle of a second is not one.
+    found = next((time for time in _cron(every, _there(at, zone)) if time > at), 0)
+    if not found:
+        raise _Unclear(f"every {every!r} never comes; write {FORMS}")
+    return found
+
+
+def _before(every: str, zone: tzinfo, since: int, now: int) -> int:
+    """The last firing up to ``now``."""
+    interval = _interval(every)
+    if interval:
+        return since + (now - since) // interval * interval
+    return max(since, next((time for time in _cron(every, _there(now + 1000, zone), True) if time <= now), since))
+
+
+def _cron(every: str, start: datetime, reverse: bool = False) -> Iterator[int]:
+    """The firings after ``start``, or before it."""
+    if len(every.split()) != 5:
+        raise _Unclear(f"every is not understood: {every!r}; write {FORMS}")
+    try:
+        for time in CronSim(every, start, reverse):
+            yield _millis(time)
+    except (CronSimError, ValueError, OverflowError, AssertionError) as error:
+        raise _Unclear(f"every {every!r} is not understood ({str(error).lower()}); write {FORMS}") from None
