@@ -124,6 +124,8 @@ def test_a_tree_that_changed_is_replaced_and_the_others_stay(stores: Stores) -> 
     journal.put_checkpoint(1, b"one", [], [(7, 3, b"second"), (7, 11, b"third")])
     assert journal.pieces(7) == [b"first", b"second", b"third"] and journal.pieces(8) == [b"other"]
     assert journal.pieces(9) == []
+    journal.put_checkpoint(1, b"one", [], [(7, 0, b"all anew")])
+    assert journal.pieces(7) == [b"all anew"] and journal.pieces(8) == [b"other"]
     journal.put_checkpoint(2, b"two", [tree(2, b"B", 7)])
     assert kept(journal) == ((2, b"two"), [b"a", b"B"])
     assert (journal.tree(1), journal.tree(7)) == (b"a", b"B")

@@ -180,6 +180,24 @@ def test_a_stream_that_dies_is_asked_for_again_and_leaves_nothing_in_the_reply(k
     assert len(server.requests) == 2
 
 
+TOO_LONG = {
+    "openai": "This model's maximum context length is 128000 tokens. However, your messages resulted in 130042 tokens.",
+    "anthropic": "prompt is too long: 214315 tokens > 200000 maximum",
+    "google": "The input token count (1048577) exceeds the maximum number of tokens allowed (1048576).",
+    "ollama": "the request exceeds the available context size (8192 tokens), try increasing it",
+}
+
+
+@every_wire
+def test_a_question_that_is_too_long_is_told_from_other_refusals(kind: Kind) -> None:
+    with WireServer(kind, in_turn(Speech(status=400, error=TOO_LONG[kind]))) as server:
+        assert failure(at(server), question()).kind == "window"
+    with WireServer(kind, in_turn(Speech(status=413, error="Request too large."))) as server:
+        assert failure(at(server), question()).kind == "window"
+    with WireServer(kind, in_turn(Speech(status=429, error="too many tokens per minute"))) as server:
+        assert failure(at(server, pauses=[]), question()).kind == "unreachable"
+
+
 @every_wire
 def test_a_refusal_is_final_and_says_why(kind: Kind) -> None:
     with WireServer(kind, in_turn(Speech(status=400, error="too many hats"))) as server:

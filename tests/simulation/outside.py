@@ -86,6 +86,8 @@ class SeededModel:
         if self.name != "quick":
             await outside.dawdle()
         draw = chance.random()
+        if draw < 0.03 and not outside.calm:
+            raise ModelFailed("window", "prompt is too long")
         if draw < 0.06 and not outside.calm:
             raise ModelFailed("unreachable", "nobody answers")
         if draw < 0.08 and not outside.calm:
@@ -136,6 +138,8 @@ class SeededModel:
                 return {"alarm": chance.randrange(30)}
             case "ask":
                 return {"question": word}
+            case "page_out" | "page_in":
+                return {"pages": [chance.randrange(12) for _ in range(chance.randrange(3))]}
             case "add":
                 return {"tasks": [{"text": word}]}
             case "claim" | "accept":

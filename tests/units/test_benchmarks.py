@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import measuring, prefix, race
+from benchmarks import measuring, paging, prefix, race
 from benchmarks.__main__ import measure
 from benchmarks.measuring import Subject
 from benchmarks.plan import plan
@@ -70,3 +70,10 @@ def test_forks_on_a_machine_compute_what_they_share_once() -> None:
     shared, whole = asyncio.run(both())
     assert (shared.parent_tokens, shared.unshared) == (whole.parent_tokens, "")
     assert shared.tokens < 1.5 * shared.parent_tokens < 2.9 * whole.parent_tokens < whole.tokens
+
+
+def test_nine_tenths_of_what_a_model_is_shown_stay_its_beginning_and_usual_is_less_than_half() -> None:
+    run = asyncio.run(paging.converse(turns=200, window=8_000, chars=600))
+    ours, usual = paging.stability(run.questions), paging.stability(paging.sliding(run, 8_000))
+    assert ours.mean > 0.9 and ours.changed < 25 and usual.mean < 0.5 and usual.changed > 150
+    assert ours.anew * 4 < usual.anew

@@ -130,7 +130,7 @@ def test_a_prompt_beyond_the_window_is_refused_and_the_next_one_works() -> None:
     async def use(model: EmbeddedModel) -> None:
         with pytest.raises(ModelFailed, match="window") as failure:
             await model.generate(text_request("word " * 6_000), quiet)
-        assert failure.value.kind == "refused"
+        assert failure.value.kind == "window"
         assert said(await model.generate(text_request("Hello"), quiet))
 
     with_model(use)

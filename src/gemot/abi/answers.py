@@ -26,17 +26,27 @@ class Ok(Struct, frozen=True, gc=False, tag="ok", omit_defaults=True):
     mail: tuple[Mail, ...] = ()
 
 
+class Room(Struct, frozen=True, gc=False, omit_defaults=True):
+    """How a question did not fit its model. ``window``: the tokens that the model's window holds, 0 where nobody knows;
+    ``question``: the tokens that the reading and the offers were estimated at."""
+
+    window: int = 0
+    question: int = 0
+
+
 class Error(Struct, frozen=True, gc=False, tag="error", omit_defaults=True):
     """What was asked, which rule refused it, and what would be allowed: ``rule`` for programs, ``message`` for readers.
 
     ``rule`` is one of: malformed, unknown, grant, path, mount, budget, limit, family, state, schema, refused,
     in_doubt, failed, deadline, unavailable, model (it gave no reply), steering (third parties' text would decide whom or what
-    an action reaches), secret (what is to be sent away may not be learned there), review (the result was not accepted).
+    an action reaches), secret (what is to be sent away may not be learned there), review (the result was not accepted), window
+    (the model can't take in so much; ``room`` says how much).
     """
 
     rule: str
     message: str
     mail: tuple[Mail, ...] = ()
+    room: Room | None = None
 
 
 class Cancelled(Struct, frozen=True, gc=False, tag="cancelled", omit_defaults=True):

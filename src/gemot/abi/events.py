@@ -82,9 +82,10 @@ class Due(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Trapped(Struct, frozen=True, gc=False, tag="trapped", omit_defaults=True):
-    """A program made a syscall. ``estimate`` is set for `generate`: the input's tokens, and the price of one call;
-    ``prices``: of one call to each of the models that its route has for later, where that is known;
-    ``due`` for an `alarm` at a time of day or a date."""
+    """A program made a syscall. For `generate` more is set: ``estimate``, the input's tokens and the price of one call;
+    ``prices``, of one call to each of the models that its route has for later, where that is known; ``window``, the tokens that
+    the model takes in and says together (0: nobody knows). ``due``: for an `alarm` at
+    a time of day or a date."""
 
     at: int
     pid: int
@@ -92,6 +93,7 @@ class Trapped(Struct, frozen=True, gc=False, tag="trapped", omit_defaults=True):
     estimate: Cost | None = None
     prices: dict[str, int] = {}
     due: Due | None = None
+    window: int = 0
 
 
 class Value(Struct, frozen=True, gc=False, tag="value", omit_defaults=True):

@@ -81,6 +81,27 @@ PRIORITY_MAX: Final = 9
 PRIORITY: Final = 5
 """How urgent a process's model calls are among those of its tree, from last to first, and what a person's goal has."""
 
+CHARS_PER_TOKEN: Final = 3
+"""English has about four characters a token, JSON and other languages fewer: three errs on the safe side."""
+
+REPLY_SHARE: Final = 8
+"""One part in this many of a model's window is kept free for its reply."""
+
+STUBS_SHARE: Final = 6
+"""What says which pages are paged out takes at most one part in this many of what a reading may have."""
+
+STUBS_CHARS: Final = 4_000
+"""The same (characters) where the window is not known yet."""
+
+PAGE_IN_SHARE: Final = 3
+"""What is paged in at once takes at most one part in this many of what a reading may have."""
+
+PAGE_IN_CHARS: Final = 8_000
+"""The same (characters) where the window is not known yet: a page."""
+
+SUMMARY_SECONDS: Final = 300
+"""How long a process waits for the summary of what leaves its reading: it hears nobody meanwhile, and can do without."""
+
 TOKENS_OUT_MIN: Final = 16
 """A model call that could not even answer this many tokens is refused before it costs anything."""
 

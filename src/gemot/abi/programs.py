@@ -14,7 +14,8 @@ class ProgramSpec(Struct, frozen=True, gc=False, omit_defaults=True):
 
     ``grants``: what it asks for; a process gets of it what its parent has. ``model``: the one it prefers. ``limits``: the
     most that a process of it is given, whoever starts it. ``parameters``: a JSON schema of ``Spawn.arguments``.
-    ``inline_mail``: messages come with the next answer (AI programs) instead of waiting for `receive`.
+    ``inline_mail``: messages come with the next answer (AI programs) instead of waiting for `receive`. ``summaries``: what
+    leaves its reading is summed up by a child first.
     """
 
     name: str
@@ -27,3 +28,4 @@ class ProgramSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     dialect: str = "native"
     parameters: dict[str, Any] = {}
     inline_mail: bool = False
+    summaries: bool = False

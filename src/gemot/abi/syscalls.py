@@ -305,15 +305,22 @@ class Forget(Struct, frozen=True, gc=False, tag="forget", omit_defaults=True, fo
 
 
 class PageOut(Struct, frozen=True, gc=False, tag="page_out", omit_defaults=True, forbid_unknown_fields=True):
-    """Put pages of your context away; a stub with their number stays."""
+    """Put pages of your context away that you need no more; what they were stays, with their numbers."""
 
-    pages: tuple[int, ...]
+    pages: Annotated[
+        tuple[int, ...], Meta(description="Numbers of pages; left out: lists what could leave, and its numbers.")
+    ] = ()
 
 
 class PageIn(Struct, frozen=True, gc=False, tag="page_in", omit_defaults=True, forbid_unknown_fields=True):
-    """Bring pages back into your context."""
+    """Bring pages back that are paged out, exactly as they were."""
 
-    pages: tuple[int, ...]
+    pages: Annotated[
+        tuple[int, ...], Meta(description="Numbers of pages; left out: lists what is paged out, a line for each.")
+    ] = ()
+    start: Annotated[
+        int, Meta(description="Of one long page: the character to go on from. Of the list: the first page.")
+    ] = 0
 
 
 class GrantTo(Struct, frozen=True, gc=False, tag="grant", omit_defaults=True, forbid_unknown_fields=True):
@@ -379,10 +386,13 @@ def name_of(syscall: Syscall) -> str:
     return _NAMES[type(syscall)]
 
 
-UNAVAILABLE = frozenset({"show", "page_out", "page_in", "retract"})
+UNAVAILABLE = frozenset({"show", "retract"})
 """Those that this version answers with an error: they stand in the list so that programs can be written for it."""
 
 ALWAYS_ALLOWED = frozenset(
-    {"exit", "wait", "receive", "status", "read", "generate", "call", "list_tasks", "cancel_alarm"}
-)
+    {
+        "exit", "wait", "receive", "status", "read", "generate", "call", "list_tasks", "cancel_alarm",
+        "page_out", "page_in",
+    }
+)  # fmt: skip
 """Those that need no grant: they give nothing that a process was not given already (tools and models have grants)."""

@@ -10,15 +10,14 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
-from gemot.cli.config import program_folders, project_programs, read
+from gemot.cli.config import project_programs
 from gemot.cli.failing import DONE, INTERRUPTED, put
 from gemot.cli.memory import settle
-from gemot.cli.reach import PATIENCE_SECONDS, home_of, is_running
+from gemot.cli.reach import PATIENCE_SECONDS, home_of, is_running, opened
 from gemot.cli.run import Stop, awake_roots
 from gemot.machine.client import Client, Gone
 from gemot.machine.door import Door, Start
 from gemot.machine.home import Home, HomeError
-from gemot.machine.machine import Machine
 
 T = TypeVar("T")
 
@@ -33,12 +32,7 @@ def serve(folder: Path | None) -> int:
 
 
 async def _serve(home: Home) -> int:
-    async with (
-        await Machine.open(
-            home.folder, program_folders=program_folders(), project=project_programs(), limits=read().provider
-        ) as machine,
-        Door(machine) as door,
-    ):
+    async with await opened(home, project_programs()) as machine, Door(machine) as door:
         settle()
         with Stop() as stop:
             patience = FIRST_WISH_SECONDS

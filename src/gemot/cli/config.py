@@ -37,7 +37,8 @@ class RouteTable(Struct, forbid_unknown_fields=True):
 
 class Config(Struct, forbid_unknown_fields=True):
     """``model`` and ``program``: what `gemot run` uses when the command doesn't say. ``endorse``: what a plan may hold without
-    a question: grants, each a table ``[[endorse]]``. ``provider``: by its name, how much may be asked of it."""
+    a question: grants, each a table ``[[endorse]]``. ``provider``: by its name, how much may be asked of it. ``windows``: tokens
+    that models take in, by name, where gemot can't know or knows wrong."""
 
     model: str = ""
     program: str = ""
@@ -45,6 +46,7 @@ class Config(Struct, forbid_unknown_fields=True):
     endorse: tuple[Grant, ...] = ()
     route: tuple[RouteTable, ...] = ()
     provider: dict[str, Limits] = {}
+    windows: dict[str, Annotated[int, Meta(ge=256)]] = {}
 
 
 def folder() -> Path:
@@ -70,8 +72,8 @@ def read() -> Config:
         config = msgspec.convert(tomllib.loads(text), Config)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise Usage(
-            f"{path}: {error}. It may have: model, program, tables [budget] and [provider.NAME] ({', '.join(Limits.__struct_fields__)}), "
-            "and tables [[endorse]] and [[route]] (name, models)"
+            f"{path}: {error}. It may have: model, program, tables [budget], [windows] and [provider.NAME] "
+            f"({', '.join(Limits.__struct_fields__)}), and tables [[endorse]] and [[route]] (name, models)"
         ) from error
     for name in config.provider:  # a limit that is misspelt must not be a limit that is gone
         if name not in KINDS:

@@ -10,9 +10,10 @@ from gemot.cli.failing import DONE, Usage, put
 from gemot.cli.paint import coloured, painted
 from gemot.cli.plain import plain_json
 from gemot.cli.reach import home_of, is_running
-from gemot.cli.wording import Line, Teller
+from gemot.cli.wording import Line, Teller, spans
 from gemot.machine.notes import Told, pid_of, to_json
 from gemot.machine.snapshot import Snapshot
+from gemot.programs.reading import Reading
 
 LOOK_SECONDS = 0.2
 """How often the journal is looked at while a log is followed."""
@@ -20,7 +21,7 @@ LOOK_SECONDS = 0.2
 
 def log(home: Path | None, pid: int, follow: bool, as_json: bool) -> int:
     place = home_of(home)
-    snapshot = Snapshot(place.journal)
+    snapshot = Snapshot(place.journal, readings=not as_json)
     page = _Page(snapshot, pid, as_json)
     try:
         page.turn()
@@ -34,24 +35,30 @@ def log(home: Path | None, pid: int, follow: bool, as_json: bool) -> int:
             running = is_running(place) is not None
             if not page.turn() and not running:
                 break  # nobody runs this machine: it grows no more
+        page.end()
     finally:
         snapshot.close()
     return DONE
 
 
 class _Page:
-    """Prints what is new of one process each time it is turned."""
+    """Prints what is new of one process each time it is turned. Of an AI process a second column has the numbers of the pages
+    that its reading got."""
 
     def __init__(self, snapshot: Snapshot, pid: int, as_json: bool) -> None:
         self._snapshot, self._pid, self._json = snapshot, pid, as_json
         self._teller = Teller(full=True)
         self._colour = coloured(sys.stdout)
+        self._reading: Reading | None = None
+        self._told = 0
+        """The number of the last page that was told of."""
 
     def turn(self) -> bool:
         """Says whether there was anything new in the journal."""
         news = False
         for record, told in self._snapshot.go_on():
             news = True
+            self._reading = self._snapshot.reading(self._pid) or self._reading
             for note in told:
                 mine = pid_of(note) == self._pid or (isinstance(note, Told) and note.pid == self._pid)
                 if not mine:
@@ -65,5 +72,19 @@ class _Page:
         sys.stdout.flush()
         return news
 
+    def end(self) -> None:
+        """What of its reading is paged out at the end."""
+        out = [] if self._reading is None else self._reading.out()
+        if self._reading is not None and out and not self._json:
+            shown = f"of its pages 1 to {len(self._reading)} these are paged out: {spans(out)}"
+            self._print("", Line(self._pid, "quiet", shown))
+
     def _print(self, when: str, line: Line) -> None:
-        put(f"{painted(f'{when:<8}', 'quiet', self._colour)} {painted(line.text, line.style, self._colour)}".rstrip())
+        column = ""
+        if self._reading is not None:
+            last, first = len(self._reading), self._told + 1
+            new = "" if last < first else str(last) if first == last else f"{first}-{last}"
+            self._told = max(self._told, last)
+            column = f" {new:>7}"
+        text = painted(line.text, line.style, self._colour)
+        put(f"{painted(f'{when:<8}{column}', 'quiet', self._colour)} {text}".rstrip())

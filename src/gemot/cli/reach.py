@@ -39,12 +39,20 @@ def is_running(home: Home) -> int | None:
     return None
 
 
+async def opened(home: Home, project: Path | None) -> Machine:
+    """The machine, opened here as the person's configuration says. ``project``: a folder with programs of less trust."""
+    config, folders = read(), program_folders()
+    return await Machine.open(
+        home.folder, program_folders=folders, project=project, limits=config.provider, windows=config.windows
+    )
+
+
 async def open_or_connect(home: Home, project: Path | None = None) -> Machine | Client:
     """The machine, opened here with everything asleep; or the way to the one that runs already."""
-    pid, limits = 0, read().provider
+    pid = 0
     for _ in range(int(PATIENCE_SECONDS / _PAUSE_SECONDS)):
         try:
-            return await Machine.open(home.folder, program_folders=program_folders(), project=project, limits=limits)
+            return await opened(home, project)
         except Busy as busy:
             client = await Client.connect(home.door)
             if client is not None:

@@ -27,6 +27,7 @@ from gemot.machine.notes import (
     Using,
     Words,
 )
+from gemot.programs.reading import runs
 
 Style = Literal["words", "use", "refused", "mail", "state", "done", "failed", "ask", "quiet"]
 
@@ -77,6 +78,8 @@ class Teller:
                 return [Line(pid, "use", self._uses[effect])] if self._full else []
             case Used(pid, effect, tool, ok, text):
                 return self._used(pid, self._uses.pop(effect, one_line(tool)), ok, text)
+            case Refused(pid, "generate", "window", message):  # an AI program lets pages leave, and goes on
+                return _each(pid, "quiet", plain(message, 2000)) if self._full else []
             case Refused(pid, what, rule, message):
                 shown = plain(message, 2000) if self._full else first_line(message, 300)
                 return _each(pid, "refused", f"refused {one_line(what)} ({rule}): {shown}")
@@ -165,6 +168,8 @@ def did(syscall: str, detail: dict[str, Any], chars: int) -> str:
         case "wait":
             children = detail.get("children")
             return f"wait for {', '.join(map(str, children))}" if children else "wait"
+        case "page_out" | "page_in" if detail.get("pages"):
+            return f"{syscall} {spans(runs(detail['pages']))}"
         case "ask":
             return f"ask {_short(detail.get('question', ''), max(chars, 120))}"
         case _:
@@ -306,6 +311,11 @@ def seconds(millis: int) -> str:
 
 def plural(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def spans(found: Iterable[tuple[int, int]]) -> str:
+    """Runs of numbers as a person reads them."""
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in found)
 
 
 def joined(numbers: Iterable[int]) -> str:

@@ -93,7 +93,8 @@ class Journal(Protocol):
     ) -> None:
         """Keep what folding the records up to ``position`` gave, to begin there next time, instead of what was kept before.
         ``trees``: those that are new or changed since; the others stay as they are. ``pieces``: (number, start, body) that
-        trees name by their number, and that are only ever added to. A stale writer is refused."""
+        trees name by their number, and that are added to; one that starts at 0 takes the place of all that was kept under its
+        number. A stale writer is refused."""
         ...
 
     def checkpoint(self) -> tuple[int, bytes] | None:

@@ -145,6 +145,8 @@ class LmdbJournal:
                 for pid in tree.pids:
                     txn.put(_key(ROOT_OF, pid), key)
             for number, start, part in new:
+                if not start:
+                    delete(txn, _key(PIECE, number))
                 key = _key(PIECE, number) + _number.pack(start)
                 txn.put(key, _sealed(key, part))
             txn.put(CHECKPOINT, _sealed(CHECKPOINT, _number.pack(position) + body))

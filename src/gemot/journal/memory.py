@@ -72,7 +72,10 @@ class MemoryJournal:
             self._trees[tree.root] = tree
             self._roots.update(dict.fromkeys(tree.pids, tree.root))
         for number, start, part in pieces:
-            self._pieces.setdefault(number, {})[start] = part
+            kept = self._pieces.setdefault(number, {})
+            if not start:
+                kept.clear()
+            kept[start] = part
         self._checkpoint[:] = [(position, body)]
 
     def checkpoint(self) -> tuple[int, bytes] | None:

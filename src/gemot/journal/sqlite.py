@@ -193,9 +193,11 @@ class SqliteJournal:
                     db.executemany(
                         "INSERT OR IGNORE INTO root_of VALUES (?,?)", [(pid, tree.root) for pid in tree.pids]
                     )
+                written = list(pieces)
+                db.executemany("DELETE FROM pieces WHERE number=?", [(one[0],) for one in written if not one[1]])
                 db.executemany(
                     "REPLACE INTO pieces VALUES (?,?,?,?)",
-                    [(number, start, part, zlib.crc32(part)) for number, start, part in pieces],
+                    [(number, start, part, zlib.crc32(part)) for number, start, part in written],
                 )
                 db.execute("DELETE FROM checkpoints")
                 db.execute("INSERT INTO checkpoints VALUES (?,?,?)", (position, body, zlib.crc32(body)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gemot.abi import limits
-from gemot.abi.answers import Mail, Outcome, Returned, State, Use
+from gemot.abi.answers import Mail, Outcome, Returned, Room, State, Use
 from gemot.abi.effects import Asked, Filled
 from gemot.abi.grants import Grant, Mount
 from gemot.abi.labels import Handle, Label
@@ -28,7 +28,8 @@ class Work:
     ``label``: of what it uses; ``sealed``: its result is not to be
     read here; ``why``: the rule that a person may let it break, this once; ``only``: the paths that a check is confined to.
     ``key``: of what is done to a memory, the same when it is tried again.
-    ``prices``: of a model call, what one may cost (millionths of a dollar) with the models that come later on the route.
+    ``prices``: of a model call, what one may cost (millionths of a dollar) with the models that come later on the route;
+    ``room``: how much of its window it takes.
     """
 
     effect: int
@@ -49,6 +50,7 @@ class Work:
     only: tuple[str, ...] = ()
     key: str = ""
     prices: dict[str, int] = field(default_factory=dict[str, int])
+    room: Room | None = None
 
 
 @dataclass(slots=True)

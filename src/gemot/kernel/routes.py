@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from gemot.abi.answers import Error
+from gemot.abi.answers import Error, Room
 from gemot.abi.effects import StopWork
 from gemot.abi.events import Failure
 from gemot.kernel.process import Process, Work
@@ -55,11 +55,15 @@ def move(kernel: Kernel, process: Process, model: str) -> None:
 
 
 def failed(kernel: Kernel, process: Process, work: Work, failure: Failure) -> None:
-    """A model gave no reply: ask the next one of the route that the process can pay for; where there is none, say so."""
+    """A model gave no reply: ask the next one of the route that the process can pay for; where there is none, say so. One that
+    takes in less than it was shown would have replied to less: that is for the program to do."""
     rest = further(process) if failure.rule in NO_REPLY else ()
     model = next((one for one in rest if work.prices.get(one, 0) <= process.left.usd_micros), None)
     if model is None or process.left.millis < 1:
-        kernel.answer(process, Error(failure.rule, f"{failure.message}{_why_no_other(process, failure, rest)}"))
+        room = work.room if failure.rule == "window" else None
+        kernel.answer(
+            process, Error(failure.rule, f"{failure.message}{_why_no_other(process, failure, rest)}", room=room)
+        )
         return
     _choose(kernel, process, model)
     _ask_again(kernel, process, work)
@@ -79,6 +83,7 @@ def _ask_again(kernel: Kernel, process: Process, work: Work) -> None:
         millis_max=max(1, process.left.millis),
         tokens_out_max=work.tokens_out_max,
         prices=work.prices,
+        room=None if work.room is None else Room(0, work.room.question),  # another model has another window
     )
     process.work = [again]
     kernel.start(process, again)

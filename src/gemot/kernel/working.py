@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gemot.abi import limits
-from gemot.abi.answers import Error, Ok, Returned
+from gemot.abi.answers import Error, Ok, Returned, Room
 from gemot.abi.effects import Action, TakeAsk
 from gemot.abi.events import Answered, Cost, Done, Failure, Replied, Trapped, Value
 from gemot.abi.labels import Label
-from gemot.abi.syscalls import Ask, Call, Generate, Read, ToolUse
+from gemot.abi.syscalls import Ask, Call, Generate, PageIn, PageOut, Read, ToolUse
 from gemot.abi.tools import ToolSpec
 from gemot.authority.deciding import Others, decide, seen_by
 from gemot.authority.labels import join
@@ -38,9 +38,21 @@ MILLIS_A_DAY = 86_400_000
 
 
 def generate(kernel: Kernel, process: Process, syscall: Generate, event: Trapped) -> None:
-    estimate = event.estimate or Cost()
+    estimate, window = event.estimate or Cost(), event.window
     if syscall.tokens_out_max < 1:
         raise Refused("malformed", f"tokens_out_max must be at least 1, not {syscall.tokens_out_max}")
+    room = Room(window, estimate.tokens)
+    if window and estimate.tokens > window - window // limits.REPLY_SHARE:
+        kernel.answer(
+            process,
+            Error(
+                "window",
+                f"the question takes about {estimate.tokens} tokens; {process.models[0]} takes in {window}, and needs a part of "
+                "them to reply. Show it less, or move to a model with a larger window",
+                room=room,
+            ),
+        )
+        return
     out = min(syscall.tokens_out_max, process.left.tokens - estimate.tokens)
     if out < min(limits.TOKENS_OUT_MIN, syscall.tokens_out_max):
         raise Refused(
@@ -54,8 +66,11 @@ def generate(kernel: Kernel, process: Process, syscall: Generate, event: Trapped
         )
     if process.left.millis < 1:
         raise Refused("budget", "seconds: this process's time for models and tools is used up")
+    out = min(out, max(1, window - estimate.tokens)) if window else out
     millis = process.left.millis
-    work = Work(kernel.number(), 0, "ready", "model", millis_max=millis, tokens_out_max=out, prices=event.prices)
+    work = Work(
+        kernel.number(), 0, "ready", "model", millis_max=millis, tokens_out_max=out, prices=event.prices, room=room
+    )
     process.work = [work]
     kernel.start(process, work)
 
@@ -165,6 +180,15 @@ def read(kernel: Kernel, process: Process, syscall: Read) -> None:
     work = Work(kernel.number(), 0, "ready", "read")
     process.work = [work]
     kernel.start(process, work)
+
+
+def page(kernel: Kernel, process: Process, syscall: PageOut | PageIn) -> None:
+    """What a reading shows is its program's affair: it does this itself, and here it is let."""
+    if process.program.kind != "ai":
+        raise Refused(
+            "unavailable", "only AI programs have a reading; a native program shows its model what it wants to"
+        )
+    kernel.answer(process, Ok())
 
 
 def ask(kernel: Kernel, process: Process, syscall: Ask) -> None:

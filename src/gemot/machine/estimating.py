@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from gemot.abi.events import Cost
-
-CHARS_PER_TOKEN = 3
-"""English has about four characters a token, JSON and other languages fewer: three errs on the safe side."""
+from gemot.abi.limits import CHARS_PER_TOKEN
 
 
 def estimate(model: str, chars: int, tokens_out_max: int) -> Cost:

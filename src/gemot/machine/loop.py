@@ -45,21 +45,17 @@ from gemot.abi.events import (
     Trapped,
 )
 from gemot.abi.limits import NESTING_MAX
-from gemot.abi.messages import Request
-from gemot.abi.syscalls import Alarm, Generate, Syscall
 from gemot.drivers.kit import Tool
 from gemot.journal.contract import Journal, JournalError
 from gemot.journal.records import decode, encode, legible
 from gemot.kernel import Kernel
-from gemot.kernel.process import Process
-from gemot.kernel.routes import further
-from gemot.machine import calendar, checkpoint, notes, offers
+from gemot.machine import calendar, checkpoint, notes
 from gemot.machine.cast import Cast, Decided
-from gemot.machine.estimating import estimate
 from gemot.machine.home import Home
 from gemot.machine.inbox import Inbox
 from gemot.machine.memories import Memories
 from gemot.machine.pool import Pool
+from gemot.machine.questions import Questions
 from gemot.machine.spaces import Spaces
 from gemot.machine.stage import Stage
 from gemot.models.catalogue import Limits
@@ -103,6 +99,7 @@ class Loop:
         always_synced: bool,
         home: Home | None,
         limits: Mapping[str, Limits],
+        windows: Mapping[str, int],
     ) -> None:
         self.kernel = Kernel()
         self.spaces = Spaces(self.kernel, home)
@@ -110,7 +107,8 @@ class Loop:
         self.cast = Cast(self.kernel, library, journal.value, journal.pieces)
         pool = Pool(limits, now, lambda: self.kernel.bills)
         self.memories = Memories(None if home is None else home.memories)
-        self.stage = Stage(journal, tools, open_model, now, self.happened, self._heard, self.memories, pool)
+        self.stage = Stage(journal, tools, open_model, now, self.happened, self._heard, self.memories, pool, windows)
+        self.questions = Questions(self.kernel, self.cast, self.stage.window)
         self.watchers: list[Callable[[notes.Note], None]] = []
         self.broken: BaseException | None = None
         self.closed = False
@@ -126,7 +124,6 @@ class Loop:
         self._scheduled = False
         self._endings: dict[int, list[asyncio.Future[Outcome]]] = {}
         self._births: dict[int, asyncio.Future[int]] = {}
-        self._offers = offers.Offers()
         self._wake: asyncio.TimerHandle | None = None
 
     def happened(self, event: Event) -> None:
@@ -165,7 +162,7 @@ class Loop:
                 Faulted(self.now(), pid, f"the program made a syscall with a value nested over {NESTING_MAX} deep")
             )
             return
-        self.happened(self._trapped(pid, decided))
+        self.happened(self.questions.trapped(self.now(), pid, decided))
 
     def must_run(self) -> None:
         if self.broken is not None:
@@ -315,28 +312,12 @@ class Loop:
         process = self.kernel.processes.held(pid) if pid else None
         return process.root if process is not None else 0
 
-    def _trapped(self, pid: int, syscall: Syscall) -> Trapped:
-        now = self.now()
-        if not isinstance(syscall, Generate):
-            return Trapped(now, pid, syscall, due=calendar.first(syscall, now) if isinstance(syscall, Alarm) else None)
-        process = self.kernel.processes[pid]
-        chars = self.cast.programs[pid].size_chars + self._offered(process).size_chars
-        cost = estimate(process.models[0], chars, syscall.tokens_out_max)
-        later = {one: estimate(one, chars, syscall.tokens_out_max).usd_micros for one in further(process)}
-        return Trapped(now, pid, syscall, cost, {one: price for one, price in later.items() if price})
-
-    def _offered(self, process: Process) -> offers.Offered:
-        """What the model of a process is offered; that of a native one nothing."""
-        return self._offers.of(process, self.kernel.tools) if process.program.kind == "ai" else offers.NOTHING
-
     def _perform(self, effect: Effect) -> None:
         match effect:
-            case AskModel(pid=pid, generate=generate, tokens_out_max=most):
-                program = self.cast.programs.get(pid)
-                if program is not None:
-                    offered, chars = self._offered(self.kernel.processes[pid]), program.size_chars
-                    shown = Request(program.reading(generate), offered.tools, generate.choose, most, size_chars=chars)
-                    self.stage.ask(effect, shown, chars + offered.size_chars)
+            case AskModel():
+                request, chars = self.questions.request(effect)
+                if request is not None:
+                    self.stage.ask(effect, request, chars)
             case StartTool():
                 self.stage.use(effect, self.spaces.view)
             case ReadValue():

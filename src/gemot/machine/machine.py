@@ -56,6 +56,7 @@ class Machine:
         durability: Literal["full", "normal"] = "normal",
         clock: Callable[[], float] | None = None,
         limits: Mapping[str, Limits] | None = None,
+        windows: Mapping[str, int] | None = None,
     ) -> None:
         self.home = home
         self.library = library
@@ -64,7 +65,8 @@ class Machine:
         """By how much (ms) the journal was ahead of the clock when this machine opened: time does not go back."""
         self._drivers = tuple(drivers)
         tools: dict[str, Tool] = {name: tool for driver in self._drivers for name, tool in driver.tools.items()}
-        self._loop = Loop(journal, library, tools, open_model, self._now, durability == "full", home, limits or {})
+        means = limits or {}, windows or {}
+        self._loop = Loop(journal, library, tools, open_model, self._now, durability == "full", home, *means)
 
     @property
     def kernel(self) -> Kernel:
@@ -89,6 +91,7 @@ class Machine:
         journal: Journal | None = None,
         durability: Literal["full", "normal"] = "normal",
         limits: Mapping[str, Limits] | None = None,
+        windows: Mapping[str, int] | None = None,
     ) -> Machine:
         """Open the machine that lives in ``home`` (default: the person's own), and fold its journal.
 
@@ -98,7 +101,8 @@ class Machine:
         ``resume``: let every unfinished tree go on. ``in_memory``: keep nothing. ``journal``: instead of a home, with its
         lock and its door; the machine closes it. ``durability``: ``full`` syncs every step to the disk; ``normal`` only
         those with the intent of something that must not happen twice, or a person's word. ``limits``: by provider
-        (``openai``), how much may be asked of it. Raises ``HomeError``, ``JournalError``, ``ProgramError``.
+        (``openai``), how much may be asked of it. ``windows``: tokens that models take in, by name, where that is not what is
+        known of them. Raises ``HomeError``, ``JournalError``, ``ProgramError``.
         """
         from gemot.drivers import shipped
         from gemot.drivers.kit import drivers_of, standing
@@ -117,7 +121,8 @@ class Machine:
                 place.lock()
                 journal = SqliteJournal(place.journal)
             opener = starting.opener(models or {})
-            machine = cls(journal, library, installed, opener, home=place, durability=durability, limits=limits)
+            means: dict[str, Any] = {"limits": limits, "windows": windows}
+            machine = cls(journal, library, installed, opener, home=place, durability=durability, **means)
             machine._boot(resume)
         except BaseException:
             if journal is not None:
@@ -343,12 +348,8 @@ class Machine:
         if root is not None:
             process = kernel.processes.get(root)
             return views.process_views(kernel, [] if process is None else kernel.tree(root))
-        closed = self._loop.closed and self.home is not None
-        trees = (
-            checkpoint.trees_of(self.home.journal)
-            if closed and self.home
-            else checkpoint.trees(self._loop.journal, kernel)
-        )
+        home = self.home if self._loop.closed else None
+        trees = checkpoint.trees(self._loop.journal, kernel) if home is None else checkpoint.trees_of(home.journal)
         return views.all_views(kernel, trees)
 
     def providers(self) -> list[ProviderView]:

@@ -22,6 +22,9 @@ from gemot.programs.replying import REQUESTABLE, schema_of
 _WITH_CHILDREN = ("wait", "status")
 """Offered to those who can have children (or alarms): to others they would only be a way to stand still."""
 
+_WHEN_PAGED = ("page_out", "page_in")
+"""Offered once pages have left the reading: before, they would be paid for at every turn and of no use, and to offer them in
+between would change the beginning of what the model is shown. The first step changes it anyway."""
 
 _MEMORY = ("remember", "recall", "forget")
 
@@ -42,19 +45,20 @@ class Offers:
     """Makes offers, once for each set of grants: many processes of one program share one."""
 
     def __init__(self) -> None:
-        self._made: dict[tuple[bytes, tuple[Mount, ...], int], Offered] = {}
+        self._made: dict[tuple[bytes, tuple[Mount, ...], int, bool], Offered] = {}
 
-    def of(self, process: Process, tools: dict[str, ToolSpec]) -> Offered:
-        key = (msgspec.msgpack.encode(process.grants), process.mounts, id(tools))
+    def of(self, process: Process, tools: dict[str, ToolSpec], paged: bool) -> Offered:
+        """``paged``: pages have left its reading."""
+        key = (msgspec.msgpack.encode(process.grants), process.mounts, id(tools), paged)
         made = self._made.get(key)
         if made is None:
             if len(self._made) >= OFFERS_KEPT:
                 self._made.clear()
-            made = self._made[key] = offered(process, tools)
+            made = self._made[key] = offered(process, tools, paged)
         return made
 
 
-def offered(process: Process, tools: dict[str, ToolSpec]) -> Offered:
+def offered(process: Process, tools: dict[str, ToolSpec], paged: bool = False) -> Offered:
     """What the process's model may request. The order is stable, so that a provider's prompt cache holds."""
     names = [grant.tool for grant in process.grants if process.mounts or not _of_projects(grant)]
     made = [
@@ -62,7 +66,7 @@ def offered(process: Process, tools: dict[str, ToolSpec]) -> Offered:
         for name, spec in sorted(tools.items())
         if any(covers(one, name) for one in names)
     ]
-    made += [_syscall(name) for name in _syscalls(names, bool(made))]
+    made += [_syscall(name) for name in _syscalls(names, bool(made), paged)]
     return Offered(tuple(made), sum(_size(one) for one in made))
 
 
@@ -72,8 +76,8 @@ def _of_projects(grant: Grant) -> bool:
     return grant.tool in _MEMORY and scope is not None and scope.one_of == ("project",)
 
 
-def _syscalls(granted: list[str], has_tools: bool) -> list[str]:
-    names = [name for name in granted if name in REQUESTABLE and name not in UNAVAILABLE]
+def _syscalls(granted: list[str], has_tools: bool, paged: bool) -> list[str]:
+    names = [name for name in granted if name in REQUESTABLE and name not in UNAVAILABLE and name not in _WHEN_PAGED]
     if {"spawn", "fork", "alarm"} & set(names):
         names += _WITH_CHILDREN
     if "alarm" in names:
@@ -82,6 +86,8 @@ def _syscalls(granted: list[str], has_tools: bool) -> list[str]:
         names.append("list_tasks")
     if has_tools:
         names.append("read")
+    if paged:
+        names += _WHEN_PAGED
     return [*dict.fromkeys(one for one in names if one != "exit"), "exit"]
 
 

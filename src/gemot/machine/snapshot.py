@@ -1,4 +1,5 @@
-"""Snapshot: a journal folded only to be looked at, beside a running machine or without one. No program runs, nothing is written."""
+"""Snapshot: a journal folded only to be looked at, beside a running machine or without one. Nothing is written; no program runs
+but, where readings are wanted, conversations, which are nothing but a fold."""
 
 from __future__ import annotations
 
@@ -11,13 +12,19 @@ from gemot.journal.records import decode
 from gemot.journal.sqlite import SqliteJournal
 from gemot.kernel import Kernel
 from gemot.machine import notes
+from gemot.machine.cast import Cast
+from gemot.programs.conversation import Conversation
+from gemot.programs.library import Library
+from gemot.programs.reading import Reading
 
 
 class Snapshot:
-    """The kernel's tables as the journal in ``path`` tells them; :meth:`go_on` takes in what was written since."""
+    """The kernel's tables as the journal in ``path`` tells them; :meth:`go_on` takes in what was written since. ``readings``:
+    AI processes have their readings, too."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, readings: bool = False) -> None:
         self.kernel = Kernel()
+        self._cast = Cast(self.kernel, Library({}, {}), self._text) if readings else None
         self.position = 0
         self._path = path
         self._journal: SqliteJournal | None = None
@@ -54,6 +61,15 @@ class Snapshot:
         for _ in self.go_on():
             pass
 
+    def reading(self, pid: int) -> Reading | None:
+        """The reading of a living AI process."""
+        program = self._cast.programs.get(pid) if self._cast is not None else None
+        return program.pages if isinstance(program, Conversation) else None
+
+    def _text(self, digest: str) -> str:
+        assert self._journal is not None
+        return self._journal.value(digest)
+
     def asleep(self) -> None:
         """Nobody runs this machine: show every tree as sleeping, as the next machine will find it."""
         self.kernel.handle(Booted(self.kernel.now))
@@ -68,4 +84,8 @@ class Snapshot:
             pid, tool = notes.whose(self.kernel, event.effect)
             if pid:
                 told.extend(notes.of_done(event, pid, tool))
-        return told + notes.notes(self.kernel, event, self.kernel.handle(event))
+        effects = self.kernel.handle(event)
+        told += notes.notes(self.kernel, event, effects)
+        for effect in effects if self._cast is not None else ():
+            self._cast.play(effect)
+        return told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,7 +18,6 @@ from gemot.abi.labels import Label
 from gemot.abi.messages import Reply, Request, ToolRequest, Usage
 from gemot.drivers.kit import Tool, ToolError
 from gemot.journal.contract import Journal, JournalError
-from gemot.machine.estimating import CHARS_PER_TOKEN
 from gemot.machine.memories import Memories, MemoriesError
 from gemot.machine.pool import Pool
 from gemot.machine.spaces import View
@@ -33,7 +32,8 @@ STOPPED = Failure("given_up", "it was stopped before it ended")
 
 
 class Stage:
-    """``report`` is told each `Done`; ``heard`` each piece of text a model says."""
+    """``report`` is told each `Done`; ``heard`` each piece of text a model says. ``windows``: tokens that models take in, by name,
+    where the person knows better."""
 
     def __init__(
         self,
@@ -45,8 +45,9 @@ class Stage:
         heard: Callable[[int, str], None],
         memories: Memories,
         pool: Pool,
+        windows: Mapping[str, int],
     ) -> None:
-        self.pool = pool
+        self.pool, self._windows = pool, windows
         self._journal, self._tools, self._open_model = journal, tools, open_model
         self._now, self._report, self._heard = now, report, heard
         self._vault = Vault()
@@ -145,6 +146,15 @@ class Stage:
             self._models[name] = self._open_model(name)
         return self._models[name]
 
+    def window(self, name: str) -> int:
+        """The tokens that a model's window holds, as the person says, or as far as it is known; 0 where nobody knows."""
+        if name in self._windows:
+            return self._windows[name]
+        try:
+            return self.model(name).tokens_max
+        except Exception:  # noqa: BLE001 - a model that can't be opened says so when it is asked, like any other failure
+            return 0
+
     def _begin(
         self, effect: int, kind: str, millis_max: int, work: Callable[..., Awaitable[Result]], *given: object
     ) -> None:
@@ -187,7 +197,8 @@ class Stage:
         except TimeoutError:
             outcome = _overdue(kind, millis_max)
         except (ModelFailed, ToolError) as error:
-            outcome = Failure(broken, str(error))
+            too_long = isinstance(error, ModelFailed) and error.kind == "window"
+            outcome = Failure("window" if too_long else broken, str(error))
         except msgspec.ValidationError as error:
             outcome = Failure("malformed" if kind == "tool" else broken, str(error))
         except Exception as error:  # noqa: BLE001 - the edge: whatever a driver or a provider's library does becomes an answer
@@ -297,5 +308,6 @@ def _billed(reply: Reply, request: Request) -> Reply:
     said = sum(
         len(part.arguments) if isinstance(part, ToolRequest) else len(getattr(part, "text", "")) for part in reply.parts
     )
-    counted = Usage(request.size_chars // CHARS_PER_TOKEN + 1, said // CHARS_PER_TOKEN + 1, 0, reply.usage.usd_micros)
+    per_token = limits.CHARS_PER_TOKEN
+    counted = Usage(request.size_chars // per_token + 1, said // per_token + 1, 0, reply.usage.usd_micros)
     return replace(reply, usage=counted)

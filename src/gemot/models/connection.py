@@ -29,6 +29,13 @@ from gemot.models.retrying import Trouble
 from gemot.models.translating import Translation
 
 CONNECT_SECONDS = 10.0
+
+_TOO_LONG = re.compile(
+    r"context[ _](?:length|window|size|limit)|prompt is too long|exceed_context|max(?:imum)?[ _](?:context|model[ _]len)"
+    r"|(?:input|prompt)\b.{0,40}\btokens?\b.{0,60}\bexceeds?\b|too many (?:input )?tokens|input is too long",
+    re.IGNORECASE,
+)
+"""How providers and local servers say that a question is longer than the model takes in; there is no status for it."""
 WORDS_MAX = 400
 """How much of a provider's own error message is passed on."""
 
@@ -158,14 +165,16 @@ class Connection:
             broke_off = error.in_stream or "finish_reason" in error.message
             what = "the reply broke off in the middle" if broke_off else "its reply can't be read"
             return Trouble(f"{what} ({words})", garbled=not broke_off)
+        if status == 413 or (status in (400, 422) and _TOO_LONG.search(f"{words} {_message(error.body, 'code')}")):
+            return self._refused(status, words, "Show it less, or name a model with a larger window.", "window")
         if status in (408, 409, 425, 429) or status >= 500:
             return Trouble(f"it answered {status} ({words})", retry_after_seconds=error.retry_after)
         return self._refused(status, words, _advice(status, self.provider))
 
-    def _refused(self, status: int | None, words: str, advice: str) -> ModelFailed:
+    def _refused(self, status: int | None, words: str, advice: str, kind: str = "refused") -> ModelFailed:
         said = f" with status {status}" if status else ""
         who = f"{self.provider.name}:{self.model} at {self.url}"
-        return ModelFailed("refused", f"{who} refused the request{said}: {words} {advice}".strip())
+        return ModelFailed(kind, f"{who} refused the request{said}: {words} {advice}".strip())
 
     def _words(self, text: str) -> str:
         """A provider's words without anything that is, or looks like, a key: providers do quote them."""
@@ -194,18 +203,16 @@ def _advice(status: int | None, provider: Provider) -> str:
         return f"Check the key in {' or '.join(provider.keys)}, and what it may use."
     if status == 404:
         return "Check the model's name and the address."
-    if status == 413:
-        return "Show it less: a smaller reading, or a model with a bigger window."
     return "The request has to change before it is sent again."
 
 
-def _message(body: object) -> str | None:
+def _message(body: object, field: str = "message") -> str | None:
     """The sentence in an error body; every provider wraps it in its own way."""
     if isinstance(body, dict):
         inner = cast(dict[str, Any], body)
         if "error" in inner:
-            return _message(inner["error"])
-        message = inner.get("message")
+            return _message(inner["error"], field)
+        message = inner.get(field)
         return message if isinstance(message, str) else None
     return body if isinstance(body, str) else None
 

@@ -14,7 +14,8 @@ Heard = Callable[[str], None]
 class Model(Protocol):
     """A voice. Implementations hold no conversation: everything a model knows is in the request.
 
-    ``name`` is what a person types after ``--model``. ``tokens_max`` is the size of its window.
+    ``name`` is what a person types after ``--model``. ``tokens_max`` is the size of its window: what it takes in and says
+    together, in tokens; 0 where nobody knows, or where there is no bound.
     """
 
     name: str
@@ -31,7 +32,8 @@ class ModelFailed(Exception):
     """The model gave no reply. The message says what happened, to whom, and what would help.
 
     ``kind``: ``missing`` (not installed, no key), ``refused`` (the provider said no: 4xx),
-    ``unreachable`` (no connection, 429/5xx after all retries), ``garbled`` (a reply that can't be read).
+    ``unreachable`` (no connection, 429/5xx after all retries), ``garbled`` (a reply that can't be read),
+    ``window`` (the question is longer than the model takes in).
     """
 
     def __init__(self, kind: str, message: str) -> None:

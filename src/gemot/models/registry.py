@@ -15,7 +15,7 @@ from gemot.models import prices
 from gemot.models.catalogue import PROVIDERS, installed, key_of
 from gemot.models.port import Model, ModelFailed
 from gemot.models.providers import ProviderModel
-from gemot.models.scripted import Script, scripted
+from gemot.models.scripted import TOKENS_MAX, Script, scripted
 
 State = Literal["ready", "no key", "not installed"]
 
@@ -129,7 +129,8 @@ def _script(name: str, rest: str) -> Model:
     where, _, attribute = rest.rpartition(":")
     if not where:
         raise ModelFailed("missing", f"{name}: name the file and the function in it, like scripted:clerk.py:answer")
-    function = getattr(_module(name, where), attribute, None)
+    module = _module(name, where)
+    function = getattr(module, attribute, None)
     if function is None:
         raise ModelFailed("missing", f"{name}: there is no {attribute!r} in {where}.")
     if hasattr(function, "generate"):
@@ -137,7 +138,12 @@ def _script(name: str, rest: str) -> Model:
         return model
     if not callable(function):
         raise ModelFailed("missing", f"{name}: {attribute!r} in {where} is neither a function nor a model.")
-    return scripted(cast(Script, function), name=name)
+    window = getattr(module, "window", TOKENS_MAX)
+    if not isinstance(window, int) or window < 0:
+        raise ModelFailed(
+            "missing", f"{name}: `window` in {where} is how many tokens the model takes in, not {window!r}."
+        )
+    return scripted(cast(Script, function), name=name, tokens_max=window)
 
 
 def _module(name: str, where: str) -> Any:

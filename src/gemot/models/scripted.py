@@ -32,6 +32,9 @@ Script = Callable[[Request], Said | Awaitable[Said]]
 
 CHARACTERS_PER_TOKEN = 4
 
+TOKENS_MAX = 0
+"""The window of a script that names none: it takes in anything. A file may say, for all of its scripts, ``window = 8_000``."""
+
 
 def say(text: str) -> Text:
     """Words."""
@@ -54,9 +57,9 @@ def heard(question: Request) -> tuple[ToolResult, ...]:
 
 
 def scripted(
-    function: Script, name: str = "scripted", seconds: float = 0.0, tokens_max: int = 1_000_000
+    function: Script, name: str = "scripted", seconds: float = 0.0, tokens_max: int = TOKENS_MAX
 ) -> ScriptedModel:
-    """A model that answers what ``function`` returns, after ``seconds``."""
+    """A model that answers what ``function`` returns, after ``seconds``. ``tokens_max``: its window."""
     return ScriptedModel(function, name, seconds, tokens_max)
 
 

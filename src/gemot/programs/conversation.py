@@ -5,28 +5,29 @@ reading and the requests of the last reply that are not answered yet.
 
 Text never ends a run: a reply that requests nothing is answered with how to go on, and after two such in a row the
 process fails and says so.
+
+When a question does not fit the model, pages leave the reading (:mod:`gemot.programs.paging`) and it is asked again. The
+conversation makes the syscalls for that by itself, so that they stand in its log: `page_out`, and before it, where the program
+wants summaries, `spawn` and `wait` for the child that writes one.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
-from gemot.abi.answers import Answer, Born, Cancelled, Error, Mail, Ok, Outcome, Receipt, Returned, Waited
-from gemot.abi.grants import Budget
-from gemot.abi.labels import Label
+from gemot.abi import limits
+from gemot.abi.answers import Answer, Born, Cancelled, Error, Mail, Ok, Room
 from gemot.abi.messages import Message, Reply, Text, ToolRequest, ToolResult
-from gemot.abi.syscalls import Call, Exit, Generate, Recall, Syscall, ToolUse, name_of
-from gemot.programs import recalling
+from gemot.abi.syscalls import Ask, Call, Exit, Generate, Mandate, PageIn, PageOut, Recall, Syscall, ToolUse, name_of
+from gemot.programs import paging, recalling
+from gemot.programs.leaving import Leaving, page_in_chars, stubs_chars
+from gemot.programs.pages import PLAIN, Mark
 from gemot.programs.port import Fault, Start
 from gemot.programs.reading import Reading
 from gemot.programs.replying import ENDINGS, Malformed, decode, requests
+from gemot.programs.telling import letter, numbered, plain, result_text, speakers
 
 SILENT_REPLIES_MAX = 2
-
-LINES_TOLD_MAX = 12
-"""How many different uses of a child a parent's model is shown: the last ones, which a result rests on."""
 
 NUDGE = (
     "Nothing was requested, so nothing happened. If you are done, call exit with your result; "
@@ -38,28 +39,38 @@ class FrozenConversation(msgspec.Struct, frozen=True, gc=False):
     """A conversation written down; see :class:`Conversation` for the parts."""
 
     reading: int
+    head: int
     instructions: str
+    summaries: bool
     queue: tuple[ToolRequest, ...]
     results: tuple[ToolResult, ...]
+    mark: Mark
     asked: tuple[ToolRequest, ...]
     pending: Syscall | None
     silent: int
     mail: tuple[Mail, ...]
     failed: str
+    leaving: Leaving | None
+    fits_chars: int
 
 
 class Conversation:
-    """``instructions`` is the system text, already rendered.
+    """``instructions`` is the system text, already rendered. ``summaries``: what leaves its reading is summed up by a child.
 
     There may be very many, nearly all of which wait for their model: what is empty then are tuples, which cost nothing."""
 
-    __slots__ = ("_asked", "_failed", "_instructions", "_mail", "_pending", "_queue", "_reading", "_results", "_silent")
+    __slots__ = (
+        "_asked", "_failed", "_fits_chars", "_instructions", "_leaving", "_mail", "_mark", "_pending", "_queue", "_reading",
+        "_results", "_silent", "_summaries",
+    )  # fmt: skip
 
-    def __init__(self, instructions: str) -> None:
-        self._instructions = instructions
+    def __init__(self, instructions: str, summaries: bool = False) -> None:
+        self._instructions, self._summaries = instructions, summaries
         self._reading = Reading()
         self._queue: tuple[ToolRequest, ...] = ()
         self._results: tuple[ToolResult, ...] = ()
+        self._mark = PLAIN
+        """What is to be known of the results beside their words."""
         self._asked: tuple[ToolRequest, ...] = ()
         """The requests that the pending syscall stands for."""
         self._pending: Syscall | None = None
@@ -67,44 +78,47 @@ class Conversation:
         self._mail: tuple[Mail, ...] = ()
         self._failed = ""
         """Why it can't go on, once its model can't be asked any more."""
+        self._leaving: Leaving | None = None
+        self._fits_chars = 0
+        """How long its reading may be, as the last question that did not fit showed; 0 while all of them did."""
 
     @property
     def pages(self) -> Reading:
         return self._reading
 
-    def freeze(self, reading: int) -> FrozenConversation:
-        """Its state, with its reading as the number it is kept under."""
+    @property
+    def paged(self) -> bool:
+        return self._reading.head is not None
+
+    def freeze(self, reading: int, head: int = -1) -> FrozenConversation:
+        """Its state, with its pages and its reading's head as the numbers they are kept under."""
         return FrozenConversation(
             reading,
+            head,
             self._instructions,
+            self._summaries,
             self._queue,
             self._results,
+            self._mark,
             self._asked,
             self._pending,
             self._silent,
             self._mail,
             self._failed,
+            self._leaving,
+            self._fits_chars,
         )
 
     @classmethod
     def thaw(cls, frozen: FrozenConversation, reading: Reading) -> Conversation:
-        made = cls(frozen.instructions)
+        made = cls(frozen.instructions, frozen.summaries)
         made._reading, made._queue, made._results, made._asked = reading, frozen.queue, frozen.results, frozen.asked
-        made._pending, made._silent, made._mail, made._failed = (
-            frozen.pending,
-            frozen.silent,
-            frozen.mail,
-            frozen.failed,
-        )
+        made._mark, made._pending, made._silent, made._mail = frozen.mark, frozen.pending, frozen.silent, frozen.mail
+        made._failed, made._leaving, made._fits_chars = frozen.failed, frozen.leaving, frozen.fits_chars
         return made
 
     def fork(self) -> Conversation:
-        twin = Conversation(self._instructions)
-        twin._reading = self._reading.fork()
-        twin._queue, twin._results, twin._asked = self._queue, self._results, self._asked
-        twin._pending, twin._silent, twin._mail = self._pending, self._silent, self._mail
-        twin._failed = self._failed
-        return twin
+        return Conversation.thaw(self.freeze(0), self._reading.fork())
 
     @property
     def size_chars(self) -> int:
@@ -119,7 +133,9 @@ class Conversation:
             self._reading.add(Message("user", (Text(entry.brief),)))
             return
         self._mail += entry.mail
-        if isinstance(self._pending, Generate):
+        if self._leaving is not None:
+            self._absorb_leaving(self._leaving, entry)
+        elif isinstance(self._pending, Generate):
             self._absorb_reply(entry)
         else:
             self._absorb_results(entry)
@@ -135,6 +151,8 @@ class Conversation:
                 self._silent = 0 if self._queue else self._silent + 1
                 if not self._queue and self._silent < SILENT_REPLIES_MAX:
                     self._reading.add(Message("user", (Text(NUDGE),)))
+            case Error("window", message, room=room):
+                self._make_room(message, room)
             case Error(_, message):
                 self._failed = message
             case Cancelled():
@@ -142,19 +160,53 @@ class Conversation:
             case _:
                 raise Fault(f"a model's reply was expected, not {entry!r:.200}")
 
+    def _make_room(self, message: str, room: Room | None) -> None:
+        """The question did not fit: see which pages leave, or what else can be shown less of."""
+        size = self._reading.size_chars
+        self._fits_chars = fits = paging.fitting(room, size)
+        pages = paging.leaving(self._reading, fits // 2)
+        if not pages and paging.shorten(self._reading, fits * 3 // 4 if fits < size else size // 2):
+            return
+        pages = pages or paging.leaving(self._reading, fits // 2, paging.LAST_GAIN_CHARS_MIN)
+        if pages:
+            self._leaving = Leaving(pages, settled=not self._summaries)
+        else:
+            offers = 0 if room is None else max(0, room.question * limits.CHARS_PER_TOKEN - size)
+            self._failed = (
+                f"{message}. What it is offered takes {offers} characters, and what never leaves its reading (the rules, the goal, "
+                f"the person's words, the latest exchange) {size}"
+            )
+
+    def _absorb_leaving(self, leaving: Leaving, entry: Answer) -> None:
+        if not isinstance(self._pending, PageOut):
+            self._leaving = leaving.told(entry)
+            return
+        self._leaving = None
+        if isinstance(entry, Ok):
+            leaving.carry_out(self._reading, self._fits_chars)
+
     def _absorb_results(self, entry: Answer) -> None:
+        pending = self._pending
         match entry:
             case Ok(Born(0, brief)):
                 self._become_child(brief)
-            case Ok(value) if isinstance(self._pending, Call):
+            case Ok(value) if isinstance(pending, Call):
                 pairs = zip(self._asked, value, strict=True)
                 self._results += tuple(
                     [ToolResult(one.id, one.name, result_text(returned), returned.ok) for one, returned in pairs]
                 )
-            case Ok(value) if isinstance(self._pending, Recall):
-                self._answer_asked(recalling.told(value), True)
+            case Ok(value) if isinstance(pending, Recall):
+                self._answer_asked(
+                    recalling.told(value), True, Mark(sources=tuple((0, pid) for pid in speakers(value)))
+                )
+            case Ok() if isinstance(pending, PageOut):
+                self._page_out(pending)
+            case Ok() if isinstance(pending, PageIn):
+                self._page_in(pending)
             case Ok(value):
-                self._answer_asked(plain(value), True)
+                said = tuple((0, pid) for pid in speakers(value))
+                pinned = (0,) if isinstance(pending, Ask | Mandate) else ()
+                self._answer_asked(plain(value), True, Mark(pinned, said))
             case Error(rule, message):
                 self._answer_asked(f"refused ({rule}): {message}", False)
             case Cancelled(reason):
@@ -162,10 +214,30 @@ class Conversation:
                 self._leave_undone("not done by you: the process that you are a fork of does this")
         self._asked = ()
 
+    def _page_out(self, wanted: PageOut) -> None:
+        if not wanted.pages:
+            self._answer_asked(paging.could_leave(self._reading), True)
+            return
+        left = paging.put_away(self._reading, wanted.pages, stubs_chars(self._fits_chars), None, PLAIN)
+        stay = [one for one in wanted.pages if self._reading.resident(one) or not 0 < one <= len(self._reading)]
+        gone = f"paged out: {numbered(left)}. " if left else ""
+        kept = f"not paged out: {numbered(stay)}; they are pinned, of the latest exchange, or not there" if stay else ""
+        self._answer_asked((gone + kept).strip() or "those pages had left already", not stay)
+
+    def _page_in(self, wanted: PageIn) -> None:
+        room = page_in_chars(self._fits_chars)
+        if not wanted.pages:
+            self._answer_asked(paging.listed(self._reading, max(1, wanted.start), room), True)
+            return
+        text, ok, mark = paging.brought(self._reading, wanted.pages, max(0, wanted.start), room)
+        self._answer_asked(text, ok, mark)
+
     def _become_child(self, brief: str) -> None:
         """The same syscall, the other answer: this is the fork, and the parent's other requests are not its own."""
         self._answer_asked(
-            f"You are the child now, with all you know so far. Your own task:\n{brief}\nExit with its result.", True
+            f"You are the child now, with all you know so far. Your own task:\n{brief}\nExit with its result.",
+            True,
+            Mark(pinned=(0,)),
         )
         self._leave_undone("not done by you: your parent does this")
 
@@ -174,16 +246,29 @@ class Conversation:
         self._results += tuple(ToolResult(request.id, request.name, why, False) for request in self._queue)
         self._queue = ()
 
-    def _answer_asked(self, text: str, ok: bool) -> None:
+    def _answer_asked(self, text: str, ok: bool, mark: Mark = PLAIN) -> None:
+        """``mark``: of the result; it is its part 0 there."""
+        if mark != PLAIN:
+            place, all_of = len(self._results), self._mark
+            self._mark = Mark(
+                (*all_of.pinned, *(place for _ in mark.pinned)),
+                (*all_of.sources, *((place, pid) for _, pid in mark.sources)),
+                (*all_of.of, *mark.of),
+            )
         self._results += tuple(ToolResult(request.id, request.name, text, ok) for request in self._asked)
 
     def _close_turn(self) -> None:
         """All requests of the reply are answered: show the results, then what came meanwhile."""
         if self._results:
-            self._reading.add(Message("tool", self._results))
-            self._results = ()
+            self._reading.add(Message("tool", self._results), self._mark)
+            self._results, self._mark = (), PLAIN
         if self._mail:
-            self._reading.add(Message("user", tuple(Text(letter(mail)) for mail in self._mail)))
+            senders = [(part, mail.sender) for part, mail in enumerate(self._mail)]
+            mark = Mark(
+                tuple(part for part, sender in senders if not sender),
+                tuple((part, sender) for part, sender in senders if sender > 0),
+            )
+            self._reading.add(Message("user", tuple(Text(letter(mail)) for mail in self._mail)), mark)
             self._mail = ()
             self._silent = 0
 
@@ -194,6 +279,8 @@ class Conversation:
     def _next(self) -> Syscall:
         if self._failed:
             return Exit(failed=self._failed)
+        if self._leaving is not None:
+            return self._leaving.next(self._reading, self._fits_chars)
         asked: list[ToolRequest] = []
         uses: list[ToolUse] = []
         refused: list[ToolResult] = []
@@ -228,50 +315,3 @@ class Conversation:
                 failed="the model stopped requesting anything without calling exit; its last words are in the log"
             )
         return Generate()
-
-
-def plain(value: Any) -> str:
-    """An answer as a model reads it: text as it is, anything else as JSON, without what is for the kernel only."""
-    if isinstance(value, Waited):
-        rest = msgspec.structs.replace(value, ended=())
-        value = {"ended": [_told(one) for one in value.ended]} | msgspec.to_builtins(rest)
-    elif isinstance(value, Outcome):
-        value = _told(value)
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
-
-
-def _told(outcome: Outcome) -> dict[str, Any]:
-    """An outcome as its parent's model reads it: what the child says, and beside it what the kernel saw it do."""
-    told = msgspec.to_builtins(msgspec.structs.replace(outcome, spent=Budget(), label=Label(), receipt=Receipt()))
-    receipt = outcome.receipt
-    used = list(dict.fromkeys(use.shown for use in receipt.uses))[-LINES_TOLD_MAX:]
-    told["receipt"] = used or "used no tool"
-    if receipt.claims:
-        told["claims"] = receipt.claims
-    return told
-
-
-def result_text(returned: Returned) -> str:
-    if not returned.ok:
-        return f"{returned.rule}: {returned.text}"
-    handle = returned.handle
-    if handle is None:
-        return returned.text
-    refer = f'{{"$from": {handle.number}, "at": "path.to[0].a_value"}}'
-    if handle.sealed:
-        return f"[handle {handle.number}: {returned.text}; it is not shown. In arguments of tools write {refer}]"
-    if returned.text:
-        return f"{returned.text}\n[handle {handle.number}; in arguments of tools {refer} stands for a value in it]"
-    return (
-        f"{handle.preview}\n[the first {len(handle.preview)} of {handle.size_chars} characters; "
-        f"the rest is handle {handle.number}: read(handle={handle.number}, start={len(handle.preview)})]"
-    )
-
-
-def letter(mail: Mail) -> str:
-    """A message as a model reads it. Only the person's stands as it is: a process's is quoted line by line, so that nothing
-    in it can pass for somebody else's."""
-    if mail.sender == 0:
-        return f"[message from the person]\n{mail.text}"
-    sender = "the kernel" if mail.sender < 0 else f"process {mail.sender}"
-    return f"[message from {sender}]\n" + "\n".join(f"> {line}" for line in mail.text.splitlines())

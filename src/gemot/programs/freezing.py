@@ -1,5 +1,5 @@
-"""The programs of living processes as one value and back. What conversations share of their readings is kept once: in that
-value, or on a :class:`Shelf`, where every piece of a reading has a number and only what is new of it is written.
+"""The programs of living processes as one value and back. What conversations share of their pages is kept once: in that
+value, or on a :class:`Shelf`, where every piece has a number and only what is new of it is written.
 
 A conversation is its reading and the requests it has not answered. A native program is its history: thawing it runs it
 again on the same answers, and compares what it does with what it did.
@@ -16,12 +16,13 @@ from msgspec import Struct
 
 from gemot.abi.answers import Answer, Born, Mail, Ok, Outcome, Returned, Waited
 from gemot.abi.memories import Memory
-from gemot.abi.messages import Message, Reply
+from gemot.abi.messages import Reply
 from gemot.abi.syscalls import Add, Call, Fork, Generate, Kill, Recall, Receive, Spawn, Syscall, Wait
 from gemot.programs.conversation import Conversation, FrozenConversation
 from gemot.programs.native import NativeProcess
+from gemot.programs.pages import Page, Piece
 from gemot.programs.port import Program, Start
-from gemot.programs.reading import Reading
+from gemot.programs.reading import FrozenHead, Head, Reading
 
 ANSWERS: dict[type, Any] = {
     Generate: Reply,
@@ -37,55 +38,55 @@ ANSWERS: dict[type, Any] = {
 """What the value of an `Ok` is, by the syscall it answers; of the others it is plain JSON."""
 
 
-class FrozenReading(Struct, frozen=True):
-    """A piece of a reading. ``before``: the index of the piece it was forked from (-1: none), at ``before_length``. Its
-    messages are its ``own``, or those that are on the shelf under ``number``. ``chars``: the length of all up to its end."""
+class FrozenPiece(Struct, frozen=True):
+    """A piece of pages. ``before``: the index of the piece it was forked from (-1: none), at ``before_length``. Its pages are its
+    ``own``, or those that are on the shelf under ``number``."""
 
     before: int
     before_length: int
-    own: list[Message]
+    own: list[Page]
     number: int
-    chars: int
 
 
-_messages = msgspec.msgpack.Decoder(list[Message])
+_pages = msgspec.msgpack.Decoder(list[Page])
 
 
 class Shelf:
-    """Pieces of readings, kept apart from the programs that share them. ``load`` gives the written parts of one, in order."""
+    """Pieces of pages, kept apart from the programs that share them. ``load`` gives the written parts of one, in order."""
 
     def __init__(self, load: Callable[[int], Iterable[bytes]]) -> None:
         self.last = 0
         """The last number that was given."""
         self._load = load
-        self._held: WeakValueDictionary[int, Reading] = WeakValueDictionary()
-        self._new: dict[int, tuple[Reading, int]] = {}
+        self._held: WeakValueDictionary[int, Piece] = WeakValueDictionary()
+        self._new: dict[int, tuple[Piece, int]] = {}
 
-    def put(self, reading: Reading) -> None:
-        """Give a piece its place; what is new of it is among what is :meth:`new` until that is written."""
-        if not reading.number:
+    def put(self, piece: Piece) -> None:
+        """Give a piece its place; what is new of it is among what is :meth:`new` until that is written. One in which something
+        was blanked is new as a whole."""
+        if not piece.number:
             self.last += 1
-            reading.number = self.last
-            self._held[reading.number] = reading
-        if len(reading.own) > reading.kept:
-            self._new[reading.number] = (reading, len(reading.own))
+            piece.number = self.last
+            self._held[piece.number] = piece
+        if len(piece.own) > piece.kept:
+            self._new[piece.number] = (piece, len(piece.own))
 
     def new(self) -> Iterator[tuple[int, int, bytes]]:
-        """(number, index of the first message, messages) of what is not written yet."""
-        for number, (reading, length) in self._new.items():
-            yield number, reading.kept, msgspec.msgpack.encode(reading.own[reading.kept : length])
+        """(number, index of the first page, pages) of what is not written yet."""
+        for number, (piece, length) in self._new.items():
+            yield number, piece.kept, msgspec.msgpack.encode(piece.pages(piece.kept, length))
 
     def written(self) -> None:
-        for reading, length in self._new.values():
-            reading.kept = length
+        for piece, length in self._new.values():
+            piece.kept = length
         self._new.clear()
 
-    def get(self, frozen: FrozenReading, before: Reading | None) -> Reading:
+    def get(self, frozen: FrozenPiece, before: Piece | None) -> Piece:
         """The piece of this number: the one that others hold, or read again."""
         held = self._held.get(frozen.number)
         if held is None:
-            own = [message for part in self._load(frozen.number) for message in _messages.decode(part)]
-            held = Reading.of(before, frozen.before_length, own, frozen.chars)
+            own = [page for part in self._load(frozen.number) for page in _pages.decode(part)]
+            held = Piece.of(before, frozen.before_length, own)
             held.number, held.kept = frozen.number, len(own)
             self._held[frozen.number] = held
         return held
@@ -97,53 +98,58 @@ class FrozenNative(Struct, frozen=True):
 
 
 class FrozenPrograms(Struct, frozen=True):
-    readings: list[FrozenReading]
+    """``heads``: of the readings that pages have left, as many conversations as may share one."""
+
+    pieces: list[FrozenPiece]
+    heads: list[FrozenHead]
     conversations: dict[int, FrozenConversation]
     natives: dict[int, FrozenNative]
 
 
 def freeze(programs: Mapping[int, Program], shelf: Shelf | None = None) -> FrozenPrograms:
     """By pid, all programs as they are; to be encoded before any of them is told anything more, since it shares them. With a
-    ``shelf`` the messages go there, else all of them are within."""
-    readings: list[FrozenReading] = []
+    ``shelf`` the pages go there, else all of them are within."""
+    pieces: list[FrozenPiece] = []
     known: dict[int, int] = {}
+    heads: dict[int, tuple[int, Head]] = {}
 
-    def keep(reading: Reading) -> int:
-        chain: list[Reading] = []
-        piece: Reading | None = reading
-        while piece is not None and id(piece) not in known:
-            chain.append(piece)
-            piece = piece.before
-        for one in reversed(chain):
+    def keep(piece: Piece) -> int:
+        for one in reversed([one for one in piece.chain() if id(one) not in known]):
             before = -1 if one.before is None else known[id(one.before)]
-            known[id(one)] = len(readings)
+            known[id(one)] = len(pieces)
             if shelf is not None:
                 shelf.put(one)
-            own, number = (one.own, 0) if shelf is None else ([], one.number)
-            readings.append(FrozenReading(before, one.before_length, own, number, one.size_chars))
-        return known[id(reading)]
+            own, number = (one.pages(0, len(one.own)), 0) if shelf is None else ([], one.number)
+            pieces.append(FrozenPiece(before, one.before_length, own, number))
+        return known[id(piece)]
+
+    def head_of(reading: Reading) -> int:
+        return -1 if reading.head is None else heads.setdefault(id(reading.head), (len(heads), reading.head))[0]
 
     conversations: dict[int, FrozenConversation] = {}
     natives: dict[int, FrozenNative] = {}
     for pid, program in programs.items():
         if isinstance(program, Conversation):
-            conversations[pid] = program.freeze(keep(program.pages))
+            conversations[pid] = program.freeze(keep(program.pages.log), head_of(program.pages))
         elif isinstance(program, NativeProcess):
             natives[pid] = FrozenNative(*program.past)
         else:
             raise TypeError(f"the program of process {pid} can't be frozen: {type(program).__name__}")
-    return FrozenPrograms(readings, conversations, natives)
+    return FrozenPrograms(
+        pieces, [FrozenHead(head.last, head.items) for _, head in heads.values()], conversations, natives
+    )
 
 
 def thaw_conversations(frozen: FrozenPrograms, shelf: Shelf) -> dict[int, Conversation]:
-    readings: list[Reading] = []
-    for piece in frozen.readings:
-        before = None if piece.before < 0 else readings[piece.before]
-        if piece.number:
-            readings.append(shelf.get(piece, before))
-        else:
-            readings.append(Reading.of(before, piece.before_length, piece.own, piece.chars))
-    return {pid: Conversation.thaw(one, readings[one.reading]) for pid, one in frozen.conversations.items()}
+    pieces: list[Piece] = []
+    for piece in frozen.pieces:
+        before = None if piece.before < 0 else pieces[piece.before]
+        pieces.append(shelf.get(piece, before) if piece.number else Piece.of(before, piece.before_length, piece.own))
+    heads = [Head(head.items, head.last) for head in frozen.heads]
+    return {
+        pid: Conversation.thaw(one, Reading(pieces[one.reading], None if one.head < 0 else heads[one.head]))
+        for pid, one in frozen.conversations.items()
+    }
 
 
 def past(frozen: FrozenNative) -> tuple[Start, list[tuple[Syscall, Answer]]]:

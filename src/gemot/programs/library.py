@@ -8,6 +8,7 @@ A program is a Markdown file: TOML between ``+++`` lines, then the text that ins
     grants = ["files/*", { tool = "files/write", where = { path = { under = "out" } } }]
     model = "openai:gpt-5-mini"
     limits = { tokens = 50_000, seconds = 120 }
+    summaries = true                 # what leaves its reading is summed up by a child
     +++
     You are $name ...
 
@@ -60,6 +61,7 @@ class _Front(msgspec.Struct, forbid_unknown_fields=True):
     limits: BudgetRequest = BudgetRequest()
     dialect: Literal["native"] = "native"
     parameters: dict[str, Any] = {}
+    summaries: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,9 @@ class Library:
     def start(self, spec: ProgramSpec, text: str, start: Start) -> Program:
         """A process of a program, told its start. ``text`` is the template the journal kept for it (AI programs)."""
         process: Program = (
-            NativeProcess(self._native(spec)) if spec.kind == "native" else Conversation(rendered(text, start))
+            NativeProcess(self._native(spec))
+            if spec.kind == "native"
+            else Conversation(rendered(text, start), spec.summaries)
         )
         process.absorb(start)
         return process
@@ -149,7 +153,13 @@ def parse(text: str, where: str) -> Text:
         dialect=front.dialect,
         parameters=parameters,
         inline_mail=True,
+        summaries=front.summaries,
     )
+    if spec.summaries and not any(grant.tool == "spawn" for grant in spec.grants):
+        raise ProgramError(
+            f"{where}: summaries are written by a child, so the program needs the grant to spawn one: "
+            '{ tool = "spawn", where = { program = { one_of = ["summarizer"] } } }'
+        )
     return Text(spec, body)
 
 

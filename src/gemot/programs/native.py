@@ -114,6 +114,10 @@ class NativeProcess:
         syscall = self._next
         return len(syscall.prompt) + len(syscall.system) if isinstance(syscall, Generate) else 0
 
+    @property
+    def paged(self) -> bool:
+        return False
+
     def reading(self, generate: Generate) -> tuple[Message, ...]:
         system = (Message("system", (Text(generate.system),)),) if generate.system else ()
         return (*system, Message("user", (Text(generate.prompt),)))

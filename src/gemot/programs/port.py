@@ -48,6 +48,11 @@ class Program(Protocol):
         """The length of the reading, for estimates."""
         ...
 
+    @property
+    def paged(self) -> bool:
+        """Whether pages have left the reading."""
+        ...
+
 
 def too_deep(value: Any, most: int = limits.NESTING_MAX) -> bool:
     """Is a value nested more deeply than anybody means? Looked at without recursion, since that is what it is about."""

@@ -22,7 +22,9 @@ from gemot.models.embedded.link import Link
 from gemot.models.embedded.results import Step
 from gemot.models.port import Heard, ModelFailed
 
-TOKENS_MAX = 4096
+TOKENS_MAX = 0
+"""Of a conversation it looks at the goal and the steps, each in small parts, so that its engine's window of 4,096 tokens is no
+bound for a reading; what is shown to it as a whole and does not fit is refused when it is asked."""
 TEXT_TOKENS_MAX = 512
 """The longest free text; a small model that goes on longer repeats itself."""
 END_CHARS_MAX = 2000

@@ -112,7 +112,7 @@ def main() -> None:
         except Cancelled:
             desk.say({"id": request["id"], "error": "cancelled", "kind": "cancelled"})
         except TooLong as error:
-            desk.say({"id": request["id"], "error": str(error), "kind": "refused"})
+            desk.say({"id": request["id"], "error": str(error), "kind": "window"})
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             desk.say({"id": request.get("id"), "error": f"{type(error).__name__}: {error}", "kind": "garbled"})
         desk.cancelled.discard(request.get("id", 0))

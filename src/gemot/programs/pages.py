@@ -1,0 +1,216 @@
+"""Pages: everything a reading could show, in the order in which it came, numbered from 1. Nothing ever leaves here.
+
+They are kept in pieces: each has pages of its own and begins where another one stood when it was forked. So forks share
+what came before, and what is blanked in a shared piece is blanked in all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Any, cast
+
+import msgspec
+from msgspec import Struct
+
+from gemot.abi.messages import Message, Part, Reasoning, Text, ToolRequest, ToolResult
+
+
+class Mark(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What is known of a page beside its words. ``pinned``: which of its parts never leave a reading. ``sources``: (part, pid)
+    for each part that holds what another process said. ``of``: (first, last) of the pages that it tells again.
+    ``derived``: a model wrote it about those pages."""
+
+    pinned: tuple[int, ...] = ()
+    sources: tuple[tuple[int, int], ...] = ()
+    of: tuple[tuple[int, int], ...] = ()
+    derived: bool = False
+
+
+PLAIN = Mark()
+
+
+class Page(Struct, frozen=True, gc=False, omit_defaults=True):
+    """A page as it is written down."""
+
+    message: Message
+    mark: Mark = PLAIN
+
+
+class Piece:
+    """``own`` pages after the first ``before_length`` of ``before``; ``marks`` of those that have one, by number. ``blanks``: how
+    often something in it was blanked. ``number`` is what it is kept under, with the first ``kept`` of its own pages (0: it
+    is not kept)."""
+
+    __slots__ = ("__weakref__", "before", "before_length", "blanks", "kept", "marks", "number", "own")
+
+    def __init__(self, before: Piece | None = None, before_length: int = 0) -> None:
+        self.before, self.before_length = before, before_length
+        self.own: list[Message] = []
+        self.marks: dict[int, Mark] | None = None
+        self.blanks = self.number = self.kept = 0
+
+    @classmethod
+    def of(cls, before: Piece | None, before_length: int, pages: Sequence[Page]) -> Piece:
+        """A piece made of its parts, as they were written down."""
+        piece = cls(before, before_length)
+        for page in pages:
+            piece.add(page.message, page.mark)
+        return piece
+
+    def __len__(self) -> int:
+        return self.before_length + len(self.own)
+
+    def add(self, message: Message, mark: Mark = PLAIN) -> int:
+        """A new page; its number."""
+        self.own.append(message)
+        number = self.before_length + len(self.own)
+        if mark is not PLAIN and mark != PLAIN:
+            self._mark(number, mark)
+        return number
+
+    def _mark(self, number: int, mark: Mark) -> None:
+        self.marks = self.marks or {}
+        self.marks[number] = mark
+
+    def fork(self) -> Piece:
+        return Piece(self, len(self))
+
+    def pages(self, start: int, stop: int) -> list[Page]:
+        """Its own pages from one index to another, to be written down."""
+        marks, first = self.marks or {}, self.before_length + 1
+        return [Page(one, marks.get(first + at, PLAIN)) for at, one in enumerate(self.own[start:stop], start)]
+
+    def messages(self, after: int = 0, last: int | None = None) -> tuple[Message, ...]:
+        """The pages after number ``after``, up to ``last`` or the end."""
+        end = len(self) if last is None else last
+        pieces: list[list[Message]] = []
+        for piece in self.chain():
+            start = piece.before_length
+            if end > start:
+                pieces.append(piece.own[max(0, after - start) : end - start])
+                end = start
+            if end <= after:
+                break
+        return tuple(pieces[0]) if len(pieces) == 1 else tuple(chain.from_iterable(reversed(pieces)))
+
+    def message(self, number: int) -> Message:
+        piece = self.piece(number)
+        return piece.own[number - piece.before_length - 1]
+
+    def mark(self, number: int) -> Mark:
+        return (self.piece(number).marks or {}).get(number, PLAIN)
+
+    def piece(self, number: int) -> Piece:
+        """The piece that a page is in. Raises :class:`LookupError`."""
+        if not 0 < number <= len(self):
+            raise LookupError(f"there is no page {number}; there are 1 to {len(self)}")
+        return next(one for one in self.chain() if number > one.before_length)
+
+    def chain(self) -> Iterator[Piece]:
+        """Itself and the pieces before it, the last first."""
+        piece: Piece | None = self
+        while piece is not None:
+            yield piece
+            piece = piece.before
+
+    def stamp(self, last: int | None = None) -> int:
+        """Another number after anything in the pages up to ``last`` was blanked."""
+        return sum(one.blanks for one in self.chain() if last is None or one.before_length < last)
+
+    def sourced(self, pid: int) -> list[tuple[int, int]]:
+        """(number, part) of all that holds what a process said, in the order of the pages."""
+        end, found = len(self), list[tuple[int, int]]()
+        for piece in self.chain():
+            for number, mark in (piece.marks or {}).items():
+                found += [(number, part) for part, source in mark.sources if source == pid and number <= end]
+            end = min(end, piece.before_length)
+        return sorted(set(found))
+
+    def telling(self, number: int) -> list[int]:
+        """Pages that tell a page again: copies of it, and what was derived from it."""
+        end, found = len(self), list[int]()
+        for piece in self.chain():
+            for one, mark in (piece.marks or {}).items():
+                if one <= end and any(first <= number <= last for first, last in mark.of):
+                    found.append(one)
+            end = min(end, piece.before_length)
+        return sorted(found)
+
+    def blank(self, number: int, part: int, words: str, pid: int | None = None) -> Piece:
+        """Put ``words`` in the place of a part, for everybody who shares the page; of a part that holds several processes' words
+        only in the place of those of ``pid``, where they can be told apart. Returns the piece, which must be written anew.
+        Raises :class:`LookupError`."""
+        piece = self.piece(number)
+        at, mark = number - piece.before_length - 1, self.mark(number)
+        parts = list(piece.own[at].parts)
+        if not 0 <= part < len(parts):
+            raise LookupError(f"page {number} has no part {part}; it has {len(parts)}")
+        others = {source for place, source in mark.sources if place == part} - {pid}
+        parts[part] = blanked(parts[part], words, pid if others else None)
+        piece.own[at] = Message(piece.own[at].role, tuple(parts))
+        gone = [(place, source) for place, source in mark.sources if place == part and pid in (None, source)]
+        if gone:
+            left = tuple(one for one in mark.sources if one not in gone)
+            piece._mark(number, msgspec.structs.replace(mark, sources=left))
+        piece.kept = 0
+        piece.blanks += 1
+        return piece
+
+
+def blanked(part: Part, words: str, pid: int | None = None) -> Part:
+    """A part with ``words`` in the place of all it says; with a ``pid``, if possible only of what that process said."""
+    match part:
+        case Text():
+            return Text(words)
+        case Reasoning():
+            return Reasoning(words)
+        case ToolRequest():
+            return ToolRequest(part.id, part.name, msgspec.json.encode({"blank": words}).decode())
+        case ToolResult():
+            text = _without(part.text, words, pid) if pid is not None else words
+            return ToolResult(part.id, part.name, text, part.ok)
+
+
+_SAID: dict[str, tuple[str, ...]] = {
+    "pid": ("value", "error", "claims", "receipt"),
+    "owner": ("result", "note"),
+    "sender": ("text",),
+}
+"""In answers that tell of several processes: what names one, and what of it are its words."""
+
+
+def _without(text: str, words: str, pid: int) -> str:
+    try:
+        value: Any = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return words
+    left = _taken(value, words, pid)
+    return (
+        msgspec.json.encode(left).decode() if left != value else words
+    )  # it is not said whose is what: none of it stays
+
+
+def _taken(value: Any, words: str, pid: int) -> Any:
+    if isinstance(value, list):
+        return [_taken(one, words, pid) for one in cast("list[Any]", value)]
+    if not isinstance(value, dict):
+        return value
+    members = cast("dict[str, Any]", value)
+    for name, said in _SAID.items():
+        if members.get(name) == pid:
+            return {key: words if key in said else one for key, one in members.items()}
+    return {key: _taken(one, words, pid) for key, one in members.items()}
+
+
+def size_chars(message: Message) -> int:
+    """The length of a page, as a model is shown it."""
+    return 8 + sum(map(part_chars, message.parts))
+
+
+def part_chars(part: Part) -> int:
+    if isinstance(part, ToolRequest):
+        return len(part.name) + len(part.arguments)
+    if isinstance(part, ToolResult):
+        return len(part.name) + len(part.text)
+    return len(part.text)

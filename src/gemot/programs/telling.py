@@ -1,0 +1,85 @@
+"""Telling: answers and letters as a model reads them, and whose words they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+import msgspec
+
+from gemot.abi.answers import Mail, Outcome, Receipt, Returned, Waited
+from gemot.abi.grants import Budget
+from gemot.abi.labels import Label
+from gemot.abi.memories import Memory
+from gemot.programs.reading import runs
+
+LINES_TOLD_MAX = 12
+"""How many different uses of a child a parent's model is shown: the last ones, which a result rests on."""
+
+
+def speakers(value: Any) -> set[int]:
+    """The processes whose words an answer holds."""
+    match value:
+        case Waited(ended):
+            return {outcome.pid for outcome in ended}
+        case Outcome(pid):
+            return {pid}
+        case tuple() | list():
+            many = cast("list[Any]", value)
+            tasks = [cast("dict[str, Any]", one) for one in many if isinstance(one, dict)]
+            sent = {one.sender for one in many if isinstance(one, Mail) and one.sender > 0}
+            sent |= {one.writer for one in many if isinstance(one, Memory) and one.writer}
+            return sent | {one["owner"] for one in tasks if one.get("owner") and (one.get("result") or one.get("note"))}
+        case _:
+            return set()
+
+
+def numbered(pages: Iterable[int]) -> str:
+    return ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in runs(pages)) or "none"
+
+
+def plain(value: Any) -> str:
+    """An answer as a model reads it: text as it is, anything else as JSON, without what is for the kernel only."""
+    if isinstance(value, Waited):
+        rest = msgspec.structs.replace(value, ended=())
+        value = {"ended": [_told(one) for one in value.ended]} | msgspec.to_builtins(rest)
+    elif isinstance(value, Outcome):
+        value = _told(value)
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _told(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as its parent's model reads it: what the child says, and beside it what the kernel saw it do."""
+    told = msgspec.to_builtins(msgspec.structs.replace(outcome, spent=Budget(), label=Label(), receipt=Receipt()))
+    receipt = outcome.receipt
+    used = list(dict.fromkeys(use.shown for use in receipt.uses))[-LINES_TOLD_MAX:]
+    told["receipt"] = used or "used no tool"
+    if receipt.claims:
+        told["claims"] = receipt.claims
+    return told
+
+
+def result_text(returned: Returned) -> str:
+    if not returned.ok:
+        return f"{returned.rule}: {returned.text}"
+    handle = returned.handle
+    if handle is None:
+        return returned.text
+    refer = f'{{"$from": {handle.number}, "at": "path.to[0].a_value"}}'
+    if handle.sealed:
+        return f"[handle {handle.number}: {returned.text}; it is not shown. In arguments of tools write {refer}]"
+    if returned.text:
+        return f"{returned.text}\n[handle {handle.number}; in arguments of tools {refer} stands for a value in it]"
+    return (
+        f"{handle.preview}\n[the first {len(handle.preview)} of {handle.size_chars} characters; "
+        f"the rest is handle {handle.number}: read(handle={handle.number}, start={len(handle.preview)})]"
+    )
+
+
+def letter(mail: Mail) -> str:
+    """A message as a model reads it. Only the person's stands as it is: a process's is quoted line by line, so that nothing
+    in it can pass for somebody else's."""
+    if mail.sender == 0:
+        return f"[message from the person]\n{mail.text}"
+    sender = "the kernel" if mail.sender < 0 else f"process {mail.sender}"
+    return f"[message from {sender}]\n" + "\n".join(f"> {line}" for line in mail.text.splitlines())
