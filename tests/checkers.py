@@ -28,9 +28,11 @@ from gemot.abi.effects import (
     KeepMemory,
     PutAsk,
     ReadValue,
+    Rewind,
     StartTool,
     StopWork,
     TakeAsk,
+    TakeBack,
     WakeAt,
 )
 from gemot.abi.events import Arrived, Booted, Copied, Done, Event, Trapped
@@ -156,6 +158,12 @@ class Witness:
                     _law(pid in self._alive, f"answered: {pid} has ended, and its syscall is answered after that")
                     _law(pid in self._pending, f"answered: {pid} is answered, but has no syscall pending")
                     del self._pending[pid]
+                case TakeBack(pid):  # what it was made to forget it has not asked for
+                    told = any(isinstance(one, Deliver) and one.pid == pid for one in effects)
+                    if self.kernel.processes[pid].syscall is None and not told:
+                        self._pending.pop(pid, None)
+                case Rewind(pid):
+                    self._pending[pid] = _NOTHING
                 case End(outcome):
                     _law(outcome.pid in self._alive, f"answered: {outcome.pid} ended twice, or was never there")
                     del self._alive[outcome.pid]

@@ -115,7 +115,7 @@ class KernelWorld:
 
     def trap(self, pid: int, syscall: Syscall, estimate: Cost | None = None) -> list[Effect]:
         due = first(syscall, self.at) if isinstance(syscall, Alarm) else None
-        return self.feed(Trapped(self.at, pid, syscall, estimate, due))
+        return self.feed(Trapped(self.at, pid, syscall, estimate, due=due))
 
     def ask(self, pid: int, syscall: Syscall, estimate: Cost | None = None) -> Answer:
         """Make a syscall that is answered at once; its answer."""

@@ -118,6 +118,17 @@ class Waited(Struct, frozen=True, gc=False, omit_defaults=True):
     timed_out: bool = False
 
 
+class Retraction(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What came of taking back what process ``pid`` said: who was told (their readings have a blank there), who was rewound to
+    before it was told, who was ended, and what had been done to the world by those who had read it."""
+
+    pid: int
+    told: tuple[int, ...] = ()
+    rewound: tuple[int, ...] = ()
+    ended: tuple[int, ...] = ()
+    effects: tuple[str, ...] = ()
+
+
 class Born(Struct, frozen=True, gc=False, omit_defaults=True):
     """What `fork` answers. To the parent: ``pid`` of the child. To the child: ``pid`` 0, and its ``brief``."""
 

@@ -131,6 +131,22 @@ class Deliver(Struct, frozen=True, gc=False, tag="deliver", omit_defaults=True):
     answer: Answer
 
 
+class TakeBack(Struct, frozen=True, gc=False, tag="take_back", omit_defaults=True):
+    """Take words out of what a process was told. ``places``: which of its answers hold them (the first has the number 1; 0: its
+    brief), and which process said them. A program that is code is put back to where it was told the first of them."""
+
+    pid: int
+    places: tuple[tuple[int, int], ...]
+    why: str
+
+
+class Rewind(Struct, frozen=True, tag="rewind", omit_defaults=True):
+    """A process goes on with an earlier state of its program. ``programs``: as in `Adopt`."""
+
+    pid: int
+    programs: bytes
+
+
 class End(Struct, frozen=True, gc=False, tag="end", omit_defaults=True):
     """A process has ended; its program can be forgotten."""
 
@@ -197,5 +213,5 @@ class Adopt(Struct, frozen=True, tag="adopt", omit_defaults=True):
 
 Effect = (
     AskModel | StartTool | ReadValue | KeepMemory | FindMemories | DropMemory | StopWork
-    | Begin | BeginFork | Adopt | Deliver | End | PutAsk | TakeAsk | WakeAt
+    | Begin | BeginFork | Adopt | Deliver | TakeBack | Rewind | End | PutAsk | TakeAsk | WakeAt
 )  # fmt: skip

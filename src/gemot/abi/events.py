@@ -188,6 +188,27 @@ class Revoked(Struct, frozen=True, tag="revoked", omit_defaults=True):
     tool: str
 
 
+class Retracted(Struct, frozen=True, gc=False, tag="retracted", omit_defaults=True):
+    """A person took back all that a process said."""
+
+    at: int
+    pid: int
+    reason: str
+
+
+class Rewound(Struct, frozen=True, tag="rewound", omit_defaults=True):
+    """A person put a process back to where it had had its answer ``entry``, at ``moment`` (see `gemot.abi.answers.Use`), and tells it
+    ``text``. ``program``: of a conversation, what it was then; ``label``: of what it had read then."""
+
+    at: int
+    pid: int
+    entry: int
+    moment: int
+    label: Label
+    program: bytes = b""
+    text: str = ""
+
+
 class Moved(Struct, frozen=True, gc=False, tag="moved", omit_defaults=True):
     """A person moved a process to another model."""
 
@@ -244,6 +265,6 @@ class Blank(Struct, frozen=True, gc=False, tag="blank", omit_defaults=True):
 
 
 Event = (
-    Booted | Installed | Arrived | Trapped | Done | Ticked | Said | Answered | Stopped | Revoked | Moved | Copied | Faulted
+    Booted | Installed | Arrived | Trapped | Done | Ticked | Said | Answered | Stopped | Revoked | Retracted | Rewound | Moved | Copied | Faulted
     | Resumed | Paused | Adopted | Blank
 )  # fmt: skip

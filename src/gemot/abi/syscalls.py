@@ -359,7 +359,7 @@ class Endorse(Struct, frozen=True, gc=False, tag="endorse", omit_defaults=True, 
 
 
 class Retract(Struct, frozen=True, gc=False, tag="retract", omit_defaults=True, forbid_unknown_fields=True):
-    """Take back a child's answer from everything that was built on it."""
+    """Take back what a child said, because it was wrong: it leaves everybody's context, and what was built on it is undone or told."""
 
     pid: int
     reason: str
@@ -386,7 +386,7 @@ def name_of(syscall: Syscall) -> str:
     return _NAMES[type(syscall)]
 
 
-UNAVAILABLE = frozenset({"show", "retract"})
+UNAVAILABLE = frozenset({"show"})
 """Those that this version answers with an error: they stand in the list so that programs can be written for it."""
 
 ALWAYS_ALLOWED = frozenset(

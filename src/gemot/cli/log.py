@@ -66,7 +66,7 @@ class _Page:
                 if self._json:
                     put(plain_json(to_json(note)))
                     continue
-                when = time.strftime("%H:%M:%S", time.localtime(record.at / 1000))
+                when = f"{record.position:>5} {time.strftime('%H:%M:%S', time.localtime(record.at / 1000))}"
                 for index, line in enumerate(self._teller.lines(note)):
                     self._print(when if index == 0 else "", line)
         sys.stdout.flush()
@@ -87,4 +87,4 @@ class _Page:
             self._told = max(self._told, last)
             column = f" {new:>7}"
         text = painted(line.text, line.style, self._colour)
-        put(f"{painted(f'{when:<8}{column}', 'quiet', self._colour)} {text}".rstrip())
+        put(f"{painted(f'{when:<14}{column}', 'quiet', self._colour)} {text}".rstrip())

@@ -62,6 +62,7 @@ def fork(kernel: Kernel, parent: Process, syscall: Fork) -> None:
     made = child(kernel, parent, syscall, parent.program)
     made.review = reviewed(parent, syscall.review, syscall.tries, {})
     made.handles, made.documents, made.label = dict(parent.handles), dict(parent.documents), parent.label
+    made.entries, made.heard = parent.entries + 1, list(parent.heard)
     kernel.emit(BeginFork(made.pid, parent.pid))
     kernel.emit(Deliver(made.pid, Ok(Born(0, syscall.brief))))
     kernel.answer(parent, Ok(Born(made.pid)))
@@ -118,6 +119,7 @@ def child(
         policy=parent.policy,
         route=parent.route,
         priority=priority,
+        born=kernel.moment,
     )
     kernel.enter(made)
     remember_sources(kernel, made)
@@ -205,6 +207,7 @@ def execute(kernel: Kernel, process: Process, syscall: Exec) -> None:
     process.program = program
     process.brief = syscall.brief
     process.handles, process.documents = {}, {}
+    process.entries, process.heard = 0, [(at, source, 0) for at, source, _ in process.heard]
     process.syscall = None
     kernel.begin(process, syscall.arguments)
 

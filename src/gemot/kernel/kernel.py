@@ -43,7 +43,7 @@ from gemot.abi.tools import ToolSpec
 from gemot.authority import labels
 from gemot.authority.narrowing import path_bounds
 from gemot.authority.refusal import Refused
-from gemot.kernel import families, ledger, news, remembering, results, reviewing, trap, waiting
+from gemot.kernel import families, ledger, news, remembering, results, retracting, reviewing, trap, waiting
 from gemot.kernel.board import Board
 from gemot.kernel.ledger import NOTHING
 from gemot.kernel.process import OpenAsk, Process, Timer, Work
@@ -159,7 +159,9 @@ class Kernel:
         if process.mailbox and process.program.inline_mail:
             answer = msgspec.structs.replace(answer, mail=tuple(process.mailbox))
             process.mailbox.clear()
+        process.entries += 1
         labels.read_by(process, answer)
+        retracting.heard(self, process, answer)
         self.emit(Deliver(process.pid, answer))
 
     def start(self, process: Process, work: Work) -> None:

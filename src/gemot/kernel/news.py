@@ -23,7 +23,9 @@ from gemot.abi.events import (
     Moved,
     Paused,
     Resumed,
+    Retracted,
     Revoked,
+    Rewound,
     Said,
     Stopped,
     Ticked,
@@ -33,7 +35,7 @@ from gemot.abi.grants import Budget, Grant, Mount
 from gemot.abi.labels import PERSON, Label
 from gemot.abi.programs import ProgramSpec
 from gemot.authority.narrowing import anchor, with_space
-from gemot.kernel import alarms, freezing, ledger, revoking, routes, waiting, working
+from gemot.kernel import alarms, freezing, ledger, retracting, revoking, routes, waiting, working
 from gemot.kernel.families import remember_sources
 from gemot.kernel.process import Process, Review, Timer
 
@@ -75,6 +77,15 @@ def hear(kernel: Kernel, event: Event) -> None:
             process = kernel.process(pid)
             if process is not None:
                 revoking.take(kernel, process, tool, [])
+        case Retracted(_, pid, reason):
+            process = kernel.processes.get(pid)
+            if process is not None:
+                kernel.changed.add(process.root)
+                retracting.take_back(kernel, process, reason)
+        case Rewound(_, pid):
+            process = kernel.process(pid)
+            if process is not None:
+                retracting.rewound(kernel, process, event)
         case Moved(_, pid, model):
             process = kernel.process(pid)
             if process is not None:
@@ -167,6 +178,7 @@ def _copied(kernel: Kernel, event: Copied) -> None:
     )
     copy.policy, copy.route, copy.priority = original.policy, original.route, original.priority
     copy.handles, copy.documents, copy.label = dict(original.handles), dict(original.documents), original.label
+    copy.entries, copy.heard = original.entries + 1, list(original.heard)
     root = kernel.processes[original.root]
     copy.stored, copy.sourced = dict(root.stored), copy.sourced | root.sourced
     if original.root in kernel.asleep:

@@ -100,7 +100,8 @@ class Process:
     ``plan``: the steps that it has put to a person; ``policy``: what the person endorses in advance. ``waits`` counts waits, so that a
     timer of an earlier one does nothing. ``label``: of all that it has read. ``documents``: results that values can be
     selected from, by handle. ``uses``: of tools, the last ones, and how many came before. ``heard_at``: when it last made a
-    syscall, or began. Of a tree's first process: ``sourced``, the tools that a grant in the tree names as a source;
+    syscall, or began. ``born``: the moment at which it began; ``entries``: how many answers it has had; ``heard``: the moments
+    at which it was told the words of others, whose, and by which of its answers. Of a tree's first process: ``sourced``, the tools that a grant in the tree names as a source;
     ``stored``, by driver (``""``: in its files), the label of what the tree wrote with it, and so may read again.
     ``models``: the one that it uses, then the others that it may; ``route``: see :mod:`gemot.kernel.routes`."""
 
@@ -144,6 +145,9 @@ class Process:
     priority: int = limits.PRIORITY
     progress: Progress | None = None
     heard_at: int = 0
+    born: int = 0
+    entries: int = 0
+    heard: list[tuple[int, int, int]] = field(default_factory=list[tuple[int, int, int]])
 
     @property
     def alive(self) -> bool:

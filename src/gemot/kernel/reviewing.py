@@ -293,6 +293,17 @@ def reject(kernel: Kernel, process: Process, why: str) -> None:
     kernel.end(process, Outcome(process.pid, process.name, "failed", error=error, rule="review"))
 
 
+def give_up(kernel: Kernel, process: Process, why: str) -> None:
+    """End a review without a verdict: what the result was built on is gone."""
+    review = process.review
+    assert review is not None
+    for work in process.work:
+        kernel.stop(work)
+    judging.dismiss(kernel, review)
+    if isinstance(process.syscall, Exit):
+        reject(kernel, process, why)
+
+
 def signed(process: Process, outcome: Outcome, claims: dict[str, str]) -> Outcome:
     """An outcome with the kernel's record. Of a result that was not accepted it holds not a word that its process wrote."""
     receipt, label = receipts.receipt(process, claims), words_of(process)

@@ -41,6 +41,7 @@ from gemot.abi.syscalls import (
     Receive,
     Remember,
     Reorder,
+    Retract,
     Revoke,
     Send,
     Spawn,
@@ -51,7 +52,7 @@ from gemot.abi.syscalls import (
 )
 from gemot.authority.narrowing import syscall_allowed, unused, used
 from gemot.authority.refusal import Refused
-from gemot.kernel import alarms, board, families, mandate, remembering, revoking, waiting, working
+from gemot.kernel import alarms, board, families, mandate, remembering, retracting, revoking, waiting, working
 from gemot.kernel.process import Process
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ TABLE: dict[type, Act] = {
     Endorse: mandate.endorse,
     GrantTo: revoking.grant,
     Revoke: revoking.revoke,
+    Retract: retracting.retract,
 }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from gemot.abi.answers import Answer
-from gemot.abi.effects import Adopt, Begin, BeginFork, Deliver, Effect, End
+from gemot.abi.effects import Adopt, Begin, BeginFork, Deliver, Effect, End, Rewind, TakeBack
 from gemot.abi.syscalls import Syscall
 from gemot.authority.paths import roots
 from gemot.journal.contract import JournalError
@@ -51,6 +51,12 @@ class Cast:
             case BeginFork(pid, parent):
                 return self._fork(pid, parent)
             case Adopt(_, programs):
+                self._adopt(programs)
+                return None
+            case TakeBack():
+                return self._take_back(effect)
+            case Rewind(pid, programs):
+                self.forget(pid)
                 self._adopt(programs)
                 return None
             case End(outcome):
@@ -103,6 +109,15 @@ class Cast:
             return program.decide()
         except Exception as error:  # noqa: BLE001 - as above
             return _fault(error)
+
+    def _take_back(self, effect: TakeBack) -> tuple[int, Decided] | None:
+        program = self.programs.get(effect.pid)
+        if program is None:
+            return None
+        try:
+            return (effect.pid, program.decide()) if program.take_back(effect.places, effect.why) else None
+        except Exception as error:  # noqa: BLE001 - as above
+            return effect.pid, _fault(error)
 
     def bring(self, frozen: folds.FrozenPrograms) -> None:
         """The programs of a tree that comes back into memory, or from another machine."""

@@ -10,6 +10,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from gemot.abi.answers import Retraction
 from gemot.abi.effects import Asked
 from gemot.machine import door
 from gemot.machine.door import LINE_BYTES_MAX, Said, Start, Wanted, Wish
@@ -69,6 +70,12 @@ class Client:
 
     async def kill(self, pid: int, reason: str = "") -> None:
         await self._ask(door.Kill(pid, reason), None)
+
+    async def retract(self, pid: int, reason: str) -> Retraction:
+        return await self._ask(door.Retract(pid, reason), Retraction)
+
+    async def rewind(self, pid: int, to: int, text: str = "") -> int:
+        return await self._ask(door.Rewind(pid, to, text), int)
 
     async def fork(self, pid: int, text: str) -> int:
         return await self._ask(door.Fork(pid, text), int)

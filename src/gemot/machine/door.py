@@ -73,6 +73,21 @@ class Kill(Struct, frozen=True, tag="kill"):
     reason: str = ""
 
 
+class Retract(Struct, frozen=True, tag="retract"):
+    """Answers what came of it."""
+
+    pid: int
+    reason: str
+
+
+class Rewind(Struct, frozen=True, tag="rewind"):
+    """Answers the position that it was put back to."""
+
+    pid: int
+    to: int
+    text: str = ""
+
+
 class Fork(Struct, frozen=True, tag="fork"):
     """Answers the pid of the new tree."""
 
@@ -115,7 +130,23 @@ class Watch(Struct, frozen=True, tag="watch"):
     """From now on every note is sent."""
 
 
-Wanted = Start | Providers | Send | Answer | Kill | Fork | Move | Resume | Pause | Processes | Asks | Waits | Watch
+Wanted = (
+    Start
+    | Providers
+    | Send
+    | Answer
+    | Kill
+    | Retract
+    | Rewind
+    | Fork
+    | Move
+    | Resume
+    | Pause
+    | Processes
+    | Asks
+    | Waits
+    | Watch
+)
 
 
 class Wish(Struct, frozen=True):
@@ -248,6 +279,10 @@ class Door:
                 return await machine.answer(ask, allow, text, scope)
             case Kill(pid, reason):
                 return await machine.kill(pid, reason)
+            case Retract(pid, reason):
+                return await machine.retract(pid, reason)
+            case Rewind(pid, to, text):
+                return await machine.rewind(pid, to, text)
             case Fork(pid, text):
                 return await machine.fork(pid, text)
             case Move(pid, model):

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 
-from gemot.abi.events import Event
+from gemot.abi.events import Event, Faulted, Trapped
 
 
 class Inbox:
@@ -40,6 +40,18 @@ class Inbox:
         """Events that are taken in before all that waits, in this order."""
         self._first.extendleft(reversed(tuple(events)))
 
+    def undecide(self, pid: int) -> None:
+        """Drop what the program of a process has decided: it was put back, and that is not what it decides any more."""
+        self._first = deque(event for event in self._first if not _decided(event, pid))
+        for root, waiting in list(self._trees.items()):
+            kept = deque(event for event in waiting if not _decided(event, pid))
+            if len(kept) == len(waiting):
+                continue
+            if kept:
+                self._trees[root] = kept
+            else:
+                del self._trees[root]
+
     def take(self, most: int, of_one: int) -> Iterator[Event]:
         """The events of one step: at most so many, of one tree at most ``of_one``, and of those the ones whose tree has waited
         longest since its last one. What comes in meanwhile is among them if there is room."""
@@ -61,3 +73,7 @@ class Inbox:
             else:
                 del self._trees[root]
             yield event
+
+
+def _decided(event: Event, pid: int) -> bool:
+    return isinstance(event, Trapped | Faulted) and event.pid == pid

@@ -27,8 +27,10 @@ from gemot.abi.effects import (
     FindMemories,
     KeepMemory,
     ReadValue,
+    Rewind,
     StartTool,
     StopWork,
+    TakeBack,
     WakeAt,
 )
 from gemot.abi.events import (
@@ -39,7 +41,9 @@ from gemot.abi.events import (
     Done,
     Event,
     Faulted,
+    Retracted,
     Revoked,
+    Rewound,
     Said,
     Stopped,
     Trapped,
@@ -77,8 +81,10 @@ SWEEP_SECONDS = 5.0
 """How long nothing must have happened in a tree for it to leave memory, at least; at most twice as long."""
 
 BIRTHS = (Arrived, Copied, Adopted)
-FOR_PROGRAMS = (Begin, BeginFork, Adopt, Deliver)
-SYNCED = (Arrived, Answered, Said, Stopped, Revoked, Copied, Adopted)
+FOR_PROGRAMS = (Begin, BeginFork, Adopt, Deliver, TakeBack, Rewind)
+PUT_BACK = (TakeBack, Rewind)
+"""What a program had decided before is not what it decides any more."""
+SYNCED = (Arrived, Answered, Said, Stopped, Revoked, Retracted, Rewound, Copied, Adopted)
 """A person's words are on the disk before anything is made of them."""
 
 
@@ -265,6 +271,8 @@ class Loop:
                 for_program = isinstance(effect, FOR_PROGRAMS)
                 if for_program or isinstance(effect, End):
                     decided = self.cast.play(effect)
+                    if isinstance(effect, PUT_BACK) and (decided is not None or isinstance(effect, Rewind)):
+                        self._inbox.undecide(effect.pid)
                     if decided is not None:
                         self.decided(*decided)
                 if not for_program:

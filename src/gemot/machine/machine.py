@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import gemot
-from gemot.abi import events
-from gemot.abi.answers import Outcome
+from gemot.abi import events, limits
+from gemot.abi.answers import Outcome, Retraction
 from gemot.abi.effects import Asked
 from gemot.abi.events import Answered, Arrived, Booted, Copied, Installed, Moved, Paused, Resumed, Said, Stopped
 from gemot.abi.grants import Budget, Grant, Mode, Mount
@@ -21,10 +21,10 @@ from gemot.abi.reviews import TRIES, Check
 from gemot.authority.refusal import Refused
 from gemot.drivers.kit import Driver, Tool
 from gemot.journal.contract import Journal
-from gemot.kernel import Kernel, asking
+from gemot.kernel import Kernel, asking, retracting
 from gemot.kernel.ledger import means
 from gemot.kernel.process import Process
-from gemot.machine import carrying, checkpoint, notes, recovery, starting, views
+from gemot.machine import carrying, checkpoint, notes, recovery, rewinding, starting, views
 from gemot.machine.checkpoint import RECORDS_AT_CLOSE
 from gemot.machine.clock import steady
 from gemot.machine.home import Home, default_home
@@ -262,6 +262,25 @@ class Machine:
         """Take a right (``files/write``, ``files/*``, ``spawn``) from a process and all of its descendants, at once."""
         self._living(pid)
         self._loop.happens_now(events.Revoked(self._now(), pid, tool))
+
+    async def retract(self, pid: int, reason: str) -> Retraction:
+        """Take back all that a process ever said: it leaves every reading, what was built on it is undone or told. Returns what came
+        of it, the effects on the world that stay among it. Raises :class:`MachineError`."""
+        process = self._known(pid)
+        if not reason.strip() or len(reason) > limits.NOTE_CHARS_MAX:
+            raise MachineError(f"say why, in 1 to {limits.NOTE_CHARS_MAX} characters: those who read it are told")
+        done = retracting.foreseen(self.kernel, process)
+        self._loop.happens_now(events.Retracted(self._now(), pid, reason))
+        return done
+
+    async def rewind(self, pid: int, to: int, text: str = "") -> int:
+        """Put a process back to the last turn that it had begun at position ``to`` of the journal (`gemot log` shows them), and tell it
+        ``text``. What it did since stays done and paid for; children that it has begun since are ended. Returns the position
+        that it was put back to. Raises :class:`MachineError`."""
+        self._living(pid)
+        found = rewinding.found(self._loop, pid, to)
+        self._loop.happens_now(found.event(self._now(), pid, text))
+        return found.position
 
     async def move(self, pid: int, model: str) -> None:
         """Move a process to another model; it goes on where it is."""

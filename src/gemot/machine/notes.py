@@ -10,8 +10,35 @@ import msgspec
 from msgspec import Struct
 
 from gemot.abi.answers import Answer, Error, Ok, Outcome, Returned
-from gemot.abi.effects import Asked, AskModel, Begin, BeginFork, Deliver, Effect, End, PutAsk, StartTool, TakeAsk
-from gemot.abi.events import Done, Event, Failure, Found, Kept, Moved, Paused, Replied, Resumed, Said, Trapped, Value
+from gemot.abi.effects import (
+    Asked,
+    AskModel,
+    Begin,
+    BeginFork,
+    Deliver,
+    Effect,
+    End,
+    PutAsk,
+    StartTool,
+    TakeAsk,
+    TakeBack,
+)
+from gemot.abi.events import (
+    Done,
+    Event,
+    Failure,
+    Found,
+    Kept,
+    Moved,
+    Paused,
+    Replied,
+    Resumed,
+    Retracted,
+    Rewound,
+    Said,
+    Trapped,
+    Value,
+)
 from gemot.abi.messages import Text, ToolRequest, Usage
 from gemot.abi.syscalls import Call, Exit, Generate, Send, Syscall, name_of
 from gemot.kernel import Kernel
@@ -133,6 +160,10 @@ def notes(kernel: Kernel, event: Event, effects: list[Effect]) -> list[Note]:
             told.append(Told(0, pid, text))
         case Moved(_, pid, model):
             told.append(Changed(pid, f"moved to {model}"))
+        case Retracted(_, pid, reason):
+            told.append(Changed(pid, f"the person took back what it said: {reason}"))
+        case Rewound(_, pid):
+            told.append(Changed(pid, "the person rewound it"))
         case Done(_, _, Failure()):
             for effect in effects:
                 if isinstance(effect, AskModel):
@@ -155,6 +186,9 @@ def notes(kernel: Kernel, event: Event, effects: list[Effect]) -> list[Note]:
                 told.append(AskClosed(ask))
             case Deliver(pid, answer):
                 told.extend(_refusals(event, pid, answer))
+            case TakeBack(pid, places, why) if why:
+                said = ", ".join(map(str, sorted({source for _, source in places})))
+                told.append(Changed(pid, f"what {said} said is blank here, {why}"))
             case End(outcome):
                 told.append(Ended(outcome))
             case _:

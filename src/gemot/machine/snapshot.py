@@ -86,6 +86,7 @@ class Snapshot:
                 told.extend(notes.of_done(event, pid, tool))
         effects = self.kernel.handle(event)
         told += notes.notes(self.kernel, event, effects)
-        for effect in effects if self._cast is not None else ():
-            self._cast.play(effect)
+        if self._cast is not None:
+            for effect in effects:
+                self._cast.play(effect)
         return told

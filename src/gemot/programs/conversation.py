@@ -124,6 +124,32 @@ class Conversation:
     def size_chars(self) -> int:
         return self._reading.size_chars
 
+    def take_back(self, places: tuple[tuple[int, int], ...], why: str) -> bool:
+        """Blank what these processes said, in the pages and in what is not on a page yet."""
+        sources, words = {source for _, source in places}, f"[{why}]"
+        for pid in sources:
+            for number, part in self._reading.sourced(pid):
+                self._reading.blank(number, part, words, pid)
+                self._blank_what_tells(number, words)
+        gone = {part for part, source in self._mark.sources if source in sources}
+        self._results = tuple(
+            msgspec.structs.replace(one, text=words) if at in gone else one for at, one in enumerate(self._results)
+        )
+        self._mail = tuple(mail for mail in self._mail if mail.sender not in sources)
+        return False
+
+    def _blank_what_tells(self, number: int, words: str) -> None:
+        """Copies of a page, and what was summed up from it."""
+        log = self._reading.log
+        for page in log.telling(number):
+            for part in range(len(log.message(page).parts)):
+                self._reading.blank(page, part, words)
+
+    @property
+    def asks_its_model(self) -> bool:
+        """A turn begins: everything before it is answered."""
+        return isinstance(self._pending, Generate)
+
     def reading(self, generate: Generate) -> tuple[Message, ...]:
         return self._reading.messages()
 

@@ -32,6 +32,7 @@ from gemot.abi.syscalls import (
 from gemot.programs.calls import Calls as Calls
 from gemot.programs.calls import SyscallCancelled as SyscallCancelled
 from gemot.programs.calls import SyscallFailed as SyscallFailed
+from gemot.programs.forgetting import without
 from gemot.programs.port import Divergence, Fault, Start
 
 Body = Callable[..., Coroutine[Any, Any, Any]]
@@ -174,6 +175,21 @@ class NativeProcess:
             if self.decide() != syscall:
                 raise _diverged(self._native.spec.name, self.decide(), syscall)
             self.absorb(answer)
+
+    def take_back(self, places: tuple[tuple[int, int], ...], why: str) -> bool:
+        """What is code can't forget: it runs again up to where it was told the first of these words, and is told something else."""
+        entry = places[0][0]
+        if not 0 < entry <= len(self._history):
+            return False
+        start, history = self.past
+        self.close()
+        again, (syscall, answer) = history[: entry - 1], history[entry - 1]
+        self._history = []
+        self.relive(start, again)
+        if self.decide() != syscall:
+            raise _diverged(self._native.spec.name, self.decide(), syscall)
+        self.absorb(without(answer, {source for number, source in places if number == entry}, why))
+        return True
 
     def fork(self) -> NativeProcess:
         twin = NativeProcess(self._native)

@@ -39,6 +39,11 @@ class Program(Protocol):
         where the program can help it."""
         ...
 
+    def take_back(self, places: tuple[tuple[int, int], ...], why: str) -> bool:
+        """Forget words: (number of the answer that holds them, process that said them), in order. Says whether it was put back to
+        one of these answers, so that it decides anew what it does next."""
+        ...
+
     def reading(self, generate: Generate) -> tuple[Message, ...]:
         """What the model is shown for this `generate`."""
         ...

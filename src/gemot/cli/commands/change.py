@@ -29,6 +29,18 @@ def add(command: Adder) -> None:
     fork = command("fork", _fork, "begin a new tree whose first process knows what this one knows")
     pid(fork)
     fork.add_argument("text", metavar="TEXT", help="what the copy does, unlike the original")
+    retract = command("retract", _retract, "take back all that a process said, from everybody who read it")
+    pid(retract)
+    retract.add_argument("reason", metavar="WHY", help="what is wrong with it; those who read it are told")
+    retract.add_argument(
+        "--yes", action="store_true", dest="sure", help="do not ask whether what follows from it may happen"
+    )
+    rewind = command("rewind", _rewind, "put a process back to an earlier moment; it goes on from there")
+    pid(rewind)
+    rewind.add_argument(
+        "--to", type=int, metavar="N", required=True, help="a position in the journal; gemot log shows them"
+    )
+    rewind.add_argument("text", metavar="TEXT", nargs="?", default="", help="what it is told then")
     move = command("move", _move, "move a process to another model; it goes on where it is")
     pid(move)
     move.add_argument("--model", metavar="NAME", required=True, help="the model it goes on with")
@@ -48,7 +60,7 @@ def add(command: Adder) -> None:
         help="the folder here that it sees as /NAME; repeatable. It sees no other",
     )
     bring.add_argument("--yes", action="store_true", dest="sure", help="do not ask whether what it holds may come in")
-    for made in (send, answer, kill, fork, move, export, archive, bring):
+    for made in (send, answer, kill, fork, retract, rewind, move, export, archive, bring):
         home(made)
 
 
@@ -74,6 +86,18 @@ def _fork(typed: Namespace) -> int:
     from gemot.cli.change import fork
 
     return fork(typed.home, typed.pid, typed.text)
+
+
+def _retract(typed: Namespace) -> int:
+    from gemot.cli.taking_back import retract
+
+    return retract(typed.home, typed.pid, typed.reason, typed.sure)
+
+
+def _rewind(typed: Namespace) -> int:
+    from gemot.cli.taking_back import rewind
+
+    return rewind(typed.home, typed.pid, typed.to, typed.text)
 
 
 def _move(typed: Namespace) -> int:

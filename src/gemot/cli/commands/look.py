@@ -13,7 +13,7 @@ def add(command: Adder) -> None:
     ps.add_argument("-a", "--all", action="store_true", dest="everything", help="those that have ended, too")
     tree = command("tree", _tree, "show who started whom, what each does, and what it has used")
     pid(tree, "all that live")
-    log = command("log", _log, "read what a process was told, said and did")
+    log = command("log", _log, "read what a process was told, said and did, with the positions in the journal")
     pid(log)
     log.add_argument("-f", "--follow", action="store_true", help="go on as it grows, until the process ends")
     replay = command("replay", _replay, "fold the journal again: see any moment of it, or check every decision in it")

@@ -1,0 +1,60 @@
+"""Rewinding: what a process was at an earlier position of the journal, found by folding it again beside the running machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from gemot.abi.effects import Deliver
+from gemot.abi.events import Rewound
+from gemot.abi.labels import Label
+from gemot.kernel import Kernel
+from gemot.machine.cast import Cast
+from gemot.machine.loop import Loop, MachineError
+from gemot.machine.recovery import folding
+from gemot.programs import freezing as folds
+from gemot.programs.conversation import Conversation
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A process when it had just been told something that made it ask its model (a conversation), or decide (code)."""
+
+    position: int
+    entry: int
+    moment: int
+    label: Label
+    program: Conversation | None
+
+    def event(self, at: int, pid: int, text: str) -> Rewound:
+        program = b"" if self.program is None else msgspec.msgpack.encode(folds.freeze({pid: self.program}))
+        return Rewound(at, pid, self.entry, self.moment, self.label, program, text)
+
+
+def found(loop: Loop, pid: int, to: int) -> Earlier:
+    """The last such moment of a process up to position ``to``. Raises :class:`MachineError`, ``JournalError``."""
+    kernel = Kernel()
+    cast = Cast(kernel, loop.cast.library, loop.journal.value)
+    earlier: Earlier | None = None
+    for folded in folding(loop.journal, kernel, cast, {}):
+        if folded.record.position > to:
+            break
+        if any(isinstance(effect, Deliver) and effect.pid == pid for effect in folded.effects):
+            earlier = _now(kernel, cast, pid, folded.record.position) or earlier
+    if earlier is None:
+        raise MachineError(
+            f"process {pid} had not been told anything by position {to}; gemot log {pid} shows the positions"
+        )
+    return earlier
+
+
+def _now(kernel: Kernel, cast: Cast, pid: int, position: int) -> Earlier | None:
+    process, program = kernel.process(pid), cast.programs.get(pid)
+    if process is None or program is None:
+        return None
+    if not isinstance(program, Conversation):
+        return Earlier(position, process.entries, kernel.moment, process.label, None)
+    if not program.asks_its_model:
+        return None
+    return Earlier(position, process.entries, kernel.moment, process.label, program.fork())
