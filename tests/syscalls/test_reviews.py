@@ -11,7 +11,7 @@ from worlds import EVERY_SYSCALL, PLENTY, KernelWorld
 from gemot.abi.answers import Error, Ok, Outcome, Waited
 from gemot.abi.effects import Deliver, StartTool
 from gemot.abi.events import Failure, Value
-from gemot.abi.grants import BudgetRequest, Grant, Mount, Rule
+from gemot.abi.grants import BudgetRequest, Grant, Mount
 from gemot.abi.labels import Label
 from gemot.abi.reviews import (
     AgreementCheck,
@@ -204,21 +204,6 @@ def test_a_reviewer_knows_the_task_the_result_and_the_record_and_holds_no_more_t
         assert said in process.brief
     outcome = ended(gated.trap(judge, Exit({"accepted": True, "reason": ""})), root)
     assert outcome.value == "42"
-
-
-@pytest.mark.parametrize("rule", [Rule(one_of=("a.md", "/home/b.md")), Rule(under="notes")])
-def test_a_reviewer_may_look_at_the_paths_that_the_reviewed_may(gated: KernelWorld, rule: Rule) -> None:
-    mounts = (Mount("work", "/srv/work", "rw"), Mount("home", "/srv/home", "ro", "of/ada"))
-    root = gated.tree(grants=(*EVERY_SYSCALL, Grant("*")), mounts=mounts)
-    grants = (Grant("disk/read", {"path": rule}),)
-    means = BudgetRequest(processes=20, depth=3)
-    child = gated.born(
-        root, Spawn("do it", "worker", grants=grants, review=(ReviewerCheck(program="talker"),), budget=means)
-    )
-    gated.trap(child, Exit("42"))
-    (judge,) = gated.kernel.processes[child].children
-    held, judged = gated.kernel.processes[judge].grants, gated.kernel.processes[child].grants
-    assert [one.where for one in held] == [one.where for one in judged]
 
 
 def test_a_reviewers_no_goes_to_the_child(gated: KernelWorld) -> None:
