@@ -12,7 +12,7 @@ from gemot.abi.syscalls import Exit, Generate, PageIn, PageOut
 
 
 def ask(world: KernelWorld, pid: int, tokens: int, window: int, most: int = 4096) -> list:
-    return world.feed(Trapped(world.at, pid, Generate("q", tokens_out_max=most), Cost(tokens), window))
+    return world.feed(Trapped(world.at, pid, Generate("q", tokens_out_max=most), Cost(tokens), window=window))
 
 
 def test_a_question_that_does_not_fit_is_refused_before_anything_is_paid(world: KernelWorld) -> None:

@@ -16,7 +16,7 @@ import msgspec
 from gemot.abi.grants import Grant, Mount, MountRequest, Rule
 from gemot.abi.labels import Label
 from gemot.abi.tools import ToolSpec
-from gemot.authority.paths import anchored, canonical
+from gemot.authority.paths import anchored, canonical, is_under, shown
 from gemot.authority.refusal import Refused
 from gemot.authority.rules import bounds, check, fits_inside, in_words, rule_within, steps_of
 
@@ -77,6 +77,26 @@ def _anchor_path(tool: str, name: str, rule: Rule, mounts: tuple[Mount, ...]) ->
     one_of = None if named is None else tuple(anchored(*canonical(path, mounts)) for path in named)
     under = None if rule.under is None else anchored(*canonical(rule.under, mounts))
     return Rule(one_of, under, source=rule.source)
+
+
+def as_written(grants: Iterable[Grant], mounts: tuple[Mount, ...], tools: Mapping[str, ToolSpec]) -> tuple[Grant, ...]:
+    """The other way round: anchored grants -> as the process that sees ``mounts`` would write them. What it can't see is left out."""
+    return tuple([written for grant in grants if (written := _as_written(grant, mounts, tools)) is not None])
+
+
+def _as_written(grant: Grant, mounts: tuple[Mount, ...], tools: Mapping[str, ToolSpec]) -> Grant | None:
+    paths = {name for tool in tools.values() if covers(grant.tool, tool.name) for name in tool.paths}
+    tops = [anchored(mount, "") for mount in mounts]
+    where = dict(grant.where)
+    for name in paths & set(where):
+        rule = where[name]
+        named = cast("tuple[str, ...] | None", rule.one_of)
+        seen = None if named is None else tuple([one for one in named if any(is_under(one, top) for top in tops)])
+        if seen == () or (rule.under is not None and not any(is_under(rule.under, top) for top in tops)):
+            return None
+        one_of = None if seen is None else tuple([shown(one, mounts) for one in seen])
+        where[name] = Rule(one_of, None if rule.under is None else shown(rule.under, mounts), source=rule.source)
+    return msgspec.structs.replace(grant, where=where) if where else grant
 
 
 def grant_within(child: Grant, parent: Grant) -> bool:

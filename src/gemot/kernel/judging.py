@@ -17,7 +17,7 @@ from gemot.abi.grants import Grant, MountRequest
 from gemot.abi.reviews import AgreementCheck, ReviewerCheck
 from gemot.abi.syscalls import Exit, Spawn
 from gemot.authority.kinds import exact_number
-from gemot.authority.narrowing import without_consequences
+from gemot.authority.narrowing import as_written, without_consequences
 from gemot.kernel import families, receipts
 from gemot.kernel.process import Process, Review
 
@@ -146,7 +146,7 @@ def _judge(kernel: Kernel, process: Process, review: Review, syscall: Spawn) -> 
 
 def _only_looking(kernel: Kernel, process: Process) -> tuple[Grant, ...]:
     """What a process may use that neither writes nor sends, as it would ask for it for a child."""
-    grants = without_consequences(process.grants, kernel.tools)
+    grants = as_written(without_consequences(process.grants, kernel.tools), process.mounts, kernel.tools)
     return tuple(
         msgspec.structs.replace(one, endorsed=False, unsure=())
         for one in grants

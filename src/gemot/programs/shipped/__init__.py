@@ -6,12 +6,15 @@ from gemot.programs.native import Native
 
 
 def natives() -> tuple[Native, ...]:
+    from gemot.programs.shipped.autogpt import autogpt
+    from gemot.programs.shipped.babyagi import babyagi
     from gemot.programs.shipped.best_of import best_of
     from gemot.programs.shipped.coder import coder
     from gemot.programs.shipped.debate import debate
     from gemot.programs.shipped.label import label
     from gemot.programs.shipped.loop import loop
     from gemot.programs.shipped.parallel import parallel
+    from gemot.programs.shipped.researcher import researcher
     from gemot.programs.shipped.schedule import schedule
 
-    return (parallel, label, coder, best_of, loop, debate, schedule)
+    return (parallel, label, coder, best_of, loop, debate, schedule, researcher, babyagi, autogpt)
