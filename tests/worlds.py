@@ -13,6 +13,7 @@ from gemot.abi.effects import AskModel, Begin, BeginFork, Deliver, Effect, End, 
 from gemot.abi.events import (
     Answered,
     Arrived,
+    BoardMove,
     Booted,
     Cost,
     Done,
@@ -27,6 +28,7 @@ from gemot.abi.events import (
     Ticked,
     Trapped,
     Value,
+    Worked,
 )
 from gemot.abi.grants import Budget, Grant, Mount
 from gemot.abi.messages import Reply, Text, Usage
@@ -122,6 +124,10 @@ class KernelWorld:
 
     def say(self, pid: int, text: str) -> list[Effect]:
         return self.feed(Said(self.at, pid, text))
+
+    def work(self, root: int, move: BoardMove) -> list[Effect]:
+        """The person's move on a board."""
+        return self.feed(Worked(self.at, root, move))
 
     def answer(self, ask: int, **words: Any) -> list[Effect]:
         return self.feed(Answered(self.at, ask, **words))

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from gemot.abi.grants import BudgetRequest, Grant, MountRequest
+from gemot.abi.tasks import Task, TaskState
 
 
 class Spawn(Struct, frozen=True, gc=False, tag="spawn", omit_defaults=True, forbid_unknown_fields=True):
@@ -108,6 +109,9 @@ class Wait(Struct, frozen=True, gc=False, tag="wait", omit_defaults=True, forbid
     timeout_seconds: Annotated[float | None, Meta(description="Come back after this time at the latest.")] = None
     messages: Annotated[bool, Meta(description="Come back when a message arrives, too.")] = True
     alarms: Annotated[bool, Meta(description="Come back when an alarm of yours rings, too.")] = True
+    board: Annotated[
+        bool, Meta(description="Come back when somebody else has changed the board since you last looked, too.")
+    ] = False
 
 
 class Send(Struct, frozen=True, gc=False, tag="send", omit_defaults=True, forbid_unknown_fields=True):
@@ -169,13 +173,6 @@ class Read(Struct, frozen=True, gc=False, tag="read", omit_defaults=True, forbid
     length: Annotated[int, Meta(description="How many characters.")] = 4000
 
 
-class Task(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
-    """What a task is when it is put on the board."""
-
-    text: str
-    acceptance: Annotated[str, Meta(description="How to tell that it is done.")] = ""
-
-
 class Add(Struct, frozen=True, gc=False, tag="add", omit_defaults=True, forbid_unknown_fields=True):
     """Put tasks on the board of your tree, in the order in which they are to be done. Answers their numbers."""
 
@@ -183,9 +180,13 @@ class Add(Struct, frozen=True, gc=False, tag="add", omit_defaults=True, forbid_u
 
 
 class Claim(Struct, frozen=True, gc=False, tag="claim", omit_defaults=True, forbid_unknown_fields=True):
-    """Take a task that is open; it is yours until you complete it or end."""
+    """Take an open task, and get what it says. It is yours until you complete it or end, or until your lease is over; claim it
+    again to keep it longer."""
 
-    task: int
+    task: Annotated[int | None, Meta(description="Its number; left out: the first that is ready.")] = None
+    lease_seconds: Annotated[
+        float | None, Meta(description="After this time it is open again if you have not completed it; left out: 1800.")
+    ] = None
 
 
 class Complete(Struct, frozen=True, gc=False, tag="complete", omit_defaults=True, forbid_unknown_fields=True):
@@ -196,21 +197,28 @@ class Complete(Struct, frozen=True, gc=False, tag="complete", omit_defaults=True
 
 
 class Accept(Struct, frozen=True, gc=False, tag="accept", omit_defaults=True, forbid_unknown_fields=True):
-    """Judge a completed task that you put on the board: accepted, or sent back with the reason."""
+    """Judge a completed task that you had no part in doing: accepted, or sent back with the reason. What is sent back three times
+    goes to the person."""
 
     task: int
     accepted: bool = True
-    reason: str = ""
+    reason: Annotated[str, Meta(description="Why it is sent back, and what would be accepted.")] = ""
 
 
 class Reorder(Struct, frozen=True, gc=False, tag="reorder", omit_defaults=True, forbid_unknown_fields=True):
-    """Put the open tasks into another order: their numbers, first things first."""
+    """Put the tasks that are not done with into another order: their numbers, first things first; the others follow."""
 
     tasks: tuple[int, ...]
 
 
 class ListTasks(Struct, frozen=True, gc=False, tag="list_tasks", omit_defaults=True, forbid_unknown_fields=True):
-    """Show the board: every task with its state, who has it and its result."""
+    """Show the board, or a part of it: every task with its state, who has it, its result and what was said about it."""
+
+    state: Annotated[TaskState | None, Meta(description="Only those in this state.")] = None
+    mine: Annotated[bool, Meta(description="Only those that you have, did, or put there.")] = False
+    ready: Annotated[bool, Meta(description="Only those that can be claimed now.")] = False
+    task: Annotated[int | None, Meta(description="Only this one, with all of its result.")] = None
+    start: Annotated[int, Meta(description="How many to leave out; a long board is shown in parts.")] = 0
 
 
 class Ask(Struct, frozen=True, gc=False, tag="ask", omit_defaults=True, forbid_unknown_fields=True):

@@ -28,12 +28,13 @@ from gemot.abi.events import (
     Stopped,
     Ticked,
     Trapped,
+    Worked,
 )
 from gemot.abi.grants import Budget, Grant, Mount
 from gemot.abi.labels import PERSON, Label
 from gemot.abi.programs import ProgramSpec
 from gemot.authority.narrowing import anchor, with_space
-from gemot.kernel import freezing, ledger, revoking, waiting, working
+from gemot.kernel import freezing, ledger, moves, revoking, waiting, working
 from gemot.kernel.families import remember_sources
 from gemot.kernel.process import Process, Work
 
@@ -64,6 +65,8 @@ def hear(kernel: Kernel, event: Event) -> None:
                 kernel.post(process, Mail(0, text, Label((PERSON,))))
         case Answered():
             working.answered(kernel, event)
+        case Worked(_, root, move):
+            moves.by_person(kernel, root, move)
         case Stopped(_, pid, reason):
             process = kernel.process(pid)
             if process is not None:

@@ -52,7 +52,7 @@ class Process:
     was refused, if it was. ``plan``: the steps
     that it has put to a person; ``policy``: what the person endorses in advance. ``waits`` counts waits, so that a
     timer of an earlier one does nothing. ``label``: of all that it has read. ``documents``: results that values can be
-    selected from, by handle. Of a tree's first process: ``sourced``, the tools that a grant in the tree names as a source;
+    selected from, by handle. ``forked``: it began with its parent's context. Of a tree's first process: ``sourced``, the tools that a grant in the tree names as a source;
     ``stored``, by driver (``""``: in its files), the label of what the tree wrote with it, and so may read again."""
 
     pid: int
@@ -87,6 +87,7 @@ class Process:
     documents: dict[int, Document] = field(default_factory=dict[int, Document])
     sourced: frozenset[str] = frozenset()
     stored: dict[str, Label] = field(default_factory=dict[str, Label])
+    forked: bool = False
 
     @property
     def alive(self) -> bool:
@@ -114,9 +115,10 @@ class OpenAsk:
 @dataclass(slots=True, order=True)
 class Timer:
     """Something that happens by itself. ``token`` ties it to what set it: a stale timer does nothing. ``away``: something
-    of the tree with the root ``pid``, which is not in memory, is due."""
+    of the tree with the root ``pid``, which is not in memory, is due. ``lease``: ``pid`` is the first process of the tree on
+    whose board a task is to be open again."""
 
     pid: int
-    kind: Literal["wait", "alarm", "deadline", "away"]
+    kind: Literal["wait", "alarm", "deadline", "lease", "away"]
     token: int
     note: str = ""

@@ -46,7 +46,7 @@ from gemot.abi.syscalls import (
 )
 from gemot.authority.narrowing import syscall_allowed, unused, used
 from gemot.authority.refusal import Refused
-from gemot.kernel import board, families, mandate, revoking, waiting, working
+from gemot.kernel import families, mandate, moves, revoking, waiting, working
 from gemot.kernel.process import Process
 
 if TYPE_CHECKING:
@@ -69,12 +69,12 @@ TABLE: dict[type, Act] = {
     Call: working.call,
     Read: working.read,
     Ask: working.ask,
-    Add: board.add,
-    Claim: board.claim,
-    Complete: board.complete,
-    Accept: board.accept,
-    Reorder: board.reorder,
-    ListTasks: board.list_tasks,
+    Add: moves.make,
+    Claim: moves.make,
+    Complete: moves.make,
+    Accept: moves.make,
+    Reorder: moves.make,
+    ListTasks: moves.list_tasks,
     Mandate: mandate.propose,
     Endorse: mandate.endorse,
     GrantTo: revoking.grant,

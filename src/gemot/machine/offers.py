@@ -22,6 +22,8 @@ from gemot.programs.replying import REQUESTABLE, schema_of
 _WITH_CHILDREN = ("wait", "status")
 """Offered to those who can have children (or alarms): to others they would only be a way to stand still."""
 
+_ON_THE_BOARD = {"add", "claim", "complete", "accept", "reorder"}
+"""Who has any of these has something to look at, and to wait for."""
 
 OFFERS_KEPT = 1_000
 """Sets of grants whose offers are kept ready; more are made again when needed."""
@@ -67,8 +69,8 @@ def _syscalls(granted: list[str], has_tools: bool) -> list[str]:
         names += _WITH_CHILDREN
     if "alarm" in names:
         names.append("cancel_alarm")
-    if "add" in names:
-        names.append("list_tasks")
+    if _ON_THE_BOARD & set(names):
+        names += ("list_tasks", "wait")
     if has_tools:
         names.append("read")
     return [*dict.fromkeys(one for one in names if one != "exit"), "exit"]
