@@ -11,11 +11,12 @@ from typing import Literal, TypeVar
 import msgspec
 
 from gemot.abi.effects import Asked
+from gemot.abi.events import BoardMove
 from gemot.machine import door
 from gemot.machine.door import LINE_BYTES_MAX, Said, Start, Wanted, Wish
 from gemot.machine.machine import MachineError
 from gemot.machine.notes import Note
-from gemot.machine.views import ProcessView
+from gemot.machine.views import ProcessView, TaskView
 from gemot.models.port import ModelFailed
 
 T = TypeVar("T")
@@ -66,6 +67,9 @@ class Client:
     ) -> None:
         await self._ask(door.Answer(ask, allow, text, scope), None)
 
+    async def work(self, pid: int, move: BoardMove) -> tuple[int, ...]:
+        return await self._ask(door.Work(pid, move), tuple[int, ...])
+
     async def kill(self, pid: int, reason: str = "") -> None:
         await self._ask(door.Kill(pid, reason), None)
 
@@ -83,6 +87,9 @@ class Client:
 
     async def processes(self, root: int | None = None) -> list[ProcessView]:
         return await self._ask(door.Processes(root), list[ProcessView])
+
+    async def tasks(self, pid: int | None = None) -> list[TaskView]:
+        return await self._ask(door.Tasks(pid), list[TaskView])
 
     async def asks(self) -> list[Asked]:
         return await self._ask(door.Asks(), list[Asked])

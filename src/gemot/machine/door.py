@@ -19,6 +19,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from gemot.abi.events import BoardMove
 from gemot.abi.grants import Budget, Grant, Mode
 from gemot.machine.machine import DEFAULT_BUDGET, Machine
 from gemot.machine.notes import Note
@@ -85,6 +86,19 @@ class Pause(Struct, frozen=True, tag="pause"):
     pid: int
 
 
+class Work(Struct, frozen=True, tag="work"):
+    """A person's move on the board of the tree of ``pid``. Answers the numbers of the tasks that it is about."""
+
+    pid: int
+    move: BoardMove
+
+
+class Tasks(Struct, frozen=True, tag="tasks"):
+    """Answers a list of task views: of the tree of ``pid``, or of all."""
+
+    pid: int | None = None
+
+
 class Processes(Struct, frozen=True, tag="processes"):
     """Answers a list of process views."""
 
@@ -105,7 +119,7 @@ class Watch(Struct, frozen=True, tag="watch"):
     """From now on every note is sent."""
 
 
-Wanted = Start | Send | Answer | Kill | Fork | Move | Resume | Pause | Processes | Asks | Waits | Watch
+Wanted = Start | Send | Answer | Work | Kill | Fork | Move | Resume | Pause | Processes | Tasks | Asks | Waits | Watch
 
 
 class Wish(Struct, frozen=True):
@@ -234,6 +248,8 @@ class Door:
                 return await machine.send(pid, text)
             case Answer(ask, allow, text, scope):
                 return await machine.answer(ask, allow, text, scope)
+            case Work(pid, move):
+                return await machine.work(pid, move)
             case Kill(pid, reason):
                 return await machine.kill(pid, reason)
             case Fork(pid, text):
@@ -246,6 +262,8 @@ class Door:
                 return machine.pause(pid)
             case Processes(root):
                 return machine.processes(root)
+            case Tasks(pid):
+                return machine.tasks(pid)
             case Asks():
                 return machine.asks()
             case Waits(roots):

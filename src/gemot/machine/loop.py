@@ -43,6 +43,7 @@ from gemot.abi.events import (
     Stopped,
     Ticked,
     Trapped,
+    Worked,
 )
 from gemot.abi.limits import NESTING_MAX
 from gemot.abi.messages import Request
@@ -73,7 +74,7 @@ SWEEP_SECONDS = 5.0
 
 BIRTHS = (Arrived, Copied, Adopted)
 FOR_PROGRAMS = (Begin, BeginFork, Adopt, Deliver)
-SYNCED = (Arrived, Answered, Said, Stopped, Revoked, Copied, Adopted)
+SYNCED = (Arrived, Answered, Said, Worked, Stopped, Revoked, Copied, Adopted)
 """A person's words are on the disk before anything is made of them."""
 
 

@@ -6,7 +6,7 @@ What happens inside is in :mod:`gemot.machine.loop`; here is what can be asked o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,9 +20,10 @@ from gemot.authority.refusal import Refused
 from gemot.drivers.kit import Driver, Tool
 from gemot.journal.contract import Journal
 from gemot.kernel import Kernel, mandate
+from gemot.kernel.freezing import FrozenTree
 from gemot.kernel.ledger import means
 from gemot.kernel.process import Process
-from gemot.machine import carrying, checkpoint, notes, recovery, starting, views
+from gemot.machine import boards, carrying, checkpoint, notes, recovery, starting, views
 from gemot.machine.checkpoint import RECORDS_AT_CLOSE
 from gemot.machine.clock import steady
 from gemot.machine.home import Home, default_home
@@ -243,6 +244,10 @@ class Machine:
             raise MachineError(f"ask {ask} wants one of: {', '.join(options)}")
         self._loop.happens_now(Answered(self._now(), ask, allow, text, scope))
 
+    async def work(self, pid: int, move: events.BoardMove) -> tuple[int, ...]:
+        """Make a move on the board of the tree of ``pid``; returns the numbers of the tasks that it is about."""
+        return boards.work(self._loop, self._living(pid).root, move)
+
     async def kill(self, pid: int, reason: str = "") -> None:
         """End a process and all of its descendants."""
         self._living(pid)
@@ -334,20 +339,21 @@ class Machine:
 
     def processes(self, root: int | None = None) -> list[views.ProcessView]:
         """What there is to see of the processes of one tree, or of all: also of those that are not in memory now."""
-        kernel = self.kernel
-        if root is not None:
-            process = kernel.processes.get(root)
-            return views.process_views(kernel, [] if process is None else kernel.tree(root))
-        closed = self._loop.closed and self.home is not None
-        trees = (
-            checkpoint.trees_of(self.home.journal)
-            if closed and self.home
-            else checkpoint.trees(self._loop.journal, kernel)
-        )
-        return views.all_views(kernel, trees)
+        if root is None:
+            return views.all_views(self.kernel, self._kept())
+        return views.process_views(self.kernel, self.kernel.tree(root) if root in self.kernel.processes else ())
+
+    def _kept(self) -> Iterator[FrozenTree]:
+        closed = self.home if self._loop.closed else None
+        return checkpoint.trees_of(closed.journal) if closed else checkpoint.trees(self._loop.journal, self.kernel)
 
     def asks(self) -> list[Asked]:
         return views.ask_views(self.kernel)
+
+    def tasks(self, pid: int | None = None) -> list[views.TaskView]:
+        """The board of the tree of ``pid``, or all boards."""
+        root = 0 if pid is None else self._known(pid).root
+        return boards.tasks(self._loop, () if root else self._kept(), root)
 
     def watch(self, watcher: Callable[[notes.Note], None]) -> Callable[[], None]:
         """Call ``watcher`` with every note from now on; returns a function that ends it."""
