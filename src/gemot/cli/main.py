@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from gemot import __version__
-from gemot.cli import spaces
+from gemot.cli import boards, spaces
 from gemot.cli.failing import CODES, USAGE, finish, put
 
 ABOUT = "An operating system for AI agents: give a goal, see who works on it, steer it, stop it, go on with it."
@@ -38,12 +38,14 @@ class Parser(ArgumentParser):
 
 def _in_our_words(message: str) -> str:
     """What argparse complains about, where a person needs other words."""
-    unknown = re.match(r"argument COMMAND: invalid choice: '(.*)' \(choose from (.*)\)", message, re.DOTALL)
+    unknown = re.match(r"argument (COMMAND|MOVE): invalid choice: '(.*)' \(choose from (.*)\)", message, re.DOTALL)
     if unknown:
         from difflib import get_close_matches
 
-        near = get_close_matches(unknown[1], re.findall(r"\w+", unknown[2]), 2, 0.5)
-        return f"there is no command {unknown[1]!r}" + (f"; did you mean {' or '.join(near)}" if near else "")
+        near = get_close_matches(unknown[2], re.findall(r"\w+", unknown[3]), 2, 0.5)
+        return f"there is no {unknown[1].lower()} {unknown[2]!r}" + (
+            f"; did you mean {' or '.join(near)}" if near else ""
+        )
     extra = re.match(r"unrecognized arguments: (.*)", message, re.DOTALL)
     if extra:
         quotes = "" if extra[1].startswith("-") else "; a goal or message with spaces goes in quotes"
@@ -73,6 +75,7 @@ def parser() -> ArgumentParser:
     _work_commands(command)
     _look_commands(command)
     _change_commands(command)
+    boards.add(command, _home, _json)
     spaces.add(command, lambda made: (_pid(made), _home(made))[1])
     _house_commands(command)
     return top
@@ -389,7 +392,7 @@ def main() -> None:
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
     known = parser()
-    typed = known.parse_args()
+    typed = known.parse_args(boards.spelled_out(sys.argv[1:]))
     if typed.command is None:
         known.print_help(sys.stderr)
         raise SystemExit(USAGE)
