@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
+from boards import Boards
 from checkers import LawBroken, Witness, digest, everyone
 
 from gemot.abi.answers import Ok, Waited
@@ -35,6 +36,7 @@ class Watcher(Witness):
         self._collected: defaultdict[int, set[int]] = defaultdict(set)
         self._mail: Counter[int] = Counter()
         self._alarms: defaultdict[int, dict[int, int]] = defaultdict(dict)
+        self._boards = Boards()
         self._compared = 0
 
     # Carrying on.
@@ -78,6 +80,7 @@ class Watcher(Witness):
         if isinstance(event, Trapped) and pid in self._alive:
             self._wants[pid] = (event.syscall, now)
         super()._note(event, effects)
+        self._boards.note(self.kernel, event, effects, {one: syscall for one, (syscall, _) in self._wants.items()})
         if isinstance(event, Said) and pid in self._alive:
             self._mail[pid] += 1
         if isinstance(event, Ticked):
@@ -155,6 +158,8 @@ class Watcher(Witness):
         mail = self._mail[pid]
         if isinstance(syscall, Receive) or (syscall.messages and mail):
             return f"{mail} messages are there" if mail else ""
+        if isinstance(syscall, Wait) and syscall.board and self._boards.unseen(self.kernel, pid):
+            return f"others changed {self._boards.unseen(self.kernel, pid)}"
         named = syscall.children
         if named is None:
             ended = [one for one in self._children[pid] if one in self._ended and one not in self._collected[pid]]
@@ -183,6 +188,7 @@ class Watcher(Witness):
 
     def check_rest(self, now: int) -> None:
         """Nothing happens any more: then nobody who is awake waits for work, for time, or for its program."""
+        self._boards.check_rest(self.kernel, now)
         for pid in self._alive:
             process = self.kernel.processes[pid]
             if process.root in self.kernel.asleep:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import faults_of_boards
 import pytest
 from faults import FAULTS
 from simulate import search
@@ -21,7 +24,6 @@ LAWS = {
     "late_report_billed_twice": "bill",
     "grant_not_narrowed": "child <= parent",
     "named_grant_not_narrowed": "child <= parent",
-    "timer_lost_on_the_way_out": "rest",
     "timer_not_kept_with_its_tree": "fold",
     "changed_tree_not_kept": "fold",
     "interrupted_work_forgotten": "fold",
@@ -45,6 +47,16 @@ def test_a_planted_fault_is_found(name: str) -> None:
     assert found is not None, f"{SEEDS} histories did not show it"
     assert found.law.startswith(LAWS.get(name, "")), found.law
     print(f"{name}: found by seed {found.seed}: {found.law:.100}")
+
+
+@pytest.mark.parametrize("plant", faults_of_boards.FAULTS, ids=lambda plant: plant.__name__)
+def test_a_fault_planted_in_the_board_is_found(plant: Callable[[pytest.MonkeyPatch], None]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        plant(patch)
+        found = search(range(SEEDS))
+    assert found is not None, f"{SEEDS} histories did not show it"
+    assert found.law.startswith(faults_of_boards.FAULTS[plant]), found.law
+    print(f"found by seed {found.seed}: {found.law:.100}")
 
 
 def test_what_is_found_is_told_with_the_command_that_replays_it() -> None:

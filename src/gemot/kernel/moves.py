@@ -62,6 +62,7 @@ def by_person(kernel: Kernel, root: int, move: BoardMove) -> None:
         _made(kernel, mover, move)
     except Refused:
         return
+    kernel.changed.add(root)
     kernel.board_changed(root)
 
 
