@@ -75,7 +75,7 @@ class Person:
         )
         pid = await machine.start(
             goal,
-            program=chance.choice(("wanderer", "talker", "clerk")),
+            program=chance.choice(("wanderer", "wanderer", "talker", "talker", "clerk")),
             model=chance.choice(("quick", "slow", "wild")),
             models=("quick", "slow"),
             mounts=(Mount("work", "/srv/data", "rw"),),
