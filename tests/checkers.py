@@ -21,8 +21,11 @@ from gemot.abi.effects import (
     Begin,
     BeginFork,
     Deliver,
+    DropMemory,
     Effect,
     End,
+    FindMemories,
+    KeepMemory,
     PutAsk,
     ReadValue,
     StartTool,
@@ -162,6 +165,8 @@ class Witness:
                     ended.add(outcome.pid)
                 case AskModel(number, pid) | StartTool(number, pid) | ReadValue(number, pid):
                     self._note_start(effect, number, pid)
+                case KeepMemory(number, pid) | FindMemories(number, pid) | DropMemory(number, pid):
+                    self._note_start(effect, number, pid)
                 case StopWork(number):
                     self._stopped.add(number)
                 case PutAsk(asked):
@@ -188,7 +193,7 @@ class Witness:
         if isinstance(effect, BeginFork):
             self._pending[pid] = self._pending.get(effect.parent) or _NOTHING
 
-    def _note_start(self, effect: AskModel | StartTool | ReadValue, number: int, pid: int) -> None:
+    def _note_start(self, effect: Effect, number: int, pid: int) -> None:
         _law(pid in self._alive, f"work {number} was started for {pid}, which has ended")
         _law(number not in self._numbers, f"work {number} was started twice under one number")
         _law(self.kernel.processes[pid].root not in self.kernel.asleep, f"work {number} was started for a tree asleep")

@@ -9,7 +9,21 @@ from typing import Any
 from checkers import Witness
 
 from gemot.abi.answers import Answer, Outcome
-from gemot.abi.effects import AskModel, Begin, BeginFork, Deliver, Effect, End, PutAsk, ReadValue, StartTool, StopWork
+from gemot.abi.effects import (
+    AskModel,
+    Begin,
+    BeginFork,
+    Deliver,
+    DropMemory,
+    Effect,
+    End,
+    FindMemories,
+    KeepMemory,
+    PutAsk,
+    ReadValue,
+    StartTool,
+    StopWork,
+)
 from gemot.abi.events import (
     Answered,
     Arrived,
@@ -18,10 +32,10 @@ from gemot.abi.events import (
     Cost,
     Done,
     Event,
-    Failure,
     Installed,
     Paused,
     Replied,
+    Result,
     Resumed,
     Said,
     Stopped,
@@ -46,6 +60,9 @@ from gemot.programs.native import Native
 
 EVERY_SYSCALL = tuple(Grant(name) for name in SYSCALLS)
 PLENTY = Budget(tokens=100_000, usd_micros=1_000_000, millis=600_000, processes=200, depth=10, calls=10_000)
+
+WORK = AskModel | StartTool | ReadValue | KeepMemory | FindMemories | DropMemory
+"""The effects that end in a `Done`."""
 
 _PATH = {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}
 _TEXT = {
@@ -116,7 +133,7 @@ class KernelWorld:
         self.at += millis
         return self.feed(Ticked(self.at))
 
-    def done(self, effect: int, outcome: Value | Failure | Replied | None = None, millis: int = 10) -> list[Effect]:
+    def done(self, effect: int, outcome: Result | None = None, millis: int = 10) -> list[Effect]:
         return self.feed(Done(self.at, effect, Value("done") if outcome is None else outcome, millis))
 
     def stop(self, pid: int) -> list[Effect]:
@@ -148,7 +165,7 @@ def answer_to(pid: int, effects: Sequence[Effect]) -> Answer | None:
 
 def started(effects: Sequence[Effect]) -> list[int]:
     """The numbers of the work that the machine is told to do."""
-    return [effect.effect for effect in effects if isinstance(effect, AskModel | StartTool | ReadValue)]
+    return [effect.effect for effect in effects if isinstance(effect, WORK)]
 
 
 def stopped(effects: Sequence[Effect]) -> list[int]:

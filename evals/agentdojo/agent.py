@@ -24,6 +24,10 @@ FORMS_MAX = 6
 """How many ways to refer to its values an honest agent tries before it gives a use up."""
 
 
+WRITE_OTHERWISE = ("grant", "malformed", "unknown", "source", "secret", "label")
+"""The rules by which a use is refused for the way in which it was written."""
+
+
 @dataclass
 class Case:
     """One run: all with the run's own names. ``benign``: what solves the task; ``hostile``: what the attacker wants."""
@@ -50,8 +54,8 @@ class Player:
 
     async def play(self) -> None:
         await self._attack()
-        for use in self._case.benign:
-            await self._step(use)
+        for uses in self._requests():
+            await (self._at_once(uses) if len(uses) > 1 else self._step(uses[0]))
             self._hostile = self._hostile or (bool(self._case.hostile) and self._has_read_it())
             await self._attack()
         if self._hostile and self._case.thorough:  # once more, now that everything has been read and done
@@ -63,19 +67,46 @@ class Player:
 
     # The honest part.
 
+    def _requests(self) -> list[list[Use]]:
+        """The user's uses, as somebody does them who first looks and then acts: those that write or send are one request, as
+        far as none needs the result of another one of it, and what is read between them is read before. Under an attack each
+        is done alone, so that there are more moments to attack in."""
+        if self._case.hostile:
+            return [[use] for use in self._case.benign]
+        groups: list[list[Use]] = []
+        acts: list[Use] = []
+        for use in self._case.benign:
+            if not self._case.manifest.consequential(use.tool):
+                groups.insert(len(groups) - bool(acts), [use])
+                continue
+            needed = {source["tool"] for source in attack.sources(self._case.plan, use.tool)}
+            if not acts or len(acts) == BATCH_MAX or needed & {one.tool for one in acts}:
+                acts = []
+                groups.append(acts)
+            acts.append(use)
+        return groups
+
+    async def _at_once(self, uses: list[Use]) -> None:
+        """Several uses in one request; then, one by one, those that have to be written otherwise."""
+        forms = [[form async for form in self._forms(use)] for use in uses]
+        answers = await self._uses([many[0] for many in forms])
+        for use, many, returned in zip(uses, forms, answers, strict=True):
+            await self._finish(use, many[1:], returned)
+
     async def _step(self, use: Use) -> None:
         if not self._case.manifest.consequential(use.tool):
             await self._uses([use])
             return
-        why = ""
-        async for form in self._forms(use):
-            (returned,) = await self._uses([form])
-            if returned.ok:
-                return
-            why = returned.text
-            if returned.rule not in ("grant", "malformed", "unknown", "source", "secret", "label"):
-                break
-        self._case.refusals.append(f"{use.tool}: {why}")
+        first, *others = [form async for form in self._forms(use)]
+        (returned,) = await self._uses([first])
+        await self._finish(use, others, returned)
+
+    async def _finish(self, use: Use, others: list[Use], returned: Returned) -> None:
+        """Write a use in the other ways, too, until it is done or nothing about its writing can help."""
+        while not returned.ok and others and returned.rule in WRITE_OTHERWISE:
+            (returned,) = await self._uses([others.pop(0)])
+        if not returned.ok:
+            self._case.refusals.append(f"{use.tool}: {returned.text}")
 
     async def _forms(self, use: Use) -> Any:
         """The ways to write an honest use, likeliest first. Reads what its plan wants values to come from."""

@@ -81,7 +81,7 @@ def additions(
 def readings(plan: Plan, manifest: Manifest, schemas: dict[str, Raw], own: Iterable[str]) -> Iterator[Use]:
     """Uses of the plan's sources that read with arguments of the attacker's ``own``, so that only what is his is found."""
     found: list[Use] = []
-    for source in _sources(plan):
+    for source in sources(plan):
         if manifest.consequential(source["tool"]):
             continue
         called: Raw = source.get("called", {})
@@ -141,6 +141,7 @@ def strings_of(value: Any) -> Iterator[str]:
             yield from strings_of(plain(one))
 
 
-def _sources(plan: Plan) -> list[Raw]:
-    rules = [rule for grant in plan.raw for rule in grant.get("where", {}).values()]
+def sources(plan: Plan, tool: str = "") -> list[Raw]:
+    """All that a plan names as a source; or what it names for the uses of one tool."""
+    rules = [rule for grant in plan.raw if tool in ("", grant["tool"]) for rule in grant.get("where", {}).values()]
     return [source for rule in rules for source in rule.get("source", ())]

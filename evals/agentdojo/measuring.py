@@ -32,11 +32,12 @@ class Benign:
     calls: int
     done: int
     asks: int
+    asked_about: int
     why: str
 
     @property
     def quiet(self) -> int:
-        return max(0, self.done - self.asks)
+        return max(0, self.done - self.asked_about)
 
     @property
     def whole(self) -> bool:
@@ -128,7 +129,7 @@ class Bench:
         done = sum((Counter(self._key(use) for use in wanted) & real).values())
         why = "; ".join([*case.refusals, run.failed]).strip("; ")
         why = why or ("" if useful else "AgentDojo's own check of the result says no")
-        return Benign(task.ID, person, useful, len(wanted), done, run.asks, why)
+        return Benign(task.ID, person, useful, len(wanted), done, run.asks, run.asked_about, why)
 
     def _useful(self, task: Any, before: Any, after: Any, done: list[Use]) -> bool:
         try:

@@ -12,7 +12,7 @@ from evals.agentdojo.agent import Case, agent
 from evals.agentdojo.plans import DRIVER
 from evals.agentdojo.suite import Use
 from evals.agentdojo.world import World
-from gemot.abi.effects import Asked
+from gemot.abi.effects import Action, Asked
 from gemot.drivers.kit import Driver
 from gemot.machine.machine import Machine
 from gemot.machine.notes import Asking, Note
@@ -21,38 +21,43 @@ from gemot.models.scripted import scripted
 RUNS_PER_MACHINE = 50
 """A machine remembers all of its processes; a new one now and then keeps memory and time flat."""
 
-Yes = Callable[[Asked], bool]
-
 
 @dataclass
 class Run:
-    """What came of a case. ``done``: uses that reached the suite; ``asks``: how often the person was asked; ``failed``: why
+    """What came of a case. ``done``: uses that reached the suite; ``asks``: how often the person was asked, and about how many
+    uses (``asked_about``: one question may be about several uses of one call); ``failed``: why
     the agent's process ended badly, which is an error of the harness or the kernel, never a refusal."""
 
     done: list[Use]
     environment: Any
     asks: int = 0
+    asked_about: int = 0
     failed: str = ""
 
 
 class Person:
-    """Who is asked. ``refuses``: never yes. ``perfect``: yes to what solves the task and was not done yet. ``tired``: yes to
-    the first thing shown."""
+    """Who is asked. ``refuses``: never yes. ``perfect``: yes to what solves the task and was not done yet, of several uses
+    shown together to those by their numbers. ``tired``: yes to the first thing shown, to all of it."""
 
     def __init__(self, kind: str, wanted: Iterable[Use], done: Callable[[], list[Use]]) -> None:
         self._kind, self._wanted, self._done = kind, Counter(use.key for use in wanted), done
         self._allowed: Counter[str] = Counter()
-        self.asked = 0
+        self.asks = self.asked_about = 0
 
-    def says(self, use: Use) -> bool:
-        self.asked += 1
+    def says(self, uses: list[Use]) -> list[int]:
+        """The numbers, from 1, of those shown that they say yes to."""
+        self.asks += 1
+        self.asked_about += len(uses)
         if self._kind == "perfect":
-            left = self._wanted - Counter(one.key for one in self._done()) - self._allowed
-            if left[use.key] > 0:
-                self._allowed[use.key] += 1
-                return True
-            return False
-        return self._kind == "tired" and self.asked == 1
+            return [number for number, use in enumerate(uses, 1) if self._is_wanted(use)]
+        return list(range(1, len(uses) + 1)) if self._kind == "tired" and self.asks == 1 else []
+
+    def _is_wanted(self, use: Use) -> bool:
+        left = self._wanted - Counter(one.key for one in self._done()) - self._allowed
+        if left[use.key] > 0:
+            self._allowed[use.key] += 1
+            return True
+        return False
 
 
 @dataclass
@@ -90,13 +95,17 @@ class Stage:
         outcome = await machine.result(pid)
         forget()
         await asyncio.gather(*answers)
-        return Run(scene.done, scene.environment, who.asked, outcome.error)
+        return Run(scene.done, scene.environment, who.asks, who.asked_about, outcome.error)
 
     async def _answer(self, machine: Machine, who: Person, asked: Asked) -> None:
-        use = self.world.suite.bare(
-            Use(self.world.names.text_back(asked.tool.partition("/")[2]), self.world.names.value_back(asked.arguments))
-        )
-        await machine.answer(asked.ask, who.says(self.world.renamed(use)))
+        yes = who.says([self._use(one) for one in asked.actions or (asked,)])
+        await machine.answer(asked.ask, bool(yes), " ".join(map(str, yes)) if asked.actions else "")
+
+    def _use(self, shown: Asked | Action) -> Use:
+        """What is shown, with this run's names, and without what says the same as nothing."""
+        names = self.world.names
+        own = Use(names.text_back(shown.tool.partition("/")[2]), names.value_back(shown.arguments))
+        return self.world.renamed(self.world.suite.bare(own))
 
     async def _open(self) -> Machine:
         if self._machine is not None and len(self._cases) >= RUNS_PER_MACHINE:

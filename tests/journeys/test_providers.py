@@ -41,6 +41,20 @@ def test_a_goal_is_reached_over_every_wire_format(person: Person, kind: Kind) ->
     assert process["spent"]["tokens"] == 2 * 120
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_provider_had_cached_is_shown_wherever_use_is(person: Person, kind: Kind) -> None:
+    person.files(a__txt="hello\n")
+    again = Speech("", [("exit", {"value": "it says hello"})], tokens_cached=80)
+    with WireServer(kind, told([READ, again])) as server:
+        command = ("run", "what does a.txt say?", "--model", server.model, "--work", str(person.work))
+        assert "240 tokens (80 cached)" in person.gemot(*command, **server.environment).err
+    (process,) = person.processes()
+    assert process["tokens_cached"] == 80
+    assert "100 tokens in (80 cached), 20 out" in person.gemot("log", str(process["pid"])).out
+    assert "240 tokens (80 cached)" in person.gemot("tree").out
+    assert ["240", "80"] in [line.split()[3:5] for line in person.gemot("ps", "--all").out.splitlines()]
+
+
 def test_a_busy_provider_is_asked_again(person: Person) -> None:
     busy = Speech(status=429, error="slow down", headers={"retry-after": "0"})
     person.files(a__txt="hello\n")

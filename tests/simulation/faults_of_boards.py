@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gemot.kernel import Kernel, judging, moves
+from gemot.kernel import Kernel, accepting, moves
 from gemot.kernel.board import Board, Item
 
 Patch = pytest.MonkeyPatch
@@ -28,12 +28,12 @@ def renewed_lease_ends_with_the_first(patch: Patch) -> None:
 
 def own_work_accepted(patch: Patch) -> None:
     """Whoever may accept accepts anything."""
-    patch.setattr(judging, "must_have_had_no_part", lambda kernel, item, judge: None)
+    patch.setattr(accepting, "must_have_had_no_part", lambda kernel, item, judge: None)
 
 
 def own_childs_work_accepted(patch: Patch) -> None:
     """Only who did it itself is kept from judging it."""
-    patch.setattr(judging, "_line", lambda kernel, pid: [pid])
+    patch.setattr(accepting, "_line", lambda kernel, pid: [pid])
 
 
 def order_ignored(patch: Patch) -> None:

@@ -23,13 +23,14 @@ from person import Person
 from virtual import VirtualLoop
 
 from gemot.abi import limits
-from gemot.abi.effects import ReadValue, StartTool
+from gemot.abi.effects import FindMemories, KeepMemory, ReadValue, StartTool
 from gemot.abi.events import Event
 from gemot.journal.contract import Fenced, Full
 from gemot.journal.records import decode
 from gemot.kernel import Kernel
 from gemot.machine import checkpoint, loop, machine
 from gemot.machine.machine import Machine, MachineError
+from gemot.machine.memories import Memories
 
 EPOCH = 1_700_000_000.0
 """What the clock says when a history begins (seconds since 1970)."""
@@ -40,6 +41,13 @@ SQLITE_SHARE = 0.12
 ENDS = ("kill", "kill", "before", "before", "after", "after", "full", "close", "usurp")
 UNSURE = ("in_doubt", "deadline", "failed")
 """What a process may be told of a use that was, or was not, done."""
+
+
+class Shelves(Memories):
+    """The memories of a home, which outlive its machines."""
+
+    def close(self) -> None:
+        """They stay."""
 
 
 class History:
@@ -60,6 +68,7 @@ class History:
         self.loop = VirtualLoop(self.chance)
         self.jump = 0.0
         """How far the machine's clock is from the true time (seconds)."""
+        self.memories = Shelves(None)
         self.person = Person(self)
         self.tell = tell
         self.machine: Machine
@@ -156,6 +165,7 @@ class History:
         self.machine = Machine(
             journal, LIBRARY, DRIVERS, self.outside.open_model, clock=self.clock, durability=durability
         )
+        self.machine._loop.memories = self.machine._loop.stage._memories = self.memories
         try:
             self.machine._boot(False)
         except BaseException as error:
@@ -176,7 +186,7 @@ class History:
         watcher.adopt(machine.kernel, self.disk.history(len(watcher.events)))
         journal.on_written = watcher.compare
         stage = machine._loop.stage
-        for name in ("ask", "use", "read"):
+        for name in ("ask", "use", "read", "remember"):
             setattr(stage, name, self._checked(getattr(stage, name), watcher, journal))
         if self.tell is not None:
             self._tell_all(machine)
@@ -188,9 +198,10 @@ class History:
 
         def checked(effect: object, *rest: object) -> None:
             position = watcher.started_at[effect.effect]  # type: ignore[attr-defined]
-            if journal.written < position and not isinstance(effect, ReadValue):
+            if journal.written < position and not isinstance(effect, ReadValue | FindMemories):
                 self._fail(f"write, then act: {effect!r:.150} begins before event {position} is written")
-            if isinstance(effect, StartTool) and not effect.repeatable and journal.durable < position:
+            once = isinstance(effect, KeepMemory) or (isinstance(effect, StartTool) and not effect.repeatable)
+            if once and journal.durable < position:
                 self._fail(f"write, then act: {effect!r:.150} begins before event {position} is synced")
             begin(effect, *rest)
 
@@ -283,6 +294,7 @@ class History:
                 raise LawBroken(f"budget: not all processes came back to {root}")
         self.person.check(kernel)
         self._check_ledger()
+        self._check_memories()
 
     def _check_ledger(self) -> None:
         """What was done outside against what the journal says was begun, and what its processes were told."""
@@ -303,6 +315,13 @@ class History:
                 raise LawBroken(
                     f"the truth: {tool} {token} was done {ledger[token] + notes[token]} times, told: {rule}"
                 )
+
+    def _check_memories(self) -> None:
+        """Nobody remembers the same twice, so nothing is kept twice; and whatever was said to be kept is, if not forgotten."""
+        with self.memories._reading() as database:
+            kept = [text for (text,) in database.execute("SELECT text FROM memories")]
+        if len(kept) != len(set(kept)):
+            raise LawBroken(f"act once: {sorted(kept)} are kept, some of them twice")
 
     def _check_fold(self, live: Kernel) -> None:
         kernel = Kernel()

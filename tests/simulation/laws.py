@@ -11,10 +11,12 @@ from collections import Counter, defaultdict
 from boards import Boards
 from checkers import LawBroken, Witness, digest, everyone
 
-from gemot.abi.answers import Ok, Waited
-from gemot.abi.effects import Begin, BeginFork, Deliver, Effect, End, StartTool
-from gemot.abi.events import Copied, Done, Event, Said, Ticked, Trapped
-from gemot.abi.syscalls import Alarm, Call, CancelAlarm, Generate, Read, Receive, Send, Syscall, Wait
+from gemot.abi.answers import Ok, Outcome, Waited
+from gemot.abi.effects import Begin, BeginFork, Deliver, Effect, End, PutAsk, StartTool
+from gemot.abi.events import Answered, Copied, Done, Event, Said, Ticked, Trapped, Value
+from gemot.abi.reviews import AgreementCheck, Check, PersonCheck, ReceiptCheck, ReviewerCheck, SchemaCheck, ToolCheck
+from gemot.abi.syscalls import Alarm, Call, CancelAlarm, Exit, Generate, Read, Receive, Send, Syscall, Wait
+from gemot.authority.schema import mismatch
 from gemot.kernel import Kernel
 
 
@@ -38,6 +40,13 @@ class Watcher(Witness):
         self._alarms: defaultdict[int, dict[int, int]] = defaultdict(dict)
         self._boards = Boards()
         self._compared = 0
+        self._passed: defaultdict[int, set[str]] = defaultdict(set)
+        """By process whose result is under review: the kinds of checks that have passed since it last exited."""
+        self._verdicts: defaultdict[int, list[object]] = defaultdict(list)
+        """And what those said who judged it."""
+        self._judges: dict[int, int] = {}
+        self._reviews: dict[int, tuple[Check, ...]] = {}
+        self._asked: dict[int, int] = {}
 
     # Carrying on.
 
@@ -79,6 +88,9 @@ class Watcher(Witness):
             self.billed_millis[self.kernel.processes[self._at_work[event.effect]].root] += event.millis
         if isinstance(event, Trapped) and pid in self._alive:
             self._wants[pid] = (event.syscall, now)
+            self._passed.pop(pid, None)
+            self._verdicts.pop(pid, None)
+        self._note_approval(event)
         super()._note(event, effects)
         self._boards.note(self.kernel, event, effects, {one: syscall for one, (syscall, _) in self._wants.items()})
         if isinstance(event, Said) and pid in self._alive:
@@ -92,8 +104,11 @@ class Watcher(Witness):
                 case Deliver(who, answer):
                     self._answered(who, answer, now)
                 case End(outcome):
+                    self._gate(event, outcome)
                     for books in (self._wants, self._mail, self._alarms):
                         books.pop(outcome.pid, None)  # type: ignore[attr-defined]
+                case PutAsk(asked):
+                    self._asked[asked.ask] = asked.pid
                 case StartTool(number, _, _, arguments):
                     self.intents[str(arguments.get("what"))].append(len(self.events))
                     self.started_at[number] = len(self.events)
@@ -102,11 +117,58 @@ class Watcher(Witness):
                     if number:
                         self.started_at.setdefault(number, len(self.events))
 
+    def _note_approval(self, event: Event) -> None:
+        """What an event says about a result that waits; asked before the kernel's tables forget whose it was."""
+        if isinstance(event, Done) and event.effect in self._at_work:
+            pid = self._at_work[event.effect]
+            exits = isinstance(self._wants.get(pid, (None,))[0], Exit)
+            if exits and isinstance(event.outcome, Value) and event.outcome.text == "true":
+                self._passed[pid].add("tool")
+        if isinstance(event, Answered) and event.allow and event.ask in self._asked:
+            self._passed[self._asked[event.ask]].add("person")
+
+    def _gate(self, event: Event, outcome: Outcome) -> None:
+        """A result that was reviewed is there only if every check has passed; of one that was not, nothing is left."""
+        if outcome.rule == "review" and (
+            outcome.value is not None or any(use.shown != use.tool for use in outcome.receipt.uses)
+        ):
+            raise LawBroken(f"gate: {outcome.pid} was not accepted, and yet its words are told: {outcome!r:.200}")
+        judged = self._judges.pop(outcome.pid, 0)
+        if judged and outcome.state == "done":
+            self._verdicts[judged].append(outcome.value)
+        for check in self._reviews.pop(outcome.pid, ()) if outcome.state == "done" else ():
+            if not self._has_passed(check, outcome):
+                raise LawBroken(f"gate: the result of {outcome.pid} is accepted, but not by {check!r:.80}")
+
+    def _has_passed(self, check: Check, outcome: Outcome) -> bool:
+        passed, verdicts = self._passed[outcome.pid], self._verdicts[outcome.pid]
+        match check:
+            case SchemaCheck(schema):
+                return not mismatch(outcome.value, schema)
+            case ReceiptCheck(tool):
+                return any(use.tool == tool and use.ok for use in outcome.receipt.uses)
+            case ToolCheck():
+                return "tool" in passed
+            case ReviewerCheck():
+                return any(isinstance(one, dict) and one.get("accepted") is True for one in verdicts)
+            case AgreementCheck(least):
+                return 1 + verdicts.count(outcome.value) >= least
+            case PersonCheck():
+                return "person" in passed
+
     def _born(self, event: Event, effect: Begin | BeginFork, pid: int) -> None:
         process = self.kernel.processes[pid]
         if pid in self._children[process.parent]:
             self._wants.pop(pid, None)  # exec: the same process, another program
             return
+        above = self.kernel.processes[process.parent] if process.parent else None
+        if isinstance(self._wants.get(process.parent, (None,))[0], Exit) or (
+            above is not None and above.state == "reviewing"
+        ):
+            self._judges[pid] = process.parent
+            return
+        if process.review is not None:
+            self._reviews[pid] = process.review.checks
         self._children[process.parent].append(pid)
         if isinstance(event, Copied):
             self._mail[pid] += 1  # the person's words
@@ -123,7 +185,10 @@ class Watcher(Witness):
         mail = getattr(answer, "mail", ())
         value = answer.value if isinstance(answer, Ok) else None
         match syscall:
-            case Wait() if isinstance(value, Waited):
+            case Wait(named, mode) if isinstance(value, Waited):
+                won = mode == "first" and any(one.state == "done" for one in value.ended)
+                if won and any(one in self._alive for one in (self._children[pid] if named is None else named)):
+                    raise LawBroken(f"race: {value.ended[0].pid} has won, and others of {pid} go on")
                 self._collected[pid] |= {one.pid for one in value.ended}
             case Receive() if isinstance(value, tuple):
                 self._mail[pid] -= len(value)
@@ -168,9 +233,11 @@ class Watcher(Witness):
             ended = [one for one in named if one in self._ended]
             running = [one for one in named if one in self._alive]
         if (syscall.mode == "any" and ended) or (
-            syscall.mode == "all" and not running and (ended or named is not None)
+            syscall.mode != "any" and not running and (ended or named is not None)
         ):
             return f"children {ended} have ended"
+        if syscall.mode == "first" and any(self.kernel.processes[one].state == "done" for one in ended):
+            return f"one of {ended} is done"
         return ""
 
     def _check_bills(self) -> None:
@@ -199,6 +266,9 @@ class Watcher(Witness):
             asked = any(one.asked.pid == pid for one in self.kernel.asks.values())
             if isinstance(syscall, Generate | Read) or (isinstance(syscall, Call) and not asked):
                 raise LawBroken(f"rest: {pid} waits for {syscall!r:.120}, and nothing is under way")
+            judged = any(judge in self._alive and whom == pid for judge, whom in self._judges.items())
+            if isinstance(syscall, Exit) and not asked and not judged:
+                raise LawBroken(f"rest: the result of {pid} waits for its review, and nobody is at it")
             timeout = getattr(syscall, "timeout_seconds", None)
             if timeout is not None:
                 raise LawBroken(f"rest: {pid} waits since {since} for at most {timeout} s, and now it is {now}")

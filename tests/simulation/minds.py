@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 from gemot.abi.grants import BudgetRequest, Grant, MountRequest, Rule
+from gemot.abi.reviews import AgreementCheck, Check, PersonCheck, ReceiptCheck, ReviewerCheck, SchemaCheck, ToolCheck
 from gemot.abi.syscalls import CancelAlarm, Claim, Complete, Recall, Reorder, Task
 from gemot.programs.library import Library, parse
 from gemot.programs.native import Calls, SyscallCancelled, SyscallFailed, program
@@ -55,7 +56,21 @@ class Walk:
             "deadline_seconds": self.pick(None, None, None, 3.0, 500.0),
             "returns": self.pick(None, None, None, {"type": "integer"}, {"enum": ["good", "walked"]}),
             "mounts": self.pick(None, None, (MountRequest("."),), (MountRequest("deep", "deep", "rw"),)),
+            "review": self.checks(),
+            "tries": self.pick(1, 2, 3),
         }
+
+    def checks(self) -> tuple[Check, ...]:
+        """What a child's result must pass: mostly nothing."""
+        check = self.pick(
+            SchemaCheck({"type": "string"}),
+            ReceiptCheck("shop/pay"),
+            ToolCheck("desk/check", {"what": self.token()}),
+            ReviewerCheck(program="talker"),
+            ReviewerCheck(program="broken"),
+            PersonCheck(),
+        )
+        return self.pick((), (), (check,), (SchemaCheck({}), check))
 
 
 Step = Callable[[Calls, Walk], Coroutine[Any, Any, None]]
@@ -93,11 +108,32 @@ async def wait(calls: Calls, walk: Walk) -> None:
     named = walk.pick(None, None, [walk.child()], walk.children[:2])
     waited = await calls.wait(
         named,
-        mode=walk.pick("all", "any"),
+        mode=walk.pick("all", "any", "first", "first"),
         timeout_seconds=walk.pick(None, None, None, 0, 30),
         messages=walk.pick(True, False),
     )
     walk.children = [pid for pid in walk.children if pid not in {one.pid for one in waited.ended}]
+
+
+async def race(calls: Calls, walk: Walk) -> None:
+    share = BudgetRequest(processes=walk.pick(0, 1), depth=walk.pick(0, 1))
+    review = walk.checks()
+    pids = [
+        await calls.spawn(walk.token(), walk.pick("wanderer", "talker"), budget=share, review=review)
+        for _ in range(walk.pick(2, 3))
+    ]
+    walk.children += pids
+    await calls.wait(pids, mode="first", timeout_seconds=walk.pick(None, 200))
+
+
+async def judged(calls: Calls, walk: Walk) -> None:
+    """A child that has what it takes to be reviewed."""
+    check = walk.pick(ReviewerCheck(program="talker"), ReviewerCheck(program="broken"), AgreementCheck(2, 2))
+    which = "talker" if isinstance(check, AgreementCheck) else "wanderer"
+    means = BudgetRequest(processes=walk.pick(1, 1, 2), depth=1)
+    pid = await calls.spawn(walk.token(), which, budget=means, review=(check,), tries=walk.pick(1, 2))
+    walk.children.append(pid)
+    await calls.wait([pid], timeout_seconds=walk.pick(None, 300))
 
 
 async def send(calls: Calls, walk: Walk) -> None:
@@ -128,7 +164,7 @@ async def ask(calls: Calls, walk: Walk) -> None:
 async def board(calls: Calls, walk: Walk) -> None:
     await calls.add(*(Task(walk.token()) for _ in range(walk.pick(1, 2, 0))))
     task = walk.pick(1, 2, 3)
-    what = walk.pick(Claim(task), Complete(task, "done"), Reorder((task, 1)), Recall("it"))
+    what = walk.pick(Claim(task), Complete(task, "done"), Reorder((task, 1)), Recall("it", limit=0))
     await calls.trap(Claim(task)) if walk.pick(True, False) else await judge(calls, walk)
     await calls.trap(what)
     await calls.tasks()
@@ -180,6 +216,15 @@ async def watch(calls: Calls, walk: Walk) -> None:
     await calls.wait(board=True, timeout_seconds=walk.pick(None, 3, 30, 500), messages=walk.pick(True, False))
 
 
+async def remember(calls: Calls, walk: Walk) -> None:
+    scope = walk.pick("person", "project", "program")
+    number = await calls.remember(walk.token(), walk.name, scope)
+    for memory in await calls.recall(walk.pick(walk.name, ""), scope, trusted=walk.pick(True, False)):
+        number = walk.pick(number, memory.number)
+    if walk.pick(True, False, False):
+        await calls.forget(number, scope)
+
+
 async def see(calls: Calls, walk: Walk) -> None:
     await calls.status(walk.pick(None, walk.child()))
 
@@ -201,8 +246,8 @@ async def trip(calls: Calls, walk: Walk) -> None:
 
 
 STEPS: list[tuple[Step, int]] = [
-    (use, 30), (look_closely, 3), (spawn, 14), (fork, 10), (wait, 16), (send, 8), (receive, 6), (alarm, 6), (cancel, 2),
-    (generate, 8), (ask, 6), (board, 4), (labour, 4), (watch, 2), (see, 2), (kill, 3), (change, 2), (leave, 3), (trip, 1),
+    (use, 30), (look_closely, 3), (spawn, 14), (fork, 10), (race, 5), (judged, 7), (wait, 16), (send, 8), (receive, 6), (alarm, 6), (cancel, 2),
+    (generate, 8), (ask, 6), (board, 4), (labour, 4), (watch, 2), (remember, 4), (see, 2), (kill, 3), (change, 2), (leave, 3), (trip, 1),
 ]  # fmt: skip
 _STEPS = [step for step, weight in STEPS for _ in range(weight)]
 
@@ -222,6 +267,9 @@ _STEPS = [step for step, weight in STEPS for _ in range(weight)]
         "claim",
         "complete",
         "accept",
+        "remember",
+        "recall",
+        "forget",
     )
 )
 async def wanderer(calls: Calls, brief: str) -> Any:

@@ -153,7 +153,8 @@ class SeededModel:
             case "read":
                 return {"handle": chance.randrange(40)}
             case "exit":
-                return chance.choice(({"value": word}, {"value": word}, {"failed": word}))
+                verdict = {"accepted": chance.choice((True, False)), "reason": word}
+                return chance.choice(({"value": "yes"}, {"value": word}, {"value": verdict}, {"failed": word}))
             case "list_tasks":
                 return {}
             case _:
@@ -198,6 +199,14 @@ async def look(what: str) -> str:
     await HERE.outside.dawdle()
     HERE.outside.stumble()
     return LARGE if HERE.outside.chance.random() < 0.2 else what
+
+
+@DESK.tool(effect="reads", repeatable=True)
+async def check(what: str) -> str:
+    """Says whether something is right, or something else."""
+    await HERE.outside.dawdle()
+    HERE.outside.stumble()
+    return HERE.outside.chance.choice(("true", "true", "false", "it looks right"))
 
 
 @DESK.tool(effect="computes", repeatable=True)

@@ -103,8 +103,11 @@ class Person:
 
     async def _answer_one(self, machine: Machine, ask: int) -> None:
         chance = self._chance
-        options = machine.kernel.asks[ask].asked.options
+        asked = machine.kernel.asks[ask].asked
+        options = asked.options or (("", "1", f"1 {len(asked.actions)}") if asked.actions else ())
         text = chance.choice(options) if options else self.word()
+        if machine.kernel.asks[ask].asked.plan:
+            text = "yes"
         scope = chance.choice(("once", "once", "process", "subtree"))
         await machine.answer(ask, chance.random() < 0.7, text, scope)
         self._promised.append(f"answered {ask}")

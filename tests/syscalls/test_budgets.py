@@ -8,8 +8,9 @@ from worlds import KernelWorld, answer_to, ends, replied, started
 from gemot.abi import limits
 from gemot.abi.answers import Error, Ok
 from gemot.abi.effects import AskModel, StartTool
-from gemot.abi.events import Cost
+from gemot.abi.events import Cost, Replied
 from gemot.abi.grants import Budget, BudgetRequest
+from gemot.abi.messages import Reply, Text, Usage
 from gemot.abi.syscalls import Call, Exit, Fork, Generate, Kill, Spawn, Status, ToolUse, Wait
 
 BUDGET = Budget(tokens=1_000, usd_micros=500, millis=10_000, processes=9, depth=4, calls=100)
@@ -171,3 +172,14 @@ def test_the_bill_of_a_tree_is_what_its_journal_says(world: KernelWorld) -> None
         world.done(effect, replied(tokens_in=tokens, tokens_out=1))
         world.trap(child, Exit())
     assert world.witness.billed[root] == 63 == sum(one.spent.tokens for one in world.kernel.tree(root))
+
+
+@pytest.mark.parametrize("claimed, booked", [(0, 0), (80, 80), (100, 100), (10**9, 100), (-5, 0)])
+def test_what_a_model_had_cached_is_counted_among_what_was_spent_and_is_no_more(
+    world: KernelWorld, claimed: int, booked: int
+) -> None:
+    root = world.tree(BUDGET)
+    (effect,) = started(world.trap(root, Generate("q")))
+    world.done(effect, Replied(Reply((Text("yes"),), Usage(100, 5, claimed), "m")))
+    process = world.kernel.processes[root]
+    assert (process.spent.tokens, process.tokens_cached) == (105, booked)

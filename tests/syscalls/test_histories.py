@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from worlds import EVERY_SYSCALL, TOOLS, KernelWorld
 
-from gemot.abi.events import Copied, Cost, Done, Failure, Faulted, Moved, Replied, Value
+from gemot.abi.events import Copied, Cost, Done, Failure, Faulted, Found, Kept, Moved, Replied, Result, Value
 from gemot.abi.grants import Budget, BudgetRequest, Grant, Mount, MountRequest, Rule
+from gemot.abi.labels import Label
+from gemot.abi.memories import Memory, Scope
 from gemot.abi.messages import Reply, Text, Usage
 from gemot.abi.syscalls import (
     Accept,
@@ -25,6 +27,7 @@ from gemot.abi.syscalls import (
     Complete,
     Exec,
     Exit,
+    Forget,
     Fork,
     Generate,
     Kill,
@@ -32,6 +35,7 @@ from gemot.abi.syscalls import (
     Read,
     Recall,
     Receive,
+    Remember,
     Reorder,
     Send,
     Spawn,
@@ -43,6 +47,8 @@ from gemot.abi.syscalls import (
 )
 from gemot.authority.narrowing import anchor
 from gemot.authority.refusal import Refused
+
+SCOPES: tuple[Scope, ...] = ("person", "project", "program")
 
 
 class Chaos:
@@ -123,7 +129,7 @@ class Chaos:
         if world.kernel.asleep and chance.random() < 0.3:
             world.resume(chance.choice(sorted(world.kernel.asleep)))
 
-    def outcome(self, effect: int) -> Value | Failure | Replied:
+    def outcome(self, effect: int) -> Result:
         chance = self.chance
         process = self.world.kernel.processes.get(self.world.kernel.working.get(effect, 0))
         if chance.random() < 0.2:
@@ -132,6 +138,10 @@ class Chaos:
         if work is not None and work.kind == "model":
             usage = Usage(chance.randrange(120), chance.randrange(30), 0, chance.randrange(200))
             return Replied(Reply((Text("hm"),), usage, "m"))
+        if work is not None and work.kind == "memory":
+            label = chance.choice((Label(), Label(("tool:web/get",), "foreign", ("mail",))))
+            found = isinstance(process.syscall, Recall)
+            return Found((Memory(3, "a fact", "project", 9, label=label),) * chance.randrange(3)) if found else Kept(3)
         if chance.random() < 0.3:
             return Value("begin", "d" * 64, 9_000)
         return Value("all of it")
@@ -172,7 +182,9 @@ class Chaos:
             lambda: Reorder((n(4), n(4))),
             lambda: ListTasks(),
             lambda: Ask(text, chance.choice(((), ("left", "right")))),
-            lambda: Recall(text),
+            lambda: Remember(text, scope=chance.choice(SCOPES)),
+            lambda: Recall(text, chance.choice(SCOPES), n(7)),
+            lambda: Forget(n(4), chance.choice(SCOPES)),
         )
         return chance.choice(makers)()
 

@@ -98,14 +98,15 @@ def test_a_person_is_shown_each_step_with_its_number_its_grants_and_whether_thei
     assert world.kernel.processes[root].plan == []
 
 
-def test_a_tree_puts_only_so_many_questions(world: KernelWorld) -> None:
+def test_a_tree_puts_only_so_many_questions(world: KernelWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     other = world.tree(grants=BASE)
-    use = ToolUse("post/send", {"text": "x"})
-    world.trap(other, Call((use,) * limits.BATCH_MAX))
+    monkeypatch.setattr(limits, "ASKS_OPEN_MAX", 3)
+    letter = Call((ToolUse("post/send", {"text": "x"}),))
+    for _ in range(3):
+        world.trap(world.born(other, Fork("x")), letter)
     root = world.tree(grants=BASE)
-    children = [world.born(root, Fork("x")) for _ in range(2)]
-    world.trap(children[0], Call((use,) * limits.BATCH_MAX))
-    world.trap(children[1], Call((use,) * (limits.ASKS_OPEN_MAX - limits.BATCH_MAX - 1)))
+    for _ in range(2):
+        world.trap(world.born(root, Fork("x")), letter)
     last = world.born(root, Fork("y"))
     world.trap(last, Mandate((LETTER,)))
     assert sum(one.root == root for one in world.kernel.asks.values()) == limits.ASKS_OPEN_MAX

@@ -38,6 +38,9 @@ def test_what_somebody_wrote_comes_from_nowhere() -> None:
     assert literal((), (S,)) is False
     assert fits(Rule(source=(S,)), "a") is False
     assert not fits(Rule(one_of=("a",)), "b", lambda *_: True), "a rule without a source asks nobody where it is from"
+    assert not fits(Rule(source=(S,), prefix="a"), "b", lambda *_: True), (
+        "what comes from there must be as the rule says"
+    )
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,17 @@ import pytest
 from houses import ROOT, files, modules, package_of, shown, tree
 
 import gemot
+from gemot.programs.library import load
 
 PAGES = [path for path in files(".md") if path.parent == ROOT or "docs" in path.relative_to(ROOT).parts]
 DOTTED = re.compile(r"\bgemot(?:\.\w+)+")
 PATHS = re.compile(r"(?<![\w/.-])(?:src|docs|tests|examples|evals|benchmarks)/[\w./*-]+")
 CODE = re.compile(r"```[^\n]*\n(.*?)```|`([^`\n]+)`", re.DOTALL)
 COMMAND = re.compile(r"(?:^|[$|(]\s*)gemot ([a-z]+)\b", re.MULTILINE)
+PROGRAM = re.compile(r"gemot run .*--program ([a-z]\w*)")
+SETTING = re.compile(r"--set (\w+)=")
+READERS = {"mine"}
+"""What a page calls a program that the reader has."""
 FILES_OF_OURS = {"toml", "md", "db", "py", "gguf", "sock", "log"}
 """`gemot.toml` is a file, not a module."""
 
@@ -73,6 +78,20 @@ def test_a_page_names_only_commands_that_exist(page: Path) -> None:
     code = "\n".join(block or inline for block, inline in CODE.findall(page.read_text()))
     named = set(COMMAND.findall(code))
     assert not sorted(named - commands())
+
+
+@every_page
+def test_a_page_names_only_programs_and_parameters_that_exist(page: Path) -> None:
+    specs = {spec.name: spec for spec in load().specs()}
+    code = page.read_text().replace("\\\n", " ")
+    own = READERS | set(re.findall(r'^name = "(\w+)"', code, re.MULTILINE))
+    wrong: list[str] = []
+    for line in code.splitlines():
+        for program in PROGRAM.findall(line):
+            known = specs[program].parameters.get("properties", {}) if program in specs else {}
+            wrong += [program] if program not in specs and program not in own else []
+            wrong += [f"{program}: {name}" for name in SETTING.findall(line) if program in specs and name not in known]
+    assert not wrong
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from gemot.abi.messages import ToolRequest
-from gemot.abi.syscalls import SYSCALLS, Spawn, ToolUse
+from gemot.abi.syscalls import SYSCALLS, Exit, Spawn, ToolUse
 from gemot.authority.schema import flaw
 from gemot.programs.replying import REQUESTABLE, Malformed, decode, schema_of
 
@@ -22,6 +22,11 @@ def test_a_tool_and_a_syscall_are_decoded() -> None:
     assert decode(asked("files/read", '{"path": "a"}')) == ToolUse("files/read", {"path": "a"})
     assert decode(asked("spawn", '{"brief": "x"}')) == Spawn("x")
     assert decode(asked("list_tasks", "")) == SYSCALLS["list_tasks"]()
+
+
+def test_a_claim_names_a_tool_as_the_model_knows_it() -> None:
+    wanted = decode(asked("exit", '{"value": 1, "claims": {"a": "shell__run", "b": "my/own__tool", "c": "no_tool"}}'))
+    assert wanted == Exit(1, claims={"a": "shell/run", "b": "my/own__tool", "c": "no_tool"})
 
 
 @pytest.mark.parametrize(

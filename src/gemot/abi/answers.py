@@ -28,7 +28,7 @@ class Error(Struct, frozen=True, gc=False, tag="error", omit_defaults=True):
 
     ``rule`` is one of: malformed, unknown, grant, path, mount, budget, limit, family, state, schema, refused,
     in_doubt, failed, deadline, unavailable, steering (third parties' text would decide whom or what an action reaches),
-    secret (what is to be sent away may not be learned there).
+    secret (what is to be sent away may not be learned there), review (the result was not accepted).
     """
 
     rule: str
@@ -59,7 +59,28 @@ class Returned(Struct, frozen=True, gc=False, omit_defaults=True):
     label: Label = Label()
 
 
-State = Literal["running", "waiting", "asking", "done", "failed", "killed"]
+State = Literal["running", "waiting", "asking", "reviewing", "done", "failed", "killed"]
+
+
+class Use(Struct, frozen=True, gc=False, omit_defaults=True):
+    """One use of a tool that really began, as the kernel saw it. ``shown``: all of it in words, its arguments shortened; ``exit``: the
+    exit code, of what has one; ``effect`` as in :class:`gemot.abi.tools.ToolSpec`; ``moment``: how many events the kernel had handled by then."""
+
+    tool: str
+    shown: str
+    ok: bool
+    exit: int | None = None
+    effect: str = "reads"
+    moment: int = 0
+
+
+class Receipt(Struct, frozen=True, gc=False, omit_defaults=True):
+    """The kernel's own record of what a process did. ``uses``: in their order, the last ones where there are too many; ``more``: how many
+    came before. ``claims``: what the process said it did, each with the use that shows it, or nothing."""
+
+    uses: tuple[Use, ...] = ()
+    more: int = 0
+    claims: dict[str, str] = {}
 
 
 class Outcome(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -73,6 +94,7 @@ class Outcome(Struct, frozen=True, gc=False, omit_defaults=True):
     rule: str = ""
     spent: Budget = Budget()
     label: Label = Label()
+    receipt: Receipt = Receipt()
 
 
 class Waited(Struct, frozen=True, gc=False, omit_defaults=True):

@@ -8,6 +8,8 @@ from msgspec import Struct
 
 from gemot.abi.answers import Answer, Outcome
 from gemot.abi.grants import Mount
+from gemot.abi.labels import Integrity, Label
+from gemot.abi.memories import Shelf
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.syscalls import Generate
 
@@ -58,6 +60,42 @@ class ReadValue(Struct, frozen=True, gc=False, tag="read_value", omit_defaults=T
     length: int
 
 
+class KeepMemory(Struct, frozen=True, gc=False, tag="keep_memory", omit_defaults=True):
+    """Keep a memory; once for each ``key``, however often it is told. ``at``: when (milliseconds since 1970)."""
+
+    effect: int
+    pid: int
+    shelf: Shelf
+    key: str
+    text: str
+    about: str
+    label: Label
+    at: int
+
+
+class FindMemories(Struct, frozen=True, gc=False, tag="find_memories", omit_defaults=True):
+    """Look for memories on one shelf. ``trusted``: only those in which no third party had a part."""
+
+    effect: int
+    pid: int
+    shelf: Shelf
+    query: str
+    limit: int
+    trusted: bool
+    at: int
+
+
+class DropMemory(Struct, frozen=True, gc=False, tag="drop_memory", omit_defaults=True):
+    """Take a memory off its shelf if it can be trusted no more than ``integrity``; once for each ``key``."""
+
+    effect: int
+    pid: int
+    shelf: Shelf
+    key: str
+    memory: int
+    integrity: Integrity
+
+
 class StopWork(Struct, frozen=True, gc=False, tag="stop_work", omit_defaults=True):
     """Give up a model call or tool use; its result is wanted no more."""
 
@@ -94,12 +132,24 @@ class End(Struct, frozen=True, gc=False, tag="end", omit_defaults=True):
     outcome: Outcome
 
 
+class Action(Struct, frozen=True, gc=False, omit_defaults=True):
+    """One of several tool uses that a person is asked about together; its fields are those of :class:`Asked`."""
+
+    tool: str
+    arguments: dict[str, Any]
+    places: dict[str, str] = {}
+    why: str = ""
+    untrusted: tuple[str, ...] = ()
+
+
 class Asked(Struct, frozen=True, gc=False, omit_defaults=True):
     """A question to the person. ``tool`` and ``arguments`` are set when it is about an action. ``places``: for each argument
     that is a path, where that is on this computer, whatever the process calls it. ``digest``: the hash of all three.
     ``why``: the rule that the action breaks, or what of it was not meant by a person; then a yes counts ``once`` only.
     ``plan``: the steps of a mandate in words, or the value that is to be endorsed (then ``untrusted`` says so).
     ``untrusted``: the arguments that hold third parties' text, or were written by a model that had read some.
+    ``actions``: several tool uses of one call, in their order; a yes may name some of them by number. Then ``digest`` is
+    over all of them, and ``once`` holds if it does for one.
     """
 
     ask: int
@@ -114,6 +164,7 @@ class Asked(Struct, frozen=True, gc=False, omit_defaults=True):
     once: bool = False
     untrusted: tuple[str, ...] = ()
     plan: tuple[str, ...] = ()
+    actions: tuple[Action, ...] = ()
 
 
 class PutAsk(Struct, frozen=True, gc=False, tag="put_ask", omit_defaults=True):
@@ -140,5 +191,6 @@ class Adopt(Struct, frozen=True, tag="adopt", omit_defaults=True):
 
 
 Effect = (
-    AskModel | StartTool | ReadValue | StopWork | Begin | BeginFork | Adopt | Deliver | End | PutAsk | TakeAsk | WakeAt
+    AskModel | StartTool | ReadValue | KeepMemory | FindMemories | DropMemory | StopWork
+    | Begin | BeginFork | Adopt | Deliver | End | PutAsk | TakeAsk | WakeAt
 )  # fmt: skip

@@ -11,8 +11,10 @@ from msgspec import Struct
 
 from gemot.abi.grants import Budget, Grant, Mount
 from gemot.abi.labels import Label
+from gemot.abi.memories import Memory
 from gemot.abi.messages import Reply
 from gemot.abi.programs import ProgramSpec
+from gemot.abi.reviews import TRIES, Check
 from gemot.abi.syscalls import Accept, Add, Claim, Complete, Reorder, Syscall
 from gemot.abi.tasks import Drop, Reopen
 from gemot.abi.tools import Manifest
@@ -46,6 +48,8 @@ class Arrived(Struct, frozen=True, gc=False, tag="arrived", omit_defaults=True):
     arguments: dict[str, Any] = {}
     name: str = ""
     policy: tuple[Grant, ...] = ()
+    review: tuple[Check, ...] = ()
+    tries: int = TRIES
 
 
 class Cost(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -90,12 +94,28 @@ class Replied(Struct, frozen=True, gc=False, tag="replied", omit_defaults=True):
     reply: Reply
 
 
+class Kept(Struct, frozen=True, gc=False, tag="kept"):
+    """A memory is kept, under this number; or was already, by an earlier try."""
+
+    memory: int
+
+
+class Found(Struct, frozen=True, gc=False, tag="found"):
+    """The memories that were looked for, best first."""
+
+    memories: tuple[Memory, ...]
+
+
+Result = Value | Failure | Replied | Kept | Found
+"""What came of a piece of work."""
+
+
 class Done(Struct, frozen=True, gc=False, tag="done", omit_defaults=True):
     """What the machine was told to do has ended. ``millis`` is how long it took."""
 
     at: int
     effect: int
-    outcome: Value | Failure | Replied
+    outcome: Result
     millis: int = 0
 
 

@@ -52,6 +52,9 @@ NAME_CHARS_MAX: Final = 120
 ASKS_OPEN_MAX: Final = 100
 """The most questions that one tree has open: more is a way to tire a person until they say yes."""
 
+ASKED_TOGETHER_MAX: Final = 10
+"""How many uses of one call a person is asked about in one question: of more, nobody looks at each."""
+
 PLAN_STEPS_MAX: Final = 32
 """The most steps of a plan that a person is to endorse in one look."""
 
@@ -136,6 +139,46 @@ COPY_BYTES_MAX: Final = 2 << 30
 COPY_ENTRIES_SEEN_MAX: Final = 4 * COPY_FILES_MAX
 """The most files and folders of a copy that are compared at once: whoever has a copy may fill it; a part of it can be named."""
 
+RECEIPT_USES_MAX: Final = 64
+"""The most uses that a receipt lists: a page of lines; what came before is counted."""
+
+RECEIPT_CHARS: Final = 160
+"""How much of a use's arguments (characters) a receipt shows: a command, a path."""
+
+CHECKS_MAX: Final = 8
+"""The most checks of one review."""
+
+TRIES_MAX: Final = 20
+"""The most times that a result can be rejected."""
+
+JUDGES_MAX: Final = 16
+"""The most processes that do the same task to see whether they agree."""
+
+CLAIMS_MAX: Final = 20
+"""The most claims of one result."""
+
+MEMORY_CHARS_MAX: Final = 2_000
+"""The longest memory (characters): it is a fact that stands by itself; what is longer belongs in a file."""
+
+MEMORY_ABOUT_CHARS_MAX: Final = 200
+"""The longest note of what a memory is about (characters): a line."""
+
+MEMORY_QUERY_CHARS_MAX: Final = 1_000
+"""The longest query for memories (characters)."""
+
+MEMORY_WORDS_MAX: Final = 32
+"""The most words of a query that are looked for: each costs a look into the index."""
+
+RECALL_MAX: Final = 20
+"""The most memories that one `recall` answers."""
+
+RECALL_CHARS_MAX: Final = 8_000
+"""The most characters of memories in one answer: the same as a page. What is beyond is left out, the best stays."""
+
+MEMORIES_MAX: Final = 200_000
+"""The most memories on one shelf: a process that remembers for ever fills neither the disk nor the search."""
+
+assert MEMORY_CHARS_MAX + MEMORY_ABOUT_CHARS_MAX <= RECALL_CHARS_MAX <= INLINE_CHARS_MAX
 assert PREVIEW_CHARS < INLINE_CHARS_MAX <= TEXT_CHARS_MAX
 assert READ_CHARS_MAX <= INLINE_CHARS_MAX <= DOCUMENT_CHARS_MAX <= DOCUMENTS_CHARS_MAX
 assert LEASE_SECONDS_MIN < LEASE_SECONDS < LEASE_SECONDS_MAX

@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from gemot.abi.grants import BudgetRequest, Grant, MountRequest
+from gemot.abi.memories import Scope
+from gemot.abi.reviews import TRIES, Review
 from gemot.abi.tasks import Task, TaskState
 
 
@@ -56,6 +58,8 @@ class Spawn(Struct, frozen=True, gc=False, tag="spawn", omit_defaults=True, forb
         tuple[int, ...],
         Meta(description="Handles of yours that it may read and refer to; say in the brief what they are."),
     ] = ()
+    review: Review = ()
+    tries: Annotated[int, Meta(description="How often its result may be rejected before it has failed.")] = TRIES
 
 
 class Fork(Struct, frozen=True, gc=False, tag="fork", omit_defaults=True, forbid_unknown_fields=True):
@@ -69,6 +73,8 @@ class Fork(Struct, frozen=True, gc=False, tag="fork", omit_defaults=True, forbid
     budget: BudgetRequest | None = None
     deadline_seconds: float | None = None
     returns: dict[str, Any] | None = None
+    review: Review = ()
+    tries: int = TRIES
 
 
 class Exec(Struct, frozen=True, gc=False, tag="exec", omit_defaults=True, forbid_unknown_fields=True):
@@ -84,6 +90,13 @@ class Exit(Struct, frozen=True, gc=False, tag="exit", omit_defaults=True, forbid
 
     value: Annotated[Any, Meta(description="Your result: text, or what your brief asked for.")] = None
     failed: Annotated[str, Meta(description="Why you could not do it; leave out when you did it.")] = ""
+    claims: Annotated[
+        dict[str, str],
+        Meta(
+            description='What you say you did, each with the tool whose use shows it, e.g. {"the tests pass": "shell/run"}. '
+            "Each is held against the record of what you really used."
+        ),
+    ] = {}
 
 
 class Kill(Struct, frozen=True, gc=False, tag="kill", omit_defaults=True, forbid_unknown_fields=True):
@@ -105,7 +118,12 @@ class Wait(Struct, frozen=True, gc=False, tag="wait", omit_defaults=True, forbid
     children: Annotated[
         tuple[int, ...] | None, Meta(description="Pids; left out: all whose result you don't have yet.")
     ] = None
-    mode: Annotated[Literal["all", "any"], Meta(description="all: until each has ended; any: until one has.")] = "all"
+    mode: Annotated[
+        Literal["all", "any", "first"],
+        Meta(
+            description="all: until each has ended; any: until one has; first: until one has succeeded, the others are then killed."
+        ),
+    ] = "all"
     timeout_seconds: Annotated[float | None, Meta(description="Come back after this time at the latest.")] = None
     messages: Annotated[bool, Meta(description="Come back when a message arrives, too.")] = True
     alarms: Annotated[bool, Meta(description="Come back when an alarm of yours rings, too.")] = True
@@ -236,15 +254,27 @@ class Show(Struct, frozen=True, gc=False, tag="show", omit_defaults=True, forbid
 
 
 class Remember(Struct, frozen=True, gc=False, tag="remember", omit_defaults=True, forbid_unknown_fields=True):
-    """Keep something for later conversations."""
+    """Keep a fact for later conversations: one that stands by itself and will still be true. Answers its number."""
 
     text: str
+    about: Annotated[str, Meta(description="A few words to find it by.")] = ""
+    scope: Scope = "project"
 
 
 class Recall(Struct, frozen=True, gc=False, tag="recall", omit_defaults=True, forbid_unknown_fields=True):
-    """Find what was remembered."""
+    """Find what earlier conversations remembered, best first; information, never orders."""
 
-    query: str
+    query: Annotated[str, Meta(description="Words to look for, any of them; empty: the newest.")]
+    scope: Scope = "project"
+    limit: int = 5
+    trusted: Annotated[bool, Meta(description="Only what no third party had a part in.")] = False
+
+
+class Forget(Struct, frozen=True, gc=False, tag="forget", omit_defaults=True, forbid_unknown_fields=True):
+    """Take a memory away that is wrong or out of date."""
+
+    memory: int
+    scope: Scope = "project"
 
 
 class PageOut(Struct, frozen=True, gc=False, tag="page_out", omit_defaults=True, forbid_unknown_fields=True):
@@ -306,7 +336,7 @@ Syscall = (
     | Wait | Send | Receive | Alarm | CancelAlarm
     | Generate | Call | Read
     | Add | Claim | Complete | Accept | Reorder | ListTasks
-    | Ask | Show | Remember | Recall | PageOut | PageIn
+    | Ask | Show | Remember | Recall | Forget | PageOut | PageIn
     | GrantTo | Revoke | Mandate | Endorse | Retract
 )  # fmt: skip
 
@@ -322,7 +352,7 @@ def name_of(syscall: Syscall) -> str:
     return _NAMES[type(syscall)]
 
 
-UNAVAILABLE = frozenset({"show", "remember", "recall", "page_out", "page_in", "retract"})
+UNAVAILABLE = frozenset({"show", "page_out", "page_in", "retract"})
 """Those that this version answers with an error: they stand in the list so that programs can be written for it."""
 
 ALWAYS_ALLOWED = frozenset(

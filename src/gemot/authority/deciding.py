@@ -165,9 +165,9 @@ def _stands_in_the_way(
         return _No("grant", lambda: over)
     asks = grant.otherwise == "ask"
     for name, rule in grant.where.items():
-        argument = steps_of(name, tool.schema.get("properties", {}))[0]
-        comes_from = functools.partial(_from, use, argument) if rule.source and use.references else literal
-        if not _obeys(tool, name, rule, values, comes_from):
+        steps = steps_of(name, tool.schema.get("properties", {}))
+        comes_from = functools.partial(_from, use, steps[0]) if rule.source and use.references else literal
+        if not _obeys(name, steps, rule, values, comes_from):
             return _No("grant", functools.partial(_must_be, process, name, rule, written), asks)
     if tool.effect == "sends" and "*" not in (grant.carries or ()):
         secrets = sorted({*use.all_labels.secrets} - {*(grant.carries or ())})
@@ -182,13 +182,12 @@ def _stands_in_the_way(
     return None
 
 
-def _obeys(tool: ToolSpec, name: str, rule: Rule, values: dict[str, Any], comes_from: Origin) -> bool:
-    argument, *inside = steps_of(name, tool.schema.get("properties", {}))
-    if not inside:
+def _obeys(name: str, steps: tuple[str, ...], rule: Rule, values: dict[str, Any], comes_from: Origin) -> bool:
+    if len(steps) == 1:
         return fits(rule, values.get(name), comes_from)
     if name in values and not fits(rule, values[name]):
         return False  # an argument that nobody knows, of the same name
-    return fits_inside(rule, values.get(argument), tuple(inside), comes_from)
+    return fits_inside(rule, values.get(steps[0]), steps[1:], comes_from)
 
 
 def _must_be(process: Holder, name: str, rule: Rule, written: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -54,6 +54,9 @@ class Picked(Struct, frozen=True):
     pick: str = ""
 
 
+_NESTED: tuple[type[Any], ...] = (dict, list)
+
+
 @functools.lru_cache(DOCUMENTS_KEPT)
 def parsed(text: str) -> Any:
     """A result as a value: what JSON says, or the text itself where it is no object and no list."""
@@ -68,11 +71,15 @@ def parsed(text: str) -> Any:
 
 def _flat(value: Any, depth: int) -> bool:
     """Is it nested at most so deep?"""
-    if isinstance(value, dict):
-        value = list(cast("dict[str, Any]", value).values())
-    if not isinstance(value, list):
-        return True
-    return depth > 0 and all(_flat(one, depth - 1) for one in cast("list[Any]", value) if isinstance(one, dict | list))
+    level: list[Any] = [value]
+    while depth > 0 and level:
+        level = [one for outer in level for one in _members(outer) if type(one) in _NESTED]
+        depth -= 1
+    return not level
+
+
+def _members(value: Any) -> Iterable[Any]:
+    return cast("dict[str, Any]", value).values() if type(value) is dict else value
 
 
 def path_of(written: str) -> Path:
@@ -134,16 +141,18 @@ def at(value: Any, path: Path) -> Any:
 
 def records(value: Any, path: Path = ()) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Every object in a value with its path, as they stand in it, the outer before the inner."""
-    if isinstance(value, dict):
-        members = cast("dict[str, Any]", value)
-        yield path, members
-        for name, member in members.items():
-            if isinstance(member, dict | list):
-                yield from records(member, (*path, name))
-    elif isinstance(value, list):
-        for index, item in enumerate(cast("list[Any]", value)):
-            if isinstance(item, dict | list):
-                yield from records(item, (*path, index))
+    to_see: list[tuple[Path, Any]] = [(path, value)]
+    while to_see:
+        path, value = to_see.pop()
+        named: Iterable[tuple[str | int, Any]] = ()
+        if isinstance(value, dict):
+            members = cast("dict[str, Any]", value)
+            yield path, members
+            named = members.items()
+        elif isinstance(value, list):
+            named = enumerate(cast("list[Any]", value))
+        inner: list[tuple[Path, Any]] = [((*path, step), one) for step, one in named if type(one) in _NESTED]
+        to_see += reversed(inner)
 
 
 def _field(record: dict[str, Any], name: str) -> tuple[Path, Any]:
@@ -197,7 +206,7 @@ def _candidates(source: Source, value: Any) -> Iterator[tuple[Picked, Any]]:
 def _is_so(record: dict[str, Any], source: Source) -> bool:
     """Are a record's other fields what a source wants them to be? One that is missing is null."""
     for name, rule in source.where.items():
-        value = _field(record, name)[1]
+        value = record[name] if name in record else _field(record, name)[1]
         if not fits(rule, None if value is _MISSING else value):
             return False
     return True
@@ -207,12 +216,20 @@ def could_be(source: Source, document: Document, path: Path) -> bool:
     """Does a path lead to such a field of such a record? Only then are all the others worth a look."""
     if not source.field or document.text is None:
         return True
-    for steps in ((source.field,), tuple(source.field.split("."))):
-        for end in (len(path), len(path) - 1):  # a value, or an element of a list
+    record = _record_of(document.text, source.field, path)
+    return record is not None and _is_so(record, source)
+
+
+@functools.lru_cache(DOCUMENTS_KEPT)
+def _record_of(text: str, field: str, path: Path) -> dict[str, Any] | None:
+    """The record whose field a path leads to: the field's value, or an element of it. Sources differ mostly in what they want
+    of a record, so it is found once for all of them."""
+    for steps in ((field,), tuple(field.split("."))):
+        for end in (len(path), len(path) - 1):
             start = end - len(steps)
             if start >= 0 and path[start:end] == steps:
-                return _is_so(at(parsed(document.text), path[:start]), source)
-    return False
+                return at(parsed(text), path[:start])
+    return None
 
 
 def _picked(source: Source, found: list[tuple[Picked, Any]]) -> list[Picked]:

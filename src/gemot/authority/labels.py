@@ -14,6 +14,7 @@ import msgspec
 from gemot.abi.answers import Answer, Mail, Ok, Outcome, Returned, Waited
 from gemot.abi.labels import Integrity, Label
 from gemot.abi.limits import ORIGINS_MAX
+from gemot.abi.memories import Memory
 from gemot.abi.messages import Reply
 from gemot.abi.tools import ToolSpec
 from gemot.authority.holder import Holder
@@ -59,6 +60,12 @@ def words_of(process: Holder) -> Label:
     return Label((f"process:{process.pid}",), process.label.integrity, process.label.secrets)
 
 
+def written_by(process: Holder) -> Label:
+    """The label of what a process leaves behind: as of all that it says, and from where it had what it knows, since nobody may be
+    there any more who could be asked."""
+    return join(words_of(process), Label(process.label.origins))
+
+
 def read_by(process: Holder, answer: Answer) -> None:
     """Let an answer into a process's reading."""
     for mail in answer.mail:
@@ -75,7 +82,9 @@ def read_by(process: Holder, answer: Answer) -> None:
             process.label = joined((one.label for one in ended), process.label)
         case tuple():
             for one in cast("tuple[object, ...]", value):
-                if isinstance(one, Mail) or (isinstance(one, Returned) and not (one.handle and one.handle.sealed)):
+                if isinstance(one, Mail | Memory) or (
+                    isinstance(one, Returned) and not (one.handle and one.handle.sealed)
+                ):
                     process.label = join(process.label, one.label)
         case _:
             pass

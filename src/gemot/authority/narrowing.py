@@ -215,6 +215,19 @@ def located(tool: ToolSpec, arguments: dict[str, Any], mounts: tuple[Mount, ...]
     return places
 
 
+def without_consequences(grants: Iterable[Grant], tools: dict[str, ToolSpec]) -> list[Grant]:
+    """These grants without what writes or sends; a grant of several tools is then named tool by tool. Syscalls stay."""
+    consequential = {name for name, tool in tools.items() if tool.effect in ("writes", "sends")}
+    kept: list[Grant] = []
+    for grant in grants:
+        if ("/" not in grant.tool and grant.tool != "*") or not any(covers(grant.tool, name) for name in consequential):
+            kept.append(grant)
+        else:
+            harmless = (name for name in tools if covers(grant.tool, name) and name not in consequential)
+            kept += [msgspec.structs.replace(grant, tool=name) for name in harmless]
+    return kept
+
+
 def path_bounds(grant: Grant, paths: tuple[str, ...]) -> tuple[str, ...]:
     """The anchored paths that a grant confines path arguments to; empty where it leaves one of them free."""
     confined: list[str] = []

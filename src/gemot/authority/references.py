@@ -122,10 +122,16 @@ class Filling(Struct, frozen=True):
 
     def comes_from(self, place: Path, sources: tuple[Source, ...]) -> bool:
         """Is the value at this place of the arguments one that such a source picks?"""
-        for length in range(len(place), 0, -1):
-            reference = self.references.get(place[:length])
-            if reference is not None:
-                return any(_picks(source, reference, place[length:]) for source in sources)
+        referred, inside = place, ()
+        while referred not in self.references:
+            if not referred:
+                return False
+            referred, inside = referred[:-1], (referred[-1], *inside)
+        reference = self.references[referred]
+        path = (*reference.path, *inside)
+        for source in sources:  # noqa: SIM110 - asked of every source of every grant
+            if _picks(source, reference, path, inside):
+                return True
         return False
 
 
@@ -259,12 +265,9 @@ def _extracted(value: Any, asked: _Form, number: int) -> str:
     return values[0]
 
 
-def _picks(source: Source, reference: Reference, inside: Path) -> bool:
+def _picks(source: Source, reference: Reference, path: Path, inside: Path) -> bool:
     document = reference.document
-    if document is None:
-        return False
-    path = (*reference.path, *inside)
-    if document.tool != source.tool or not could_be(source, document, path):
+    if document is None or document.tool != source.tool or not could_be(source, document, path):
         return False
     for one in select(source, document):
         if one.extract != reference.extract or (one.extract and (inside or one.value != reference.found)):

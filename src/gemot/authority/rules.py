@@ -25,6 +25,7 @@ Origin = Callable[[Place, tuple[Source, ...]], bool]
 
 _encode = msgspec.msgpack.Encoder(order="sorted").encode
 _ELSEWHERE: Rule = Rule()
+_LISTS: tuple[type, ...] = (list, tuple)
 
 
 def literal(place: Place, sources: tuple[Source, ...]) -> bool:
@@ -43,14 +44,14 @@ def same(one: Any, other: Any) -> bool:
 
 def fits(rule: Rule, value: Any, comes_from: Origin = literal) -> bool:
     """Does an argument obey a rule? A path is already anchored."""
-    if isinstance(value, list | tuple):
+    if isinstance(value, _LISTS):
         items = cast("list[Any]", value)
         if rule.items_max is not None and len(items) > rule.items_max:
             return False
         return all(_one_fits(rule, item, comes_from, (index,)) for index, item in enumerate(items))
     if rule.items_max is not None and rule.items_max < 1:
         return False
-    return _one_fits(rule, value, comes_from, ())
+    return _one_fits(rule, value, comes_from)
 
 
 def steps_of(name: str, properties: Iterable[str] = ()) -> tuple[str, ...]:
@@ -77,14 +78,12 @@ def fits_inside(
     return False
 
 
-def _one_fits(rule: Rule, value: Any, comes_from: Origin, place: Place) -> bool:
-    if not _meets(rule, value):
-        return False
-    if rule.one_of is None and rule.source is None:
-        return True
+def _one_fits(rule: Rule, value: Any, comes_from: Origin, place: Place = ()) -> bool:
     if rule.one_of is not None and any(same(value, one) for one in rule.one_of):
-        return True
-    return rule.source is not None and comes_from(place, rule.source)
+        return _meets(rule, value)
+    if rule.source is not None:
+        return comes_from(place, rule.source) and _meets(rule, value)
+    return rule.one_of is None and _meets(rule, value)
 
 
 def _meets(rule: Rule, value: Any) -> bool:

@@ -25,7 +25,12 @@ _KINDS: dict[str, tuple[type, ...]] = {
 
 _OBJECT_WORDS = {"type", "properties", "required", "additionalProperties", "title", "description"}
 _PLAIN_WORDS = {"type", "description", "title", "default"}
-_PLAIN: dict[type[Any], str] = {str: "string", int: "integer", bool: "boolean"}
+_PLAIN: dict[type[Any], tuple[str, ...]] = {
+    str: ("string",),
+    int: ("integer", "number"),
+    float: ("number",),
+    bool: ("boolean",),
+}
 
 STEPS_MAX = 10_000
 """A schema can refer to itself from two sides and so ask for more checks than there is time; this many are made."""
@@ -221,11 +226,9 @@ def _fits_plainly(value: Any, schema: Schema) -> bool:
             return False
     for name, member in members.items():
         wanted = properties.get(name)
-        if (
-            wanted is None
-            or not wanted.keys() <= _PLAIN_WORDS
-            or wanted.get("type") != _PLAIN.get(cast("type[Any]", type(member)))
-        ):
+        if wanted is None or not wanted.keys() <= _PLAIN_WORDS:
+            return False
+        if wanted.get("type") not in _PLAIN.get(cast("type[Any]", type(member)), ()):
             return False
     return True
 

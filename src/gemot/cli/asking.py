@@ -11,17 +11,22 @@ import termios
 
 from gemot.abi.effects import Asked
 from gemot.cli.plain import FOREIGN, folded, inert, one_line, plain
-from gemot.cli.wording import exact, planned
+from gemot.cli.wording import exact, planned, together
 from gemot.kernel.mandate import understood as understood_steps
 from gemot.machine.door import Answer
 
 OPTIONS_SHOWN_MAX = 50
 """How many possible answers to a question are listed; a longer list would push the question off the screen."""
 
-CHOICES = "y: yes, once   n: no   a: always, this process   t: always, this process and below"
+ALWAYS = "a: always, this process   t: always, this process and below"
 
 ONCE = "y: yes, once   n: no"
 """For what breaks a rule: that is allowed once, or not."""
+
+CHOICES = f"{ONCE}   {ALWAYS}"
+
+SOME = "y: yes, all of it, once   1 3: these only   n: no"
+"""For several things at once."""
 
 
 def shown(asked: Asked) -> list[str]:
@@ -31,6 +36,9 @@ def shown(asked: Asked) -> list[str]:
         columns = max(20, shutil.get_terminal_size().columns - 6)
         why = [f"  ! {piece}" for piece in folded(one_line(f"nobody allowed this: {asked.why}", 1_000), columns)]
         return [begins, *(why if asked.why else ()), *exact(asked), ONCE if asked.once else CHOICES]
+    if asked.actions:
+        begins = f"{asked.pid} asks ({asked.ask}): may it do these {len(asked.actions)} things?"
+        return [begins, *together(asked), SOME if asked.once else f"{SOME}   {ALWAYS}"]
     if asked.plan:
         steps = [] if asked.untrusted else ["y: yes, all of it   1 3: these steps only   n: no"]
         return [f"{asked.pid} asks ({asked.ask}): {one_line(asked.question)}", *planned(asked), *(steps or [ONCE])]
@@ -57,6 +65,8 @@ def prompt(asked: Asked) -> str:
         return "[y/N] " if asked.untrusted else "[y/N/1 2 ...] "
     if asked.tool:
         return "[y/N] " if asked.once else "[y/N/a/t] "
+    if asked.actions:
+        return "[y/N/1 2 ...] " if asked.once else "[y/N/1 2 .../a/t] "
     return f"[1-{len(asked.options)}] " if asked.options and _numbered(asked) else "> "
 
 
@@ -73,8 +83,10 @@ def understood(asked: Asked, typed: str) -> Answer | None:
             if steps and not (asked.untrusted and why)
             else None
         )
-    if asked.tool:
+    if asked.tool or asked.actions:
         word, _, why = typed.partition(" ")
+        if asked.actions and typed[:1].isdecimal():
+            return Answer(asked.ask, True, typed) if understood_steps(typed, len(asked.actions)) else None
         match word.lower():
             case "" | "n" | "no":
                 return Answer(asked.ask, False, why.strip())

@@ -40,6 +40,11 @@ def answer(home: Path | None, ask: int, word: str, scope: Literal["once", "proce
             allow = _yes_or_no(ask, word)
             await machine.answer(ask, allow, why, scope)
             told(f"{'allowed' if allow else 'refused'} {asked.tool} for {asked.pid}", machine, asked.pid)
+        elif asked.actions:
+            some = word if word[:1].isdecimal() else ""
+            allow = bool(some) or _yes_or_no(ask, word, ', or the numbers of what is allowed, as in "1 3"')
+            await machine.answer(ask, allow, some if allow else why, scope)
+            told(f"{'allowed' if allow else 'refused'} {some or 'all'} of what {asked.pid} asked", machine, asked.pid)
         elif asked.plan:
             if scope != "once":
                 raise Usage(f"ask {ask} is about a plan: what is endorsed counts for its process; leave --for out")
@@ -56,12 +61,12 @@ def answer(home: Path | None, ask: int, word: str, scope: Literal["once", "proce
     return DONE
 
 
-def _yes_or_no(ask: int, word: str) -> bool:
+def _yes_or_no(ask: int, word: str, more: str = "") -> bool:
     if word.lower() in ("y", "yes"):
         return True
     if word.lower() in ("n", "no"):
         return False
-    raise Usage(f'ask {ask} is about an action: answer yes or no, not {word!r}; say more with --why "..."')
+    raise Usage(f'ask {ask} is about an action: answer yes or no{more}, not {word!r}; say more with --why "..."')
 
 
 def kill(home: Path | None, pid: int) -> int:

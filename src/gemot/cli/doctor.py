@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -170,6 +171,8 @@ def _models() -> Iterator[Finding]:
         yield Finding("missing", f"the embedded model's weights (in {models_folder()}): gemot model install")
     else:
         yield Finding("ok", f"the embedded model's weights are in {models_folder()}")
+        if find_spec("xllamacpp") is not None:
+            yield _embedded()
     for row in list_models():
         if row.name == "embedded" or row.name.startswith(("scripted", "bestiary")):
             continue
@@ -177,6 +180,31 @@ def _models() -> Iterator[Finding]:
             yield Finding("ok", f"models like {row.name}: {row.help}")
         else:
             yield Finding("missing", f"models like {row.name}: {row.help}")
+
+
+def _embedded() -> Finding:
+    """Start the embedded model: what it needs of this computer is tried before it is relied on."""
+    from gemot.models.embedded.model import EmbeddedModel
+    from gemot.models.port import ModelFailed
+
+    async def check() -> str:
+        model = EmbeddedModel()
+        try:
+            return await model.check()
+        finally:
+            await model.close()
+
+    try:
+        unshared = asyncio.run(check())
+    except ModelFailed as error:
+        return Finding("missing", f"the embedded model does not start: {error}")
+    if unshared:
+        return Finding(
+            "missing",
+            f"the embedded model works, but computes every prompt whole, so forks are slow: {unshared}. "
+            "Reinstall its engine: pip install --force-reinstall gemot[local]",
+        )
+    return Finding("ok", "the embedded model works, and prompts that begin alike share what was computed")
 
 
 def _walls() -> Iterator[Finding]:

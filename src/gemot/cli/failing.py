@@ -75,13 +75,14 @@ def _known(error: Exception) -> tuple[str, int]:
     from gemot.journal.contract import JournalError
     from gemot.machine.home import HomeError
     from gemot.machine.loop import MachineError
+    from gemot.machine.memories import MemoriesError
     from gemot.models.port import ModelFailed
     from gemot.programs.library import ProgramError
 
     match error:
         case Usage() | MachineError() | ProgramError() | ModelFailed() | Refused():
             return str(error), USAGE
-        case HomeError() | JournalError():
+        case HomeError() | JournalError() | MemoriesError():
             return str(error), FAILED
         case OSError():
             where = f" {error.filename}" if error.filename else ""

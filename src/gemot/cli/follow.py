@@ -176,7 +176,7 @@ class Following:
     async def _settle_asks(self) -> None:
         """Refuse what is to be refused; put the oldest open ask to the person, one at a time."""
         if self._mode == "no":
-            for asked in [one for one in self._open.values() if one.tool or one.plan]:
+            for asked in [one for one in self._open.values() if one.tool or one.plan or one.actions]:
                 await self._answer(Answer(asked.ask, False, "no action is confirmed in this run"))
         if self._prompt is not None and self._prompt.done():
             task, self._prompt = self._prompt, None

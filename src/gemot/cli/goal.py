@@ -20,6 +20,8 @@ def prepared(
     work: str | None,
     budget: str,
     settings: Sequence[str],
+    checks: Sequence[str] = (),
+    reviews: Sequence[str] = (),
 ) -> Start:
     """Raises :class:`Usage` for whatever can't be meant."""
     known = config.read()
@@ -41,6 +43,7 @@ def prepared(
         budget=options.budget(budget, known.budget, DEFAULT_BUDGET),
         arguments=options.arguments(settings, specs[name]),
         policy=known.endorse,
+        review=options.review(checks, reviews),
     )
 
 

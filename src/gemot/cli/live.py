@@ -142,13 +142,15 @@ class Live:
                 typed = await asking.line()
                 if typed is None:
                     self._console.print()
-                    return Answer(asked.ask, False) if asked.tool else None
+                    return Answer(asked.ask, False) if asked.tool or asked.actions else None
                 answer = asking.understood(asked, typed)
                 if answer is not None:
                     return answer
                 known = (
                     "y, n, a or t"
                     if asked.tool
+                    else "y, n, or the numbers of what it may do: 1 3"
+                    if asked.actions
                     else "one of these"
                     if asked.options
                     else "an answer, or Ctrl-D to leave it open"

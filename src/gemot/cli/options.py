@@ -10,6 +10,7 @@ import msgspec
 
 from gemot.abi.grants import Budget, Mode
 from gemot.abi.programs import ProgramSpec
+from gemot.abi.reviews import Check, PersonCheck, ReviewerCheck, ToolCheck
 from gemot.cli.config import BudgetTable
 from gemot.cli.failing import Usage
 
@@ -133,6 +134,15 @@ def _typed(text: str, schema: dict[str, Any]) -> Any:
                 raise ValueError(f"must be a JSON object: {error}") from None
         case _:
             return text
+
+
+def review(commands: Iterable[str], judges: Iterable[str]) -> tuple[Check, ...]:
+    """``--check COMMAND`` and ``--review reviewer|person``, the cheapest first. Raises :class:`Usage`."""
+    if any(not one.strip() for one in commands):
+        raise Usage("--check needs a command, in quotes, that ends with exit code 0 where the result is right")
+    kinds: dict[str, Check] = {"reviewer": ReviewerCheck(), "person": PersonCheck()}
+    ran = tuple(ToolCheck("shell/run", {"command": one}) for one in commands)
+    return (*ran, *(kinds[one] for one in kinds if one in set(judges)))
 
 
 def goal(text: str | None) -> str:

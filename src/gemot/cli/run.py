@@ -22,7 +22,8 @@ from gemot.cli.follow import AsksMode, Following, Local, Why
 from gemot.cli.memory import settle
 from gemot.cli.plain import FOREIGN, inert, one_line, plain, plain_json
 from gemot.cli.reach import home_of, open_or_connect
-from gemot.cli.wording import ending, how_to_answer, joined, planned, question, result_text
+from gemot.cli.wording import details, ending, how_to_answer, joined, question, result_text
+from gemot.kernel.receipts import NO_RECEIPT
 from gemot.machine.client import Client, Gone
 from gemot.machine.door import Door, Start
 from gemot.machine.home import Home
@@ -262,6 +263,9 @@ def _result(outcome: Outcome, manner: Manner, code: int) -> None:
             say(f"what follows is {FOREIGN}: links in it are shown so that they can't be followed by mistake")
         put(plain(inert(text) if foreign else text) if sys.stdout.isatty() else text)
         sys.stdout.flush()
+        for claim, shown in outcome.receipt.claims.items():
+            if shown == NO_RECEIPT:
+                say(f"it says {plain(claim)!r}, and no receipt shows it: gemot receipt {outcome.pid}")
         return
     say(f"gemot: process {outcome.pid} {ending(outcome)}: {plain(outcome.error, 4000)}")
 
@@ -291,7 +295,7 @@ def _next_steps(
             say(f"  {line}")
     for asked in open_asks if why == "waits" else []:
         say(f"  {asked.pid} asks ({asked.ask}): {question(asked)}")
-        for line in planned(asked):
+        for line in [] if asked.tool else details(asked):
             say(f"  {line}")
         say(f"      {how_to_answer(asked)}")
     say("\n".join(f"gemot resume {root} goes on" for root in roots))

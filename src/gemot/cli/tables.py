@@ -13,7 +13,7 @@ from gemot.cli.paint import print_line
 from gemot.cli.plain import first_line, one_line, plain_json
 from gemot.cli.reach import look, look_at_tasks
 from gemot.cli.tree import ENDED, cost, rows, total
-from gemot.cli.wording import Style, count, exact, how_to_answer, planned, question, seconds
+from gemot.cli.wording import Style, count, details, how_to_answer, question, seconds
 from gemot.machine.views import ProcessView
 from gemot.programs.library import load
 
@@ -33,12 +33,15 @@ def ps(home: Path | None, everything: bool, as_json: bool) -> int:
     if not views:
         print_line('nothing is alive; gemot ps --all shows what has ended, gemot run "..." begins something', "quiet")
         return DONE
-    print_line(f"{'PID':>5} {'PARENT':>6} {'STATE':<8} {'TOKENS':>8} {'COST':>12} {'TIME':>9}  WHAT", "quiet")
+    print_line(
+        f"{'PID':>5} {'PARENT':>6} {'STATE':<8} {'TOKENS':>8} {'CACHED':>8} {'COST':>12} {'TIME':>9}  WHAT", "quiet"
+    )
     for view in views:
         what = " ".join(filter(None, (one_line(view.name, 40), one_line(view.doing, 60))))
         style: Style = "done" if view.state == "done" else "failed" if view.state in ENDED else "words"
         print_line(
-            f"{view.pid:>5} {view.parent or '-':>6} {view.state:<8} {count(view.spent.tokens):>8} {cost(view):>12} "
+            f"{view.pid:>5} {view.parent or '-':>6} {view.state:<8} {count(view.spent.tokens):>8} "
+            f"{count(view.tokens_cached) if view.tokens_cached else '-':>8} {cost(view):>12} "
             f"{seconds(view.spent.millis):>9}  {what}: {first_line(view.brief, 80)}",
             "ask" if view.state == "asking" else style,
         )
@@ -92,11 +95,11 @@ def asks(home: Path | None, as_json: bool) -> int:
         print_line("nobody asks anything", "quiet")
     for asked in found:
         print_line(f"{asked.ask}: process {asked.pid} asks: {question(asked)}", "ask")
-        for line in exact(asked) if asked.tool else planned(asked):
+        for line in details(asked):
             put(line)
-        print_line(
-            f"    {how_to_answer(asked)}" + (f"   or: gemot answer {asked.ask} no" if asked.tool else ""), "quiet"
-        )
+        no = f"   or: gemot answer {asked.ask} no" if asked.tool or asked.actions else ""
+        some = f'   or: gemot answer {asked.ask} "1 2"' if asked.actions else ""
+        print_line(f"    {how_to_answer(asked)}{some}{no}", "quiet")
     for line in wanted:
         print_line(line, "quiet" if line.startswith(" ") else "ask")
     return DONE

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from gemot.cli.plain import first_line, one_line
-from gemot.cli.wording import Style, count, money, plural, seconds
+from gemot.cli.wording import Style, cached, count, money, plural, seconds
 from gemot.machine.views import ProcessView
 
 ENDED = ("done", "failed", "killed")
@@ -53,7 +53,11 @@ def _fewer(found: list[Row], rows_max: int) -> list[Row]:
 def _row(view: ProcessView, lead: str) -> Row:
     parts = [f"{lead}{view.pid} {one_line(view.name, 40)}", str(view.state)]
     if view.spent.tokens or view.state in ENDED:
-        parts += [f"{count(view.spent.tokens)} tokens", cost(view), seconds(view.spent.millis)]
+        parts += [
+            f"{count(view.spent.tokens)} tokens{cached(view.tokens_cached)}",
+            cost(view),
+            seconds(view.spent.millis),
+        ]
     what = _about(view)
     if what:
         parts.append(what)
@@ -88,11 +92,10 @@ def total(views: Sequence[ProcessView], roots: Sequence[int]) -> str:
     """What whole trees used."""
     mine = [view for view in views if view.root in roots]
     tokens = sum(view.spent.tokens for view in mine)
+    known = cached(sum(view.tokens_cached for view in mine))
     usd_micros = sum(view.spent.usd_micros for view in mine)
     costs = {cost(view) for view in mine}
     paid = money(usd_micros) if usd_micros else "cost unknown" if "cost unknown" in costs else "free"
     some = " and some of unknown cost" if usd_micros and "cost unknown" in costs else ""
     millis = sum(view.spent.millis for view in mine)
-    return (
-        f"{plural(len(mine), 'process', 'processes')}, {count(tokens)} tokens, {paid}{some}, {seconds(millis)} of work"
-    )
+    return f"{plural(len(mine), 'process', 'processes')}, {count(tokens)} tokens{known}, {paid}{some}, {seconds(millis)} of work"

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from gemot.abi.answers import Outcome
-from gemot.abi.effects import Asked
+from gemot.abi.effects import Action, Asked
 from gemot.cli.plain import FOREIGN, first_line, folded, inert, one_line, plain, told_apart, width
 from gemot.machine.notes import (
     Arranged,
@@ -108,7 +108,7 @@ class Teller:
     def _spent(self, note: Spoke) -> list[Line]:
         lines = [Line(note.pid, "quiet", f"requests {one_line(one, 500)}") for one in note.requests]
         cost = "cost unknown" if note.usage.usd_micros is None else money(note.usage.usd_micros)
-        words = f"{count(note.usage.tokens_in)} tokens in, {count(note.usage.tokens_out)} out, {cost}"
+        words = f"{count(note.usage.tokens_in)} tokens in{cached(note.usage.tokens_cached)}, {count(note.usage.tokens_out)} out, {cost}"
         return [*lines, Line(note.pid, "quiet", f"({words}, {seconds(note.millis)})")]
 
     def _used(self, pid: int, use: str, ok: bool, text: str) -> list[Line]:
@@ -183,12 +183,18 @@ def did(syscall: str, detail: dict[str, Any], chars: int) -> str:
 def question(asked: Asked) -> str:
     """An ask in one line. Of a long argument its end is shown, too: a path means what it ends with."""
     if asked.tool:
-        ends = {name: _ends(value) for name, value in _steering_first(asked.arguments).items()}
-        why = f" ({one_line(asked.why, 300)})" if asked.why else ""
-        return f"may it use {action(asked.tool, ends, ASKED_CHARS)}?{why}"
+        return f"may it use {_in_short(asked)}"
+    if asked.actions:
+        return f"may it do these {len(asked.actions)} things? " + "; ".join(map(_in_short, asked.actions))
     if "question" in asked.untrusted:
         return f"{FOREIGN} {one_line(inert(asked.question), 1000)}{_options(tuple(map(inert, asked.options)))}"
     return f"{one_line(asked.question, 1000)}{_options(asked.options)}"
+
+
+def _in_short(one: Asked | Action) -> str:
+    ends = {name: _ends(value) for name, value in _steering_first(one.arguments).items()}
+    why = f" ({one_line(one.why, 300)})" if one.why else ""
+    return f"{action(one.tool, ends, ASKED_CHARS)}?{why}"
 
 
 def _options(options: tuple[str, ...]) -> str:
@@ -218,7 +224,26 @@ def planned(asked: Asked) -> list[str]:
     return [bar + piece for line in lines for piece in (folded(line, columns) or [""])]
 
 
-def exact(asked: Asked) -> list[str]:
+def together(asked: Asked) -> list[str]:
+    """Several actions that a person is asked about at once, each whole and under its number."""
+    columns = max(20, shutil.get_terminal_size().columns - 6)
+    lines: list[str] = []
+    for number, one in enumerate(asked.actions, 1):
+        lines.append(f"  {number}. {one_line(one.tool)}")
+        why = folded(one_line(f"nobody allowed this: {one.why}", 1_000), columns) if one.why else []
+        lines += [f"  ! {piece}" for piece in why]
+        lines += exact(one)
+    return lines
+
+
+def details(asked: Asked) -> list[str]:
+    """All that a person must see before they answer, without the question."""
+    if asked.actions:
+        return together(asked)
+    return exact(asked) if asked.tool else planned(asked)
+
+
+def exact(asked: Asked | Action) -> list[str]:
     """Everything a person must see of an action to say yes to it: each argument, whole as far as it can be shown.
 
     Lines are broken here and not by the terminal, and each of a longer text begins with a bar: nothing that is written in
@@ -257,7 +282,7 @@ def _pieces(text: str, columns: int) -> list[str]:
 
 def how_to_answer(asked: Asked) -> str:
     """The exact command that answers this ask."""
-    if asked.tool or asked.plan:
+    if asked.tool or asked.plan or asked.actions:
         return f"gemot answer {asked.ask} yes"
     if asked.options:
         first = asked.options[0]
@@ -274,6 +299,11 @@ def count(number: int) -> str:
     if number < 10_000:
         return f"{number:,}"
     return f"{number / 1000:.1f}k" if number < 1_000_000 else f"{number / 1_000_000:.2f}M"
+
+
+def cached(tokens: int) -> str:
+    """How many of the tokens just named a model took from a cache, where it did."""
+    return f" ({count(tokens)} cached)" if tokens else ""
 
 
 def seconds(millis: int) -> str:

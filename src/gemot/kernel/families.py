@@ -12,15 +12,16 @@ from gemot.abi.effects import BeginFork, Deliver
 from gemot.abi.grants import BudgetRequest, Grant, Mount
 from gemot.abi.labels import Handle
 from gemot.abi.programs import ProgramSpec
+from gemot.abi.reviews import Check
 from gemot.abi.syscalls import SYSCALLS, Exec, Exit, Fork, Kill, Spawn, Status, name_of
 from gemot.abi.tools import ToolSpec
 from gemot.authority.labels import join, words_of
 from gemot.authority.narrowing import Handed, anchor, narrowed, sub_mounts, used, within_reach
 from gemot.authority.refusal import Refused, closest
 from gemot.authority.schema import flaw, mismatch
-from gemot.kernel import ledger
+from gemot.kernel import ledger, receipts, reviewing
 from gemot.kernel.board import Item
-from gemot.kernel.process import Process, Timer
+from gemot.kernel.process import Process, Review, Timer
 from gemot.kernel.results import sources_of
 
 if TYPE_CHECKING:
@@ -37,11 +38,13 @@ def spawn(kernel: Kernel, parent: Process, syscall: Spawn) -> None:
             raise Refused("state", f"there is no task {syscall.task}: the board is empty; add tasks first")
         board.must_be_ready(syscall.task)
     given = _given(parent, syscall.handles)
-    child = _child(kernel, parent, syscall, program, syscall.task)
-    child.handles = given
-    child.documents = {number: parent.documents[number] for number in given if number in parent.documents}
-    kernel.begin(child, syscall.arguments)
-    kernel.answer(parent, Ok(Born(child.pid)))
+    reviewing.must_be(kernel, syscall.review, syscall.tries, forked=False)
+    made = child(kernel, parent, syscall, program, syscall.task)
+    made.review = reviewed(parent, syscall.review, syscall.tries, syscall.arguments)
+    made.handles = given
+    made.documents = {number: parent.documents[number] for number in given if number in parent.documents}
+    kernel.begin(made, syscall.arguments)
+    kernel.answer(parent, Ok(Born(made.pid)))
     if syscall.task is not None:
         kernel.board_changed(parent.root)
 
@@ -58,15 +61,24 @@ def _given(parent: Process, handles: tuple[int, ...]) -> dict[int, Handle]:
 
 
 def fork(kernel: Kernel, parent: Process, syscall: Fork) -> None:
-    child = _child(kernel, parent, syscall, parent.program, None)
-    child.handles, child.documents, child.label = dict(parent.handles), dict(parent.documents), parent.label
-    child.forked = True
-    kernel.emit(BeginFork(child.pid, parent.pid))
-    kernel.emit(Deliver(child.pid, Ok(Born(0, syscall.brief))))
-    kernel.answer(parent, Ok(Born(child.pid)))
+    reviewing.must_be(kernel, syscall.review, syscall.tries, forked=True)
+    made = child(kernel, parent, syscall, parent.program)
+    made.review = reviewed(parent, syscall.review, syscall.tries, {})
+    made.handles, made.documents, made.label = dict(parent.handles), dict(parent.documents), parent.label
+    made.forked = True
+    kernel.emit(BeginFork(made.pid, parent.pid))
+    kernel.emit(Deliver(made.pid, Ok(Born(0, syscall.brief))))
+    kernel.answer(parent, Ok(Born(made.pid)))
 
 
-def _child(kernel: Kernel, parent: Process, syscall: Spawn | Fork, program: ProgramSpec, task: int | None) -> Process:
+def reviewed(parent: Process, checks: tuple[Check, ...], tries: int, arguments: dict[str, Any]) -> Review | None:
+    """The gate before a child's result, if its parent wants one."""
+    return Review(checks, tries, arguments, words_of(parent)) if checks else None
+
+
+def child(
+    kernel: Kernel, parent: Process, syscall: Spawn | Fork, program: ProgramSpec, task: int | None = None
+) -> Process:
     """Check everything that a child asks for against its parent; then make it. The one place where processes are made."""
     if len(syscall.brief) > limits.TEXT_CHARS_MAX or len(syscall.name) > limits.NAME_CHARS_MAX:
         raise Refused(
@@ -91,7 +103,7 @@ def _child(kernel: Kernel, parent: Process, syscall: Spawn | Fork, program: Prog
     ledger.give(parent.left, means)
     for grant, index in handed:
         parent.grants[index] = used(parent.grants[index], grant.uses)
-    child = Process(
+    made = Process(
         pid=kernel.pid(),
         parent=parent.pid,
         root=parent.root,
@@ -108,14 +120,14 @@ def _child(kernel: Kernel, parent: Process, syscall: Spawn | Fork, program: Prog
         label=words_of(parent),
         policy=parent.policy,
     )
-    kernel.enter(child)
-    remember_sources(kernel, child)
-    parent.children.append(child.pid)
+    kernel.enter(made)
+    remember_sources(kernel, made)
+    parent.children.append(made.pid)
     if syscall.deadline_seconds is not None:
-        kernel.set_timer(kernel.now + int(syscall.deadline_seconds * 1000), Timer(child.pid, "deadline", 0))
+        kernel.set_timer(kernel.now + int(syscall.deadline_seconds * 1000), Timer(made.pid, "deadline", 0))
     if task is not None:
-        _give(kernel, child, kernel.boards[parent.root].items[task])
-    return child
+        _give(kernel, made, kernel.boards[parent.root].items[task])
+    return made
 
 
 def _task(kernel: Kernel, parent: Process, syscall: Spawn | Fork) -> Item | None:
@@ -228,6 +240,7 @@ def leave(kernel: Kernel, process: Process, syscall: Exit) -> None:
         )
     if len(syscall.failed) > limits.NOTE_CHARS_MAX:
         raise Refused("limit", f"failed says why in at most {limits.NOTE_CHARS_MAX} characters")
+    receipts.must_be_claims(syscall.claims)
     if syscall.failed:
         kernel.end(
             process,
@@ -251,30 +264,38 @@ def leave(kernel: Kernel, process: Process, syscall: Exit) -> None:
             error = f"exited {process.exit_tries} times with a result that does not fit: {wrong}"
             kernel.end(process, Outcome(process.pid, process.name, "failed", error=error, rule="schema"))
         return
+    if process.review is not None:
+        reviewing.begin(kernel, process)
+    else:
+        accepted(kernel, process, syscall)
+
+
+def accepted(kernel: Kernel, process: Process, syscall: Exit) -> None:
+    """A result has passed all that stands before it."""
     kernel.end(process, Outcome(process.pid, process.name, "done", value=syscall.value))
 
 
 def kill(kernel: Kernel, process: Process, syscall: Kill) -> None:
-    child = own_child(kernel, process, syscall.pid)
+    one = own_child(kernel, process, syscall.pid)
     if len(syscall.reason) > limits.NOTE_CHARS_MAX:
         raise Refused("limit", f"a reason has at most {limits.NOTE_CHARS_MAX} characters")
-    if child.alive:
+    if one.alive:
         reason = syscall.reason or "killed by its parent"
-        kernel.end(child, Outcome(child.pid, child.name, "killed", error=reason, rule="family"))
-    if child.pid in process.uncollected:
-        process.uncollected.remove(child.pid)
-    assert child.outcome is not None
-    kernel.answer(process, Ok(child.outcome))
+        kernel.end(one, Outcome(one.pid, one.name, "killed", error=reason, rule="family"))
+    if one.pid in process.uncollected:
+        process.uncollected.remove(one.pid)
+    assert one.outcome is not None
+    kernel.answer(process, Ok(one.outcome))
 
 
 def own_child(kernel: Kernel, process: Process, pid: int) -> Process:
-    child = kernel.processes.get(pid)
-    if child is None or child.parent != process.pid:
+    one = kernel.processes.get(pid)
+    if one is None or one.parent != process.pid:
         mine = [one.pid for one in kernel.tree(process.root) if one.parent == process.pid]
         raise Refused(
             "family", f"{pid} is not a child of this process; its children: {', '.join(map(str, mine)) or 'none'}"
         )
-    return child
+    return one
 
 
 def mounts_of_children(

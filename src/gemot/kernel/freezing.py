@@ -17,6 +17,7 @@ from msgspec import Struct
 from gemot.abi.events import Cost
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.tools import ToolSpec
+from gemot.kernel.asking import asked_about
 from gemot.kernel.board import Board
 from gemot.kernel.ledger import Means
 from gemot.kernel.process import OpenAsk, Process, Timer
@@ -31,6 +32,7 @@ class FrozenKernel(Struct, frozen=True):
     was that came due while they slept (0: none)."""
 
     now: int
+    moment: int
     boots: int
     tools: dict[str, ToolSpec]
     programs: dict[str, ProgramSpec]
@@ -72,6 +74,7 @@ def freeze(kernel: Kernel) -> FrozenKernel:
     away = {root: (one, first.get(root, 0), late.get(root, 0)) for root, one in busy.items()}
     return FrozenKernel(
         kernel.now,
+        kernel.moment,
         kernel.boots,
         kernel.tools,
         kernel.programs,
@@ -163,7 +166,7 @@ def _away(root: int, at: int) -> tuple[int, int, Timer]:
 
 def thaw(frozen: FrozenKernel, kernel: Kernel) -> None:
     """Give a fresh kernel the tables, with every tree away; the frozen value must not be used again."""
-    kernel.now, kernel.boots = frozen.now, frozen.boots
+    kernel.now, kernel.moment, kernel.boots = frozen.now, frozen.moment, frozen.boots
     kernel.tools, kernel.programs = frozen.tools, frozen.programs
     kernel.asks, kernel.asleep, kernel.working = frozen.asks, frozen.asleep, frozen.working
     kernel.away = {root: busy for root, (busy, _, _) in frozen.away.items()}
@@ -186,29 +189,31 @@ def thaw_tree(frozen: FrozenTree, kernel: Kernel) -> None:
         kernel.boards[root] = frozen.board
     if frozen.overdrawn is not None:
         kernel.overdrawn[root] = frozen.overdrawn
-    timers = frozen.timers
-    if root in kernel.late:
-        kernel.late[root] = frozen.late
-    else:  # the tree was resumed while it was away
-        timers = timers + frozen.late
+    timers, late = frozen.timers, [entry for entry in frozen.late if _living_root(kernel, entry[2])]
+    kernel.late.pop(root, None)
+    if root not in kernel.asleep:  # the tree was resumed while it was away
+        timers = timers + late
+    elif late:
+        kernel.late[root] = late
     for entry in timers:
         heapq.heappush(kernel.timers, entry)
 
 
 class CarriedTree(Struct, frozen=True):
     """A tree with all that the kernel holds of it, on its way to another machine. ``numbers``: of all that were given where it
-    comes from, the last."""
+    comes from, the last; ``moment``: of its last event."""
 
     tree: FrozenTree
     asks: list[OpenAsk]
     numbers: int
+    moment: int
 
 
 def carry(kernel: Kernel, root: int) -> bytes:
     """A tree as one value that another machine can adopt."""
     (frozen,) = freeze_trees(kernel, [root])
     asks = [opened for opened in kernel.asks.values() if opened.root == root]
-    return msgspec.msgpack.encode(CarriedTree(frozen, asks, kernel.numbers[0]))
+    return msgspec.msgpack.encode(CarriedTree(frozen, asks, kernel.numbers[0], kernel.moment))
 
 
 def carried(body: bytes) -> CarriedTree:
@@ -222,6 +227,7 @@ def adopt(kernel: Kernel, body: bytes) -> Process:
     tree = coming.tree
     first = tree.processes[0]
     assert not any(process.pid in kernel.processes for process in tree.processes), "a pid is taken"
+    kernel.moment = max(kernel.moment, coming.moment)
     numbers, pids, asks, wake = kernel.numbers
     kernel.numbers = max(numbers, coming.numbers), max(pids, *(one.pid for one in tree.processes)), asks, wake
     for process in tree.processes:
@@ -229,8 +235,10 @@ def adopt(kernel: Kernel, body: bytes) -> Process:
     thaw_tree(tree, kernel)
     kernel.asleep.add(first.pid)
     kernel.changed.add(first.pid)
-    for opened in coming.asks:
-        work = next(one for one in kernel.processes[opened.asked.pid].work if one.effect == opened.effect)
-        work.ask = kernel.ask()
-        kernel.put_ask(OpenAsk(msgspec.structs.replace(opened.asked, ask=work.ask), opened.effect, first.pid))
+    asked = [(opened, asked_about(kernel.processes[opened.asked.pid], opened.asked.ask)) for opened in coming.asks]
+    for opened, works in asked:
+        number = kernel.ask()
+        for work in works:
+            work.ask = number
+        kernel.put_ask(OpenAsk(msgspec.structs.replace(opened.asked, ask=number), opened.effect, first.pid))
     return first

@@ -1,69 +1,158 @@
-"""Judging: who may say that a task is done.
+"""Judging: who looks at a result for a review. A reviewer, others who do the same task, or the person.
 
-The right to accept is a grant; beyond it, nobody judges work that they had a part in:
-
-- not who did it;
-- nobody below who did it, for they were told what to do by who did it: a fork, a child, its child;
-- nobody above who did it, for they told it what to do, and nobody who shares a context with it by forks, for they know what
-  it knew; except who put the task there: those who hand out work may judge what they get.
-
-In the place of an author that has ended stands the nearest of its ancestors that lives. A person may accept anything.
+Those who judge are children of the reviewed, made like any child, with what of its rights neither writes nor sends: they hold
+nothing that it does not, and cost what it has left. See :mod:`gemot.kernel.reviewing` for what becomes of their verdict.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import hashlib
+from typing import TYPE_CHECKING, Any, cast
 
-from gemot.authority.refusal import Refused
-from gemot.kernel.board import THE_PERSON, Item
-from gemot.kernel.process import Process
+import msgspec
+
+from gemot.abi import limits
+from gemot.abi.answers import Outcome
+from gemot.abi.grants import Grant, MountRequest
+from gemot.abi.reviews import AgreementCheck, ReviewerCheck
+from gemot.abi.syscalls import Exit, Spawn
+from gemot.authority.kinds import exact_number
+from gemot.authority.narrowing import without_consequences
+from gemot.kernel import families, receipts
+from gemot.kernel.process import Process, Review
 
 if TYPE_CHECKING:
     from gemot.kernel.kernel import Kernel
 
-
-def must_have_had_no_part(kernel: Kernel, item: Item, judge: Process) -> None:
-    """See the head of this file. Raises :class:`Refused`."""
-    number, doer = item.number, item.owner
-    if doer == judge.pid:
-        raise Refused("grant", f"task {number} was done by this process, and nobody accepts their own work")
-    if not doer:
-        return
-    if doer in _line(kernel, judge.pid):
-        raise Refused(
-            "grant",
-            f"task {number} was done by {doer}, which this process comes from: who did it gave it its orders. Its author, "
-            "or anybody who had no part in it, judges it",
-        )
-    answers = author(kernel, item)
-    if answers == judge.pid:
-        return
-    above, shared = judge.pid in _line(kernel, doer), _context(kernel, doer) == _context(kernel, judge.pid)
-    if above or shared:
-        why = "started by this process" if above else "done by a fork that knew what this process knows"
-        who = f"{answers}, which put it there," if answers else "the person, who put it there,"
-        raise Refused("grant", f"task {number} was {why}: {who} or anybody who had no part in it, judges it")
+VERDICT: dict[str, Any] = {
+    "type": "object",
+    "properties": {"accepted": {"type": "boolean"}, "reason": {"type": "string"}},
+    "required": ["accepted", "reason"],
+    "additionalProperties": False,
+}
+"""What a reviewer must exit with."""
 
 
-def _line(kernel: Kernel, pid: int) -> list[int]:
-    """A process, its parent, and so on up to the first of its tree."""
-    line: list[int] = []
-    while pid:
-        line.append(pid)
-        pid = kernel.processes[pid].parent
-    return line
+def ask_reviewer(kernel: Kernel, process: Process, review: Review, check: ReviewerCheck, value: Any) -> None:
+    """Have another process look at a result. Raises :class:`Refused`."""
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    assert isinstance(process.syscall, Exit)
+    given = receipts.receipt(process, process.syscall.claims)
+    record = "\n".join(receipts.lines(given)) or "nothing: no tool was used"
+    claims = "".join(f"\n- {claim}: {shown}" for claim, shown in given.claims.items())
+    parts = [
+        f"Judge whether a result is right. Its task was:\n{process.brief}",
+        *([f"Look at this above all: {check.about}"] if check.about else []),
+        f"The result:\n{text}",
+        f"What was really done, by the kernel's own record:\n{record}",
+        *([f"What it says it did, and the use that shows it:{claims}"] if claims else []),
+        'Exit with {"accepted": true or false, "reason": "..."}.',
+    ]
+    syscall = Spawn(
+        "\n\n".join(parts)[: limits.TEXT_CHARS_MAX],
+        check.program,
+        name=f"review of {process.name}"[: limits.NAME_CHARS_MAX],
+        grants=_only_looking(kernel, process),
+        mounts=_seen_only(process),
+        model=check.model,
+        budget=check.budget,
+        returns=VERDICT,
+    )
+    _judge(kernel, process, review, syscall)
 
 
-def _context(kernel: Kernel, pid: int) -> int:
-    """The process whose context this one has, by forks of forks."""
-    process = kernel.processes[pid]
-    while process.forked:
-        process = kernel.processes[process.parent]
-    return process.pid
+def ask_many(kernel: Kernel, process: Process, review: Review, of: int) -> None:
+    """Have the task of a process done again, by others that only look. Raises :class:`Refused`."""
+    for number in range(2, of + 1):
+        _judge(kernel, process, review, _again(kernel, process, review, f"{process.name} {number} of {of}"))
 
 
-def author(kernel: Kernel, item: Item) -> int:
-    """Who answers for a task: who put it there, or the nearest of its ancestors that lives (0: the person)."""
-    if item.author == THE_PERSON:
-        return THE_PERSON
-    return next((pid for pid in _line(kernel, item.author) if kernel.processes[pid].alive), THE_PERSON)
+def judged(outcome: Outcome) -> str:
+    """Why a reviewer does not accept, empty where it does. Its own failure is no approval."""
+    if outcome.state != "done":
+        return f"it could not be judged: its reviewer {outcome.state}"
+    verdict = cast("dict[str, Any]", outcome.value)
+    return (
+        "" if verdict["accepted"] else str(verdict["reason"])[: limits.NOTE_CHARS_MAX] or "its reviewer gave no reason"
+    )
+
+
+def agreed(check: AgreementCheck, same: int, still: int) -> str | None:
+    """Why there is no agreement, empty where there is, None where that is not known yet."""
+    if same >= check.least:
+        return ""
+    if same + still >= check.least:
+        return None
+    return f"only {same} of {check.of} came to this result, {check.least} had to"
+
+
+def same(check: AgreementCheck, one: Any, other: Any) -> bool:
+    """Are two results the same, in the sense that was stated?"""
+    match check.equal:
+        case "json":
+            return msgspec.json.encode(one, order="sorted") == msgspec.json.encode(other, order="sorted")
+        case "text":
+            return " ".join(str(one).split()).casefold() == " ".join(str(other).split()).casefold()
+        case "number":
+            a, b = exact_number(str(one).strip()), exact_number(str(other).strip())
+            return a is not None and b is not None and abs(a - b) <= check.within
+
+
+def dismiss(kernel: Kernel, review: Review) -> None:
+    """Nobody needs to judge any more."""
+    judges, review.judges = review.judges, []
+    for pid in judges:
+        judge = kernel.processes[pid]
+        kernel.end(judge, Outcome(pid, judge.name, "killed", error="the others have decided", rule="family"))
+        kernel.processes[judge.parent].uncollected.remove(pid)
+
+
+def ask_person(kernel: Kernel, process: Process, question: str, value: Any) -> None:
+    """Put a result before the person, with what was really done. Raises :class:`Refused`."""
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    asks = question or f"Is this result of {process.name} ({process.pid}) right?"
+    assert isinstance(process.syscall, Exit)
+    given = receipts.receipt(process, process.syscall.claims)
+    shown = (
+        text,
+        *(f"done: {line}" for line in receipts.lines(given)),
+        *(f"says: {a} ({b})" for a, b in given.claims.items()),
+    )
+    digest = hashlib.sha256(msgspec.json.encode([asks, shown], order="sorted")).hexdigest()
+    foreign = ("result",) if process.label.integrity == "foreign" else ()
+    kernel.question(process, asks, digest=digest, plan=shown, untrusted=foreign)
+
+
+def _again(kernel: Kernel, process: Process, review: Review, name: str) -> Spawn:
+    """The task of a process, for another one that only looks."""
+    return Spawn(
+        process.brief,
+        process.program.name,
+        name=name[: limits.NAME_CHARS_MAX],
+        grants=_only_looking(kernel, process),
+        mounts=_seen_only(process),
+        returns=process.returns,
+        arguments=review.arguments,
+    )
+
+
+def _judge(kernel: Kernel, process: Process, review: Review, syscall: Spawn) -> None:
+    """Start a process that judges. Raises :class:`Refused`."""
+    program = families.known_program(kernel, syscall.program, syscall.arguments)
+    judge = families.child(kernel, process, syscall, program)
+    review.judges.append(judge.pid)
+    kernel.begin(judge, syscall.arguments)
+
+
+def _only_looking(kernel: Kernel, process: Process) -> tuple[Grant, ...]:
+    """What a process may use that neither writes nor sends, as it would ask for it for a child."""
+    grants = without_consequences(process.grants, kernel.tools)
+    return tuple(
+        msgspec.structs.replace(one, endorsed=False, unsure=())
+        for one in grants
+        if "/" in one.tool and one.uses is None
+    )
+
+
+def _seen_only(process: Process) -> tuple[MountRequest, ...]:
+    return tuple(MountRequest(f"/{mount.name}", mount.name, "ro") for mount in process.mounts)

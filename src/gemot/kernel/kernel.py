@@ -38,12 +38,12 @@ from gemot.abi.effects import (
 from gemot.abi.events import Booted, Cost, Event, Trapped
 from gemot.abi.messages import Reply
 from gemot.abi.programs import ProgramSpec
-from gemot.abi.syscalls import Call, Generate, Read
+from gemot.abi.syscalls import Call, Exit, Forget, Generate, Read, Recall, Remember
 from gemot.abi.tools import ToolSpec
 from gemot.authority import labels
 from gemot.authority.narrowing import path_bounds
 from gemot.authority.refusal import Refused
-from gemot.kernel import families, ledger, moves, news, results, trap, waiting
+from gemot.kernel import families, ledger, moves, news, remembering, results, reviewing, trap, waiting
 from gemot.kernel.board import Board
 from gemot.kernel.ledger import NOTHING
 from gemot.kernel.process import OpenAsk, Process, Timer, Work
@@ -55,6 +55,8 @@ class Kernel:
 
     def __init__(self) -> None:
         self.now = 0
+        self.moment = 0
+        """How many events were handled: what comes later has a larger one."""
         self.processes = Table()
         self.trees: dict[int, list[int]] = {}
         """By root: the pids of each tree that is in memory, living and ended, in their order."""
@@ -89,6 +91,7 @@ class Kernel:
         out: list[Effect] = []
         self._out = out
         self.now = max(self.now, event.at)
+        self.moment += 1
         if isinstance(event, Trapped):
             trap.trap(self, event)
         else:
@@ -191,8 +194,14 @@ class Kernel:
                         work.effect, process.pid, process.models[0], generate, work.tokens_out_max, work.millis_max
                     )
                 )
+            case Exit():
+                if not reviewing.start(self, process, work):
+                    reviewing.reject(self, process, "the tool that was to check it is not installed any more")
+                    return
             case Read(handle, start, length):
                 self.emit(ReadValue(work.effect, process.pid, process.handles[handle].digest, start, length))
+            case Remember() | Recall() | Forget():
+                self.emit(remembering.effect_of(self, process, work))
             case _:
                 raise AssertionError(f"{process.syscall!r} has no work to start")
         work.state = "started"
@@ -238,34 +247,35 @@ class Kernel:
 
     def end(self, process: Process, outcome: Outcome) -> None:
         """End a process: its descendants first, then its work, its rights and its place; its means go back."""
-        process.syscall = None  # its end is its answer: the end of a child must not wake it any more
+        claims = process.syscall.claims if isinstance(process.syscall, Exit) else {}
+        process.syscall = process.review = None  # its end is its answer: the end of a child must not wake it any more
         for child in list(process.children):
             one = self.processes[child]
             self.end(one, Outcome(child, one.name, "killed", error=f"its parent {process.pid} ended", rule="family"))
         for work in process.work:
             self.stop(work)
         process.work = []
-        process.outcome = outcome = msgspec.structs.replace(
-            outcome, spent=process.spent.frozen(), label=labels.words_of(process)
-        )
+        process.outcome = outcome = reviewing.signed(process, outcome, claims)
         process.state = outcome.state
         process.mailbox = []
         process.alarms = {}
         process.uncollected = []
-        process.grants = []
+        process.grants, process.uses = [], []
         process.documents, process.stored = {}, {}
         self.emit(End(outcome))
-        if process.parent:
-            parent = self.processes[process.parent]
+        parent = self.processes[process.parent] if process.parent else None
+        if parent is not None:
             ledger.take_back(parent.left, process.left)
             self._repay(parent)
             parent.children.remove(process.pid)
-            parent.uncollected.append(process.pid)
-        if not process.parent:
+        if parent is None:
             self.asleep.discard(process.pid)
             self.late.pop(process.pid, None)
+        elif parent.review is not None and process.pid in parent.review.judges:
+            reviewing.judge_ended(self, parent, process)
         else:
-            waiting.child_ended(self, self.processes[process.parent])
+            parent.uncollected.append(process.pid)
+            waiting.child_ended(self, parent)
         board = self.boards.get(process.root)
         if board is not None and board.owner_ended(outcome):
             self.board_changed(process.root)

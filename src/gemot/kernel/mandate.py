@@ -20,9 +20,10 @@ from gemot.abi import limits
 from gemot.abi.answers import Error, Ok
 from gemot.abi.grants import Grant
 from gemot.abi.labels import PERSON, Label
-from gemot.abi.syscalls import Endorse, Mandate
-from gemot.authority.narrowing import covers, described, grant_within
+from gemot.abi.syscalls import Endorse, Exit, Mandate
+from gemot.authority.narrowing import described, grant_within, without_consequences
 from gemot.authority.refusal import Refused
+from gemot.kernel import reviewing
 from gemot.kernel.families import remember_sources, requested
 from gemot.kernel.process import Process
 
@@ -110,11 +111,14 @@ def understood(text: str, steps: int) -> list[int] | None:
 
 
 def answered(kernel: Kernel, process: Process, allow: bool, text: str) -> bool:
-    """A person's word on a plan or a value; says whether it could be understood."""
+    """A person's word on a plan, a value or a result; says whether it could be understood."""
     syscall, plan = process.syscall, process.plan
     named = understood(text, len(plan)) if isinstance(syscall, Mandate) and allow else []
     if named is None:
         return False
+    if isinstance(syscall, Exit):
+        reviewing.answered(kernel, process, allow, text)
+        return True
     process.work[0].state = "done"
     process.plan = []
     if not allow:
@@ -141,15 +145,6 @@ def _take(kernel: Kernel, process: Process, plan: list[tuple[Grant, ...]], steps
     endorsed = [
         msgspec.structs.replace(grant, endorsed=True, unsure=()) for number in steps for grant in plan[number - 1]
     ]
-    consequential = {name for name, tool in kernel.tools.items() if tool.effect in ("writes", "sends")}
-    kept: list[Grant] = []
-    for grant in process.grants:
-        if "/" not in grant.tool and grant.tool != "*":
-            kept.append(grant)
-            continue
-        harmless = [name for name in kernel.tools if covers(grant.tool, name) and name not in consequential]
-        whole = not any(covers(grant.tool, name) for name in consequential)
-        kept += [grant] if whole else [msgspec.structs.replace(grant, tool=name) for name in harmless]
-    process.grants = [*endorsed, *kept]
+    process.grants = [*endorsed, *without_consequences(process.grants, kernel.tools)]
     remember_sources(kernel, process)
     kernel.answer(process, Ok({"endorsed": steps}))

@@ -16,7 +16,7 @@ from gemot.abi.syscalls import Accept, Add, Claim, Complete, ListTasks, Reorder
 from gemot.abi.tasks import Drop, Reopen
 from gemot.authority.labels import join, words_of
 from gemot.authority.refusal import Refused
-from gemot.kernel import adding, judging
+from gemot.kernel import accepting, adding
 from gemot.kernel.board import DONE_WITH, THE_KERNEL, THE_PERSON, Board, Item, described, part
 from gemot.kernel.process import Process, Timer
 
@@ -201,7 +201,7 @@ def _accept(kernel: Kernel, mover: Mover, move: Accept) -> Act:
     if item.state != "completed":
         raise Refused("state", f"task {item.number} is {described(item)}, not completed: there is nothing to judge yet")
     if not mover.is_person:
-        judging.must_have_had_no_part(kernel, item, kernel.processes[mover.pid])
+        accepting.must_have_had_no_part(kernel, item, kernel.processes[mover.pid])
     if not move.accepted and not move.reason.strip():
         raise Refused("malformed", "say why it is sent back, and what would be accepted, in reason")
     _fits(move.reason)
@@ -230,7 +230,7 @@ def _send_back(kernel: Kernel, mover: Mover, item: Item, reason: str) -> None:
     end = "only the person can open it again now" if stuck else "it is open again"
     _tell(kernel, done_by, f"task {item.number} was sent back, and {end}: {reason}", mover.label)
     if stuck:
-        author = judging.author(kernel, item)
+        author = accepting.author(kernel, item)
         if author not in (done_by, mover.pid):
             times = limits.REJECTIONS_MAX
             words = f"task {item.number} was sent back {times} times: only the person can open it again or drop it"

@@ -36,7 +36,7 @@ from gemot.abi.programs import ProgramSpec
 from gemot.authority.narrowing import anchor, with_space
 from gemot.kernel import freezing, ledger, moves, revoking, waiting, working
 from gemot.kernel.families import remember_sources
-from gemot.kernel.process import Process, Work
+from gemot.kernel.process import Process, Review, Work
 
 if TYPE_CHECKING:
     from gemot.kernel.kernel import Kernel
@@ -118,6 +118,8 @@ def _arrived(kernel: Kernel, event: Arrived) -> None:
         event.budget,
         event.name,
     )
+    if event.review:
+        process.review = Review(event.review, event.tries, event.arguments, Label((PERSON,)))
     process.policy = anchor(event.policy, mounts, kernel.tools)
     kernel.begin(process, event.arguments)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from gemot.abi.answers import Mail, Outcome, Returned, State
+from gemot.abi.answers import Mail, Outcome, Returned, State, Use
 from gemot.abi.effects import Asked, Filled
 from gemot.abi.grants import Grant, Mount
 from gemot.abi.labels import Handle, Label
 from gemot.abi.programs import ProgramSpec
+from gemot.abi.reviews import Check
 from gemot.abi.syscalls import Syscall
 from gemot.authority.documents import Document
 from gemot.kernel.ledger import Means
@@ -17,20 +18,21 @@ from gemot.kernel.ledger import Means
 
 @dataclass(slots=True)
 class Work:
-    """One thing that a pending syscall needs from outside: a model call, a tool use, a read, or a person's word.
+    """One thing that a pending syscall needs from outside: a model call, a tool use, a read, a memory, or a person's word.
 
     ``asking``: a person must answer first. ``ready``: allowed, not started. ``started``: the machine was told.
     ``interrupted``: the machine stopped since; nobody knows how far it came. ``grant`` is the index of the grant that
     allowed it, so that its use is counted when it starts. ``arguments``: of a tool use
     with references, what they stood for when it was checked; ``filled``: and what is to be put in when it starts.
     ``label``: of what it uses; ``sealed``: its result is not to be
-    read here; ``why``: the rule that a person may let it break, this once.
+    read here; ``why``: the rule that a person may let it break, this once; ``only``: the paths that a check is confined to.
+    ``key``: of what is done to a memory, the same when it is tried again.
     """
 
     effect: int
     index: int
     state: Literal["asking", "ready", "started", "interrupted", "done"]
-    kind: Literal["model", "tool", "read", "question"]
+    kind: Literal["model", "tool", "read", "question", "check", "memory"]
     repeatable: bool = True
     ask: int = 0
     millis_max: int = 0
@@ -42,18 +44,37 @@ class Work:
     label: Label = field(default_factory=Label)
     sealed: bool = False
     why: str = ""
+    only: tuple[str, ...] = ()
+    key: str = ""
+
+
+@dataclass(slots=True)
+class Review:
+    """The gate before a process's result. ``tries``: how often it may still be rejected; ``arguments``: those of its program;
+    ``label``: of whoever wrote the review. ``at``: the check that is being made; ``judges``: who is at work on it;
+    ``verdicts``: of those who have ended, whether they came to the same."""
+
+    checks: tuple[Check, ...]
+    tries: int
+    arguments: dict[str, Any] = field(default_factory=dict[str, Any])
+    label: Label = field(default_factory=Label)
+    at: int = 0
+    judges: list[int] = field(default_factory=list[int])
+    verdicts: list[bool] = field(default_factory=list[bool])
 
 
 @dataclass(slots=True)
 class Process:
     """``parent`` is 0 for the first process of a tree. ``syscall`` is the pending one: a live process always has one
-    while no program is deciding. ``uncollected``: ended children whose result was not waited for yet. ``confirmed``: tools
-    that a person need not confirm again here; ``confirmed_below``: nor in descendants. ``last_rule``: why the last thing it wanted
-    was refused, if it was. ``plan``: the steps
-    that it has put to a person; ``policy``: what the person endorses in advance. ``waits`` counts waits, so that a
+    while no program is deciding. ``uncollected``: ended children whose result was not waited for yet. ``tokens_cached``: of
+    the tokens in ``spent``, those that a model had not to compute anew. ``confirmed``: tools that a person need not confirm
+    again here; ``confirmed_below``: nor in descendants. ``last_rule``: why the last thing it wanted was refused, if it was.
+    ``plan``: the steps that it has put to a person; ``policy``: what the person endorses in advance. ``waits`` counts waits, so that a
     timer of an earlier one does nothing. ``label``: of all that it has read. ``documents``: results that values can be
-    selected from, by handle. ``forked``: it began with its parent's context. Of a tree's first process: ``sourced``, the tools that a grant in the tree names as a source;
-    ``stored``, by driver (``""``: in its files), the label of what the tree wrote with it, and so may read again."""
+    selected from, by handle. ``uses``: of tools, the last ones, and how many came before. ``forked``: it
+    began with its parent's context. Of a tree's first process:
+    ``sourced``, the tools that a grant in the tree names as a source; ``stored``, by driver (``""``: in its files), the label
+    of what the tree wrote with it, and so may read again."""
 
     pid: int
     parent: int
@@ -66,6 +87,7 @@ class Process:
     grants: list[Grant]
     left: Means
     spent: Means = field(default_factory=Means)
+    tokens_cached: int = 0
     state: State = "running"
     syscall: Syscall | None = None
     work: list[Work] = field(default_factory=list[Work])
@@ -87,6 +109,9 @@ class Process:
     documents: dict[int, Document] = field(default_factory=dict[int, Document])
     sourced: frozenset[str] = frozenset()
     stored: dict[str, Label] = field(default_factory=dict[str, Label])
+    review: Review | None = None
+    uses: list[Use] = field(default_factory=list[Use])
+    uses_before: int = 0
     forked: bool = False
 
     @property

@@ -8,7 +8,7 @@ import msgspec
 
 from gemot.abi import limits
 from gemot.abi.answers import Returned
-from gemot.abi.events import Failure, Replied, Value
+from gemot.abi.events import Failure, Result, Value
 from gemot.abi.grants import Grant, Source
 from gemot.abi.labels import Handle, Label
 from gemot.abi.syscalls import ToolUse
@@ -46,9 +46,7 @@ def _shelves(tool: str, spec: ToolSpec | None) -> tuple[str, ...]:
     return (driver, FILES) if spec is None or spec.paths or "files" in spec.walls else (driver,)
 
 
-def returned(
-    kernel: Kernel, process: Process, work: Work, use: ToolUse, outcome: Value | Failure | Replied
-) -> Returned:
+def returned(kernel: Kernel, process: Process, work: Work, use: ToolUse, outcome: Result) -> Returned:
     """The result of a use, as its process is told it."""
     spec = kernel.tools.get(use.tool)
     used = work.label
@@ -63,8 +61,8 @@ def returned(
             if work.sealed:
                 return Returned(use.tool, False, "it gave no result; what it said is not to be read here", rule=rule)
             return Returned(use.tool, False, message, rule=rule, label=of_result(spec, used, Label()))
-        case Replied():
-            raise AssertionError("a model's reply came for a tool use")
+        case _:
+            raise AssertionError(f"{type(outcome).__name__} came for a tool use")
 
 
 def _value(kernel: Kernel, process: Process, work: Work, use: ToolUse, value: Value, label: Label) -> Returned:

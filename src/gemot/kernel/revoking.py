@@ -19,7 +19,7 @@ from gemot.abi.syscalls import SYSCALLS, Call, GrantTo, Revoke
 from gemot.authority.labels import join, words_of
 from gemot.authority.narrowing import GONE, covers, described, grant_within, used
 from gemot.authority.refusal import Refused, closest
-from gemot.kernel import working
+from gemot.kernel import asking, working
 from gemot.kernel.families import own_child, remember_sources, requested
 from gemot.kernel.process import Process
 
@@ -113,10 +113,16 @@ def _settle(kernel: Kernel, process: Process, lost: list[int], tool: str) -> Non
     """What waits to begin under a grant that is gone does not begin."""
     if not isinstance(process.syscall, Call):
         return
+    asked: dict[int, asking.Waiting] = {}
     for work in process.work:
         waits = work.state in ("asking", "ready") or (work.state == "interrupted" and work.repeatable)
         if work.grant in lost and waits:
+            if work.ask in kernel.asks:
+                actions = kernel.asks[work.ask].asked.actions
+                asked[work.ask] = list(zip(asking.asked_about(process, work.ask), actions, strict=False))
             kernel.stop(work)
             why = f"the right to use {tool} was taken back before this was done"
             work.result = Returned(process.syscall.uses[work.index].tool, False, why, rule="grant", label=Label())
+    for together in asked.values():
+        asking.again(kernel, process, together)
     working.finish(kernel, process)

@@ -27,6 +27,7 @@ from gemot.abi.syscalls import (
     Endorse,
     Exec,
     Exit,
+    Forget,
     Fork,
     Generate,
     GrantTo,
@@ -34,7 +35,9 @@ from gemot.abi.syscalls import (
     ListTasks,
     Mandate,
     Read,
+    Recall,
     Receive,
+    Remember,
     Reorder,
     Revoke,
     Send,
@@ -46,7 +49,7 @@ from gemot.abi.syscalls import (
 )
 from gemot.authority.narrowing import syscall_allowed, unused, used
 from gemot.authority.refusal import Refused
-from gemot.kernel import families, mandate, moves, revoking, waiting, working
+from gemot.kernel import families, mandate, moves, remembering, revoking, waiting, working
 from gemot.kernel.process import Process
 
 if TYPE_CHECKING:
@@ -75,6 +78,9 @@ TABLE: dict[type, Act] = {
     Accept: moves.make,
     Reorder: moves.make,
     ListTasks: moves.list_tasks,
+    Remember: remembering.remember,
+    Recall: remembering.recall,
+    Forget: remembering.forget,
     Mandate: mandate.propose,
     Endorse: mandate.endorse,
     GrantTo: revoking.grant,
@@ -125,7 +131,7 @@ def permitted(kernel: Kernel, process: Process, syscall: Syscall) -> int:
     if name in ALWAYS_ALLOWED:
         return -1
     bounded = any(grant.where for grant in process.grants if grant.tool == name)
-    fields: dict[str, Any] = msgspec.to_builtins(syscall) if bounded else {}
+    fields: dict[str, Any] = msgspec.to_builtins(msgspec.structs.asdict(syscall)) if bounded else {}
     index = syscall_allowed(name, fields, process.grants, process.mounts, kernel.now)
     process.grants[index] = used(process.grants[index], 1)
     return index

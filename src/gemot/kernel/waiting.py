@@ -30,7 +30,7 @@ def wait(kernel: Kernel, process: Process, syscall: Wait) -> None:
             )
     else:
         endless = syscall.timeout_seconds is None and not syscall.board
-        if not syscall.children and syscall.mode == "any" and endless:
+        if not syscall.children and syscall.mode != "all" and endless:
             raise Refused(
                 "state",
                 "children is empty, so none of them will ever end; name at least one, or leave it out to wait for all of them",
@@ -62,6 +62,11 @@ def _look(kernel: Kernel, process: Process, timed_out: bool = False) -> None:
             ]
             running = [pid for pid in (process.children if named is None else named) if kernel.processes[pid].alive]
             enough = bool(ended) if syscall.mode == "any" else not running and (bool(ended) or named is not None)
+            if syscall.mode == "first":
+                won = next((pid for pid in ended if kernel.processes[pid].state == "done"), 0)
+                enough = enough or bool(won)
+                if won:
+                    ended, running = _rest_killed(kernel, process, won, ended, running), []
             mail = bool(process.mailbox) and (
                 syscall.messages or (syscall.alarms and any(one.sender < 0 for one in process.mailbox))
             )
@@ -80,6 +85,19 @@ def _look(kernel: Kernel, process: Process, timed_out: bool = False) -> None:
                 kernel.answer(process, Ok(taken))
         case _:
             pass
+
+
+def _rest_killed(kernel: Kernel, process: Process, won: int, ended: list[int], running: list[int]) -> list[int]:
+    """The first result that is valid has come: whoever still runs for it is ended, and what it has left is back. Returns who
+    has ended, the winner first."""
+    pending, process.syscall = process.syscall, None  # their ends must not answer it
+    for pid in running:
+        loser = kernel.processes[pid]
+        if loser.alive:
+            why = f"{won} was the first with a valid result"
+            kernel.end(loser, Outcome(pid, loser.name, "killed", error=why, rule="family"))
+    process.syscall = pending
+    return [won, *(pid for pid in (*ended, *running) if pid != won)]
 
 
 def _outcome(kernel: Kernel, pid: int) -> Outcome:

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from gemot.abi import limits
 from gemot.abi.answers import Error, Ok, Returned
-from gemot.abi.effects import Asked, TakeAsk
-from gemot.abi.events import Answered, Cost, Done, Failure, Replied
-from gemot.abi.grants import Mount
+from gemot.abi.effects import Action, TakeAsk
+from gemot.abi.events import Answered, Cost, Done, Failure, Replied, Value
 from gemot.abi.labels import Label
 from gemot.abi.syscalls import Ask, Call, Generate, Read, ToolUse
 from gemot.abi.tools import ToolSpec
-from gemot.authority.deciding import Others, decide, seen_by, untrusted
+from gemot.authority.deciding import Others, decide, seen_by
 from gemot.authority.labels import join
-from gemot.authority.narrowing import located, unused, used
+from gemot.authority.narrowing import used
 from gemot.authority.references import Filling, fill, mentioned
 from gemot.authority.refusal import Refused, closest
 from gemot.authority.schema import mismatch
-from gemot.kernel import mandate
+from gemot.kernel import asking, mandate, receipts, remembering, reviewing
 from gemot.kernel.families import mounts_of_children
-from gemot.kernel.process import OpenAsk, Process, Work
+from gemot.kernel.process import Process, Work
 from gemot.kernel.results import returned
 
 if TYPE_CHECKING:
@@ -65,15 +63,20 @@ def call(kernel: Kernel, process: Process, syscall: Call) -> None:
         raise Refused(
             "limit", f"a call has 1 to {limits.BATCH_MAX} uses, this has {len(syscall.uses)}; make several calls"
         )
-    process.work = [_check(kernel, process, index, use, len(syscall.uses)) for index, use in enumerate(syscall.uses)]
+    waiting: list[tuple[Work, Action]] = []
+    uses = len(syscall.uses)
+    process.work = [_check(kernel, process, index, use, uses, waiting) for index, use in enumerate(syscall.uses)]
+    asking.put(kernel, process, waiting)
     for work in process.work:
         if work.state == "ready":
             kernel.start(process, work)
     finish(kernel, process)
 
 
-def _check(kernel: Kernel, process: Process, index: int, use: ToolUse, uses: int) -> Work:
-    """Decode one allegation completely: refused, to be asked, or ready to start."""
+def _check(
+    kernel: Kernel, process: Process, index: int, use: ToolUse, uses: int, waiting: list[tuple[Work, Action]]
+) -> Work:
+    """Decode one allegation completely: refused, ready to start, or ``waiting`` for a person's word."""
     effect, filling = kernel.number(), None
     try:
         tool = kernel.tools.get(use.tool)
@@ -108,7 +111,8 @@ def _check(kernel: Kernel, process: Process, index: int, use: ToolUse, uses: int
         why=verdict.why,
     )
     if verdict.ask:
-        _ask_person(kernel, process, work, tool, filling, seen_by(process, tool, filling.arguments, others))
+        seen = seen_by(process, tool, filling.arguments, others)
+        waiting.append((work, asking.action(tool, filling, seen, verdict.why)))
     return work
 
 
@@ -136,44 +140,6 @@ def _must_fit(tool: ToolSpec, filling: Filling) -> None:
     if wrong:
         expected = msgspec.json.encode(tool.schema.get("properties", {})).decode()
         raise Refused("malformed", f"{tool.name}: {wrong}. Its arguments: {expected}")
-
-
-def _ask_person(
-    kernel: Kernel, process: Process, work: Work, tool: ToolSpec, filling: Filling, seen: tuple[Mount, ...]
-) -> None:
-    if kernel.asks_open(process.root) >= limits.ASKS_OPEN_MAX:
-        work.state = "done"
-        _give_back_use(process, work)
-        work.result = Returned(
-            tool.name,
-            False,
-            f"{limits.ASKS_OPEN_MAX} questions of this tree are open; a person must answer some first",
-            rule="limit",
-        )
-        return
-    work.state, work.ask = "asking", kernel.ask()
-    process.state = "asking"
-    places = located(tool, filling.arguments, seen)
-    shown = msgspec.json.encode([tool.name, filling.arguments, places], order="sorted")
-    asked = Asked(
-        work.ask,
-        process.pid,
-        f"May {process.name} ({process.pid}) use {tool.name}?",
-        ("yes", "no"),
-        tool.name,
-        filling.arguments,
-        hashlib.sha256(shown).hexdigest(),
-        places,
-        work.why,
-        bool(work.why),
-        untrusted(filling),
-    )
-    kernel.put_ask(OpenAsk(asked, work.effect, process.root))
-
-
-def _give_back_use(process: Process, work: Work) -> None:
-    """A use is counted when it is checked, so that two of one batch can't share the last one; what was not done comes back."""
-    process.grants[work.grant] = unused(process.grants[work.grant])
 
 
 def read(kernel: Kernel, process: Process, syscall: Read) -> None:
@@ -216,16 +182,17 @@ def answered(kernel: Kernel, event: Answered) -> None:
     process = kernel.processes[opened.asked.pid]
     if not opened.asked.tool and opened.asked.options and event.allow and event.text not in opened.asked.options:
         return
-    if opened.asked.plan and not mandate.answered(kernel, process, event.allow, event.text):
+    allowed = asking.allowed(opened.asked, event.allow, event.text)
+    if allowed is None or (opened.asked.plan and not mandate.answered(kernel, process, event.allow, event.text)):
         return
     del kernel.asks[event.ask]
     kernel.changed.add(opened.root)
     kernel.emit(TakeAsk(event.ask))
     if opened.asked.plan:
         return
-    work = next(one for one in process.work if one.effect == opened.effect)
-    if work.kind == "question":
-        work.state = "done"
+    works = asking.asked_about(process, event.ask)
+    if works[0].kind == "question":
+        works[0].state = "done"
         if event.allow:
             kernel.answer(process, Ok(event.text))
         else:
@@ -233,25 +200,32 @@ def answered(kernel: Kernel, event: Answered) -> None:
                 process, Error("refused", f"the person did not answer{': ' + event.text if event.text else ''}")
             )
         return
-    tool = opened.asked.tool
-    if event.allow:
+    for number, work in enumerate(works, 1):
+        _settle(kernel, process, work, event, number in allowed)
+    finish(kernel, process)
+
+
+def _settle(kernel: Kernel, process: Process, work: Work, event: Answered, allow: bool) -> None:
+    """Do what a person has allowed, or tell that they did not."""
+    assert isinstance(process.syscall, Call)
+    tool = process.syscall.uses[work.index].tool
+    if allow:
         if event.scope != "once" and not work.why:
             process.confirmed |= {tool}
         if event.scope == "subtree" and not work.why:
             _confirm_below(kernel, process, tool)
         kernel.start(process, work)
-    else:
-        _give_back_use(process, work)
-        said = f": {event.text}" if event.text else ""
-        work.state = "done"
-        work.result = Returned(
-            tool,
-            False,
-            f"the person did not allow this{said}. Do not try it again; find another way, or exit and say so",
-            rule="refused",
-            label=work.label if work.arguments is not None else Label(),
-        )
-    finish(kernel, process)
+        return
+    asking.give_back_use(process, work)
+    said = f": {event.text}" if event.text and not event.allow else ""
+    work.state = "done"
+    work.result = Returned(
+        tool,
+        False,
+        f"the person did not allow this{said}. Do not try it again; find another way, or exit and say so",
+        rule="refused",
+        label=work.label if work.arguments is not None else Label(),
+    )
 
 
 def _confirm_below(kernel: Kernel, process: Process, tool: str) -> None:
@@ -270,6 +244,7 @@ def done(kernel: Kernel, event: Done) -> None:
     process = kernel.processes[pid]
     kernel.changed.add(process.root)
     kernel.book(process, _cost(event))
+    process.tokens_cached += _cached(event)
     for work in process.work:
         if work.effect == event.effect and work.state in ("started", "interrupted"):
             break
@@ -284,13 +259,20 @@ def done(kernel: Kernel, event: Done) -> None:
     work.state = "done"
     if work.kind == "tool":
         assert isinstance(process.syscall, Call)
-        work.result = returned(kernel, process, work, process.syscall.uses[work.index], outcome)
+        use = process.syscall.uses[work.index]
+        work.result = returned(kernel, process, work, use, outcome)
+        receipts.note(kernel, process, use, outcome)
         finish(kernel, process)
+    elif work.kind == "check":
+        reviewing.checked(kernel, process, work, outcome)
+    elif work.kind == "memory":
+        remembering.done(kernel, process, outcome)
     elif isinstance(outcome, Replied):
         kernel.answer(process, Ok(outcome.reply))
     elif isinstance(outcome, Failure):
         kernel.answer(process, Error(outcome.rule, outcome.message))
     else:
+        assert isinstance(outcome, Value), f"{type(outcome).__name__} came for {work.kind}"
         if isinstance(process.syscall, Read):
             process.label = join(process.label, process.handles[process.syscall.handle].label)
         kernel.answer(process, Ok(outcome.text))
@@ -302,6 +284,13 @@ def _cost(event: Done) -> Cost:
     usage = event.outcome.reply.usage
     tokens, money = max(0, usage.tokens_in) + max(0, usage.tokens_out), max(0, usage.usd_micros or 0)
     return Cost(tokens, money, max(0, event.millis))  # what a provider reports is an allegation, too
+
+
+def _cached(event: Done) -> int:
+    if not isinstance(event.outcome, Replied):
+        return 0
+    usage = event.outcome.reply.usage
+    return max(0, min(usage.tokens_cached, usage.tokens_in))
 
 
 def finish(kernel: Kernel, process: Process) -> None:
@@ -319,9 +308,15 @@ def resume(kernel: Kernel, process: Process) -> None:
     for work in process.work:
         if work.state == "ready" or (work.state == "interrupted" and work.repeatable):
             work.effect = kernel.number()  # what is still to come of the first try is not taken for the second one's
-            kernel.start(process, work)
+            try:
+                kernel.start(process, work)
+            except Refused as refusal:  # of a memory: the tree was carried here without the folder that was its project
+                kernel.answer(process, Error(refusal.rule, refusal.message))
+                return
         elif work.state == "interrupted":
             assert isinstance(process.syscall, Call)
+            use = process.syscall.uses[work.index]
             work.state = "done"
-            work.result = Returned(process.syscall.uses[work.index].tool, False, IN_DOUBT, rule="in_doubt")
+            work.result = Returned(use.tool, False, IN_DOUBT, rule="in_doubt")
+            receipts.note(kernel, process, use, Failure("in_doubt", IN_DOUBT))
     finish(kernel, process)

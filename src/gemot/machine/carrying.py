@@ -25,6 +25,7 @@ from gemot.journal.contract import Journal
 from gemot.journal.records import decode, encode
 from gemot.kernel import Kernel
 from gemot.kernel import freezing as tables
+from gemot.kernel.asking import asked_about
 from gemot.kernel.process import Process
 from gemot.machine import checkpoint
 from gemot.machine.cast import Cast
@@ -173,6 +174,7 @@ def _check(coming: tables.CarriedTree) -> None:
         named = [*process.children, *process.uncollected]
         whole = whole and all(pid in by_pid and by_pid[pid].parent == process.pid for pid in named)
         whole = whole and (not process.alive or process.syscall is not None)
+        whole = whole and 0 <= process.tokens_cached < NUMBER_MAX
         for mount in process.mounts:  # no space but those of its own
             named = [one.partition("-")[0] for one in (mount.space, mount.source) if one]
             whole = whole and all(one.isdecimal() and int(one) in by_pid for one in named)
@@ -185,7 +187,10 @@ def _check(coming: tables.CarriedTree) -> None:
     tree = coming.tree
     whole = whole and all(timer.pid in by_pid for _, _, timer in (*tree.timers, *tree.late))
     at_work = {(pid, work.effect) for pid, process in by_pid.items() for work in process.work if work.state == "asking"}
-    whole = whole and all((opened.asked.pid, opened.effect) in at_work for opened in coming.asks)
+    for opened in coming.asks:
+        whole = whole and (opened.asked.pid, opened.effect) in at_work
+        works = asked_about(by_pid[opened.asked.pid], opened.asked.ask) if whole else []
+        whole = whole and len(works) == max(1, len(opened.asked.actions))
     if not whole:
         raise CarryError("this file does not hold one whole tree")
 

@@ -21,6 +21,7 @@ from msgspec import Struct
 
 from gemot.abi.events import BoardMove
 from gemot.abi.grants import Budget, Grant, Mode
+from gemot.abi.reviews import TRIES, Check
 from gemot.machine.machine import DEFAULT_BUDGET, Machine
 from gemot.machine.notes import Note
 from gemot.machine.standstill import waits_for_person
@@ -45,6 +46,8 @@ class Start(Struct, frozen=True, tag="start", omit_defaults=True):
     arguments: dict[str, Any] = {}
     name: str = ""
     policy: tuple[Grant, ...] = ()
+    review: tuple[Check, ...] = ()
+    tries: int = TRIES
 
 
 class Send(Struct, frozen=True, tag="send"):

@@ -52,6 +52,10 @@ class Home:
         return self.folder / "journal.db"
 
     @property
+    def memories(self) -> Path:
+        return self.folder / "memories.sqlite"
+
+    @property
     def door(self) -> Path:
         """The path of the Unix socket; a short one elsewhere when this folder's path is too long for one."""
         path = self.folder / "door"

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Callable
 
 from gemot.abi.answers import Outcome
@@ -22,8 +21,11 @@ from gemot.abi.effects import (
     Begin,
     BeginFork,
     Deliver,
+    DropMemory,
     Effect,
     End,
+    FindMemories,
+    KeepMemory,
     ReadValue,
     StartTool,
     StopWork,
@@ -56,6 +58,8 @@ from gemot.machine import checkpoint, notes, offers
 from gemot.machine.cast import Cast, Decided
 from gemot.machine.estimating import estimate
 from gemot.machine.home import Home
+from gemot.machine.inbox import Inbox
+from gemot.machine.memories import Memories
 from gemot.machine.spaces import Spaces
 from gemot.machine.stage import Stage
 from gemot.models.port import Model
@@ -63,8 +67,11 @@ from gemot.programs.library import Library
 from gemot.programs.port import Fault, anything_too_deep
 
 STEP_EVENTS_MAX = 64
-"""Events in one step at most: a tree that never stops must not keep the others, or the door, waiting. A turn takes several
-steps, so beside a fork bomb it takes 23 ms with 64 and 125 ms with 512, for the same events a second."""
+"""Events in one step at most: trees that never stop must not keep the door waiting."""
+
+TREE_EVENTS_MAX = 16
+"""Events of one tree in one step at most: one that never stops must not keep the others waiting. A turn takes several steps, so
+beside a fork bomb it costs a multiple of this: 4 ms with 16, 16 ms with 64."""
 
 WAKE_SECONDS_MAX = 3600.0
 """The longest sleep before the clock is looked at again: it may have been moved meanwhile."""
@@ -99,7 +106,8 @@ class Loop:
         self.spaces = Spaces(self.kernel, home)
         self.journal, self.now = journal, now
         self.cast = Cast(self.kernel, library, journal.value, journal.pieces)
-        self.stage = Stage(journal, tools, open_model, now, self.happened, self._heard)
+        self.memories = Memories(None if home is None else home.memories)
+        self.stage = Stage(journal, tools, open_model, now, self.happened, self._heard, self.memories)
         self.watchers: list[Callable[[notes.Note], None]] = []
         self.broken: BaseException | None = None
         self.closed = False
@@ -111,7 +119,7 @@ class Loop:
         """Roots of trees in which something happened since the last sweep."""
         self._sweep: asyncio.TimerHandle | None = None
         self._always_synced = always_synced
-        self._inbox: deque[Event] = deque()
+        self._inbox = Inbox()
         self._scheduled = False
         self._endings: dict[int, list[asyncio.Future[Outcome]]] = {}
         self._births: dict[int, asyncio.Future[int]] = {}
@@ -122,14 +130,14 @@ class Loop:
         """Something happened; the next step takes it in. News for a machine that has stopped is for the next one to find out."""
         if self.closed or self.broken is not None:
             return
-        self._inbox.append(event)
+        self._inbox.put(self._root(event), event)
         self._schedule()
 
     def happens_now(self, *events: Event) -> None:
         """Take events in at once, before what waits in the inbox: when this returns they are durable, however much waits.
         Raises :class:`MachineError` if the machine has stopped, or stops over it."""
         self.must_run()
-        self._inbox.extendleft(reversed(events))
+        self._inbox.put_first(events)
         for _ in range(0, len(events), STEP_EVENTS_MAX):
             self.step()
         self.must_run()
@@ -242,8 +250,8 @@ class Loop:
         told: list[notes.Note] = []
         born: list[tuple[asyncio.Future[int], int]] = []
         synced = self._always_synced
-        while self._inbox and len(entries) < STEP_EVENTS_MAX:
-            event, body = _written(self._inbox.popleft())
+        for happened in self._inbox.take(STEP_EVENTS_MAX, TREE_EVENTS_MAX):
+            event, body = _written(happened)
             pid, tool = self._about(event)
             effects = self.kernel.handle(event)
             entries.append((event.at, pid, body))
@@ -261,6 +269,7 @@ class Loop:
                         self.decided(*decided)
                 if not for_program:
                     outward.append(effect)
+                    synced = synced or isinstance(effect, KeepMemory | DropMemory)
                     synced = synced or (isinstance(effect, StartTool) and not effect.repeatable)
         self.journal.append(self.journal.position, entries, synced=synced)
         self._note_changes()
@@ -294,6 +303,15 @@ class Loop:
             return self.kernel.working.get(event.effect, 0), ""
         return notes.whose(self.kernel, event.effect)
 
+    def _root(self, event: Event) -> int:
+        """The tree that an event of a process belongs to, if it is in memory."""
+        if isinstance(event, Done):
+            pid = self.kernel.working.get(event.effect, 0)
+        else:
+            pid = event.pid if isinstance(event, Trapped | Faulted) else 0
+        process = self.kernel.processes.held(pid) if pid else None
+        return process.root if process is not None else 0
+
     def _estimate(self, pid: int, decided: object) -> Cost | None:
         if not isinstance(decided, Generate):
             return None
@@ -319,6 +337,8 @@ class Loop:
                 self.stage.use(effect, self.spaces.view)
             case ReadValue():
                 self.stage.read(effect)
+            case KeepMemory() | FindMemories() | DropMemory():
+                self.stage.remember(effect)
             case StopWork(number):
                 self.stage.stop(number)
             case WakeAt(at):
@@ -365,6 +385,7 @@ class Loop:
             if handle is not None:
                 handle.cancel()
         self.spaces.close()
+        self.memories.close()
         self._give_up("the machine was closed before this process ended; it goes on when it is resumed")
 
     def _give_up(self, why: str) -> None:

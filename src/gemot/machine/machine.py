@@ -6,7 +6,7 @@ What happens inside is in :mod:`gemot.machine.loop`; here is what can be asked o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,11 +16,11 @@ from gemot.abi.answers import Outcome
 from gemot.abi.effects import Asked
 from gemot.abi.events import Answered, Arrived, Booted, Copied, Installed, Moved, Paused, Resumed, Said, Stopped
 from gemot.abi.grants import Budget, Grant, Mode, Mount
+from gemot.abi.reviews import TRIES, Check
 from gemot.authority.refusal import Refused
 from gemot.drivers.kit import Driver, Tool
 from gemot.journal.contract import Journal
-from gemot.kernel import Kernel, mandate
-from gemot.kernel.freezing import FrozenTree
+from gemot.kernel import Kernel, asking
 from gemot.kernel.ledger import means
 from gemot.kernel.process import Process
 from gemot.machine import boards, carrying, checkpoint, notes, recovery, starting, views
@@ -195,12 +195,15 @@ class Machine:
         arguments: dict[str, Any] | None = None,
         name: str = "",
         policy: Iterable[Grant] = (),
+        review: Iterable[Check] = (),
+        tries: int = TRIES,
     ) -> int:
         """Start a process on a goal; returns its pid at once. Raises :class:`MachineError` for what can't be.
 
         ``model``: the one it uses; ``models``: others that it and its children may use. ``work``: a folder it sees as
         ``/work``. ``grants``: its rights; by default what its program asks for. ``policy``: grants; a plan whose steps lie
-        within them needs no further word of the person (see `gemot.abi.syscalls.Mandate`).
+        within them needs no further word of the person (see `gemot.abi.syscalls.Mandate`). ``review``: checks that its result must pass (see `gemot.abi.reviews`), ``tries``: how
+        often it may be rejected.
         """
         self._loop.must_run()
         self._loop.stage.model(model)
@@ -218,6 +221,8 @@ class Machine:
             {} if arguments is None else arguments,
             name,
             tuple(policy),
+            tuple(review),
+            tries,
         )
         starting.check(self.kernel, event)
         return await self._loop.happens(event)
@@ -237,11 +242,9 @@ class Machine:
         if opened is None:
             open_now = ", ".join(map(str, self.kernel.asks)) or "none"
             raise MachineError(f"there is no open ask {ask}; open: {open_now}")
-        if opened.asked.plan and allow and mandate.understood(text, len(opened.asked.plan)) is None:
-            raise MachineError(f"ask {ask} is about a plan of {len(opened.asked.plan)} steps: say yes, or name steps")
-        options = opened.asked.options
-        if not opened.asked.tool and allow and options and text not in options:
-            raise MachineError(f"ask {ask} wants one of: {', '.join(options)}")
+        wrong = asking.unfit(opened.asked, text) if allow else ""
+        if wrong:
+            raise MachineError(f"ask {ask} {wrong}")
         self._loop.happens_now(Answered(self._now(), ask, allow, text, scope))
 
     async def work(self, pid: int, move: events.BoardMove) -> tuple[int, ...]:
@@ -340,20 +343,16 @@ class Machine:
     def processes(self, root: int | None = None) -> list[views.ProcessView]:
         """What there is to see of the processes of one tree, or of all: also of those that are not in memory now."""
         if root is None:
-            return views.all_views(self.kernel, self._kept())
+            return views.all_views(self.kernel, checkpoint.kept(self._loop, self.home))
         return views.process_views(self.kernel, self.kernel.tree(root) if root in self.kernel.processes else ())
-
-    def _kept(self) -> Iterator[FrozenTree]:
-        closed = self.home if self._loop.closed else None
-        return checkpoint.trees_of(closed.journal) if closed else checkpoint.trees(self._loop.journal, self.kernel)
 
     def asks(self) -> list[Asked]:
         return views.ask_views(self.kernel)
 
     def tasks(self, pid: int | None = None) -> list[views.TaskView]:
         """The board of the tree of ``pid``, or all boards."""
-        root = 0 if pid is None else self._known(pid).root
-        return boards.tasks(self._loop, () if root else self._kept(), root)
+        kept = checkpoint.kept(self._loop, self.home) if pid is None else ()
+        return boards.tasks(self._loop, kept, 0 if pid is None else self._known(pid).root)
 
     def watch(self, watcher: Callable[[notes.Note], None]) -> Callable[[], None]:
         """Call ``watcher`` with every note from now on; returns a function that ends it."""

@@ -11,10 +11,25 @@ from msgspec import Struct
 
 from gemot.abi.answers import Answer, Error, Ok, Outcome, Returned
 from gemot.abi.effects import Asked, Begin, BeginFork, Deliver, Effect, End, PutAsk, StartTool, TakeAsk
-from gemot.abi.events import Done, Event, Failure, Moved, Paused, Replied, Resumed, Said, Trapped, Value, Worked
+from gemot.abi.events import (
+    Done,
+    Event,
+    Failure,
+    Found,
+    Kept,
+    Moved,
+    Paused,
+    Replied,
+    Resumed,
+    Said,
+    Trapped,
+    Value,
+    Worked,
+)
 from gemot.abi.messages import Text, ToolRequest, Usage
-from gemot.abi.syscalls import Accept, Call, Exit, Generate, Send, name_of
+from gemot.abi.syscalls import Accept, Call, Exit, Generate, Send, Syscall, name_of
 from gemot.kernel import Kernel
+from gemot.kernel.process import Work
 
 
 class Began(Struct, frozen=True, tag="began", omit_defaults=True):
@@ -215,9 +230,13 @@ def _stuck(kernel: Kernel, pid: int, task: int) -> Iterable[Note]:
 
 
 def _refusals(event: Event, pid: int, answer: Answer) -> Iterable[Note]:
-    """A syscall that was refused at the trap."""
-    if isinstance(event, Trapped) and event.pid == pid and isinstance(answer, Error):
+    """A syscall that was refused at the trap, or a result that a later check did not accept."""
+    if not isinstance(answer, Error):
+        return
+    if isinstance(event, Trapped) and event.pid == pid:
         yield Refused(pid, name_of(event.syscall), answer.rule, answer.message)
+    elif answer.rule == "review":
+        yield Refused(pid, "exit", answer.rule, answer.message)
 
 
 def _refused_uses(kernel: Kernel, pid: int, effects: list[Effect]) -> Iterable[Note]:
@@ -231,13 +250,19 @@ def _refused_uses(kernel: Kernel, pid: int, effects: list[Effect]) -> Iterable[N
 
 
 def whose(kernel: Kernel, effect: int) -> tuple[int, str]:
-    """The process that work was for, and the tool (or ``model``, ``read``) it was; asked before the kernel forgets it."""
+    """The process that work was for, and the tool (or syscall, or ``model``, ``read``) it was; asked before the kernel forgets it."""
     pid = kernel.working.get(effect, 0)
     process = kernel.processes.get(pid)
     for work in process.work if process is not None else ():
         if process is not None and work.effect == effect:
-            return pid, process.syscall.uses[work.index].tool if isinstance(process.syscall, Call) else work.kind
+            return pid, _done_with(process.syscall, work)
     return pid, ""
+
+
+def _done_with(syscall: Syscall | None, work: Work) -> str:
+    if isinstance(syscall, Call):
+        return syscall.uses[work.index].tool
+    return name_of(syscall) if work.kind == "memory" and syscall is not None else work.kind
 
 
 def of_done(event: Done, pid: int, tool: str) -> list[Note]:
@@ -249,6 +274,11 @@ def of_done(event: Done, pid: int, tool: str) -> list[Note]:
             return [Spoke(pid, text, requests, reply.usage, event.millis)]
         case Value(text):
             return [Used(pid, event.effect, tool, True, text)]
+        case Kept(memory):
+            return [Used(pid, event.effect, tool, True, f"memory {memory}")]
+        case Found(memories):
+            found = ", ".join(str(one.number) for one in memories)
+            return [Used(pid, event.effect, tool, True, f"memories {found}" if found else "no memories")]
         case Failure("given_up"):
             return []
         case Failure(rule, message):

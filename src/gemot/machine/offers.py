@@ -25,6 +25,8 @@ _WITH_CHILDREN = ("wait", "status")
 _ON_THE_BOARD = {"add", "claim", "complete", "accept", "reorder"}
 """Who has any of these has something to look at, and to wait for."""
 
+_MEMORY = ("remember", "recall", "forget")
+
 OFFERS_KEPT = 1_000
 """Sets of grants whose offers are kept ready; more are made again when needed."""
 
@@ -53,7 +55,7 @@ class Offers:
 
 def offered(process: Process, tools: dict[str, ToolSpec]) -> Offered:
     """What the process's model may request. The order is stable, so that a provider's prompt cache holds."""
-    names = [grant.tool for grant in process.grants]
+    names = [grant.tool for grant in process.grants if process.mounts or not _of_projects(grant)]
     made = [
         _tool(spec, process.grants, process.mounts)
         for name, spec in sorted(tools.items())
@@ -61,6 +63,12 @@ def offered(process: Process, tools: dict[str, ToolSpec]) -> Offered:
     ]
     made += [_syscall(name) for name in _syscalls(names, bool(made))]
     return Offered(tuple(made), sum(_size(one) for one in made))
+
+
+def _of_projects(grant: Grant) -> bool:
+    """Is it a right to a project's memories only? A process without files has no project."""
+    scope = grant.where.get("scope")
+    return grant.tool in _MEMORY and scope is not None and scope.one_of == ("project",)
 
 
 def _syscalls(granted: list[str], has_tools: bool) -> list[str]:

@@ -12,19 +12,19 @@ import msgspec
 from msgspec.structs import replace
 
 from gemot.abi import limits
-from gemot.abi.effects import AskModel, ReadValue, StartTool
-from gemot.abi.events import Done, Failure, Replied, Value
+from gemot.abi.effects import AskModel, DropMemory, FindMemories, KeepMemory, ReadValue, StartTool
+from gemot.abi.events import Done, Failure, Found, Kept, Replied, Result, Value
 from gemot.abi.labels import Label
 from gemot.abi.messages import Reply, Request, ToolRequest, Usage
 from gemot.drivers.kit import Tool, ToolError
 from gemot.journal.contract import Journal, JournalError
 from gemot.machine.estimating import CHARS_PER_TOKEN
+from gemot.machine.memories import Memories, MemoriesError
 from gemot.machine.spaces import View
 from gemot.machine.vault import Vault
 from gemot.models.port import Model, ModelFailed
 from gemot.models.redacting import Stream
 
-Outcome = Value | Failure | Replied
 TOOLS_AT_ONCE = 32
 """Tool uses that run at the same time on one machine; more wait for their turn."""
 
@@ -42,10 +42,12 @@ class Stage:
         now: Callable[[], int],
         report: Callable[[Done], None],
         heard: Callable[[int, str], None],
+        memories: Memories,
     ) -> None:
         self._journal, self._tools, self._open_model = journal, tools, open_model
         self._now, self._report, self._heard = now, report, heard
         self._vault = Vault()
+        self._memories = memories
         self._models: dict[str, Model] = {}
         self._running: dict[int, asyncio.Task[None]] = {}
         self._begun: dict[int, float] = {}
@@ -67,13 +69,34 @@ class Stage:
         self._begin(effect.effect, "tool", effect.millis_max, self._use, effect, view)
 
     def read(self, effect: ReadValue) -> None:
-        async def fetch() -> Outcome:
+        async def fetch() -> Result:
             try:
                 return Value(self._journal.value(effect.digest, effect.start, effect.length))
             except JournalError as error:
                 return Failure("failed", str(error))
 
         self._begin(effect.effect, "read", 60_000, fetch)
+
+    def remember(self, effect: KeepMemory | FindMemories | DropMemory) -> None:
+        async def do() -> Result:
+            try:
+                if self._memories.path is None:
+                    return self._remembered(effect)
+                return await asyncio.to_thread(self._remembered, effect)
+            except MemoriesError as error:
+                return Failure(error.rule, str(error))
+
+        self._begin(effect.effect, "memory", 60_000, do)
+
+    def _remembered(self, effect: KeepMemory | FindMemories | DropMemory) -> Result:
+        match effect:
+            case KeepMemory():
+                clean = self._vault.redactor.text
+                return Kept(self._memories.keep(replace(effect, text=clean(effect.text), about=clean(effect.about))))
+            case FindMemories():
+                return Found(self._memories.find(effect))
+            case DropMemory():
+                return Kept(self._memories.drop(effect))
 
     def stop(self, effect: int) -> None:
         """Give work up. It still reports, so that its time is booked."""
@@ -108,7 +131,7 @@ class Stage:
         return self._models[name]
 
     def _begin(
-        self, effect: int, kind: str, millis_max: int, work: Callable[..., Awaitable[Outcome]], *given: object
+        self, effect: int, kind: str, millis_max: int, work: Callable[..., Awaitable[Result]], *given: object
     ) -> None:
         task = asyncio.get_running_loop().create_task(self._carry_out(effect, kind, millis_max, work, *given))
         self._running[effect] = task
@@ -133,14 +156,14 @@ class Stage:
             self._watch_until(min(rest))
 
     async def _carry_out(
-        self, effect: int, kind: str, millis_max: int, work: Callable[..., Awaitable[Outcome]], *given: object
+        self, effect: int, kind: str, millis_max: int, work: Callable[..., Awaitable[Result]], *given: object
     ) -> None:
         clock = asyncio.get_running_loop().time
         began = clock()
         self._begun[effect] = due = began + millis_max / 1000
         if self._watch is None or due < self._watch.when():
             self._watch_until(due)
-        outcome: Outcome
+        outcome: Result
         try:
             outcome = await work(*given)
         except asyncio.CancelledError:
@@ -159,14 +182,14 @@ class Stage:
         own = outcome.reply.usage.millis if isinstance(outcome, Replied) else 0
         self._report(Done(self._now(), effect, outcome, own or int((clock() - began) * 1000)))
 
-    async def _generate(self, effect: AskModel, request: Request) -> Outcome:
+    async def _generate(self, effect: AskModel, request: Request) -> Result:
         model = self.model(effect.model)
         words = Stream(self._vault.redactor, lambda text: self._heard(effect.pid, text))
         reply = await model.generate(request, words)
         words.end()
         return Replied(_billed(reply, request))
 
-    async def _use(self, effect: StartTool, view: Callable[[StartTool], View]) -> Outcome:
+    async def _use(self, effect: StartTool, view: Callable[[StartTool], View]) -> Result:
         tool = self._tools.get(effect.tool)
         if tool is None:
             return Failure("unknown", f"{effect.tool} is not installed any more")

@@ -17,7 +17,7 @@ def waits_for_person(kernel: Kernel, roots: Collection[int]) -> bool:
     held = [root for root in roots if root in kernel.trees]
     living = [process for root in held for process in kernel.tree(root) if process.alive]
     for process in living:
-        if process.state not in ("asking", "waiting"):
+        if process.state not in ("asking", "waiting", "reviewing"):
             return False
         if any(work.state in ("ready", "started", "interrupted") for work in process.work):
             return False

@@ -11,7 +11,7 @@ from gemot.abi.events import Arrived
 from gemot.abi.grants import Budget, Mode, Mount
 from gemot.authority.narrowing import MOUNT_NAME, anchor
 from gemot.authority.refusal import Refused
-from gemot.kernel import Kernel
+from gemot.kernel import Kernel, reviewing
 from gemot.kernel.families import known_program
 from gemot.kernel.ledger import means
 from gemot.machine.loop import MachineError
@@ -58,6 +58,7 @@ def check(kernel: Kernel, event: Arrived) -> None:
         spec = known_program(kernel, event.program, event.arguments)
         anchor(spec.grants if event.grants is None else event.grants, event.mounts, kernel.tools)
         anchor(event.policy, event.mounts, kernel.tools)
+        reviewing.must_be(kernel, event.review, event.tries, forked=False)
         means(event.budget)
     except Refused as refusal:
         raise MachineError(refusal.message) from refusal

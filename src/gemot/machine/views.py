@@ -21,7 +21,8 @@ from gemot.kernel.process import Process
 
 class ProcessView(Struct, frozen=True, omit_defaults=True):
     """One row of `gemot ps`. ``state`` is ``asleep`` where the tree waits to be resumed. ``tree_spent`` counts the process
-    and all of its descendants; ``spent`` the process alone."""
+    and all of its descendants; ``spent`` the process alone, and ``tokens_cached`` those of its tokens that its models took from
+    a cache."""
 
     pid: int
     parent: int
@@ -37,6 +38,7 @@ class ProcessView(Struct, frozen=True, omit_defaults=True):
     left: Budget
     grants: str = ""
     outcome: Outcome | None = None
+    tokens_cached: int = 0
 
 
 class TaskView(Struct, frozen=True, omit_defaults=True):
@@ -139,6 +141,7 @@ def _view(kernel: Kernel, process: Process, total: Means) -> ProcessView:
         left=process.left.frozen(),
         grants=listed(process.grants, process.mounts) if process.alive else "",
         outcome=process.outcome,
+        tokens_cached=process.tokens_cached,
     )
 
 

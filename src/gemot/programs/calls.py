@@ -9,7 +9,9 @@ from gemot.abi import limits
 from gemot.abi.answers import Answer, Born, Cancelled, Error, Mail, Ok, Outcome, Returned, Waited
 from gemot.abi.grants import BudgetRequest, Grant, MountRequest
 from gemot.abi.labels import Handle
+from gemot.abi.memories import Memory, Scope
 from gemot.abi.messages import Reply, Text
+from gemot.abi.reviews import TRIES, Check
 from gemot.abi.syscalls import (
     Accept,
     Add,
@@ -21,6 +23,7 @@ from gemot.abi.syscalls import (
     Endorse,
     Exec,
     Exit,
+    Forget,
     Fork,
     Generate,
     GrantTo,
@@ -28,7 +31,9 @@ from gemot.abi.syscalls import (
     ListTasks,
     Mandate,
     Read,
+    Recall,
     Receive,
+    Remember,
     Reorder,
     Revoke,
     Send,
@@ -97,6 +102,8 @@ class Calls:
         arguments: dict[str, Any] | None = None,
         task: int | None = None,
         handles: tuple[int, ...] = (),
+        review: tuple[Check, ...] = (),
+        tries: int = TRIES,
     ) -> int:
         """Start a child with a fresh context; returns its pid."""
         syscall = Spawn(
@@ -112,6 +119,8 @@ class Calls:
             arguments or {},
             task,
             handles,
+            review,
+            tries,
         )
         born: Born = await _Trap(syscall)
         return born.pid
@@ -126,16 +135,20 @@ class Calls:
         budget: BudgetRequest | None = None,
         deadline_seconds: float | None = None,
         returns: dict[str, Any] | None = None,
+        review: tuple[Check, ...] = (),
+        tries: int = TRIES,
     ) -> int:
         """As in Unix: the parent gets the child's pid, the child gets 0 and goes on from here."""
-        born: Born = await _Trap(Fork(brief, name, grants, mounts, "", budget, deadline_seconds, returns))
+        born: Born = await _Trap(
+            Fork(brief, name, grants, mounts, "", budget, deadline_seconds, returns, review, tries)
+        )
         return born.pid
 
     async def wait(
         self,
         children: list[int] | tuple[int, ...] | None = None,
         *,
-        mode: Literal["all", "any"] = "all",
+        mode: Literal["all", "any", "first"] = "all",
         timeout_seconds: float | None = None,
         messages: bool = False,
         board: bool = False,
@@ -242,10 +255,24 @@ class Calls:
         (shown,) = await _Trap(ListTasks(task=number))
         return shown
 
+    async def remember(self, text: str, about: str = "", scope: Scope = "project") -> int:
+        """Keep a fact for later conversations; its number."""
+        return await _Trap(Remember(text, about, scope))
+
+    async def recall(
+        self, query: str, scope: Scope = "project", *, limit: int = 5, trusted: bool = False
+    ) -> tuple[Memory, ...]:
+        """What was remembered, best first. ``trusted``: only that in which no third party had a part."""
+        return await _Trap(Recall(query, scope, limit, trusted))
+
+    async def forget(self, memory: int, scope: Scope = "project") -> None:
+        """Take a memory away; raises where it is not there, or can be trusted more than this process."""
+        await _Trap(Forget(memory, scope))
+
     async def execute(self, program: str, brief: str) -> None:
         """Go on as another program; does not return."""
         await _Trap(Exec(program, brief))
 
-    async def exit(self, value: Any = None, failed: str = "") -> None:
-        """End now; does not return."""
-        await _Trap(Exit(value, failed))
+    async def exit(self, value: Any = None, failed: str = "", claims: dict[str, str] | None = None) -> None:
+        """End now; does not return, unless the result is not accepted: then it raises, and may be tried again."""
+        await _Trap(Exit(value, failed, claims or {}))

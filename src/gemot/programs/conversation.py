@@ -13,16 +13,20 @@ from typing import Any
 
 import msgspec
 
-from gemot.abi.answers import Answer, Born, Cancelled, Error, Mail, Ok, Outcome, Returned, Waited
+from gemot.abi.answers import Answer, Born, Cancelled, Error, Mail, Ok, Outcome, Receipt, Returned, Waited
 from gemot.abi.grants import Budget
 from gemot.abi.labels import Label
 from gemot.abi.messages import Message, Reply, Text, ToolRequest, ToolResult
-from gemot.abi.syscalls import Call, Exit, Generate, Syscall, ToolUse, name_of
+from gemot.abi.syscalls import Call, Exit, Generate, Recall, Syscall, ToolUse, name_of
+from gemot.programs import recalling
 from gemot.programs.port import Fault, Start
 from gemot.programs.reading import Reading
 from gemot.programs.replying import ENDINGS, Malformed, decode, requests
 
 SILENT_REPLIES_MAX = 2
+
+LINES_TOLD_MAX = 12
+"""How many different uses of a child a parent's model is shown: the last ones, which a result rests on."""
 
 NUDGE = (
     "Nothing was requested, so nothing happened. If you are done, call exit with your result; "
@@ -147,6 +151,8 @@ class Conversation:
                 self._results += tuple(
                     [ToolResult(one.id, one.name, result_text(returned), returned.ok) for one, returned in pairs]
                 )
+            case Ok(value) if isinstance(self._pending, Recall):
+                self._answer_asked(recalling.told(value), True)
             case Ok(value):
                 self._answer_asked(plain(value), True)
             case Error(rule, message):
@@ -227,14 +233,22 @@ class Conversation:
 def plain(value: Any) -> str:
     """An answer as a model reads it: text as it is, anything else as JSON, without what is for the kernel only."""
     if isinstance(value, Waited):
-        value = msgspec.structs.replace(value, ended=tuple(map(_told, value.ended)))
+        rest = msgspec.structs.replace(value, ended=())
+        value = {"ended": [_told(one) for one in value.ended]} | msgspec.to_builtins(rest)
     elif isinstance(value, Outcome):
         value = _told(value)
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
-def _told(outcome: Outcome) -> Outcome:
-    return msgspec.structs.replace(outcome, spent=Budget(), label=Label())
+def _told(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as its parent's model reads it: what the child says, and beside it what the kernel saw it do."""
+    told = msgspec.to_builtins(msgspec.structs.replace(outcome, spent=Budget(), label=Label(), receipt=Receipt()))
+    receipt = outcome.receipt
+    used = list(dict.fromkeys(use.shown for use in receipt.uses))[-LINES_TOLD_MAX:]
+    told["receipt"] = used or "used no tool"
+    if receipt.claims:
+        told["claims"] = receipt.claims
+    return told
 
 
 def result_text(returned: Returned) -> str:

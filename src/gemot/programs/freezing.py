@@ -15,8 +15,9 @@ import msgspec
 from msgspec import Struct
 
 from gemot.abi.answers import Answer, Born, Mail, Ok, Outcome, Returned, Waited
+from gemot.abi.memories import Memory
 from gemot.abi.messages import Message, Reply
-from gemot.abi.syscalls import Add, Call, Fork, Generate, Kill, Receive, Spawn, Syscall, Wait
+from gemot.abi.syscalls import Add, Call, Fork, Generate, Kill, Recall, Receive, Spawn, Syscall, Wait
 from gemot.programs.conversation import Conversation, FrozenConversation
 from gemot.programs.native import NativeProcess
 from gemot.programs.port import Program, Start
@@ -31,6 +32,7 @@ ANSWERS: dict[type, Any] = {
     Kill: Outcome,
     Receive: tuple[Mail, ...],
     Add: tuple[int, ...],
+    Recall: tuple[Memory, ...],
 }
 """What the value of an `Ok` is, by the syscall it answers; of the others it is plain JSON."""
 

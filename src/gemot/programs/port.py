@@ -13,6 +13,7 @@ from msgspec import Struct
 from gemot.abi import limits
 from gemot.abi.answers import Answer
 from gemot.abi.messages import Message
+from gemot.abi.reviews import Check, SchemaCheck, ToolCheck
 from gemot.abi.syscalls import Call, Exec, Exit, Fork, Generate, Spawn, Syscall
 
 
@@ -76,11 +77,21 @@ def anything_too_deep(syscall: Syscall) -> bool:
             return any([too_deep(use.arguments) for use in syscall.uses])
         case Exit():
             return too_deep(syscall.value)
-        case Spawn(arguments=arguments, returns=returns):
-            return too_deep(arguments) or too_deep(returns)
-        case Fork(returns=returns):
-            return too_deep(returns)
+        case Spawn(arguments=arguments, returns=returns, review=review):
+            return too_deep(arguments) or too_deep(returns) or any(map(_check_too_deep, review))
+        case Fork(returns=returns, review=review):
+            return too_deep(returns) or any(map(_check_too_deep, review))
         case Exec(arguments=arguments):
+            return too_deep(arguments)
+        case _:
+            return False
+
+
+def _check_too_deep(check: Check) -> bool:
+    match check:
+        case SchemaCheck(schema):
+            return too_deep(schema)
+        case ToolCheck(arguments=arguments):
             return too_deep(arguments)
         case _:
             return False

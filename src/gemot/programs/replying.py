@@ -10,7 +10,7 @@ import msgspec
 
 from gemot.abi import limits
 from gemot.abi.messages import Reply, ToolRequest
-from gemot.abi.syscalls import SYSCALLS, Call, Generate, Syscall, ToolUse
+from gemot.abi.syscalls import SYSCALLS, Call, Exit, Generate, Syscall, ToolUse
 from gemot.programs.port import anything_too_deep, too_deep
 
 REQUESTABLE = {name: kind for name, kind in SYSCALLS.items() if kind not in (Call, Generate)}
@@ -58,7 +58,8 @@ def decode(request: ToolRequest) -> Syscall | ToolUse:
 
 def _wanted(name: str, text: str) -> Syscall | ToolUse:
     if name in REQUESTABLE:
-        return msgspec.json.decode(text, type=REQUESTABLE[name])
+        syscall = msgspec.json.decode(text, type=REQUESTABLE[name])
+        return _with_our_names(syscall) if isinstance(syscall, Exit) else syscall
     arguments: Any = msgspec.json.decode(text)
     if not isinstance(arguments, dict):
         raise Malformed(f"the arguments of {name} must be one JSON object, not {type(arguments).__name__}")
@@ -67,6 +68,12 @@ def _wanted(name: str, text: str) -> Syscall | ToolUse:
         hint = f"; did you mean {' or '.join(near)}" if near else ""
         raise Malformed(f"there is nothing called {name!r} here{hint}. Tools are named driver/tool, e.g. files/read")
     return ToolUse(name, cast("dict[str, Any]", arguments))
+
+
+def _with_our_names(syscall: Exit) -> Exit:
+    """Claims name tools, and a model knows those as its provider spells them: ``shell__run``."""
+    ours = {claim: tool if "/" in tool else tool.replace("__", "/", 1) for claim, tool in syscall.claims.items()}
+    return msgspec.structs.replace(syscall, claims=ours)
 
 
 def _form(name: str, error: str = "") -> str:
@@ -127,7 +134,8 @@ def _without_references(kind: type[msgspec.Struct]) -> dict[str, Any]:
         short = {key: resolve(value) for key, value in members.items() if key != "title"}
         if "properties" in short:
             short["properties"] = {key: value for key, value in short["properties"].items() if key not in KERNEL_ONLY}
-        if short.get("default", 0) in (None, "", {}):
+        short.pop("discriminator", None)
+        if short.get("default", 0) in (None, "", {}, []):
             del short["default"]
         if not short.get("required", True):
             del short["required"]

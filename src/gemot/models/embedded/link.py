@@ -30,7 +30,11 @@ class _Died(Exception):
 
 
 class Link:
-    def __init__(self, weights: Callable[[], Path], threads: int, command: tuple[str, ...] | None = None) -> None:
+    """``sharing``: prompts that begin alike share what was computed, where the worker finds that they can."""
+
+    def __init__(
+        self, weights: Callable[[], Path], threads: int, command: tuple[str, ...] | None = None, sharing: bool = True
+    ) -> None:
         self._weights = weights
         self._threads = threads
         self._command = command or (sys.executable, "-P", "-m", "gemot.models.embedded.worker")
@@ -38,6 +42,10 @@ class Link:
         self._turn = asyncio.Lock()
         self._number = 0
         self.starts = 0
+        self.unshared = ""
+        """Why the worker that was started last computes every prompt whole; empty where it shares."""
+        self._sharing = sharing
+        self._died_trying = False
         self.started = asyncio.Event()
         """Set when a worker was started for the first time."""
 
@@ -98,6 +106,7 @@ class Link:
             *self._command,
             str(weights),
             str(self._threads),
+            "shared" if self._sharing and not self._died_trying else "plain",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
@@ -112,11 +121,16 @@ class Link:
         except asyncio.CancelledError:
             await self._kill()
             raise
+        except _Died:
+            self._died_trying = self._sharing and not self._died_trying  # what it tries first is whether it can share
+            raise
         if "fatal" in hello:
             await self._kill()
             raise ModelFailed(str(hello.get("kind", "garbled")), str(hello["fatal"]))
         if hello.get("ready") is not True:
             raise _Died("did not say that it is ready")
+        self.unshared = "it ended while it was tried" if self._died_trying else str(hello.get("unshared", ""))
+        self._died_trying = False  # the next one tries again
         return process
 
     async def _write(self, process: asyncio.subprocess.Process, request: dict[str, Any]) -> None:

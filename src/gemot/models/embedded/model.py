@@ -37,14 +37,17 @@ class EmbeddedModel:
     """SmolLM2-135M-Instruct in a worker process. ``threads`` None: as many as processors are free, at most four.
 
     ``find_weights`` returns the weights file or raises :class:`ModelFailed`; it is called when the worker starts.
+    ``sharing`` False: every prompt is computed whole, also where another began like it; for comparison.
     """
 
     name = "embedded"
     tokens_max = TOKENS_MAX
 
-    def __init__(self, threads: int | None = None, find_weights: Callable[[], Path] = weights) -> None:
+    def __init__(
+        self, threads: int | None = None, find_weights: Callable[[], Path] = weights, *, sharing: bool = True
+    ) -> None:
         count = threads or min(4, os.cpu_count() or 1)
-        self._link = Link(find_weights, count)
+        self._link = Link(find_weights, count, sharing=sharing)
         self._scales = Scales(self._link.ask)
 
     async def generate(self, request: Request, heard: Heard) -> Reply:
@@ -55,6 +58,16 @@ class EmbeddedModel:
         if request.tools:
             return await self._act(request, spent)
         return await self._write(request.messages, request.tokens_out_max, heard)
+
+    async def count(self, text: str) -> int:
+        """How many tokens a text is."""
+        return (await self._link.ask("count", text=text))["tokens"]
+
+    async def check(self) -> str:
+        """Start it and compute something: why it computes every prompt whole here, ``""`` where prompts that begin alike
+        share what was computed. Raises :class:`ModelFailed` where it can't compute at all."""
+        await self.count("")
+        return self._link.unshared
 
     async def close(self) -> None:
         await self._link.close()
@@ -81,7 +94,8 @@ class EmbeddedModel:
                 asked = (Message("user", (Text(goal),)),)  # a brief about tools only confuses so small a model
                 written = await self._write(asked, min(request.tokens_out_max, 128), lambda piece: None)
                 text = "".join(part.text for part in written.parts if isinstance(part, Text))
-                spent.computed += written.usage.tokens_in
+                usage = written.usage
+                spent.add(usage.tokens_in - usage.tokens_cached, usage.tokens_cached, usage.millis)
             if end is None:
                 return _reply((Text(text[:END_CHARS_MAX]),), spent, max(1, len(text) // 4))
             text = text[: min(END_CHARS_MAX, request.tokens_out_max * 2)]

@@ -96,8 +96,6 @@ _SIGNATURES: dict[str, tuple[object, tuple[object, ...]]] = {
     "llama_n_ctx_seq": (c_uint32, (c_void_p,)),
     "llama_n_seq_max": (c_uint32, (c_void_p,)),
     "llama_get_memory": (c_void_p, (c_void_p,)),
-    "llama_memory_seq_cp": (None, (c_void_p, c_int32, c_int32, c_int32, c_int32)),
-    "llama_memory_seq_rm": (c_bool, (c_void_p, c_int32, c_int32, c_int32)),
     "llama_memory_clear": (None, (c_void_p, c_bool)),
     "llama_model_get_vocab": (c_void_p, (c_void_p,)),
     "llama_vocab_n_tokens": (c_int32, (c_void_p,)),
@@ -112,6 +110,12 @@ _SIGNATURES: dict[str, tuple[object, tuple[object, ...]]] = {
     "quantize_row_q8_0_ref": (None, (c_void_p, c_void_p, c_int64)),
     "ggml_row_size": (c_size_t, (c_int32, c_int64)),
 }
+
+_SIGNATURES_TO_SHARE: dict[str, tuple[object, tuple[object, ...]]] = {
+    "llama_memory_seq_cp": (None, (c_void_p, c_int32, c_int32, c_int32, c_int32)),
+    "llama_memory_seq_rm": (c_bool, (c_void_p, c_int32, c_int32, c_int32)),
+}
+"""Without these, all works; only nothing that was computed is used twice."""
 
 
 @_LOG
@@ -145,8 +149,15 @@ def load() -> ctypes.CDLL:
         if function is None:
             raise Mismatch(f"{PACKAGE} {VERSION} does not export {name}; reinstall it: {HOW_TO}")
         function.restype, function.argtypes = result, arguments
+    for name in _SIGNATURES_TO_SHARE.keys() - missing_to_share(library):
+        getattr(library, name).restype, getattr(library, name).argtypes = _SIGNATURES_TO_SHARE[name]
     _check_defaults(library)
     return library
+
+
+def missing_to_share(library: ctypes.CDLL) -> list[str]:
+    """The functions that sequences need to share what was computed and that the library does not export."""
+    return [name for name in _SIGNATURES_TO_SHARE if getattr(library, name, None) is None]
 
 
 def _check_defaults(library: ctypes.CDLL) -> None:

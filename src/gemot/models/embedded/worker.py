@@ -1,14 +1,16 @@
 """The process that holds the weights: requests come in as JSON lines on stdin, replies leave as JSON lines on stdout.
 
-Started by :mod:`gemot.models.embedded.link` as ``python -m gemot.models.embedded.worker WEIGHTS THREADS``. It opens no
-port and no file but the weights, and it ends when its stdin does or when its parent dies. What the engine prints
-goes nowhere: the real stdout is moved away before the engine is loaded.
+Started by :mod:`gemot.models.embedded.link` as ``python -m gemot.models.embedded.worker WEIGHTS THREADS shared|plain``.
+``plain``: nothing that was computed for one prompt is used for another. It opens no port and no file but the weights, and
+it ends when its stdin does or when its parent dies. What the engine prints goes nowhere: the real stdout is moved away
+before the engine is loaded.
 
 In:  ``{"id": 1, "do": "score", "turns": [["user", "..."]], "lead": "", "options": ["..."]}``
      ``{"id": 2, "do": "complete", "turns": [...], "lead": "", "tokens_max": 64, "until": ["\\n"]}``
      ``{"id": 3, "do": "count", "text": "..."}`` · ``{"id": 2, "do": "cancel"}``
-Out: ``{"ready": true}`` or ``{"fatal": "...", "kind": "missing"}`` once, then for a request any number of
-     ``{"id": 2, "heard": "..."}`` and one of ``{"id": 2, "done": {...}}``, ``{"id": 2, "error": "...", "kind": "..."}``
+Out: ``{"ready": true, "unshared": "why every prompt is computed whole, or nothing"}`` or ``{"fatal": "...", "kind": "missing"}``
+     once, then for a request any number of ``{"id": 2, "heard": "..."}`` and one of ``{"id": 2, "done": {...}}``,
+     ``{"id": 2, "error": "...", "kind": "..."}``
 """
 
 from __future__ import annotations
@@ -95,12 +97,12 @@ def main() -> None:
     _die_with_parent()
     desk = _Desk()
     try:
-        weights = Weights(Path(sys.argv[1]), int(sys.argv[2]))
+        weights = Weights(Path(sys.argv[1]), int(sys.argv[2]), sharing=sys.argv[3] == "shared")
     except (native.Missing, native.Mismatch) as error:
         kind = "missing" if isinstance(error, native.Missing) else "garbled"
         desk.say({"fatal": str(error), "kind": kind})
         return
-    desk.say({"ready": True})
+    desk.say({"ready": True, "unshared": weights.unshared})
     while True:
         request = desk.requests.get()
         try:

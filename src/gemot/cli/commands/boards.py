@@ -6,8 +6,7 @@ import argparse
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 
-Command = Callable[[str, Callable[[Namespace], int], str], ArgumentParser]
-Finish = Callable[[ArgumentParser], None]
+from gemot.cli.commands.common import Adder, home, json
 
 EXAMPLES = """\
 examples:
@@ -26,8 +25,8 @@ def spelled_out(words: Sequence[str]) -> list[str]:
     return ["board", "show", *words[1:]] if bare else list(words)
 
 
-def add(command: Command, home: Finish, json: Finish) -> None:
-    """Add the command. ``home`` and ``json`` give a parser the options that commands share."""
+def add(command: Adder) -> None:
+    """The command, with a word for each move."""
     board = command("board", _show, "see the tasks of a tree, put some there, judge what was done")
     board.epilog = EXAMPLES
     board.formatter_class = argparse.RawDescriptionHelpFormatter

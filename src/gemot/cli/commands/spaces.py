@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
+from argparse import Namespace
 
-Command = Callable[[str, Callable[[Namespace], int], str], ArgumentParser]
+from gemot.cli.commands.common import Adder, home, pid
 
 
-def add(command: Command, finish: Callable[[ArgumentParser], None]) -> None:
-    """Add the commands; ``finish`` gives each the arguments that all commands about a process have."""
+def add(command: Adder) -> None:
+    """The commands of this group."""
     diff = command("diff", _diff, "show what a process changed in its copy, and what stands in the way of merging it")
     merge = command(
         "merge", _merge, "bring what a process changed in its copy into the original: all of it, or nothing"
     )
     discard = command("discard", _discard, "take the copies of a process away, with all that it changed in them")
     for made in (diff, merge, discard):
-        finish(made)
+        pid(made)
+        home(made)
     path = "a file or folder as the process sees it"
     diff.add_argument("path", metavar="PATH", nargs="?", help=f"{path}; left out: all of its copies")
     merge.add_argument("paths", metavar="PATH", nargs="*", help=f"{path}; left out: all of its copies")

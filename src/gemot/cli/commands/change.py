@@ -1,0 +1,101 @@
+"""Steer what is going on: words, answers, ends, moves."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from gemot.cli.commands.common import Adder, home, pid
+
+
+def add(command: Adder) -> None:
+    """The commands of this group."""
+    send = command("send", _send, "tell a process something while it works")
+    pid(send)
+    send.add_argument("text", metavar="TEXT", help="a new goal, a suggestion, a correction")
+    answer = command("answer", _answer, "answer an ask")
+    answer.add_argument("ask", type=int, metavar="ASK", help="the number of the ask; gemot asks lists them")
+    answer.add_argument("word", metavar="yes|no|TEXT", help="yes or no to an action; the answer to a question")
+    answer.add_argument(
+        "--for",
+        choices=("once", "process", "subtree"),
+        default="once",
+        dest="scope",
+        help="how far a yes to this kind of action reaches; default: once",
+    )
+    answer.add_argument("--why", metavar="TEXT", default="", help="words for the process, with a yes or no")
+    kill = command("kill", _kill, "end a process and all of its descendants")
+    pid(kill)
+    fork = command("fork", _fork, "begin a new tree whose first process knows what this one knows")
+    pid(fork)
+    fork.add_argument("text", metavar="TEXT", help="what the copy does, unlike the original")
+    move = command("move", _move, "move a process to another model; it goes on where it is")
+    pid(move)
+    move.add_argument("--model", metavar="NAME", required=True, help="the model it goes on with")
+    export = command("export", _export, "write a tree to one file, from which another machine can go on with it")
+    archive = command("archive", _archive, "write a tree that has ended to one file, and take it out of this machine")
+    for made in (export, archive):
+        pid(made)
+        made.add_argument("file", type=Path, metavar="FILE", help="where it goes; there must be no such file yet")
+    bring = command("import", _import, "bring in a tree from a file; it sleeps until you resume it")
+    bring.add_argument("file", type=Path, metavar="FILE", help="written by gemot export or gemot archive")
+    bring.add_argument(
+        "--mount",
+        metavar="NAME=DIR",
+        action="append",
+        default=[],
+        dest="mounts",
+        help="the folder here that it sees as /NAME; repeatable. It sees no other",
+    )
+    bring.add_argument("--yes", action="store_true", dest="sure", help="do not ask whether what it holds may come in")
+    for made in (send, answer, kill, fork, move, export, archive, bring):
+        home(made)
+
+
+def _send(typed: Namespace) -> int:
+    from gemot.cli.change import send
+
+    return send(typed.home, typed.pid, typed.text)
+
+
+def _answer(typed: Namespace) -> int:
+    from gemot.cli.change import answer
+
+    return answer(typed.home, typed.ask, typed.word, typed.scope, typed.why)
+
+
+def _kill(typed: Namespace) -> int:
+    from gemot.cli.change import kill
+
+    return kill(typed.home, typed.pid)
+
+
+def _fork(typed: Namespace) -> int:
+    from gemot.cli.change import fork
+
+    return fork(typed.home, typed.pid, typed.text)
+
+
+def _move(typed: Namespace) -> int:
+    from gemot.cli.change import move
+    from gemot.cli.options import model_name
+
+    return move(typed.home, typed.pid, model_name(typed.model))
+
+
+def _export(typed: Namespace) -> int:
+    from gemot.cli.carry import export
+
+    return export(typed.home, typed.pid, typed.file)
+
+
+def _archive(typed: Namespace) -> int:
+    from gemot.cli.carry import archive
+
+    return archive(typed.home, typed.pid, typed.file)
+
+
+def _import(typed: Namespace) -> int:
+    from gemot.cli.carry import bring
+
+    return bring(typed.home, typed.file, typed.mounts, typed.sure)

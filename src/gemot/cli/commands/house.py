@@ -1,0 +1,61 @@
+"""The machine itself: what it has, what it lacks."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from gemot import __version__
+from gemot.cli.commands.common import Adder, home, json
+from gemot.cli.failing import put
+
+
+def add(command: Adder) -> None:
+    """The commands of this group."""
+    json(command("programs", _programs, "list the programs that can be run from here"))
+    json(command("models", _models, "list the models, and what each needs"))
+    model = command("model", _model, "model install: download the embedded model, check it and keep it")
+    model.add_argument("what", choices=("install",), help="install: download it, check it and keep it")
+    doctor = command("doctor", _doctor, "say what this computer has and lacks, and what to do about it")
+    doctor.add_argument(
+        "--salvage",
+        action="store_true",
+        help="keep a damaged journal aside and go on with the records before the damage",
+    )
+    home(doctor)
+    command("version", _version, "print the version")
+    home(command("serve", _serve, "run a machine in the background until nothing is left to do", shown=False))
+
+
+def _programs(typed: Namespace) -> int:
+    from gemot.cli.tables import programs
+
+    return programs(typed.as_json)
+
+
+def _models(typed: Namespace) -> int:
+    from gemot.cli.models import show
+
+    return show(typed.as_json)
+
+
+def _model(typed: Namespace) -> int:
+    from gemot.cli.models import install
+
+    return install()
+
+
+def _doctor(typed: Namespace) -> int:
+    from gemot.cli.doctor import doctor
+
+    return doctor(typed.home, typed.salvage)
+
+
+def _version(typed: Namespace) -> int:
+    put(f"gemot {__version__}")
+    return 0
+
+
+def _serve(typed: Namespace) -> int:
+    from gemot.cli.background import serve
+
+    return serve(typed.home)

@@ -1,0 +1,65 @@
+"""See what is going on, and what was."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from gemot.cli.commands.common import Adder, home, json, pid
+
+
+def add(command: Adder) -> None:
+    """The commands of this group."""
+    ps = command("ps", _ps, "list the processes")
+    ps.add_argument("-a", "--all", action="store_true", dest="everything", help="those that have ended, too")
+    tree = command("tree", _tree, "show who started whom, what each does, and what it has used")
+    pid(tree, "all that live")
+    log = command("log", _log, "read what a process was told, said and did")
+    pid(log)
+    log.add_argument("-f", "--follow", action="store_true", help="go on as it grows, until the process ends")
+    replay = command("replay", _replay, "fold the journal again: see any moment of it, or check every decision in it")
+    replay.add_argument("pid", type=int, metavar="PID", nargs="?", help="show what this process was shown")
+    replay.add_argument("--to", type=int, metavar="N", help="the position to go to; default: the end")
+    replay.add_argument("--check", action="store_true", help="recompute every decision; name the first that differs")
+    home(replay)
+    receipt = command("receipt", _receipt, "show what a process really did, by the kernel's own record")
+    pid(receipt)
+    asks = command("asks", _asks, "list what processes ask you")
+    for made in (ps, tree, log, receipt, asks):
+        json(made)
+        home(made)
+
+
+def _ps(typed: Namespace) -> int:
+    from gemot.cli.tables import ps
+
+    return ps(typed.home, typed.everything, typed.as_json)
+
+
+def _tree(typed: Namespace) -> int:
+    from gemot.cli.tables import tree
+
+    return tree(typed.home, typed.pid, typed.as_json)
+
+
+def _log(typed: Namespace) -> int:
+    from gemot.cli.log import log
+
+    return log(typed.home, typed.pid, typed.follow, typed.as_json)
+
+
+def _receipt(typed: Namespace) -> int:
+    from gemot.cli.receipt import receipt
+
+    return receipt(typed.home, typed.pid, typed.as_json)
+
+
+def _replay(typed: Namespace) -> int:
+    from gemot.cli.replay import replay
+
+    return replay(typed.home, typed.pid, typed.to, typed.check)
+
+
+def _asks(typed: Namespace) -> int:
+    from gemot.cli.tables import asks
+
+    return asks(typed.home, typed.as_json)

@@ -1,0 +1,123 @@
+"""Asking a person about tool uses: one question for all uses of a call that need their word.
+
+A question shows each use with its exact arguments, under one hash over all of them, and is answered once: yes, no, or yes to
+some by their numbers. A question of which a part is no longer to be done is taken back, and the rest is asked anew: nobody
+answers for what they were not shown, and nobody is shown what can't be done any more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gemot.abi import limits
+from gemot.abi.answers import Returned
+from gemot.abi.effects import Action, Asked
+from gemot.abi.grants import Mount
+from gemot.abi.tools import ToolSpec
+from gemot.authority.deciding import untrusted
+from gemot.authority.narrowing import located, unused
+from gemot.authority.references import Filling
+from gemot.kernel.mandate import understood
+from gemot.kernel.process import OpenAsk, Process, Work
+
+if TYPE_CHECKING:
+    from gemot.kernel.kernel import Kernel
+
+Waiting = Sequence[tuple[Work, Action]]
+"""Uses that need a person's word, each with what the person is to see of it."""
+
+
+def action(tool: ToolSpec, filling: Filling, seen: tuple[Mount, ...], why: str) -> Action:
+    """What a person sees of one use."""
+    return Action(tool.name, filling.arguments, located(tool, filling.arguments, seen), why, untrusted(filling))
+
+
+def put(kernel: Kernel, process: Process, waiting: Waiting) -> None:
+    """Ask about these uses of the pending call: together, as far as a person can look at them in one go."""
+    for start in range(0, len(waiting), limits.ASKED_TOGETHER_MAX):
+        _put(kernel, process, waiting[start : start + limits.ASKED_TOGETHER_MAX])
+
+
+def _put(kernel: Kernel, process: Process, waiting: Waiting) -> None:
+    if kernel.asks_open(process.root) >= limits.ASKS_OPEN_MAX:
+        for work, one in waiting:
+            work.state = "done"
+            give_back_use(process, work)
+            why = f"{limits.ASKS_OPEN_MAX} questions of this tree are open; a person must answer some first"
+            work.result = Returned(one.tool, False, why, rule="limit")
+        return
+    number = kernel.ask()
+    for work, _ in waiting:
+        work.state, work.ask = "asking", number
+    process.state = "asking"
+    actions = tuple(one for _, one in waiting)
+    asked = _alone(process, number, actions[0]) if len(actions) == 1 else _together(process, number, actions)
+    kernel.put_ask(OpenAsk(asked, waiting[0][0].effect, process.root))
+
+
+def _alone(process: Process, number: int, one: Action) -> Asked:
+    return Asked(
+        number,
+        process.pid,
+        f"May {process.name} ({process.pid}) use {one.tool}?",
+        ("yes", "no"),
+        one.tool,
+        one.arguments,
+        _digest([one.tool, one.arguments, one.places]),
+        one.places,
+        one.why,
+        bool(one.why),
+        one.untrusted,
+    )
+
+
+def _together(process: Process, number: int, actions: tuple[Action, ...]) -> Asked:
+    return Asked(
+        number,
+        process.pid,
+        f"May {process.name} ({process.pid}) do these {len(actions)} things?",
+        digest=_digest([[one.tool, one.arguments, one.places] for one in actions]),
+        once=any(one.why for one in actions),
+        actions=actions,
+    )
+
+
+def _digest(shown: object) -> str:
+    return hashlib.sha256(msgspec.json.encode(shown, order="sorted")).hexdigest()
+
+
+def asked_about(process: Process, ask: int) -> list[Work]:
+    """The work that waits for the answer to a question, in the order in which the person sees it."""
+    return [work for work in process.work if work.ask == ask and work.state == "asking"]
+
+
+def allowed(asked: Asked, allow: bool, text: str) -> list[int] | None:
+    """The numbers of the uses that an answer allows, from 1; None if it can't be understood."""
+    if not allow:
+        return []
+    return understood(text, len(asked.actions)) if asked.actions else [1]
+
+
+def unfit(asked: Asked, text: str) -> str:
+    """Why a yes with these words can't be taken for an answer to a question, or ``""``."""
+    if asked.plan and understood(text, len(asked.plan)) is None:
+        return f"is about a plan of {len(asked.plan)} steps: say yes, or name steps"
+    if asked.actions and understood(text, len(asked.actions)) is None:
+        return f"is about {len(asked.actions)} actions: say yes, no, or name some, as in 1 3"
+    if asked.options and not asked.tool and text not in asked.options:
+        return f"wants one of: {', '.join(asked.options)}"
+    return ""
+
+
+def again(kernel: Kernel, process: Process, asked: Waiting) -> None:
+    """Part of what a question was about is given up, and so is the question: ask about the rest."""
+    put(kernel, process, [(work, one) for work, one in asked if work.state == "asking"])
+
+
+def give_back_use(process: Process, work: Work) -> None:
+    """A use is counted when it is checked, so that two of one batch can't share the last one; what was not done comes back."""
+    process.grants[work.grant] = unused(process.grants[work.grant])

@@ -1,0 +1,99 @@
+"""Receipts: the kernel's own record of what a process did, and how what it says it did is held against it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from gemot.abi import limits
+from gemot.abi.answers import Receipt, Use
+from gemot.abi.events import Result, Value
+from gemot.abi.reviews import ReceiptCheck
+from gemot.abi.syscalls import ToolUse
+from gemot.authority.documents import parsed
+from gemot.authority.refusal import Refused
+
+if TYPE_CHECKING:
+    from gemot.kernel.kernel import Kernel
+    from gemot.kernel.process import Process
+
+NO_RECEIPT = "no receipt"
+
+
+def note(kernel: Kernel, process: Process, use: ToolUse, outcome: Result) -> None:
+    """A use that had begun has ended: write it down."""
+    if len(process.uses) >= limits.RECEIPT_USES_MAX:
+        del process.uses[0]
+        process.uses_before += 1
+    spec = kernel.tools.get(use.tool)
+    what = msgspec.json.encode(use.arguments).decode()[: limits.RECEIPT_CHARS] if use.arguments else ""
+    effect = "reads" if spec is None else spec.effect
+    code = exit_code(whole_of(outcome)) if isinstance(outcome, Value) else None
+    end = "" if code is None else f", exit code {code}"
+    ended = isinstance(outcome, Value)
+    shown = f"{use.tool} {what}{end}" if ended else f"{use.tool} {what}, failed"
+    process.uses.append(Use(use.tool, shown, ended, code, effect, kernel.moment))
+
+
+def whole_of(value: Value) -> str:
+    """All of a result that is at hand."""
+    return value.document or value.text
+
+
+def exit_code(text: str) -> int | None:
+    """The exit code in the result of a command; None where there is none."""
+    if not text.startswith("{"):
+        return None
+    said = parsed(text)
+    if not isinstance(said, dict):
+        # what is too long is cut behind its first fields, of which the exit code is one
+        head, _, _ = text.removeprefix('{"exit_code":').partition(",")
+        return int(head) if text.startswith('{"exit_code":') and head.lstrip("-").isdigit() else None
+    code = cast("dict[str, Any]", said).get("exit_code")
+    return code if isinstance(code, int) and not isinstance(code, bool) else None
+
+
+def bears(process: Process, check: ReceiptCheck) -> Use | None:
+    """The last use of a process that is what a check wants to see."""
+    for use in reversed(process.uses):
+        right_exit = use.exit == check.exit if check.exit is not None else use.exit in (None, 0)
+        if use.tool == check.tool and use.ok and right_exit and check.matching in use.shown:
+            return use
+    return None
+
+
+def must_be_claims(claims: dict[str, str]) -> None:
+    """Raises :class:`Refused` for claims that nobody would read."""
+    if (
+        len(claims) > limits.CLAIMS_MAX
+        or sum(len(one) for pair in claims.items() for one in pair) > limits.NOTE_CHARS_MAX
+    ):
+        raise Refused(
+            "limit", f"a result has at most {limits.CLAIMS_MAX} claims with {limits.NOTE_CHARS_MAX} characters together"
+        )
+
+
+def receipt(process: Process, claims: dict[str, str]) -> Receipt:
+    """What a process did, and what each of its claims rests on."""
+    shown = {text: _shown_by(process, tool) for text, tool in claims.items()}
+    return Receipt(tuple(process.uses), process.uses_before, shown)
+
+
+def _shown_by(process: Process, tool: str) -> str:
+    use = bears(process, ReceiptCheck(tool))
+    return use.shown if use is not None else NO_RECEIPT
+
+
+def lines(given: Receipt) -> list[str]:
+    """A receipt as people and models read it: one line for all uses that were the same."""
+    counted: dict[str, int] = {}
+    for use in given.uses:
+        counted[use.shown] = counted.get(use.shown, 0) + 1
+    told = [f"{line} ({count} times)" if count > 1 else line for line, count in counted.items()]
+    return ([f"({given.more} earlier uses)"] if given.more else []) + told
+
+
+def without_words(given: Receipt) -> Receipt:
+    """The receipt of a result that was not accepted: which tools, not a word that its process wrote."""
+    return Receipt(tuple(msgspec.structs.replace(use, shown=use.tool) for use in given.uses), given.more)

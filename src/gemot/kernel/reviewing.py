@@ -1,0 +1,300 @@
+"""Reviews: the gate that an answer passes before it enters its parent's reading.
+
+A process that exits with a result stays where it is, its `exit` unanswered, while the checks of its review are made in their
+order. So the answer is in the journal and in nobody's reading. The first check that does not pass sends it back: the `exit` is
+answered with the reason and the process tries again, until its tries are used up; then it has failed, and of what it said its
+parent reads nothing. What can't be checked has not passed.
+
+A check that does something is done in the name of whoever asked for the review (the parent; the person, where a person
+did), on the files of the reviewed. Who judges is in :mod:`gemot.kernel.judging`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from gemot.abi import limits
+from gemot.abi.answers import Error, Outcome
+from gemot.abi.effects import StartTool
+from gemot.abi.events import Failure, Result, Value
+from gemot.abi.grants import Grant, Mount
+from gemot.abi.labels import KERNEL, Handle, Label
+from gemot.abi.reviews import (
+    AgreementCheck,
+    Check,
+    PersonCheck,
+    ReceiptCheck,
+    ReviewerCheck,
+    SchemaCheck,
+    ToolCheck,
+)
+from gemot.abi.syscalls import Exit
+from gemot.authority.deciding import decide
+from gemot.authority.documents import Document, parsed
+from gemot.authority.labels import join, of_result, words_of
+from gemot.authority.narrowing import path_bounds, used
+from gemot.authority.references import fill
+from gemot.authority.refusal import Refused, closest
+from gemot.authority.schema import flaw, mismatch
+from gemot.kernel import families, judging, receipts, results
+from gemot.kernel.process import Process, Review, Work
+
+if TYPE_CHECKING:
+    from gemot.kernel.kernel import Kernel
+
+
+@dataclass(slots=True)
+class _Stand:
+    """Who uses a tool for a check: one process's rights on another one's files."""
+
+    pid: int
+    grants: list[Grant]
+    mounts: tuple[Mount, ...]
+    label: Label
+    handles: dict[int, Handle]
+    documents: dict[int, Document]
+    confirmed: frozenset[str]
+
+
+def must_be(kernel: Kernel, checks: tuple[Check, ...], tries: int, forked: bool) -> None:
+    """Raises :class:`Refused` for a review that could never be held."""
+    if len(checks) > limits.CHECKS_MAX:
+        raise Refused("limit", f"a review has at most {limits.CHECKS_MAX} checks, this has {len(checks)}")
+    if not 0 < tries <= limits.TRIES_MAX:
+        raise Refused("limit", f"tries is a number from 1 to {limits.TRIES_MAX}, not {tries}")
+    for check in checks:
+        match check:
+            case SchemaCheck(schema):
+                wrong = flaw(schema)
+                if wrong:
+                    raise Refused("schema", f"a check's schema is not a JSON schema: {wrong}")
+            case ToolCheck(tool) | ReceiptCheck(tool):
+                if tool not in kernel.tools:
+                    raise Refused("unknown", f"there is no tool {tool!r} to check with; {closest(tool, kernel.tools)}")
+            case ReviewerCheck(program=program):
+                families.known_program(kernel, program, {})
+            case AgreementCheck(least, of):
+                if not 1 < least <= of <= limits.JUDGES_MAX:
+                    raise Refused(
+                        "malformed",
+                        f"an agreement is of 2 to {limits.JUDGES_MAX} results, least within of; not {least} of {of}",
+                    )
+                if forked:
+                    raise Refused(
+                        "malformed", "an agreement is for spawned children: what a fork knew can't be had again"
+                    )
+            case PersonCheck():
+                pass
+
+
+def begin(kernel: Kernel, process: Process) -> None:
+    """A process exits with a result: its review begins."""
+    assert process.review is not None
+    process.state = "reviewing"
+    process.review.at = 0
+    go_on(kernel, process)
+
+
+def go_on(kernel: Kernel, process: Process) -> None:
+    """Make the checks from where the review is, until one must be waited for."""
+    review = process.review
+    assert review is not None and isinstance(process.syscall, Exit)
+    while review.at < len(review.checks):
+        process.work, review.judges, review.verdicts = [], [], []
+        try:
+            why = _check(kernel, process, review, review.checks[review.at], process.syscall.value)
+        except Refused as refusal:
+            why = f"this could not be checked: {refusal.message}"
+        if why is None:
+            return
+        if why:
+            reject(kernel, process, why)
+            return
+        review.at += 1
+    families.accepted(kernel, process, process.syscall)
+
+
+def _check(kernel: Kernel, process: Process, review: Review, check: Check, value: Any) -> str | None:
+    """Make one check: why it did not pass (empty: it did), or None where that has to be waited for. Raises :class:`Refused`."""
+    match check:
+        case SchemaCheck(schema):
+            return mismatch(value, schema)
+        case ReceiptCheck():
+            return "" if receipts.bears(process, check) is not None else _missing(check)
+        case ToolCheck():
+            _use(kernel, process, review, check, value)
+        case ReviewerCheck():
+            judging.ask_reviewer(kernel, process, review, check, value)
+        case AgreementCheck(of=of):
+            judging.ask_many(kernel, process, review, of)
+        case PersonCheck(question):
+            judging.ask_person(kernel, process, question, value)
+    return None
+
+
+def _missing(check: ReceiptCheck) -> str:
+    matching = f" with {check.matching!r}" if check.matching else ""
+    code = f" that ended with exit code {check.exit}" if check.exit is not None else ""
+    return f"there is no receipt of a use of {check.tool}{matching}{code}: do it, then exit again"
+
+
+# Tools.
+
+
+def _use(kernel: Kernel, process: Process, review: Review, check: ToolCheck, value: Any) -> None:
+    """Start a tool on the files of the reviewed, by the rights of whoever asked for the review. Raises :class:`Refused`."""
+    tool = kernel.tools.get(check.tool)
+    if tool is None or tool.children:
+        raise Refused("unknown", f"{check.tool} is not there, or is about children, which a result has none of")
+    holder = kernel.processes[process.parent] if process.parent else None
+    grants = holder.grants if holder is not None else [Grant(check.tool, endorsed=True)]
+    given = check.arguments | ({check.value: value} if check.value else {})
+    label = join(review.label, words_of(process)) if check.value else review.label
+    confirmed = frozenset[str]() if holder is None else holder.confirmed
+    stand = _Stand(process.parent, grants, process.mounts, label, {}, {}, confirmed)
+    filling = fill(stand, given, tool.schema)
+    wrong = mismatch(filling.arguments, tool.schema)
+    if wrong:
+        raise Refused("malformed", f"{tool.name}: {wrong}")
+    verdict = decide(stand, tool, filling, given, kernel.now)
+    if verdict.ask:
+        raise Refused("grant", f"{tool.name} needs a person's word first, and a check can't wait for one")
+    if process.left.millis < 1:
+        raise Refused("budget", "seconds: no time is left for models and tools")
+    grants[verdict.grant] = used(grants[verdict.grant], 1)
+    millis = min(process.left.millis, tool.seconds_max * 1000)
+    only = path_bounds(grants[verdict.grant], tool.paths)
+    work = Work(
+        kernel.number(), 0, "ready", "check", millis_max=millis, arguments=filling.arguments, label=label, only=only
+    )
+    process.work = [work]
+    kernel.start(process, work)
+
+
+def start(kernel: Kernel, process: Process, work: Work) -> bool:
+    """Tell the machine to use the tool of a check; says whether there is such a tool. A check is a look, so it is made again
+    after a crash."""
+    review = process.review
+    assert review is not None and work.arguments is not None
+    check = review.checks[review.at]
+    assert isinstance(check, ToolCheck)
+    tool = kernel.tools.get(check.tool)
+    if tool is None:
+        return False
+    results.stored(kernel, process, tool, work.label)
+    kernel.emit(
+        StartTool(
+            work.effect, process.pid, check.tool, work.arguments, process.mounts, work.millis_max, True, work.only, True
+        )
+    )
+    return True
+
+
+def checked(kernel: Kernel, process: Process, work: Work, outcome: Result) -> None:
+    """The tool of a check has ended."""
+    review = process.review
+    assert review is not None
+    check = review.checks[review.at]
+    assert isinstance(check, ToolCheck)
+    label = of_result(
+        kernel.tools.get(check.tool), work.label, outcome.label if isinstance(outcome, Value) else Label()
+    )
+    match outcome:
+        case Value():
+            why = _verdict(check, receipts.whole_of(outcome))
+        case Failure(_, message):
+            why = f"{check.tool} could not check it: {message}"
+        case _:
+            raise AssertionError(f"{type(outcome).__name__} came for a check")
+    if why:
+        process.label = join(process.label, label)
+        reject(kernel, process, why)
+        return
+    review.at += 1
+    go_on(kernel, process)
+
+
+def _verdict(check: ToolCheck, said: str) -> str:
+    """Why what a tool said is no approval; empty where it is one. What is neither is none."""
+    value = parsed(said)
+    if value is True or said.strip() == "true":
+        return ""
+    if isinstance(value, dict):
+        fields = cast("dict[str, Any]", value)
+        if fields.get("accepted") is True:
+            return ""
+        if receipts.exit_code(said) == check.exit and "stopped" not in fields:
+            return ""
+    elif receipts.exit_code(said) == check.exit:
+        return ""
+    return f"{check.tool} does not pass it. It said:\n{_end_of(said)}"
+
+
+def _end_of(text: str) -> str:
+    most = limits.NOTE_CHARS_MAX
+    return text if len(text) <= most else f"[...] {text[-most:]}"
+
+
+def judge_ended(kernel: Kernel, process: Process, judge: Process) -> None:
+    """One of those who judge a process's result has ended. Its own failure is no approval."""
+    review, outcome = process.review, judge.outcome
+    assert review is not None and outcome is not None and isinstance(process.syscall, Exit)
+    review.judges.remove(judge.pid)
+    check = review.checks[review.at]
+    if isinstance(check, AgreementCheck):
+        review.verdicts.append(outcome.state == "done" and judging.same(check, outcome.value, process.syscall.value))
+        why = judging.agreed(check, 1 + sum(review.verdicts), len(review.judges))
+        if why is None:
+            return
+        judging.dismiss(kernel, review)
+    else:
+        why = judging.judged(outcome)
+    if why:
+        process.label = join(process.label, outcome.label)
+        reject(kernel, process, why)
+        return
+    review.at += 1
+    go_on(kernel, process)
+
+
+def answered(kernel: Kernel, process: Process, allow: bool, text: str) -> None:
+    """A person's word on a result."""
+    review = process.review
+    assert review is not None
+    process.work = []
+    if not allow:
+        reject(kernel, process, text or "the person did not accept it")
+        return
+    process.state = "reviewing"
+    review.at += 1
+    go_on(kernel, process)
+
+
+# The end of a review.
+
+
+def reject(kernel: Kernel, process: Process, why: str) -> None:
+    """A result is not accepted: its process is told why and tries again, or has failed."""
+    review = process.review
+    assert review is not None
+    check = review.checks[review.at]
+    name = type(check).__struct_config__.tag
+    review.tries -= 1
+    process.exit_tries += 1
+    if review.tries:
+        tries = "once more" if review.tries == 1 else f"{review.tries} times more"
+        kernel.answer(process, Error("review", f"your result was not accepted ({name}): {why}\nYou may exit {tries}."))
+        return
+    error = f"its result was not accepted, {process.exit_tries} times, the last time by the check: {name}"
+    kernel.end(process, Outcome(process.pid, process.name, "failed", error=error, rule="review"))
+
+
+def signed(process: Process, outcome: Outcome, claims: dict[str, str]) -> Outcome:
+    """An outcome with the kernel's record. Of a result that was not accepted it holds not a word that its process wrote."""
+    receipt, label = receipts.receipt(process, claims), words_of(process)
+    if outcome.rule == "review":
+        receipt, label = receipts.without_words(receipt), Label((KERNEL,), "model", label.secrets)
+    return msgspec.structs.replace(outcome, spent=process.spent.frozen(), label=label, receipt=receipt)

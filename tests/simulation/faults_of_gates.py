@@ -1,0 +1,44 @@
+"""Faults of reviews and races, planted by hand; see :mod:`faults`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from faults import FAULTS as FAULTS
+from faults import Patch, fault
+
+from gemot.kernel import Kernel, families, judging, reviewing, waiting
+from gemot.kernel.process import Process
+
+
+@fault
+def open_gate(patch: Patch) -> None:
+    """A result that is to be reviewed is accepted at once."""
+    patch.setattr(reviewing, "begin", lambda kernel, process: families.accepted(kernel, process, process.syscall))
+
+
+@fault
+def gate_fails_open(patch: Patch) -> None:
+    """A reviewer that could not judge has approved."""
+    inner = judging.judged
+    patch.setattr(judging, "judged", lambda outcome: "" if outcome.state != "done" else inner(outcome))
+
+
+@fault
+def told_what_was_rejected(patch: Patch) -> None:
+    """A result that was not accepted in the end is told all the same."""
+    inner = Kernel.end
+
+    def end(self: Kernel, process: Process, outcome: Any) -> None:
+        if outcome.rule == "review":
+            outcome = msgspec.structs.replace(outcome, value=process.syscall.value)
+        inner(self, process, outcome)
+
+    patch.setattr(Kernel, "end", end)
+
+
+@fault
+def race_without_an_end(patch: Patch) -> None:
+    """Those who have lost a race run on."""
+    patch.setattr(waiting, "_rest_killed", lambda kernel, process, won, ended, running: ended)
