@@ -27,6 +27,7 @@ from gemot.abi.effects import (
 from gemot.abi.events import (
     Answered,
     Arrived,
+    BoardMove,
     Booted,
     Cost,
     Done,
@@ -40,6 +41,7 @@ from gemot.abi.events import (
     Stopped,
     Trapped,
     Value,
+    Worked,
 )
 from gemot.abi.grants import Budget, Grant, Mount
 from gemot.abi.messages import Reply, Text, Usage
@@ -142,6 +144,10 @@ class KernelWorld:
 
     def say(self, pid: int, text: str) -> list[Effect]:
         return self.feed(Said(self.at, pid, text))
+
+    def work(self, root: int, move: BoardMove) -> list[Effect]:
+        """The person's move on a board."""
+        return self.feed(Worked(self.at, root, move))
 
     def answer(self, ask: int, **words: Any) -> list[Effect]:
         return self.feed(Answered(self.at, ask, **words))

@@ -22,6 +22,7 @@ from outside import DRIVERS, HERE, MODELS, TRACELESS, Outside
 from person import Person
 from virtual import VirtualLoop
 
+from gemot.abi import limits
 from gemot.abi.effects import FindMemories, KeepMemory, ReadValue, StartTool
 from gemot.abi.events import Event
 from gemot.journal.contract import Fenced, Full
@@ -108,6 +109,7 @@ class History:
         chance = self.chance
         patch.setattr(loop, "STEP_EVENTS_MAX", chance.choice((1, 2, 7, loop.STEP_EVENTS_MAX)))
         patch.setattr(checkpoint, "RECORDS", chance.choice((1, 4, 30, checkpoint.RECORDS)))
+        patch.setattr(limits, "REJECTIONS_MAX", 1 + self.seed % 3)
         patch.setattr(checkpoint, "RECORDS_PER_PROGRAM", chance.choice((0, 1)))
         patch.setattr(machine, "RECORDS_AT_CLOSE", chance.choice((0, 10)))
         patch.setattr(loop, "SWEEP_SECONDS", chance.choice((0.0, 0.05, 1.0, loop.SWEEP_SECONDS)))

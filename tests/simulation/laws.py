@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
+from boards import Boards
 from checkers import LawBroken, Witness, digest, everyone
 
 from gemot.abi import limits
@@ -59,6 +60,7 @@ class Watcher(Witness):
         """By pid and number, those that are set."""
         self._recurred: set[tuple[int, int]] = set()
         """All there ever were; their rings have books of their own."""
+        self._boards = Boards()
         self._compared = 0
         self._passed: defaultdict[int, set[str]] = defaultdict(set)
         """By process whose result is under review: the kinds of checks that have passed since it last exited."""
@@ -112,6 +114,7 @@ class Watcher(Witness):
             self._verdicts.pop(pid, None)
         self._note_approval(event)
         super()._note(event, effects)
+        self._boards.note(self.kernel, event, effects, {one: syscall for one, (syscall, _) in self._wants.items()})
         if isinstance(event, Said) and pid in self._alive:
             self._mail[pid] += 1
         if isinstance(event, Ticked):
@@ -290,6 +293,8 @@ class Watcher(Witness):
         mail = self._mail[pid] + sum((pid, one.alarm) in self._recurred for one in self.kernel.processes[pid].mailbox)
         if isinstance(syscall, Receive) or (syscall.messages and mail):
             return f"{mail} messages are there" if mail else ""
+        if isinstance(syscall, Wait) and syscall.board and self._boards.unseen(self.kernel, pid):
+            return f"others changed {self._boards.unseen(self.kernel, pid)}"
         named = syscall.children
         if named is None:
             ended = [one for one in self._children[pid] if one in self._ended and one not in self._collected[pid]]
@@ -320,6 +325,7 @@ class Watcher(Witness):
 
     def check_rest(self, now: int) -> None:
         """Nothing happens any more: then nobody who is awake waits for work, for time, or for its program."""
+        self._boards.check_rest(self.kernel, now)
         for pid in self._alive:
             process = self.kernel.processes[pid]
             if process.root in self.kernel.asleep:

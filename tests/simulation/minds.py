@@ -31,6 +31,7 @@ class Walk:
         self.children: list[int] = []
         self.alarms: list[int] = []
         self.handles: list[int] = []
+        self.strict = name[-1] in "13"
 
     def token(self) -> str:
         self.count += 1
@@ -89,7 +90,7 @@ async def look_closely(calls: Calls, walk: Walk) -> None:
 
 async def spawn(calls: Calls, walk: Walk) -> None:
     which = walk.pick("wanderer", "wanderer", "talker", "broken", "nobody")
-    rest = {"task": walk.pick(None, None, 1)} | walk.rights()
+    rest = {"task": walk.pick(None, None, None, 1, 2)} | walk.rights()
     walk.children.append(
         await calls.spawn(walk.token(), which, name="s", model=walk.pick("", "", "slow", "other"), **rest)
     )
@@ -186,9 +187,55 @@ async def board(calls: Calls, walk: Walk) -> None:
     await calls.add(*(Task(walk.token()) for _ in range(walk.pick(1, 2, 0))))
     task = walk.pick(1, 2, 3)
     what = walk.pick(Claim(task), Complete(task, "done"), Reorder((task, 1)), Recall("it", limit=0))
-    await calls.trap(Claim(task)) if walk.pick(True, False) else await calls.accept(task, walk.pick(True, False))
+    await calls.trap(Claim(task)) if walk.pick(True, False) else await judge(calls, walk)
     await calls.trap(what)
     await calls.tasks()
+
+
+async def plan(calls: Calls, walk: Walk) -> None:
+    """Tasks that come after each other, by name and by number."""
+    known = [task["number"] for task in await calls.tasks()]
+    if len(known) > 9:
+        return
+    one, other = walk.token(), walk.token()
+    after = walk.pick((one,), (one, *known[:1]), known[-2:], (other,), (99,))
+    tasks = Task(one, name=one), Task(other, name=other, after=tuple(after), priority=walk.pick(0, 0, 3))
+    await calls.add(*tasks, Task(walk.token(), budget=BudgetRequest(tokens=500), grants=("shop/note", "claim")))
+
+
+async def labour(calls: Calls, walk: Walk) -> None:
+    """Take a task, and do it, or renew its lease, or let it pass."""
+    taken = await calls.claim(walk.pick(None, None, None, 1, 2), walk.pick(None, None, 1.0, 20.0, 400.0, 0.0))
+    number = taken["number"]
+    if walk.pick(True, False, False, False):
+        await walk.pick(use, watch, fork)(calls, walk)
+    if walk.pick(True, False, False, False):
+        await calls.claim(number, walk.pick(None, 5.0))
+    if walk.pick(True, True, True, False):
+        await calls.complete(number, walk.token())
+
+
+async def hand_out(calls: Calls, walk: Walk) -> None:
+    """Give a task that is ready (or any) to a child."""
+    ready = [task["number"] for task in await calls.tasks(ready=True)]
+    which = walk.pick("clerk", "wanderer")
+    walk.children.append(await calls.spawn(walk.token(), which, task=walk.pick(*ready, *ready, 1)))
+
+
+async def judge(calls: Calls, walk: Walk) -> None:
+    for one in (await calls.tasks("completed"))[:3] or [{"number": walk.pick(1, 2, 3)}]:
+        try:
+            await calls.accept(
+                one["number"], not walk.strict and walk.pick(True, False), walk.pick("no", "no", "no", "")
+            )
+        except SyscallFailed:
+            continue
+
+
+async def watch(calls: Calls, walk: Walk) -> None:
+    if walk.pick(True, False):
+        await calls.tasks(ready=walk.pick(True, False))
+    await calls.wait(board=True, timeout_seconds=walk.pick(None, 3, 30, 500), messages=walk.pick(True, False))
 
 
 async def remember(calls: Calls, walk: Walk) -> None:
@@ -224,7 +271,7 @@ async def trip(calls: Calls, walk: Walk) -> None:
 
 STEPS: list[tuple[Step, int]] = [
     (use, 30), (look_closely, 3), (spawn, 14), (fork, 10), (race, 5), (judged, 7), (wait, 16), (send, 8), (receive, 6), (alarm, 6), (cancel, 2),
-    (generate, 8), (ask, 6), (board, 4), (remember, 4), (see, 2), (kill, 3), (change, 2), (leave, 3), (trip, 1),
+    (generate, 8), (ask, 6), (board, 4), (labour, 4), (watch, 2), (remember, 4), (see, 2), (kill, 3), (change, 2), (leave, 3), (trip, 1),
 ]  # fmt: skip
 _STEPS = [step for step, weight in STEPS for _ in range(weight)]
 
@@ -241,6 +288,9 @@ _STEPS = [step for step, weight in STEPS for _ in range(weight)]
         "kill",
         "exec",
         "add",
+        "claim",
+        "complete",
+        "accept",
         "remember",
         "recall",
         "forget",
@@ -265,6 +315,39 @@ async def wanderer(calls: Calls, brief: str) -> Any:
     return walk.pick("walked", 3, 1j) if walk.pick(*range(9)) == 0 else "walked"
 
 
+@program(grants=("shop/*", "spawn", "fork", "kill", "send", "add", "claim", "complete", "accept", "reorder"))
+async def clerk(calls: Calls, brief: str) -> str:
+    """Works on the board with its children, who do the same."""
+    walk = Walk(brief)
+    todo: list[Step] = list(walk.pick((plan, hire), (plan, hand_out, hire), (plan, hire, hire), ()))
+    todo += [walk.pick(*CLERKS) for _ in range(2 * walk.steps)]
+    for step in todo:
+        try:
+            await step(calls, walk)
+            if walk.pick(True, False):
+                await judge(calls, walk)
+        except SyscallFailed:
+            pass
+        except SyscallCancelled:
+            walk.become(await _new_name(calls))
+    return "worked"
+
+
+async def hire(calls: Calls, walk: Walk) -> None:
+    """A fork that does the same, or a clerk of one's own."""
+    name = walk.token()
+    share = BudgetRequest(processes=walk.pick(0, 2), calls=walk.pick(20, 30))
+    if walk.pick(True, False):
+        walk.children.append(await calls.spawn(name, "clerk", budget=share))
+    elif pid := await calls.fork(name, budget=share):
+        walk.children.append(pid)
+    else:
+        walk.become(name)
+
+
+CLERKS = (labour, labour, labour, labour, labour, watch, watch, plan, hand_out, hire, wait, use, kill, send)
+
+
 async def _new_name(calls: Calls) -> str:
     for _ in range(9):
         try:
@@ -286,11 +369,11 @@ TALKER = parse(
     """+++
 name = "talker"
 description = "Does what a wild model says."
-grants = ["shop/*", "desk/*", "spawn", "fork", "send", "alarm", "ask", "kill", "exec", "receive", "add", "claim"]
+grants = ["shop/*", "desk/*", "spawn", "fork", "send", "alarm", "ask", "kill", "exec", "receive", "add", "claim", "complete", "accept"]
 +++
 You are $name. Do anything.
 """,
     "talker",
 )
 
-LIBRARY = Library({"talker": TALKER}, {one.spec.name: one for one in (wanderer, broken)})
+LIBRARY = Library({"talker": TALKER}, {one.spec.name: one for one in (wanderer, clerk, broken)})

@@ -126,7 +126,9 @@ class SeededModel:
                 return {"brief": f"m{word}"}
             case "exec":
                 return {"program": "wanderer", "brief": f"m{word}"}
-            case "wait" | "receive":
+            case "wait":
+                return {"timeout_seconds": chance.choice((0, 5, 100)), "board": chance.random() < 0.5}
+            case "receive":
                 return {"timeout_seconds": chance.choice((0, 5, 100))}
             case "send":
                 return {"pid": chance.randrange(6), "text": word}
@@ -141,9 +143,13 @@ class SeededModel:
             case "page_out" | "page_in":
                 return {"pages": [chance.randrange(12) for _ in range(chance.randrange(3))]}
             case "add":
-                return {"tasks": [{"text": word}]}
-            case "claim" | "accept":
-                return {"task": chance.randrange(1, 4)}
+                after = chance.choice(([], [chance.randrange(1, 4)], ["one"]))
+                return {"tasks": [{"text": word, "after": after}, {"text": word}]}
+            case "claim":
+                return chance.choice(({}, {"task": chance.randrange(1, 4), "lease_seconds": chance.choice((1, 50))}))
+            case "accept":
+                accepted = chance.random() < 0.4
+                return {"task": chance.randrange(1, 4), "accepted": accepted, "reason": chance.choice((word, ""))}
             case "complete":
                 return {"task": chance.randrange(1, 4), "result": word}
             case "reorder":

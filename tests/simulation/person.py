@@ -14,8 +14,10 @@ from checkers import LawBroken, everyone
 from worlds import EVERY_SYSCALL
 
 from gemot.abi.answers import Outcome
-from gemot.abi.events import Answered, Arrived, Copied, Event, Said, Stopped
+from gemot.abi.events import Answered, Arrived, BoardMove, Copied, Event, Said, Stopped, Worked
 from gemot.abi.grants import Budget, Grant, Mount
+from gemot.abi.syscalls import Accept, Add, Claim, Complete, Reorder, Task
+from gemot.abi.tasks import Drop, Reopen
 from gemot.journal.contract import JournalError
 from gemot.kernel import Kernel
 from gemot.machine.machine import Machine, MachineError
@@ -73,7 +75,7 @@ class Person:
         )
         pid = await machine.start(
             goal,
-            program=chance.choice(("wanderer", "talker")),
+            program=chance.choice(("wanderer", "wanderer", "talker", "talker", "clerk")),
             model=chance.choice(("quick", "slow", "wild")),
             models=("quick", "slow"),
             route=self._history.limiting.choice(((), (), ("slow",), ("wild", "quick", "slow"))),
@@ -135,11 +137,30 @@ class Person:
         await machine.fork(pid, text, Budget(50_000, 5_000, 100_000, 3, 2, 30))
         self._promised.append(f"copied {text}")
 
+    async def _work(self, machine: Machine) -> None:
+        """Two moves on a board, most of them on tasks that there are."""
+        chance, some = self._chance, self._some(machine)
+        for _ in range(2):
+            known = machine.tasks(some)
+            judged = [task.number for task in known if task.state in ("completed", "stuck")]
+            one = chance.choice(judged or [*(task.number for task in known), 1, 7])
+            word = f"move {self.word()}"
+            moves: list[BoardMove] = [
+                Add((Task(word, after=chance.choice(((), (one,)))),)),
+                Claim(one, None),
+                Claim(one, 30.0),
+            ]
+            moves += [Complete(one, word), Accept(one), Accept(one), Accept(one, False, word), Reorder((one,))]
+            move = chance.choice([*moves, Reopen(one, word), Reopen(one), Drop(one, word)])
+            await machine.work(some, move)
+            self._promised.append(f"worked {move}")
+
     async def _set_clock(self, machine: Machine) -> None:
         self._history.jump += self._chance.choice((-7_200.0, -30.0, 30.0, 7_200.0))
 
     _DOINGS = (
         _start, _send, _send, _answer, _answer, _answer, _kill, _move, _pause, _resume, _resume, _fork, _fork, _fork, _set_clock,
+        _work, _work, _work,
     )  # fmt: skip
 
     # The last life.
@@ -190,5 +211,7 @@ def _promise(event: Event) -> str:
             return f"stopped {pid}"
         case Copied(_, _, text):
             return f"copied {text}"
+        case Worked(_, _, move):
+            return f"worked {move}"
         case _:
             return ""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import alarm_faults  # noqa: F401 - they join the others
+import faults_of_boards
 import faults_of_limits  # noqa: F401 - its faults are among them
 import pytest
 from faults_of_gates import FAULTS
@@ -56,6 +59,16 @@ def test_a_planted_fault_is_found(name: str) -> None:
     assert found is not None, f"{RARE.get(name, SEEDS)} histories did not show it"
     assert found.law.startswith(LAWS.get(name, "")), found.law
     print(f"{name}: found by seed {found.seed}: {found.law:.100}")
+
+
+@pytest.mark.parametrize("plant", faults_of_boards.FAULTS, ids=lambda plant: plant.__name__)
+def test_a_fault_planted_in_the_board_is_found(plant: Callable[[pytest.MonkeyPatch], None]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        plant(patch)
+        found = search(range(SEEDS))
+    assert found is not None, f"{SEEDS} histories did not show it"
+    assert found.law.startswith(faults_of_boards.FAULTS[plant]), found.law
+    print(f"found by seed {found.seed}: {found.law:.100}")
 
 
 def test_what_is_found_is_told_with_the_command_that_replays_it() -> None:

@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 
 from gemot.abi.messages import Request
+from gemot.abi.syscalls import Accept, Add, Claim, Complete, Reorder, Task
+from gemot.abi.tasks import Drop, Reopen
 from gemot.machine import door
 from gemot.machine.client import Client, Gone
 from gemot.machine.door import Door, Start
 from gemot.machine.machine import Machine, MachineError
-from gemot.machine.notes import Ended, Note
+from gemot.machine.notes import Arranged, Ended, Note
 from gemot.models.scripted import heard, request, scripted
 
 
@@ -57,6 +59,40 @@ def test_another_terminal_starts_answers_and_sees(tmp_path: Path) -> None:
             assert [view.state for view in await client.processes()] == ["done"]
             with pytest.raises(MachineError, match="no process 99"):
                 await client.kill(99)
+            await client.close()
+
+    run(work())
+
+
+def test_another_terminal_works_on_the_board(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with await opened(tmp_path) as machine, Door(machine):
+            client = await connected(machine)
+            notes: list[Note] = []
+            await client.watch(notes.append)
+            pid = await client.start(Start("ask me", model="clerk", work=str(tmp_path)))
+            assert await client.work(pid, Add((Task("one", name="one"), Task("two", after=("one",))))) == (1, 2)
+            assert await client.work(pid, Complete(1, "done")) == (1,)
+            with pytest.raises(MachineError, match="comes after 1"):
+                await client.work(pid, Claim(2))
+            with pytest.raises(MachineError, match="say which"):
+                await client.work(pid, Claim())
+            with pytest.raises(MachineError, match="no process 99"):
+                await client.work(99, Reopen(1))
+            assert await client.work(pid, Accept(1)) == (1,)
+            assert await client.work(pid, Reorder((2,))) == (2,)
+            first, second = await client.tasks(pid)
+            assert (first.number, first.ready, second.state) == (2, True, "accepted")
+            assert await client.tasks() == [first, second] == machine.tasks()
+            assert [note.move for note in notes if isinstance(note, Arranged)] == [
+                "add",
+                "complete",
+                "accept",
+                "reorder",
+            ]
+            await client.kill(pid)
+            with pytest.raises(MachineError, match="has ended"):
+                await client.work(pid, Drop(2))
             await client.close()
 
     run(work())

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from embedded_weights import needs_weights
+
+from gemot.abi.syscalls import Task
+from gemot.machine.machine import Machine
+from gemot.models.scripted import scripted
+from gemot.programs.native import Calls, program
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,6 +35,34 @@ def test_library_page_runs_as_it_stands(tmp_path: Path) -> None:
 def test_library_page_shows_a_program_and_a_tool_in_under_thirty_lines_each() -> None:
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/how-to/library.md").read_text(), re.S)
     assert all(len(block.splitlines()) < 30 for block in blocks)
+
+
+def test_clerks_of_the_board_page_do_what_is_ready_until_nothing_is_left(tmp_path: Path) -> None:
+    page: dict[str, Any] = {}
+    exec(python_of("docs/how-to/work-a-board.md"), page)
+
+    @program(grants=("add", "accept", "spawn", "claim", "complete", "files/*"))
+    async def boss(calls: Calls, brief: str) -> list[str]:
+        await calls.add(Task("b.txt", after=("a",)), Task("a.txt", name="a"))
+        clerks = [await calls.spawn("work", "clerk") for _ in range(2)]
+        while clerks:
+            waited = await calls.wait(clerks, mode="any", board=True)
+            clerks = list(waited.running)
+            for task in await calls.tasks("completed"):
+                await calls.accept(task["number"])
+        return [task["result"] for task in await calls.tasks("accepted")]
+
+    async def work() -> None:
+        async with await Machine.open(
+            in_memory=True, programs=[page["clerk"], boss], models={"none": scripted(str)}
+        ) as machine:
+            pid = await machine.start("read both", program="boss", work=tmp_path, model="none")
+            outcome = await asyncio.wait_for(machine.result(pid), 30)
+            assert outcome.value == ["two", "one"], outcome
+
+    (tmp_path / "a.txt").write_text("one")
+    (tmp_path / "b.txt").write_text("two")
+    asyncio.run(work())
 
 
 @needs_weights

@@ -111,11 +111,13 @@ class Outcome(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Waited(Struct, frozen=True, gc=False, omit_defaults=True):
-    """What `wait` answers: the children that ended, those still at work, and whether the time was up."""
+    """What `wait` answers: the children that ended, those still at work, whether the time was up, and which tasks on the
+    board others have changed since the waiter last looked, if it waited for that."""
 
     ended: tuple[Outcome, ...] = ()
     running: tuple[int, ...] = ()
     timed_out: bool = False
+    tasks: tuple[int, ...] = ()
 
 
 class Retraction(Struct, frozen=True, gc=False, omit_defaults=True):

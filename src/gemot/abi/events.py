@@ -16,7 +16,8 @@ from gemot.abi.memories import Memory
 from gemot.abi.messages import Reply
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.reviews import TRIES, Check
-from gemot.abi.syscalls import Syscall
+from gemot.abi.syscalls import Accept, Add, Claim, Complete, Reorder, Syscall
+from gemot.abi.tasks import Drop, Reopen
 from gemot.abi.tools import Manifest
 
 
@@ -172,6 +173,18 @@ class Answered(Struct, frozen=True, gc=False, tag="answered", omit_defaults=True
     scope: Literal["once", "process", "subtree"] = "once"
 
 
+BoardMove = Add | Claim | Complete | Accept | Reorder | Reopen | Drop
+"""What a person may do with a board: what processes may, and two moves of their own."""
+
+
+class Worked(Struct, frozen=True, gc=False, tag="worked", omit_defaults=True):
+    """A person made a move on the board of the tree whose first process is ``root``."""
+
+    at: int
+    root: int
+    move: BoardMove
+
+
 class Stopped(Struct, frozen=True, gc=False, tag="stopped", omit_defaults=True):
     """A person ended a process and its descendants."""
 
@@ -265,6 +278,6 @@ class Blank(Struct, frozen=True, gc=False, tag="blank", omit_defaults=True):
 
 
 Event = (
-    Booted | Installed | Arrived | Trapped | Done | Ticked | Said | Answered | Stopped | Revoked | Retracted | Rewound | Moved | Copied | Faulted
-    | Resumed | Paused | Adopted | Blank
+    Booted | Installed | Arrived | Trapped | Done | Ticked | Said | Answered | Worked | Stopped | Revoked | Retracted | Rewound
+    | Moved | Copied | Faulted | Resumed | Paused | Adopted | Blank
 )  # fmt: skip

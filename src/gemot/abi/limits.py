@@ -31,6 +31,9 @@ DEPTH_MAX: Final = 64
 BOARD_CHARS: Final = 1_000
 """How much of a task's result (characters) is shown where the whole board is."""
 
+BOARD_PAGE_CHARS: Final = 16_000
+"""How much of a board (characters) is shown at once: two pages, so that a long board is not paid for whole."""
+
 BATCH_MAX: Final = 64
 """The most tool uses in one `call`: a batch is answered as a whole, so it must end in sensible time."""
 
@@ -109,7 +112,22 @@ TASKS_MAX: Final = 1_000
 """The most tasks on one tree's board."""
 
 TASK_CHARS_MAX: Final = 2_000
-"""The longest task with its acceptance (characters): the whole board is shown at once."""
+"""The longest task with its acceptance (characters): a page of the board shows several."""
+
+TASK_PRIORITY_MAX: Final = 1_000
+"""The highest priority of a task, and the lowest with a minus: more would say nothing more."""
+
+LEASE_SECONDS: Final = 1_800.0
+"""How long (seconds) a claimed task stays with who claimed it, if they don't say: longer than most tasks take."""
+
+LEASE_SECONDS_MIN: Final = 1.0
+"""The shortest lease (seconds): nobody does anything in less."""
+
+LEASE_SECONDS_MAX: Final = 7 * 86_400.0
+"""The longest lease (seconds): a week, after which somebody who is silent has forgotten it."""
+
+REJECTIONS_MAX: Final = 3
+"""How often a task is sent back before only a person can open it again: more would be more of the same."""
 
 NOTE_CHARS_MAX: Final = 2_000
 """The longest reason for a kill or note of an alarm (characters): it is told, not stored."""
@@ -205,3 +223,5 @@ assert MEMORY_CHARS_MAX + MEMORY_ABOUT_CHARS_MAX <= RECALL_CHARS_MAX <= INLINE_C
 assert PREVIEW_CHARS < INLINE_CHARS_MAX <= TEXT_CHARS_MAX
 assert READ_CHARS_MAX <= INLINE_CHARS_MAX <= DOCUMENT_CHARS_MAX <= DOCUMENTS_CHARS_MAX
 assert PRIORITY_MIN <= PRIORITY <= PRIORITY_MAX
+assert LEASE_SECONDS_MIN < LEASE_SECONDS < LEASE_SECONDS_MAX
+assert BOARD_CHARS + TASK_CHARS_MAX < BOARD_PAGE_CHARS

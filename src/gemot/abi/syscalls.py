@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 from gemot.abi.grants import BudgetRequest, Grant, MountRequest
 from gemot.abi.memories import Scope
 from gemot.abi.reviews import TRIES, Review
+from gemot.abi.tasks import Task, TaskState
 
 
 class Spawn(Struct, frozen=True, gc=False, tag="spawn", omit_defaults=True, forbid_unknown_fields=True):
@@ -140,6 +141,9 @@ class Wait(Struct, frozen=True, gc=False, tag="wait", omit_defaults=True, forbid
     results: Annotated[
         bool, Meta(description="false: only how they ended; what they said stays unread, and so can't mislead.")
     ] = True
+    board: Annotated[
+        bool, Meta(description="Come back when somebody else has changed the board since you last looked, too.")
+    ] = False
 
 
 class Send(Struct, frozen=True, gc=False, tag="send", omit_defaults=True, forbid_unknown_fields=True):
@@ -222,13 +226,6 @@ class Read(Struct, frozen=True, gc=False, tag="read", omit_defaults=True, forbid
     length: Annotated[int, Meta(description="How many characters.")] = 4000
 
 
-class Task(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
-    """What a task is when it is put on the board."""
-
-    text: str
-    acceptance: Annotated[str, Meta(description="How to tell that it is done.")] = ""
-
-
 class Add(Struct, frozen=True, gc=False, tag="add", omit_defaults=True, forbid_unknown_fields=True):
     """Put tasks on the board of your tree, in the order in which they are to be done. Answers their numbers."""
 
@@ -236,9 +233,13 @@ class Add(Struct, frozen=True, gc=False, tag="add", omit_defaults=True, forbid_u
 
 
 class Claim(Struct, frozen=True, gc=False, tag="claim", omit_defaults=True, forbid_unknown_fields=True):
-    """Take a task that is open; it is yours until you complete it or end."""
+    """Take an open task, and get what it says. It is yours until you complete it or end, or until your lease is over; claim it
+    again to keep it longer."""
 
-    task: int
+    task: Annotated[int | None, Meta(description="Its number; left out: the first that is ready.")] = None
+    lease_seconds: Annotated[
+        float | None, Meta(description="After this time it is open again if you have not completed it; left out: 1800.")
+    ] = None
 
 
 class Complete(Struct, frozen=True, gc=False, tag="complete", omit_defaults=True, forbid_unknown_fields=True):
@@ -249,21 +250,28 @@ class Complete(Struct, frozen=True, gc=False, tag="complete", omit_defaults=True
 
 
 class Accept(Struct, frozen=True, gc=False, tag="accept", omit_defaults=True, forbid_unknown_fields=True):
-    """Judge a completed task that you put on the board: accepted, or sent back with the reason."""
+    """Judge a completed task that you had no part in doing: accepted, or sent back with the reason. What is sent back three times
+    goes to the person."""
 
     task: int
     accepted: bool = True
-    reason: str = ""
+    reason: Annotated[str, Meta(description="Why it is sent back, and what would be accepted.")] = ""
 
 
 class Reorder(Struct, frozen=True, gc=False, tag="reorder", omit_defaults=True, forbid_unknown_fields=True):
-    """Put the open tasks into another order: their numbers, first things first."""
+    """Put the tasks that are not done with into another order: their numbers, first things first; the others follow."""
 
     tasks: tuple[int, ...]
 
 
 class ListTasks(Struct, frozen=True, gc=False, tag="list_tasks", omit_defaults=True, forbid_unknown_fields=True):
-    """Show the board: every task with its state, who has it and its result."""
+    """Show the board, or a part of it: every task with its state, who has it, its result and what was said about it."""
+
+    state: Annotated[TaskState | None, Meta(description="Only those in this state.")] = None
+    mine: Annotated[bool, Meta(description="Only those that you have, did, or put there.")] = False
+    ready: Annotated[bool, Meta(description="Only those that can be claimed now.")] = False
+    task: Annotated[int | None, Meta(description="Only this one, with all of its result.")] = None
+    start: Annotated[int, Meta(description="How many to leave out; a long board is shown in parts.")] = 0
 
 
 class Ask(Struct, frozen=True, gc=False, tag="ask", omit_defaults=True, forbid_unknown_fields=True):
@@ -376,8 +384,6 @@ Syscall = (
 
 SYSCALLS: dict[str, type[Syscall]] = {str(kind.__struct_config__.tag): kind for kind in typing.get_args(Syscall)}
 """Every syscall by its name."""
-
-
 _NAMES = {kind: name for name, kind in SYSCALLS.items()}
 
 
@@ -389,10 +395,6 @@ def name_of(syscall: Syscall) -> str:
 UNAVAILABLE = frozenset({"show"})
 """Those that this version answers with an error: they stand in the list so that programs can be written for it."""
 
-ALWAYS_ALLOWED = frozenset(
-    {
-        "exit", "wait", "receive", "status", "read", "generate", "call", "list_tasks", "cancel_alarm",
-        "page_out", "page_in",
-    }
-)  # fmt: skip
+_FREE = "exit wait receive status read generate call list_tasks cancel_alarm page_out page_in"
+ALWAYS_ALLOWED = frozenset(_FREE.split())
 """Those that need no grant: they give nothing that a process was not given already (tools and models have grants)."""

@@ -11,7 +11,7 @@ from gemot.machine.client import Client
 from gemot.machine.machine import Machine
 
 
-def _told(words: str, machine: Machine | Client, pid: int) -> None:
+def told(words: str, machine: Machine | Client, pid: int) -> None:
     """Say what was done; and, where nobody runs the machine, how the process goes on."""
     if isinstance(machine, Machine):
         # A native program may have needed nothing but this to come to its end.
@@ -23,7 +23,7 @@ def _told(words: str, machine: Machine | Client, pid: int) -> None:
 def send(home: Path | None, pid: int, text: str) -> int:
     async def work(machine: Machine | Client) -> None:
         await machine.send(pid, text)
-        _told(f"sent to {pid}", machine, pid)
+        told(f"sent to {pid}", machine, pid)
 
     change(home, work)
     return DONE
@@ -39,23 +39,23 @@ def answer(home: Path | None, ask: int, word: str, scope: Literal["once", "proce
         if asked.tool:
             allow = _yes_or_no(ask, word)
             await machine.answer(ask, allow, why, scope)
-            _told(f"{'allowed' if allow else 'refused'} {asked.tool} for {asked.pid}", machine, asked.pid)
+            told(f"{'allowed' if allow else 'refused'} {asked.tool} for {asked.pid}", machine, asked.pid)
         elif asked.actions:
             some = word if word[:1].isdecimal() else ""
             allow = bool(some) or _yes_or_no(ask, word, ', or the numbers of what is allowed, as in "1 3"')
             await machine.answer(ask, allow, some if allow else why, scope)
-            _told(f"{'allowed' if allow else 'refused'} {some or 'all'} of what {asked.pid} asked", machine, asked.pid)
+            told(f"{'allowed' if allow else 'refused'} {some or 'all'} of what {asked.pid} asked", machine, asked.pid)
         elif asked.plan:
             if scope != "once":
                 raise Usage(f"ask {ask} is about a plan: what is endorsed counts for its process; leave --for out")
             allow = word.lower() not in ("n", "no")
             await machine.answer(ask, allow, word if allow else why)
-            _told(f"{'endorsed' if allow else 'refused'} what {asked.pid} asked", machine, asked.pid)
+            told(f"{'endorsed' if allow else 'refused'} what {asked.pid} asked", machine, asked.pid)
         else:
             if scope != "once" or why:
                 raise Usage(f"ask {ask} is a question: --for and --why are for actions")
             await machine.answer(ask, True, word)
-            _told(f"answered {asked.pid}", machine, asked.pid)
+            told(f"answered {asked.pid}", machine, asked.pid)
 
     change(home, work)
     return DONE
@@ -81,7 +81,7 @@ def kill(home: Path | None, pid: int) -> int:
 def fork(home: Path | None, pid: int, text: str) -> int:
     async def work(machine: Machine | Client) -> None:
         made = await machine.fork(pid, text)
-        _told(f"process {made} knows what {pid} knows, and your words", machine, made)
+        told(f"process {made} knows what {pid} knows, and your words", machine, made)
 
     change(home, work)
     return DONE
@@ -94,7 +94,7 @@ def move(home: Path | None, pid: int, model: str) -> int:
 
     async def work(machine: Machine | Client) -> None:
         await machine.move(pid, model)
-        _told(f"{pid} goes on with {model}", machine, pid)
+        told(f"{pid} goes on with {model}", machine, pid)
 
     change(home, work)
     return DONE

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from gemot import __version__
-from gemot.cli.commands import change, house, later, look, memories, spaces, work
+from gemot.cli.commands import boards, change, house, later, look, memories, spaces, work
 from gemot.cli.failing import CODES, USAGE, finish
 
 ABOUT = "An operating system for AI agents: give a goal, see who works on it, steer it, stop it, go on with it."
@@ -37,12 +37,14 @@ class Parser(ArgumentParser):
 
 def _in_our_words(message: str) -> str:
     """What argparse complains about, where a person needs other words."""
-    unknown = re.match(r"argument COMMAND: invalid choice: '(.*)' \(choose from (.*)\)", message, re.DOTALL)
+    unknown = re.match(r"argument (COMMAND|MOVE): invalid choice: '(.*)' \(choose from (.*)\)", message, re.DOTALL)
     if unknown:
         from difflib import get_close_matches
 
-        near = get_close_matches(unknown[1], re.findall(r"\w+", unknown[2]), 2, 0.5)
-        return f"there is no command {unknown[1]!r}" + (f"; did you mean {' or '.join(near)}" if near else "")
+        near = get_close_matches(unknown[2], re.findall(r"\w+", unknown[3]), 2, 0.5)
+        return f"there is no {unknown[1].lower()} {unknown[2]!r}" + (
+            f"; did you mean {' or '.join(near)}" if near else ""
+        )
     extra = re.match(r"unrecognized arguments: (.*)", message, re.DOTALL)
     if extra:
         quotes = "" if extra[1].startswith("-") else "; a goal or message with spaces goes in quotes"
@@ -69,7 +71,7 @@ def parser() -> ArgumentParser:
         made.set_defaults(does=does)
         return made
 
-    for group in (work, later, look, change, spaces, memories, house):
+    for group in (work, later, look, change, boards, spaces, memories, house):
         group.add(command)
     return top
 
@@ -84,7 +86,7 @@ def main() -> None:
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
     known = parser()
-    typed = known.parse_args()
+    typed = known.parse_args(boards.spelled_out(sys.argv[1:]))
     if typed.command is None:
         known.print_help(sys.stderr)
         raise SystemExit(USAGE)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from typing import TextIO
 
+from gemot.cli.failing import put
+from gemot.cli.plain import fitted
 from gemot.cli.wording import Style
 
 PALETTE: dict[Style, tuple[str, str]] = {
@@ -23,6 +27,12 @@ PALETTE: dict[Style, tuple[str, str]] = {
 
 def coloured(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "") not in ("", "dumb")
+
+
+def print_line(text: str, style: Style = "words") -> None:
+    """A line, cut to the terminal's width where there is one."""
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    put(painted(text if columns is None else fitted(text, columns), style, coloured(sys.stdout)))
 
 
 def painted(text: str, style: Style, colour: bool) -> str:

@@ -10,12 +10,13 @@ from typing import TypeVar
 
 from gemot.abi.effects import Asked
 from gemot.cli.config import program_folders, read
+from gemot.kernel import Kernel
 from gemot.machine.client import Client
 from gemot.machine.home import Busy, Home, HomeError, default_home
 from gemot.machine.machine import Machine
 from gemot.machine.pool import Pool, ProviderView
 from gemot.machine.snapshot import Snapshot
-from gemot.machine.views import ProcessView, ask_views, process_views
+from gemot.machine.views import ProcessView, TaskView, ask_views, process_views, task_views
 
 T = TypeVar("T")
 
@@ -80,16 +81,33 @@ def change(folder: Path | None, work: Callable[[Machine | Client], Awaitable[T]]
 
 def look(folder: Path | None) -> tuple[list[ProcessView], list[Asked]]:
     """All processes and open asks; nothing is opened for writing."""
-    home = home_of(folder)
 
-    async def both(client: Client) -> tuple[list[ProcessView], list[Asked]]:
+    async def ask(client: Client) -> tuple[list[ProcessView], list[Asked]]:
         return await client.processes(), await client.asks()
 
-    seen = _at_door(home, both)
-    if seen is not None:
-        return seen
-    snapshot = folded(home)
-    return process_views(snapshot.kernel, snapshot.kernel.processes.values()), ask_views(snapshot.kernel)
+    return _seen(folder, ask, lambda kernel: (process_views(kernel, kernel.processes.values()), ask_views(kernel)))
+
+
+def look_at_tasks(folder: Path | None, living: bool = False) -> list[TaskView]:
+    """All tasks on all boards, or on those of trees that live; nothing is opened for writing."""
+
+    async def ask(client: Client) -> list[TaskView]:
+        ended = {view.pid for view in await client.processes() if view.outcome is not None}
+        return [task for task in await client.tasks() if not living or task.root not in ended]
+
+    def of(kernel: Kernel) -> list[TaskView]:
+        boards = sorted(kernel.boards.items())
+        return task_views(one for one in boards if not living or kernel.process(one[0]) is not None)
+
+    return _seen(folder, ask, of)
+
+
+def _seen(folder: Path | None, ask: Callable[[Client], Awaitable[T]], of: Callable[[Kernel], T]) -> T:
+    """What a running machine says when asked, or what the journal has where none runs."""
+    home = home_of(folder)
+
+    seen = _at_door(home, ask)
+    return of(folded(home).kernel) if seen is None else seen
 
 
 def look_at_providers(folder: Path | None) -> list[ProviderView]:
@@ -105,7 +123,7 @@ def look_at_providers(folder: Path | None) -> list[ProviderView]:
 def _at_door(home: Home, wish: Callable[[Client], Awaitable[T]]) -> T | None:
     """What the machine that runs here answers; None if none does."""
 
-    async def ask() -> T | None:
+    async def visit() -> T | None:
         client = await Client.connect(home.door)
         if client is None:
             return None
@@ -114,7 +132,7 @@ def _at_door(home: Home, wish: Callable[[Client], Awaitable[T]]) -> T | None:
         finally:
             await client.close()
 
-    return asyncio.run(ask()) if home.door.exists() else None
+    return asyncio.run(visit()) if home.door.exists() else None
 
 
 def folded(home: Home) -> Snapshot:

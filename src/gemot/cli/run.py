@@ -29,7 +29,7 @@ from gemot.machine.door import Door, Start
 from gemot.machine.home import Home
 from gemot.machine.machine import Machine, MachineError
 from gemot.machine.standstill import waits_for_person
-from gemot.machine.views import ProcessView
+from gemot.machine.views import ProcessView, TaskView
 
 HOSTING_SECONDS = 0.2
 """How often a host that has nothing of its own left looks whether others still need it."""
@@ -150,7 +150,8 @@ async def _host(machine: Machine, manner: Manner, start: Start | None, pid: int 
                 raise machine.failure
             if why != "ended":
                 await machine.close()  # so that what is shown is how things will be found again
-            code = _report(machine.processes(), machine.asks(), roots, following.outcomes, why, manner, display)
+            tasks = machine.tasks() if why == "waits" else []
+            code = _report(machine.processes(), machine.asks(), tasks, roots, following.outcomes, why, manner, display)
             if why == "ended" and not stop.wanted.is_set():
                 await _go_on_hosting(door, stop)
             return code
@@ -190,8 +191,8 @@ async def _visit(client: Client, manner: Manner, start: Start | None, pid: int |
             for root in roots:
                 if root not in following.outcomes:
                     await client.pause(root)
-        views, asks = await client.processes(), await client.asks()
-        return _report(views, asks, roots, following.outcomes, why, manner, display)
+        views, asks, tasks = await client.processes(), await client.asks(), await client.tasks()
+        return _report(views, asks, tasks, roots, following.outcomes, why, manner, display)
 
 
 def _woken(roots: list[int], views: Sequence[ProcessView], pid: int | None) -> list[int]:
@@ -219,6 +220,7 @@ def _greeting(pid: int, start: Start) -> str:
 def _report(
     views: Sequence[ProcessView],
     asks: Sequence[Asked],
+    tasks: Sequence[TaskView],
     roots: Sequence[int],
     outcomes: dict[int, Outcome],
     why: Why,
@@ -237,7 +239,7 @@ def _report(
             _result(outcomes[root], manner, code)
     if why in ("waits", "stopped"):
         left = [root for root in roots if root not in outcomes]
-        _next_steps(views, asks, left, why, manner, code)
+        _next_steps(views, asks, tasks, left, why, manner, code)
     return code
 
 
@@ -270,7 +272,13 @@ def _result(outcome: Outcome, manner: Manner, code: int) -> None:
 
 
 def _next_steps(
-    views: Sequence[ProcessView], asks: Sequence[Asked], roots: Sequence[int], why: Why, manner: Manner, code: int
+    views: Sequence[ProcessView],
+    asks: Sequence[Asked],
+    tasks: Sequence[TaskView],
+    roots: Sequence[int],
+    why: Why,
+    manner: Manner,
+    code: int,
 ) -> None:
     mine = {view.pid for view in views if view.root in roots}
     open_asks = [asked for asked in asks if asked.pid in mine]
@@ -280,7 +288,12 @@ def _next_steps(
             put(json.dumps({"type": "result", "pid": root, "state": state, "exit_code": code}))
         return
     if why == "waits":
-        say("it waits for you:" if open_asks else f"it waits for a message: gemot send {joined(roots)} TEXT")
+        from gemot.cli.board import wanted_of_you
+
+        wanted = list(wanted_of_you([task for task in tasks if task.root in roots and task.wants_person]))
+        say("it waits for you:" if open_asks or wanted else f"it waits for a message: gemot send {joined(roots)} TEXT")
+        for line in wanted:
+            say(f"  {line}")
     for asked in open_asks if why == "waits" else []:
         say(f"  {asked.pid} asks ({asked.ask}): {question(asked)}")
         for line in [] if asked.tool else details(asked):

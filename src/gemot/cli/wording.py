@@ -13,6 +13,7 @@ from gemot.abi.answers import Outcome
 from gemot.abi.effects import Action, Asked
 from gemot.cli.plain import FOREIGN, first_line, folded, inert, one_line, plain, told_apart, width
 from gemot.machine.notes import (
+    Arranged,
     AskClosed,
     Asking,
     Began,
@@ -22,6 +23,7 @@ from gemot.machine.notes import (
     Note,
     Refused,
     Spoke,
+    Stuck,
     Told,
     Used,
     Using,
@@ -94,6 +96,13 @@ class Teller:
                 to = f"you {FOREIGN}" if pid == 0 and foreign else "you" if pid == 0 else str(pid)
                 shown = plain(inert(text), 4000) if self._full else first_line(inert(text), 300)
                 return _each(sender or pid, "mail", f"{who} to {to}: {shown}")
+            case Arranged(pid, move, detail):
+                return [Line(pid, "mail", f"you: {did(move, detail, 400 if self._full else ARGUMENT_CHARS)}")]
+            case Stuck(pid, task, text, reason, foreign):
+                said = inert if foreign else str
+                why = f"{first_line(said(text), 120)}; last sent back: {first_line(said(reason), 200)}"
+                how = f'gemot board reopen {task} "...", or gemot board drop {task}'
+                return _each(pid, "ask", f"task {task} is stuck ({FOREIGN + ' ' if foreign else ''}{why}). {how}")
             case Changed(pid, what):
                 return [Line(pid, "state", one_line(what))]
             case Ended(outcome):

@@ -1,170 +1,228 @@
-"""The board of a tree: tasks, who does them, and who says that they are done. The completer is never the accepter."""
+"""The board of a tree: tasks, who does them, who says that they are done, and who has seen what changed.
+
+The moves are in :mod:`gemot.kernel.moves`. What holds at every instant: a claimed task has one owner and no other state has
+one at work; an accepted task never changes; a task is claimed only when all that it comes after is accepted or dropped; a
+lease that is over has returned its task.
+
+Nothing that changes is missed by whoever waits for changes: each has a number, each task knows the number of its last change
+and of the last one by anybody else than who made that, and each process has the number up to which it has looked.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
+
+import msgspec
 
 from gemot.abi import limits
-from gemot.abi.answers import Ok, Outcome
+from gemot.abi.answers import Outcome
+from gemot.abi.grants import BudgetRequest, Grant
 from gemot.abi.labels import Label
-from gemot.abi.syscalls import Accept, Add, Claim, Complete, ListTasks, Reorder
-from gemot.authority.labels import join, joined, words_of
+from gemot.abi.tasks import TaskState
+from gemot.authority.labels import join, joined
 from gemot.authority.refusal import Refused
 from gemot.kernel.process import Process
 
-if TYPE_CHECKING:
-    from gemot.kernel.kernel import Kernel
+THE_PERSON, THE_KERNEL = 0, -1
+"""In the place of a pid: who made a change that no process made."""
+
+DONE_WITH = ("accepted", "dropped")
+"""The states in which nobody has to do anything about a task."""
 
 
 @dataclass(slots=True)
 class Item:
-    """A task on the board. ``author`` put it there and accepts it; ``owner`` has it now (0: nobody). ``label``: of all who
-    had a part in it."""
+    """A task on the board. ``author`` put it there (0: the person). ``owner`` has it now or did it (0: the person, None:
+    nobody); ``given``: with its birth, so that its end completes it. ``lease``: the timer that returns it ``until`` then (0:
+    none does). ``rejections``: since a person last had to do with it. ``label``: of all who had a part in it. ``changed``:
+    the number of the last change, by ``changed_by``; ``changed_before``: of the last one by anybody else."""
 
     number: int
     text: str
     acceptance: str
     author: int
-    state: Literal["open", "claimed", "completed", "accepted"] = "open"
-    owner: int = 0
+    name: str = ""
+    after: tuple[int, ...] = ()
+    priority: int = 0
+    budget: BudgetRequest | None = None
+    grants: tuple[Grant, ...] | None = None
+    state: TaskState = "open"
+    owner: int | None = None
+    given: bool = False
+    lease: int = 0
+    until: int = 0
     result: str = ""
     note: str = ""
+    rejections: int = 0
     label: Label = field(default_factory=Label)
+    changed: int = 0
+    changed_by: int = THE_KERNEL
+    changed_before: int = 0
+
+    def reopen(self, note: str) -> None:
+        """Nobody has it any more."""
+        self.state, self.owner, self.given, self.note = "open", None, False, note
+        self.lease = self.until = 0
+
+    def changed_for(self, pid: int) -> int:
+        """The number of the last change that somebody else made."""
+        return self.changed_before if self.changed_by == pid else self.changed
 
 
 @dataclass(slots=True)
 class Board:
-    """Tasks in the order in which they are to be done."""
+    """Tasks in the order in which they are to be done. ``changes``: how many there were; ``looked``: by pid, how many of them
+    a process has seen; ``watching``: who may be waiting for the next one."""
 
     items: dict[int, Item] = field(default_factory=dict[int, Item])
+    changes: int = 0
+    looked: dict[int, int] = field(default_factory=dict[int, int])
+    watching: list[int] = field(default_factory=list[int])
+
+    # What there is.
 
     def item(self, number: int) -> Item:
+        """The task of this number. Raises :class:`Refused`."""
         if number not in self.items:
-            raise Refused(
-                "unknown", f"there is no task {number}; there are: {', '.join(map(str, self.items)) or 'none'}"
-            )
+            raise Refused("unknown", f"there is no task {number}; there are: {listed(list(self.items))}")
         return self.items[number]
 
-    def must_be_open(self, number: int) -> Item:
+    def blockers(self, item: Item) -> list[int]:
+        """The tasks that must be accepted before it can be claimed."""
+        return [number for number in item.after if self.items[number].state not in DONE_WITH]
+
+    def ready(self, item: Item) -> bool:
+        """Whether it can be claimed now."""
+        return item.state == "open" and not self.blockers(item)
+
+    def must_be_ready(self, number: int) -> Item:
+        """A task that can be claimed. Raises :class:`Refused`."""
         item = self.item(number)
         if item.state != "open":
-            raise Refused(
-                "state", f"task {number} is {item.state}{f' by {item.owner}' if item.owner else ''}, not open"
-            )
+            raise Refused("state", f"task {number} is {described(item)}, not open{self._ready_now()}")
+        blockers = self.blockers(item)
+        if blockers:
+            raise Refused("state", f"task {number} comes after {listed(blockers)}, not accepted yet{self._ready_now()}")
         return item
 
-    def give(self, number: int, owner: Process) -> None:
-        item = self.items[number]
-        item.state, item.owner = "claimed", owner.pid
-        _touched(item, owner)
+    def _ready_now(self) -> str:
+        return f"; ready: {listed([one.number for one in self.items.values() if self.ready(one)])}"
 
-    def owner_ended(self, outcome: Outcome) -> None:
-        """A task whose owner ended is completed if its owner was done, else open again."""
-        for item in self.items.values():
-            if item.state == "claimed" and item.owner == outcome.pid:
-                item.label = join(item.label, outcome.label)
-                if outcome.state == "done":
-                    item.state, item.result = "completed", str(outcome.value)
-                else:
-                    item.state, item.owner, item.note = "open", 0, f"{outcome.pid} {outcome.state}: {outcome.error}"
+    def leased(self, lease: int) -> Item | None:
+        """The task that this timer returns, if it still does."""
+        return next((one for one in self.items.values() if one.lease == lease), None) if lease else None
 
-    def shown(self) -> list[dict[str, Any]]:
-        return [
-            {
-                name: value
-                for name in ("number", "text", "acceptance", "state", "owner", "result", "note")
-                if (value := _short(getattr(item, name)))
-            }
-            for item in self.items.values()
-        ]
+    # What changes.
+
+    def touch(self, item: Item, by: int, label: Label | None = None) -> None:
+        """Note that ``by`` changed a task, with words of this label."""
+        if label is not None:
+            item.label = join(item.label, label)
+        self.changes += 1
+        if item.changed_by != by:
+            item.changed_before = item.changed
+        item.changed, item.changed_by = self.changes, by
+
+    def done_with(self, item: Item, by: int) -> None:
+        """What came after a task that is done with may be ready now, which changes it, too."""
+        for one in self.items.values():
+            if item.number in one.after and self.ready(one):
+                self.touch(one, by, item.label)
+
+    def give(self, item: Item, owner: int, label: Label) -> None:
+        """Let somebody have a task that is ready."""
+        item.state, item.owner = "claimed", owner
+        self.touch(item, owner, label)
+
+    def owner_ended(self, outcome: Outcome) -> bool:
+        """A task that was given to whoever ended is completed if that was done; any other of theirs is open again. Returns
+        whether there was one."""
+        self.looked.pop(outcome.pid, None)
+        mine = [one for one in self.items.values() if one.state == "claimed" and one.owner == outcome.pid]
+        for item in mine:
+            if item.given and outcome.state == "done":
+                item.state, item.result, item.lease, item.until = "completed", _words(outcome.value), 0, 0
+            else:
+                why = outcome.error or "without completing it"
+                item.reopen(f"{outcome.pid} ended ({outcome.state}): {why}"[: limits.NOTE_CHARS_MAX])
+            self.touch(item, THE_KERNEL, outcome.label)
+        return bool(mine)
+
+    # Who has seen what.
+
+    def news(self, pid: int) -> tuple[int, ...]:
+        """The tasks that others changed since this process last looked."""
+        looked = self.looked.get(pid, 0)
+        return tuple(one.number for one in self.items.values() if one.changed_for(pid) > looked)
+
+    def look(self, process: Process, numbers: tuple[int, ...], everything: bool) -> None:
+        """A process reads of these tasks; ``everything``: and now knows all that changed."""
+        process.label = joined((self.items[number].label for number in numbers), process.label)
+        if everything:
+            self.looked[process.pid] = self.changes
+
+    # What is shown.
+
+    def shown(self, item: Item, now: int, whole: bool = False) -> dict[str, Any]:
+        """A task as a process reads it; what says nothing is left out."""
+        short = str if whole else _short
+        owner = "the person" if item.owner == THE_PERSON else item.owner
+        judged = item.state in ("completed", "accepted")
+        told: dict[str, Any] = {
+            "number": item.number,
+            "name": item.name,
+            "text": item.text,
+            "acceptance": item.acceptance,
+            "state": item.state,
+            "ready": self.ready(item),
+            "after": list(item.after),
+            "priority": item.priority,
+            "author": "the person" if item.author == THE_PERSON else item.author,
+            "owner": owner,
+            "lease_seconds_left": max(0, item.until - now) // 1000 if item.lease else None,
+            "result" if judged else "result_sent_back": short(item.result),
+            "note": short(item.note),
+            "rejections": item.rejections,
+            "budget": msgspec.to_builtins(item.budget) if item.budget is not None else None,
+            "grants": [grant.tool for grant in item.grants or ()],
+        }
+        return {name: value for name, value in told.items() if value or (value == 0 and name == "lease_seconds_left")}
 
 
-def _short(value: Any) -> Any:
-    if isinstance(value, str) and len(value) > limits.BOARD_CHARS:
+def part(shown: Iterator[dict[str, Any]], start: int) -> tuple[list[dict[str, Any]], int]:
+    """As many of the shown tasks after the first ``start`` as are shown at once, and how many there are beyond them."""
+    told: list[dict[str, Any]] = []
+    room, more = limits.BOARD_PAGE_CHARS, 0
+    for index, one in enumerate(shown):
+        if index < start:
+            continue
+        room -= len(msgspec.json.encode(one))
+        if room < 0 and told:
+            more += 1
+        else:
+            told.append(one)
+    return told, more
+
+
+def listed(numbers: list[int]) -> str:
+    """Numbers in words, the first of them where there are many."""
+    shown = ", ".join(map(str, numbers[:20])) or "none"
+    return f"{shown} and {len(numbers) - 20} more" if len(numbers) > 20 else shown
+
+
+def described(item: Item) -> str:
+    """Its state, and who has to do with that."""
+    who = {None: "", THE_PERSON: " by the person"}.get(item.owner, f" by {item.owner}")
+    return f"{item.state}{who}"
+
+
+def _words(value: Any) -> str:
+    return value if isinstance(value, str) else "" if value is None else msgspec.json.encode(value).decode()
+
+
+def _short(value: str) -> str:
+    if len(value) > limits.BOARD_CHARS:
         return f"{value[: limits.BOARD_CHARS]} [... {len(value) - limits.BOARD_CHARS} more characters]"
     return value
-
-
-def add(kernel: Kernel, process: Process, syscall: Add) -> None:
-    board = kernel.boards.get(process.root) or Board()
-    if len(board.items) + len(syscall.tasks) > limits.TASKS_MAX:
-        raise Refused("limit", f"a board has at most {limits.TASKS_MAX} tasks")
-    if not syscall.tasks or any(not task.text.strip() for task in syscall.tasks):
-        raise Refused("malformed", "each task needs a text")
-    if any(len(task.text) + len(task.acceptance) > limits.TASK_CHARS_MAX for task in syscall.tasks):
-        raise Refused("limit", f"a task and its acceptance have at most {limits.TASK_CHARS_MAX} characters together")
-    kernel.boards[process.root] = board
-    numbers: list[int] = []
-    for task in syscall.tasks:
-        number = len(board.items) + 1
-        board.items[number] = Item(number, task.text, task.acceptance, process.pid, label=words_of(process))
-        numbers.append(number)
-    kernel.answer(process, Ok(tuple(numbers)))
-
-
-def _board(kernel: Kernel, process: Process) -> Board:
-    return kernel.boards.setdefault(process.root, Board())
-
-
-def claim(kernel: Kernel, process: Process, syscall: Claim) -> None:
-    board = _board(kernel, process)
-    board.must_be_open(syscall.task)
-    board.give(syscall.task, process)
-    kernel.answer(process, Ok(f"task {syscall.task} is yours"))
-
-
-def complete(kernel: Kernel, process: Process, syscall: Complete) -> None:
-    item = _board(kernel, process).item(syscall.task)
-    if item.state != "claimed" or item.owner != process.pid:
-        raise Refused(
-            "state", f"task {syscall.task} is {item.state} and not yours, so you can't complete it; claim an open one"
-        )
-    if len(syscall.result) > limits.RESULT_CHARS_MAX:
-        raise Refused(
-            "limit", f"a result has at most {limits.RESULT_CHARS_MAX} characters; write it to a file and name that"
-        )
-    item.state, item.result = "completed", syscall.result
-    _touched(item, process)
-    kernel.answer(process, Ok("completed; its author accepts it or sends it back"))
-
-
-def accept(kernel: Kernel, process: Process, syscall: Accept) -> None:
-    item = _board(kernel, process).item(syscall.task)
-    if item.owner == process.pid:
-        raise Refused("grant", f"task {syscall.task} was done by this process, and nobody accepts their own work")
-    if item.author != process.pid:
-        raise Refused("grant", f"task {syscall.task} was put on the board by {item.author}: only its author accepts it")
-    if item.state != "completed":
-        raise Refused("state", f"task {syscall.task} is {item.state}, not completed: there is nothing to judge yet")
-    item.note = syscall.reason
-    _touched(item, process)
-    if syscall.accepted:
-        item.state = "accepted"
-    else:
-        item.state, item.owner = "open", 0
-    kernel.answer(process, Ok(item.state))
-
-
-def reorder(kernel: Kernel, process: Process, syscall: Reorder) -> None:
-    board = _board(kernel, process)
-    for number in syscall.tasks:
-        board.item(number)
-    first = {number: board.items[number] for number in dict.fromkeys(syscall.tasks)}
-    board.items = first | {number: item for number, item in board.items.items() if number not in first}
-    for item in first.values():
-        _touched(item, process)
-    _show(kernel, process, board)
-
-
-def list_tasks(kernel: Kernel, process: Process, syscall: ListTasks) -> None:
-    _show(kernel, process, _board(kernel, process))
-
-
-def _show(kernel: Kernel, process: Process, board: Board) -> None:
-    process.label = joined((item.label for item in board.items.values()), process.label)
-    kernel.answer(process, Ok(board.shown()))
-
-
-def _touched(item: Item, process: Process) -> None:
-    item.label = join(item.label, words_of(process))

@@ -9,17 +9,18 @@ import msgspec
 from gemot.abi import limits
 from gemot.abi.answers import Born, Error, Ok, Outcome
 from gemot.abi.effects import BeginFork, Deliver
-from gemot.abi.grants import Grant, Mount
+from gemot.abi.grants import BudgetRequest, Grant, Mount
 from gemot.abi.labels import Handle, Label
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.reviews import Check
 from gemot.abi.syscalls import SYSCALLS, Exec, Exit, Fork, Kill, Spawn, Status, name_of
 from gemot.abi.tools import ToolSpec
-from gemot.authority.labels import joined, words_of
+from gemot.authority.labels import join, joined, words_of
 from gemot.authority.narrowing import Handed, anchor, narrowed, sub_mounts, used, within_reach
 from gemot.authority.refusal import Refused, closest
 from gemot.authority.schema import flaw, mismatch
 from gemot.kernel import alarms, ledger, receipts, reviewing
+from gemot.kernel.board import Item
 from gemot.kernel.process import Process, Progress, Review, Timer
 from gemot.kernel.results import sources_of
 
@@ -35,7 +36,7 @@ def spawn(kernel: Kernel, parent: Process, syscall: Spawn) -> None:
         board = kernel.boards.get(parent.root)
         if board is None:
             raise Refused("state", f"there is no task {syscall.task}: the board is empty; add tasks first")
-        board.must_be_open(syscall.task)
+        board.must_be_ready(syscall.task)
     given = _given(parent, syscall.handles)
     reviewing.must_be(kernel, syscall.review, syscall.tries, forked=False)
     made = child(kernel, parent, syscall, program, syscall.task)
@@ -44,6 +45,8 @@ def spawn(kernel: Kernel, parent: Process, syscall: Spawn) -> None:
     made.documents = {number: parent.documents[number] for number in given if number in parent.documents}
     kernel.begin(made, syscall.arguments)
     kernel.answer(parent, Ok(Born(made.pid)))
+    if syscall.task is not None:
+        kernel.board_changed(parent.root)
 
 
 def _given(parent: Process, handles: tuple[int, ...]) -> dict[int, Handle]:
@@ -63,6 +66,7 @@ def fork(kernel: Kernel, parent: Process, syscall: Fork) -> None:
     made.review = reviewed(parent, syscall.review, syscall.tries, {})
     made.handles, made.documents, made.label = dict(parent.handles), dict(parent.documents), parent.label
     made.entries, made.heard = parent.entries + 1, list(parent.heard)
+    made.forked = True
     kernel.emit(BeginFork(made.pid, parent.pid))
     kernel.emit(Deliver(made.pid, Ok(Born(0, syscall.brief))))
     kernel.answer(parent, Ok(Born(made.pid)))
@@ -88,7 +92,7 @@ def child(
     wrong = flaw(syscall.returns) if syscall.returns is not None else ""
     if wrong:
         raise Refused("schema", f"returns is not a JSON schema: {wrong}")
-    means = ledger.capped(ledger.share(parent.left, syscall.budget), program.limits)
+    means = ledger.capped(ledger.share(parent.left, _budget(kernel, parent, syscall)), program.limits)
     mounts = (
         parent.mounts if syscall.mounts is None else sub_mounts(syscall.mounts, parent.mounts, kernel.numbers[1] + 1)
     )
@@ -127,8 +131,30 @@ def child(
     if syscall.deadline_seconds is not None:
         kernel.set_timer(kernel.now + int(syscall.deadline_seconds * 1000), Timer(made.pid, "deadline", 0))
     if task is not None:
-        kernel.boards[parent.root].give(task, made)
+        _give(kernel, made, kernel.boards[parent.root].items[task])
     return made
+
+
+def _task(kernel: Kernel, parent: Process, syscall: Spawn | Fork) -> Item | None:
+    """The task that a child is to work on."""
+    if isinstance(syscall, Fork) or syscall.task is None:
+        return None
+    return kernel.boards[parent.root].items[syscall.task]
+
+
+def _budget(kernel: Kernel, parent: Process, syscall: Spawn | Fork) -> BudgetRequest | None:
+    """What a child gets: what is named, else what its task suggests, as far as its parent has that."""
+    item = _task(kernel, parent, syscall)
+    if syscall.budget is not None or item is None or item.budget is None:
+        return syscall.budget
+    return ledger.at_most(parent.left, item.budget)
+
+
+def _give(kernel: Kernel, child: Process, item: Item) -> None:
+    """A task is the child's own until its end. What the task says of rights and means has reached the child with them."""
+    item.given = True
+    child.label = join(child.label, item.label)
+    kernel.boards[child.root].give(item, child.pid, words_of(child))
 
 
 def _handed(
@@ -136,6 +162,9 @@ def _handed(
 ) -> Handed:
     if syscall.grants is not None:
         return requested(kernel, parent, syscall.grants, mounts)
+    item = _task(kernel, parent, syscall)
+    if item is not None and item.grants is not None:
+        return within_reach(anchor(item.grants, mounts, kernel.tools), parent.grants, join(parent.label, item.label))
     if isinstance(syscall, Fork):
         return within_reach(tuple(parent.grants), parent.grants, parent.label)
     return within_reach(anchor(program.grants, mounts, kernel.tools), parent.grants, parent.label)
@@ -143,6 +172,12 @@ def _handed(
 
 def requested(kernel: Kernel, parent: Process, grants: tuple[Grant | str, ...], mounts: tuple[Mount, ...]) -> Handed:
     """The grants that a process wants to give away, each as the part of its own that it is. Raises :class:`Refused`."""
+    wanted = must_be_grantable(kernel, grants)
+    return narrowed(anchor(wanted, mounts, kernel.tools), parent.grants, parent.mounts, parent.label)
+
+
+def must_be_grantable(kernel: Kernel, grants: tuple[Grant | str, ...]) -> tuple[Grant, ...]:
+    """Grants as a process may write them, of tools that there are. Raises :class:`Refused`."""
     wanted = tuple(Grant(one) if isinstance(one, str) else one for one in grants)
     unknown = [grant.tool for grant in wanted if not grantable(kernel, grant)]
     if unknown:
@@ -151,7 +186,7 @@ def requested(kernel: Kernel, parent: Process, grants: tuple[Grant | str, ...], 
         raise Refused(
             "grant", "only a person endorses a grant: leave 'endorsed' and 'unsure' out, the kernel sets them"
         )
-    return narrowed(anchor(wanted, mounts, kernel.tools), parent.grants, parent.mounts, parent.label)
+    return wanted
 
 
 def remember_sources(kernel: Kernel, process: Process) -> None:
@@ -208,6 +243,7 @@ def execute(kernel: Kernel, process: Process, syscall: Exec) -> None:
     process.brief = syscall.brief
     process.handles, process.documents = {}, {}
     process.entries, process.heard = 0, [(at, source, 0) for at, source, _ in process.heard]
+    process.forked = False
     process.syscall = None
     kernel.begin(process, syscall.arguments)
 

@@ -43,7 +43,7 @@ from gemot.abi.tools import ToolSpec
 from gemot.authority import labels
 from gemot.authority.narrowing import path_bounds
 from gemot.authority.refusal import Refused
-from gemot.kernel import families, ledger, news, remembering, results, retracting, reviewing, trap, waiting
+from gemot.kernel import families, ledger, moves, news, remembering, results, retracting, reviewing, trap, waiting
 from gemot.kernel.board import Board
 from gemot.kernel.ledger import NOTHING
 from gemot.kernel.process import OpenAsk, Process, Timer, Work
@@ -253,6 +253,10 @@ class Kernel:
         process.mailbox.append(mail)
         waiting.mail_came(self, process)
 
+    def board_changed(self, root: int) -> None:
+        """Wake those who wait for the board of a tree."""
+        waiting.board_changed(self, self.boards[root])
+
     def begin(self, process: Process, arguments: dict[str, object]) -> None:
         self.emit(Begin(process.pid, process.program, process.brief, arguments, process.name))
 
@@ -280,9 +284,6 @@ class Kernel:
             ledger.take_back(parent.left, process.left)
             self._repay(parent)
             parent.children.remove(process.pid)
-        board = self.boards.get(process.root)
-        if board is not None:
-            board.owner_ended(outcome)
         if parent is None:
             self.asleep.discard(process.pid)
             self.late.pop(process.pid, None)
@@ -291,6 +292,9 @@ class Kernel:
         else:
             parent.uncollected.append(process.pid)
             waiting.child_ended(self, parent)
+        board = self.boards.get(process.root)
+        if board is not None and board.owner_ended(outcome):
+            self.board_changed(process.root)
 
     def stop(self, work: Work) -> None:
         """Give up a piece of work."""
@@ -340,6 +344,8 @@ class Kernel:
                 return process.state == "waiting" and timer.token == process.waits
             case "alarm":
                 return timer.token in process.alarms
+            case "lease":
+                return moves.rings(self, timer)
             case "deadline":
                 return True
 

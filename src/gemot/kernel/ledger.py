@@ -85,6 +85,30 @@ def share(parent: Means, wanted: BudgetRequest | None) -> Means:
     return child
 
 
+AMOUNT_MAX = 1 << 53
+"""No amount of anything is as large."""
+
+
+def must_be_means(wanted: BudgetRequest) -> None:
+    """Raises :class:`Refused` for a request that nobody could ever grant."""
+    for name in BudgetRequest.__struct_fields__:
+        amount = getattr(wanted, name)
+        if amount is not None and not 0 <= amount <= AMOUNT_MAX:
+            raise Refused("budget", f"{name}: a budget is a number from 0 to {AMOUNT_MAX}, not {amount!r:.40}")
+
+
+def at_most(left: Means, wanted: BudgetRequest) -> BudgetRequest:
+    """``wanted``, as far as whoever has ``left`` can give it."""
+    spare = BudgetRequest(
+        left.tokens, left.usd_micros, left.millis / 1000, left.processes - 1, left.depth - 1, left.calls
+    )
+    fields = BudgetRequest.__struct_fields__
+    both = {name: (getattr(wanted, name), getattr(spare, name)) for name in fields}
+    return BudgetRequest(
+        **{name: None if one is None else max(0, min(one, most)) for name, (one, most) in both.items()}
+    )
+
+
 def capped(means: Means, limits: BudgetRequest) -> Means:
     """``means``, no more than a program's ``limits``: they are the program's own, so what is beyond them is not refused."""
     millis = None if limits.seconds is None else int(limits.seconds * 1000)

@@ -30,12 +30,13 @@ from gemot.abi.events import (
     Stopped,
     Ticked,
     Trapped,
+    Worked,
 )
 from gemot.abi.grants import Budget, Grant, Mount
 from gemot.abi.labels import PERSON, Label
 from gemot.abi.programs import ProgramSpec
 from gemot.authority.narrowing import anchor, with_space
-from gemot.kernel import alarms, freezing, ledger, retracting, revoking, routes, waiting, working
+from gemot.kernel import alarms, freezing, ledger, moves, retracting, revoking, routes, waiting, working
 from gemot.kernel.families import remember_sources
 from gemot.kernel.process import Process, Review, Timer
 
@@ -66,6 +67,8 @@ def hear(kernel: Kernel, event: Event) -> None:
                 kernel.post(process, Mail(0, text, Label((PERSON,))))
         case Answered():
             working.answered(kernel, event)
+        case Worked(_, root, move):
+            moves.by_person(kernel, root, move)
         case Stopped(_, pid, reason):
             process = kernel.process(pid)
             if process is not None:

@@ -101,7 +101,8 @@ class Process:
     timer of an earlier one does nothing. ``label``: of all that it has read. ``documents``: results that values can be
     selected from, by handle. ``uses``: of tools, the last ones, and how many came before. ``heard_at``: when it last made a
     syscall, or began. ``born``: the moment at which it began; ``entries``: how many answers it has had; ``heard``: the moments
-    at which it was told the words of others, whose, and by which of its answers. Of a tree's first process: ``sourced``, the tools that a grant in the tree names as a source;
+    at which it was told the words of others, whose, and by which of its answers; ``forked``: it began with its
+    parent's context. Of a tree's first process: ``sourced``, the tools that a grant in the tree names as a source;
     ``stored``, by driver (``""``: in its files), the label of what the tree wrote with it, and so may read again.
     ``models``: the one that it uses, then the others that it may; ``route``: see :mod:`gemot.kernel.routes`."""
 
@@ -148,6 +149,7 @@ class Process:
     born: int = 0
     entries: int = 0
     heard: list[tuple[int, int, int]] = field(default_factory=list[tuple[int, int, int]])
+    forked: bool = False
 
     @property
     def alive(self) -> bool:
@@ -175,9 +177,10 @@ class OpenAsk:
 @dataclass(slots=True, order=True)
 class Timer:
     """Something that happens by itself. ``token`` ties it to what set it: a stale timer does nothing. ``away``: something
-    of the tree with the root ``pid``, which is not in memory, is due."""
+    of the tree with the root ``pid``, which is not in memory, is due. ``lease``: ``pid`` is the first process of the tree on
+    whose board a task is to be open again."""
 
     pid: int
-    kind: Literal["wait", "alarm", "deadline", "away"]
+    kind: Literal["wait", "alarm", "deadline", "lease", "away"]
     token: int
     note: str = ""

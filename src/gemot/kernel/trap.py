@@ -52,7 +52,7 @@ from gemot.abi.syscalls import (
 )
 from gemot.authority.narrowing import syscall_allowed, unused, used
 from gemot.authority.refusal import Refused
-from gemot.kernel import alarms, board, families, mandate, remembering, retracting, revoking, waiting, working
+from gemot.kernel import alarms, families, mandate, moves, remembering, retracting, revoking, waiting, working
 from gemot.kernel.process import Process
 
 if TYPE_CHECKING:
@@ -76,12 +76,12 @@ TABLE: dict[type, Act] = {
     Ask: working.ask,
     PageOut: working.page,
     PageIn: working.page,
-    Add: board.add,
-    Claim: board.claim,
-    Complete: board.complete,
-    Accept: board.accept,
-    Reorder: board.reorder,
-    ListTasks: board.list_tasks,
+    Add: moves.make,
+    Claim: moves.make,
+    Complete: moves.make,
+    Accept: moves.make,
+    Reorder: moves.make,
+    ListTasks: moves.list_tasks,
     Remember: remembering.remember,
     Recall: remembering.recall,
     Forget: remembering.forget,

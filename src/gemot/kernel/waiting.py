@@ -10,6 +10,8 @@ from gemot.abi.answers import Mail, Ok, Outcome, Waited
 from gemot.abi.syscalls import Receive, Send, Wait
 from gemot.authority.labels import words_of
 from gemot.authority.refusal import Refused
+from gemot.kernel import moves
+from gemot.kernel.board import Board
 from gemot.kernel.families import own_child
 from gemot.kernel.process import Process, Timer
 
@@ -19,20 +21,23 @@ if TYPE_CHECKING:
 
 def wait(kernel: Kernel, process: Process, syscall: Wait) -> None:
     if syscall.children is None:
-        nothing_else = not (syscall.alarms and process.alarms) and syscall.timeout_seconds is None
+        nothing_else = not ((syscall.alarms and process.alarms) or syscall.board) and syscall.timeout_seconds is None
         if not process.children and not process.uncollected and nothing_else:
             raise Refused(
                 "state",
                 "there is nothing to wait for: no child at work, no result to collect, no alarm set. Go on, or exit",
             )
     else:
-        if not syscall.children and syscall.mode != "all" and syscall.timeout_seconds is None:
+        endless = syscall.timeout_seconds is None and not syscall.board
+        if not syscall.children and syscall.mode != "all" and endless:
             raise Refused(
                 "state",
                 "children is empty, so none of them will ever end; name at least one, or leave it out to wait for all of them",
             )
         for pid in syscall.children:
             own_child(kernel, process, pid)
+    if syscall.board:
+        _watch(kernel, process)
     _sleep(kernel, process, syscall.timeout_seconds)
     _look(kernel, process)
 
@@ -64,18 +69,14 @@ def _look(kernel: Kernel, process: Process, timed_out: bool = False) -> None:
             mail = bool(process.mailbox) and (
                 syscall.messages or (syscall.alarms and any(one.sender < 0 for one in process.mailbox))
             )
-            if enough or mail or timed_out:
+            changed = _changed_tasks(kernel, process) if syscall.board else ()
+            if enough or mail or timed_out or changed:
                 process.uncollected = [pid for pid in process.uncollected if pid not in set(ended)]
-                kernel.answer(
-                    process,
-                    Ok(
-                        Waited(
-                            tuple(_outcome(kernel, pid, syscall.results) for pid in ended),
-                            tuple(running),
-                            timed_out and not enough,
-                        )
-                    ),
-                )
+                outcomes = tuple(_outcome(kernel, pid, syscall.results) for pid in ended)
+                late = timed_out and not enough and not changed
+                if changed:
+                    kernel.boards[process.root].look(process, changed, True)
+                kernel.answer(process, Ok(Waited(outcomes, tuple(running), late, changed)))
         case Receive():
             if process.mailbox or timed_out:
                 taken = tuple(process.mailbox)
@@ -114,6 +115,28 @@ def child_ended(kernel: Kernel, parent: Process) -> None:
 def mail_came(kernel: Kernel, process: Process) -> None:
     """A message lies in the mailbox: it may be what the process waits for."""
     _look(kernel, process)
+
+
+def _watch(kernel: Kernel, process: Process) -> None:
+    """Whoever waits for a board stands on it, also on one that has no task yet."""
+    board = kernel.boards.setdefault(process.root, Board())
+    if process.pid not in board.watching:
+        board.watching.append(process.pid)
+
+
+def _changed_tasks(kernel: Kernel, process: Process) -> tuple[int, ...]:
+    return kernel.boards[process.root].news(process.pid)
+
+
+def board_changed(kernel: Kernel, board: Board) -> None:
+    """Somebody changed a board: it may be what those who watch it wait for."""
+    watching, board.watching = board.watching, []
+    for pid in watching:
+        process = kernel.process(pid)
+        if process is not None:
+            _look(kernel, process)
+            if isinstance(process.syscall, Wait) and process.syscall.board:
+                board.watching.append(pid)
 
 
 def send(kernel: Kernel, process: Process, syscall: Send) -> None:
@@ -155,6 +178,8 @@ def ring(kernel: Kernel, timer: Timer) -> None:
         return
     if timer.kind == "wait" and timer.token == process.waits and process.state == "waiting":
         _look(kernel, process, timed_out=True)
+    elif timer.kind == "lease":
+        moves.lease_over(kernel, timer.pid, timer.token)
     elif timer.kind == "deadline":
         why = "its deadline passed before it was done"
         kernel.end(process, Outcome(process.pid, process.name, "failed", error=why, rule="deadline"))

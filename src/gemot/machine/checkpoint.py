@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -22,6 +23,10 @@ from gemot.kernel import Kernel
 from gemot.kernel import freezing as tables
 from gemot.machine.cast import Cast
 from gemot.programs import freezing as folds
+
+if TYPE_CHECKING:
+    from gemot.machine.home import Home
+    from gemot.machine.loop import Loop
 
 RECORDS = 20_000
 """Records between two checkpoints of a busy machine: about a third of a second of folding."""
@@ -155,6 +160,11 @@ def trees(journal: Journal, kernel: Kernel) -> Iterator[tables.FrozenTree]:
 def _trees(journal: Journal) -> Iterator[tables.FrozenTree]:
     for body in journal.trees():
         yield _decoders()[1].decode(body).tables
+
+
+def kept(loop: Loop, home: Home | None) -> Iterator[tables.FrozenTree]:
+    """All trees of a machine, also of one that was closed. Raises :class:`JournalError`."""
+    return trees_of(home.journal) if loop.closed and home is not None else trees(loop.journal, loop.kernel)
 
 
 def trees_of(path: Path) -> Iterator[tables.FrozenTree]:

@@ -12,12 +12,13 @@ import msgspec
 
 from gemot.abi.answers import Retraction
 from gemot.abi.effects import Asked
+from gemot.abi.events import BoardMove
 from gemot.machine import door
 from gemot.machine.door import LINE_BYTES_MAX, Said, Start, Wanted, Wish
 from gemot.machine.machine import MachineError
 from gemot.machine.notes import Note
 from gemot.machine.pool import ProviderView
-from gemot.machine.views import ProcessView
+from gemot.machine.views import ProcessView, TaskView
 from gemot.models.port import ModelFailed
 
 T = TypeVar("T")
@@ -68,6 +69,9 @@ class Client:
     ) -> None:
         await self._ask(door.Answer(ask, allow, text, scope), None)
 
+    async def work(self, pid: int, move: BoardMove) -> tuple[int, ...]:
+        return await self._ask(door.Work(pid, move), tuple[int, ...])
+
     async def kill(self, pid: int, reason: str = "") -> None:
         await self._ask(door.Kill(pid, reason), None)
 
@@ -94,6 +98,9 @@ class Client:
 
     async def providers(self) -> list[ProviderView]:
         return await self._ask(door.Providers(), list[ProviderView])
+
+    async def tasks(self, pid: int | None = None) -> list[TaskView]:
+        return await self._ask(door.Tasks(pid), list[TaskView])
 
     async def asks(self) -> list[Asked]:
         return await self._ask(door.Asks(), list[Asked])

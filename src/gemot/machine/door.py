@@ -19,6 +19,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from gemot.abi.events import BoardMove
 from gemot.abi.grants import Budget, Grant, Mode
 from gemot.abi.limits import PRIORITY
 from gemot.abi.reviews import TRIES, Check
@@ -110,6 +111,19 @@ class Pause(Struct, frozen=True, tag="pause"):
     pid: int
 
 
+class Work(Struct, frozen=True, tag="work"):
+    """A person's move on the board of the tree of ``pid``. Answers the numbers of the tasks that it is about."""
+
+    pid: int
+    move: BoardMove
+
+
+class Tasks(Struct, frozen=True, tag="tasks"):
+    """Answers a list of task views: of the tree of ``pid``, or of all."""
+
+    pid: int | None = None
+
+
 class Processes(Struct, frozen=True, tag="processes"):
     """Answers a list of process views."""
 
@@ -135,6 +149,7 @@ Wanted = (
     | Providers
     | Send
     | Answer
+    | Work
     | Kill
     | Retract
     | Rewind
@@ -143,6 +158,7 @@ Wanted = (
     | Resume
     | Pause
     | Processes
+    | Tasks
     | Asks
     | Waits
     | Watch
@@ -277,6 +293,8 @@ class Door:
                 return await machine.send(pid, text)
             case Answer(ask, allow, text, scope):
                 return await machine.answer(ask, allow, text, scope)
+            case Work(pid, move):
+                return await machine.work(pid, move)
             case Kill(pid, reason):
                 return await machine.kill(pid, reason)
             case Retract(pid, reason):
@@ -293,6 +311,8 @@ class Door:
                 return machine.pause(pid)
             case Processes(root):
                 return machine.processes(root)
+            case Tasks(pid):
+                return machine.tasks(pid)
             case Asks():
                 return machine.asks()
             case Waits(roots):

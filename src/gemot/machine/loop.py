@@ -47,6 +47,7 @@ from gemot.abi.events import (
     Said,
     Stopped,
     Trapped,
+    Worked,
 )
 from gemot.abi.limits import NESTING_MAX
 from gemot.drivers.kit import Tool
@@ -84,7 +85,7 @@ BIRTHS = (Arrived, Copied, Adopted)
 FOR_PROGRAMS = (Begin, BeginFork, Adopt, Deliver, TakeBack, Rewind)
 PUT_BACK = (TakeBack, Rewind)
 """What a program had decided before is not what it decides any more."""
-SYNCED = (Arrived, Answered, Said, Stopped, Revoked, Retracted, Rewound, Copied, Adopted)
+SYNCED = (Arrived, Answered, Said, Worked, Stopped, Revoked, Retracted, Rewound, Copied, Adopted)
 """A person's words are on the disk before anything is made of them."""
 
 

@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 import gemot
-from gemot.abi import events, limits
+from gemot.abi import events
 from gemot.abi.answers import Outcome, Retraction
 from gemot.abi.effects import Asked
-from gemot.abi.events import Answered, Arrived, Booted, Copied, Installed, Moved, Paused, Resumed, Said, Stopped
+from gemot.abi.events import Answered, Arrived, Booted, Copied, Installed, Moved, Paused, Said, Stopped
 from gemot.abi.grants import Budget, Grant, Mode, Mount
 from gemot.abi.limits import PRIORITY
 from gemot.abi.reviews import TRIES, Check
 from gemot.authority.refusal import Refused
 from gemot.drivers.kit import Driver, Tool
 from gemot.journal.contract import Journal
-from gemot.kernel import Kernel, asking, retracting
+from gemot.kernel import Kernel, asking
 from gemot.kernel.ledger import means
 from gemot.kernel.process import Process
-from gemot.machine import carrying, checkpoint, notes, recovery, rewinding, starting, views
+from gemot.machine import boards, carrying, checkpoint, notes, recovery, rewinding, starting, views, waking
 from gemot.machine.checkpoint import RECORDS_AT_CLOSE
 from gemot.machine.clock import steady
 from gemot.machine.home import Home, default_home
@@ -72,8 +72,6 @@ class Machine:
     def kernel(self) -> Kernel:
         """The kernel's tables, to look at."""
         return self._loop.kernel
-
-    # Opening and closing.
 
     @classmethod
     async def open(
@@ -178,8 +176,6 @@ class Machine:
         if self.home is not None:
             self.home.unlock()
 
-    # What people do.
-
     async def start(
         self,
         goal: str,
@@ -253,6 +249,10 @@ class Machine:
             raise MachineError(f"ask {ask} {wrong}")
         self._loop.happens_now(Answered(self._now(), ask, allow, text, scope))
 
+    async def work(self, pid: int, move: events.BoardMove) -> tuple[int, ...]:
+        """Make a move on the board of the tree of ``pid``; returns the numbers of the tasks that it is about."""
+        return boards.work(self._loop, self._living(pid).root, move)
+
     async def kill(self, pid: int, reason: str = "") -> None:
         """End a process and all of its descendants."""
         self._living(pid)
@@ -267,11 +267,7 @@ class Machine:
         """Take back all that a process ever said: it leaves every reading, what was built on it is undone or told. Returns what came
         of it, the effects on the world that stay among it. Raises :class:`MachineError`."""
         process = self._known(pid)
-        if not reason.strip() or len(reason) > limits.NOTE_CHARS_MAX:
-            raise MachineError(f"say why, in 1 to {limits.NOTE_CHARS_MAX} characters: those who read it are told")
-        done = retracting.foreseen(self.kernel, process)
-        self._loop.happens_now(events.Retracted(self._now(), pid, reason))
-        return done
+        return rewinding.take_back(self._loop, process, reason)
 
     async def rewind(self, pid: int, to: int, text: str = "") -> int:
         """Put a process back to the last turn that it had begun at position ``to`` of the journal (`gemot log` shows them), and tell it
@@ -303,28 +299,11 @@ class Machine:
 
         A tree of which a program can't be had here sleeps on. Raises :class:`MachineError` where none can go on.
         """
-        self._loop.must_run()
-        kernel = self.kernel
-        roots = sorted(kernel.asleep) if pid is None else [self._living(pid).root]
-        roots = [one for one in roots if one in kernel.asleep]
-        for one in roots:
-            if kernel.away.get(one):  # it has work to go on with: see whether its programs are here
-                kernel.processes.get(one)
-        missing = {kernel.processes[one].root: why for one, why in self._loop.cast.missing.items()}
-        if roots and all(one in missing for one in roots):
-            raise MachineError(missing[roots[0]])
-        if pid is None and roots and not missing:
-            self._loop.happens_now(Resumed(self._now(), 0))
-            return roots
-        roots = [one for one in roots if one not in missing]
-        self._loop.happens_now(*(Resumed(self._now(), one) for one in roots))
-        return roots
+        return waking.resume(self._loop, None if pid is None else self._living(pid).root)
 
     def pause(self, pid: int) -> None:
         """Put the tree of ``pid`` to sleep until it is resumed."""
         self._loop.happens_now(Paused(self._now(), self._living(pid).root))
-
-    # Carrying trees; see :mod:`gemot.machine.carrying`.
 
     def export(self, pid: int, path: Path) -> None:
         """Write the tree of ``pid`` to one file, from which another machine can go on with it. It stays here, too. Raises
@@ -359,17 +338,11 @@ class Machine:
         self._loop.must_run()
         return await self._loop.ending(pid)
 
-    # What people see.
-
     def processes(self, root: int | None = None) -> list[views.ProcessView]:
         """What there is to see of the processes of one tree, or of all: also of those that are not in memory now."""
-        kernel = self.kernel
-        if root is not None:
-            process = kernel.processes.get(root)
-            return views.process_views(kernel, [] if process is None else kernel.tree(root))
-        home = self.home if self._loop.closed else None
-        trees = checkpoint.trees(self._loop.journal, kernel) if home is None else checkpoint.trees_of(home.journal)
-        return views.all_views(kernel, trees)
+        if root is None:
+            return views.all_views(self.kernel, checkpoint.kept(self._loop, self.home))
+        return views.process_views(self.kernel, self.kernel.tree(root) if root in self.kernel.processes else ())
 
     def providers(self) -> list[ProviderView]:
         """What goes on at each provider that has limits or was asked something."""
@@ -377,6 +350,11 @@ class Machine:
 
     def asks(self) -> list[Asked]:
         return views.ask_views(self.kernel)
+
+    def tasks(self, pid: int | None = None) -> list[views.TaskView]:
+        """The board of the tree of ``pid``, or all boards."""
+        kept = checkpoint.kept(self._loop, self.home) if pid is None else ()
+        return boards.tasks(self._loop, kept, 0 if pid is None else self._known(pid).root)
 
     def watch(self, watcher: Callable[[notes.Note], None]) -> Callable[[], None]:
         """Call ``watcher`` with every note from now on; returns a function that ends it."""

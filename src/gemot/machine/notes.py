@@ -38,9 +38,10 @@ from gemot.abi.events import (
     Said,
     Trapped,
     Value,
+    Worked,
 )
 from gemot.abi.messages import Text, ToolRequest, Usage
-from gemot.abi.syscalls import Call, Exit, Generate, Send, Syscall, name_of
+from gemot.abi.syscalls import Accept, Call, Exit, Generate, Send, Syscall, name_of
 from gemot.kernel import Kernel
 from gemot.kernel.process import Work
 
@@ -136,11 +137,45 @@ class Changed(Struct, frozen=True, tag="changed", omit_defaults=True):
     what: str
 
 
+class Arranged(Struct, frozen=True, tag="arranged", omit_defaults=True):
+    """The person made a move on the board of the tree ``pid``."""
+
+    pid: int
+    move: str
+    detail: dict[str, Any]
+
+
+class Stuck(Struct, frozen=True, tag="stuck", omit_defaults=True):
+    """A task of the tree ``pid`` was sent back so often that only a person brings it further. ``reason``: the last one.
+    ``foreign``: who wrote some of it had read third parties' text."""
+
+    pid: int
+    task: int
+    text: str
+    reason: str
+    foreign: bool = False
+
+
 class Ended(Struct, frozen=True, tag="ended", omit_defaults=True):
     outcome: Outcome
 
 
-Note = Began | Words | Spoke | Did | Using | Used | Refused | Asking | AskClosed | Told | Changed | Ended
+Note = (
+    Began
+    | Words
+    | Spoke
+    | Did
+    | Using
+    | Used
+    | Refused
+    | Asking
+    | AskClosed
+    | Told
+    | Changed
+    | Arranged
+    | Stuck
+    | Ended
+)
 
 
 def notes(kernel: Kernel, event: Event, effects: list[Effect]) -> list[Note]:
@@ -148,7 +183,7 @@ def notes(kernel: Kernel, event: Event, effects: list[Effect]) -> list[Note]:
     told: list[Note] = []
     match event:
         case Trapped(_, pid, Send(to, text)):
-            if not any(isinstance(effect, Deliver) and isinstance(effect.answer, Error) for effect in effects):
+            if not _refused(effects, pid):
                 sender = kernel.processes[pid]
                 told.append(Told(pid, to or sender.parent, text, sender.label.integrity == "foreign"))
         case Trapped(_, pid, Call()):
@@ -156,8 +191,13 @@ def notes(kernel: Kernel, event: Event, effects: list[Effect]) -> list[Note]:
         case Trapped(_, pid, syscall) if not isinstance(syscall, Generate | Call | Exit):
             detail = msgspec.to_builtins(syscall)
             told.append(Did(pid, detail.pop("type"), detail))
+            if isinstance(syscall, Accept) and not _refused(effects, pid):
+                told.extend(_stuck(kernel, pid, syscall.task))
         case Said(_, pid, text):
             told.append(Told(0, pid, text))
+        case Worked(_, root, move):
+            detail = msgspec.to_builtins(move)
+            told.append(Arranged(root, detail.pop("type"), detail))
         case Moved(_, pid, model):
             told.append(Changed(pid, f"moved to {model}"))
         case Retracted(_, pid, reason):
@@ -199,6 +239,19 @@ def notes(kernel: Kernel, event: Event, effects: list[Effect]) -> list[Note]:
 def _began(kernel: Kernel, pid: int) -> Began:
     process = kernel.processes[pid]
     return Began(pid, process.parent, process.name, process.program.name, process.models[0], process.brief)
+
+
+def _refused(effects: list[Effect], pid: int) -> bool:
+    """Whether a process was told that what it wanted is an error."""
+    return any(isinstance(one, Deliver) and one.pid == pid and isinstance(one.answer, Error) for one in effects)
+
+
+def _stuck(kernel: Kernel, pid: int, task: int) -> Iterable[Note]:
+    """What came of a judgement, if the task is stuck now."""
+    root = kernel.processes[pid].root
+    item = kernel.boards[root].items[task]
+    if item.state == "stuck":
+        yield Stuck(root, task, item.text, item.note, item.label.integrity == "foreign")
 
 
 def _refusals(event: Event, pid: int, answer: Answer) -> Iterable[Note]:

@@ -25,6 +25,8 @@ _WITH_CHILDREN = ("wait", "status")
 _WHEN_PAGED = ("page_out", "page_in")
 """Offered once pages have left the reading: before, they would be paid for at every turn and of no use, and to offer them in
 between would change the beginning of what the model is shown. The first step changes it anyway."""
+_ON_THE_BOARD = {"add", "claim", "complete", "accept", "reorder"}
+"""Who has any of these has something to look at, and to wait for."""
 
 _MEMORY = ("remember", "recall", "forget")
 
@@ -82,8 +84,8 @@ def _syscalls(granted: list[str], has_tools: bool, paged: bool) -> list[str]:
         names += _WITH_CHILDREN
     if "alarm" in names:
         names.append("cancel_alarm")
-    if "add" in names:
-        names.append("list_tasks")
+    if _ON_THE_BOARD & set(names):
+        names += ("list_tasks", "wait")
     if has_tools:
         names.append("read")
     if paged:

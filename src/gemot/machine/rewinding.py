@@ -1,4 +1,5 @@
-"""Rewinding: what a process was at an earlier position of the journal, found by folding it again beside the running machine."""
+"""Rewinding: what a process was at an earlier position of the journal, found by folding it again beside the running machine. And
+taking back what one said."""
 
 from __future__ import annotations
 
@@ -6,10 +7,13 @@ from dataclasses import dataclass
 
 import msgspec
 
+from gemot.abi import limits
+from gemot.abi.answers import Retraction
 from gemot.abi.effects import Deliver
-from gemot.abi.events import Rewound
+from gemot.abi.events import Retracted, Rewound
 from gemot.abi.labels import Label
-from gemot.kernel import Kernel
+from gemot.kernel import Kernel, retracting
+from gemot.kernel.process import Process
 from gemot.machine.cast import Cast
 from gemot.machine.loop import Loop, MachineError
 from gemot.machine.recovery import folding
@@ -58,3 +62,12 @@ def _now(kernel: Kernel, cast: Cast, pid: int, position: int) -> Earlier | None:
     if not program.asks_its_model:
         return None
     return Earlier(position, process.entries, kernel.moment, process.label, program.fork())
+
+
+def take_back(loop: Loop, process: Process, reason: str) -> Retraction:
+    """Take back all that a process said; returns what came of it. Raises :class:`MachineError`."""
+    if not reason.strip() or len(reason) > limits.NOTE_CHARS_MAX:
+        raise MachineError(f"say why, in 1 to {limits.NOTE_CHARS_MAX} characters: those who read it are told")
+    done = retracting.foreseen(loop.kernel, process)
+    loop.happens_now(Retracted(loop.now(), process.pid, reason))
+    return done

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from gemot.kernel import Kernel
+from gemot.kernel import Kernel, moves
 from gemot.kernel.process import Timer
 
 
 def waits_for_person(kernel: Kernel, roots: Collection[int]) -> bool:
     """Every living process of these trees waits, and nothing that is under way or due will wake any of them.
 
-    True also for trees that have ended. What they wait for is an open ask, or a message that only a person can send.
+    True also for trees that have ended. What they wait for is an open ask, a message, or a move on
+    their board that only a person can make.
     """
     held = [root for root in roots if root in kernel.trees]
     living = [process for root in held for process in kernel.tree(root) if process.alive]
@@ -34,6 +35,8 @@ def _rings(kernel: Kernel, timer: Timer) -> bool:
     match timer.kind:
         case "alarm":
             return timer.token in process.alarms
+        case "lease":
+            return moves.rings(kernel, timer)
         case "wait":
             return timer.token == process.waits and process.state == "waiting"
         case _:

@@ -10,8 +10,10 @@ from gemot.abi.answers import Outcome, State
 from gemot.abi.effects import Asked
 from gemot.abi.grants import Budget
 from gemot.abi.syscalls import Call, Wait, name_of
+from gemot.abi.tasks import TaskState
 from gemot.authority.narrowing import listed
 from gemot.kernel import Kernel
+from gemot.kernel.board import DONE_WITH, THE_PERSON, Board
 from gemot.kernel.freezing import FrozenTree
 from gemot.kernel.ledger import Means, add
 from gemot.kernel.process import Process
@@ -54,6 +56,70 @@ class ProcessView(Struct, frozen=True, omit_defaults=True):
     note_foreign: bool = False
     heard_at: int = 0
     alarms: tuple[AlarmView, ...] = ()
+
+
+class TaskView(Struct, frozen=True, omit_defaults=True):
+    """A task on the board of the tree ``root``, as people see it. ``author``, ``owner``: pids, 0 for the person; nobody: None.
+    ``blockers``: of those that it comes after, the ones that are not done with. ``until_ms``: when its lease is over (0: it has
+    none). ``foreign``: who wrote some of it had read third parties' text."""
+
+    root: int
+    number: int
+    state: TaskState
+    text: str
+    acceptance: str = ""
+    name: str = ""
+    author: int = 0
+    owner: int | None = None
+    after: tuple[int, ...] = ()
+    blockers: tuple[int, ...] = ()
+    priority: int = 0
+    until_ms: int = 0
+    result: str = ""
+    note: str = ""
+    rejections: int = 0
+    foreign: bool = False
+
+    @property
+    def ready(self) -> bool:
+        """It can be claimed now."""
+        return self.state == "open" and not self.blockers
+
+    @property
+    def wants_person(self) -> bool:
+        """Nobody but a person brings it further: it is stuck, or was put there by a person and is to be judged."""
+        return self.state == "stuck" or (self.state == "completed" and self.author == THE_PERSON)
+
+    @property
+    def done_with(self) -> bool:
+        """Nobody has to do anything about it."""
+        return self.state in DONE_WITH
+
+
+def task_views(boards: Iterable[tuple[int, Board]]) -> list[TaskView]:
+    """All tasks of these boards (each with the root of its tree), in the order in which they are to be done."""
+    return [
+        TaskView(
+            root,
+            item.number,
+            item.state,
+            item.text,
+            item.acceptance,
+            item.name,
+            item.author,
+            item.owner,
+            item.after,
+            tuple(board.blockers(item)),
+            item.priority,
+            item.until if item.lease else 0,
+            item.result,
+            item.note,
+            item.rejections,
+            item.label.integrity == "foreign",
+        )
+        for root, board in boards
+        for item in board.items.values()
+    ]
 
 
 def process_views(kernel: Kernel, chosen: Iterable[Process]) -> list[ProcessView]:
@@ -111,8 +177,9 @@ def _doing(process: Process) -> str:
             return ""
         case Call(uses):
             return ", ".join(use.tool for use in uses)
-        case Wait(children):
-            return f"wait for {', '.join(map(str, children))}" if children else "wait"
+        case Wait(children, board=board):
+            what = [", ".join(map(str, children))] if children else []
+            return " for ".join(["wait", " and ".join([*what, "the board"] if board else what)]).removesuffix(" for ")
         case syscall:
             return name_of(syscall)
 

@@ -19,6 +19,8 @@ from gemot.abi.syscalls import (
     Ask,
     Call,
     CancelAlarm,
+    Claim,
+    Complete,
     Endorse,
     Exec,
     Exit,
@@ -33,6 +35,7 @@ from gemot.abi.syscalls import (
     Recall,
     Receive,
     Remember,
+    Reorder,
     Revoke,
     Send,
     Spawn,
@@ -43,6 +46,7 @@ from gemot.abi.syscalls import (
     ToolUse,
     Wait,
 )
+from gemot.abi.tasks import TaskState
 
 
 class SyscallFailed(Exception):
@@ -152,9 +156,10 @@ class Calls:
         timeout_seconds: float | None = None,
         messages: bool = False,
         results: bool = True,
+        board: bool = False,
     ) -> Waited:
         named = None if children is None else tuple(children)
-        return await _Trap(Wait(named, mode, timeout_seconds, messages, messages, results))
+        return await _Trap(Wait(named, mode, timeout_seconds, messages, messages, results, board))
 
     async def call(self, tool: str, **arguments: Any) -> str:
         """Use one tool; returns its whole text, however large (or its shape, where it is not to be read here). Raises
@@ -238,13 +243,40 @@ class Calls:
         await _Trap(Status(note=text))
 
     async def add(self, *tasks: Task) -> tuple[int, ...]:
+        """Put tasks on the board; their numbers."""
         return await _Trap(Add(tasks))
 
+    async def claim(self, task: int | None = None, lease_seconds: float | None = None) -> dict[str, Any]:
+        """Take a task, or keep one longer; what it says. Without a number: the first that is ready."""
+        return await _Trap(Claim(task, lease_seconds))
+
+    async def complete(self, task: int, result: str) -> None:
+        """Report a task of one's own as done."""
+        await _Trap(Complete(task, result))
+
     async def accept(self, task: int, accepted: bool = True, reason: str = "") -> str:
+        """Accept a completed task, or send it back with the reason; the state that it is in then."""
         return await _Trap(Accept(task, accepted, reason))
 
-    async def tasks(self) -> list[dict[str, Any]]:
-        return await _Trap(ListTasks())
+    async def reorder(self, *tasks: int) -> None:
+        """Put these first, in this order."""
+        await _Trap(Reorder(tasks))
+
+    async def tasks(
+        self, state: TaskState | None = None, *, mine: bool = False, ready: bool = False
+    ) -> list[dict[str, Any]]:
+        """The board, or a part of it, however long; long results are shortened (see :meth:`task`)."""
+        found: list[dict[str, Any]] = []
+        while True:
+            shown: list[dict[str, Any]] = await _Trap(ListTasks(state, mine, ready, start=len(found)))
+            found += [one for one in shown if "number" in one]
+            if not shown or "more" not in shown[-1]:
+                return found
+
+    async def task(self, number: int) -> dict[str, Any]:
+        """One task with all of its result."""
+        (shown,) = await _Trap(ListTasks(task=number))
+        return shown
 
     async def remember(self, text: str, about: str = "", scope: Scope = "project") -> int:
         """Keep a fact for later conversations; its number."""

@@ -1,0 +1,229 @@
+"""What `gemot board` does: the tasks as a person reads them, and the moves that they make. On a running machine and on one that sleeps."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from gemot.abi.events import BoardMove
+from gemot.abi.syscalls import Add
+from gemot.abi.tasks import Drop, Task
+from gemot.cli.change import told
+from gemot.cli.failing import DONE, Usage, put
+from gemot.cli.paint import print_line
+from gemot.cli.plain import FOREIGN, first_line, folded, inert, one_line, plain
+from gemot.cli.reach import change, look, look_at_tasks
+from gemot.cli.tables import dump
+from gemot.cli.tree import ENDED
+from gemot.cli.wording import Style, joined, plural, seconds
+from gemot.machine.client import Client
+from gemot.machine.machine import Machine
+from gemot.machine.views import ProcessView, TaskView
+
+NARROW = 60
+"""With fewer columns a task takes two lines."""
+
+STYLES: dict[str, Style] = {
+    "accepted": "done",
+    "dropped": "quiet",
+    "stuck": "ask",
+    "claimed": "use",
+    "completed": "mail",
+}
+
+
+# Seeing.
+
+
+def show(home: Path | None, pid: int | None, as_json: bool) -> int:
+    """The boards of the trees that live, or the one of the tree of ``pid``, task by task."""
+    views, tasks = look(home)[0], look_at_tasks(home)
+    if pid is None:
+        living = {view.root for view in views if view.state not in ENDED}
+        tasks = [task for task in tasks if task.root in living]
+    else:
+        root = _root(views, pid)
+        tasks = [task for task in tasks if task.root == root]
+    if as_json:
+        return dump(tasks)
+    if not tasks:
+        print_line('no task is on a board; gemot board add "..." puts one there, if something lives', "quiet")
+    for view in views:
+        mine = [task for task in tasks if task.root == view.pid]
+        if mine:
+            _print_board(view, mine)
+    return DONE
+
+
+def task(home: Path | None, pid: int | None, number: int, as_json: bool) -> int:
+    """All about one task."""
+    views = look(home)[0]
+    tasks = look_at_tasks(home)
+    root = _only(views, tasks) if pid is None else _root(views, pid)
+    mine = {task.number: task for task in tasks if task.root == root}
+    if number not in mine:
+        raise Usage(f"there is no task {number} on the board of {root}; there are: {joined(mine) or 'none'}")
+    if as_json:
+        return dump([mine[number]])
+    for name, text in _all_about(mine[number]):
+        lines = plain(text).split("\n")
+        if len(lines) == 1:
+            put(f"{name}: {lines[0]}")
+        else:
+            put(f"{name}:")
+            for line in lines:
+                for piece in folded(line, max(20, shutil.get_terminal_size().columns - 4)):
+                    put(f"  | {piece}")
+    return DONE
+
+
+def _print_board(view: ProcessView, tasks: Sequence[TaskView]) -> None:
+    done, ready = sum(task.done_with for task in tasks), sum(task.ready for task in tasks)
+    counts = f"{done} of {plural(len(tasks), 'task')} done, {ready} ready"
+    print_line(f"tree {view.pid}: {first_line(view.brief, 80)} ({counts})", "state")
+    narrow = shutil.get_terminal_size((100, 24)).columns < NARROW
+    for task in tasks:
+        for line, style in _rows(task, narrow):
+            print_line(line, style)
+    judged = [task.number for task in tasks if task.state == "completed"]
+    if judged:
+        print_line(f'  gemot board accept {judged[0]}   or: gemot board reject {judged[0]} "..."', "quiet")
+
+
+def _rows(task: TaskView, narrow: bool) -> Iterator[tuple[str, Style]]:
+    style = STYLES.get(task.state, "words" if task.ready else "quiet")
+    text = f"{task.name}: {task.text}" if task.name else task.text
+    what = first_line(_shown(task, text), 160)
+    if narrow:
+        yield f"{task.number:>4}  {_state(task)} {_who(task)}".rstrip(), style
+        yield f"      {what}", style
+    else:
+        yield f"{task.number:>4}  {_state(task):<12} {_who(task):<14} {what}", style
+    if task.state == "completed" and task.result:
+        yield f"      -> {first_line(_shown(task, task.result))}", "words"
+    if task.state == "stuck":
+        yield f"      sent back: {first_line(_shown(task, task.note))}", "refused"
+        yield f"      {how_to_free(task)}", "quiet"
+    elif task.note and not task.done_with:
+        yield f"      {first_line(_shown(task, task.note))}", "quiet"
+
+
+def _shown(task: TaskView, text: str) -> str:
+    return f"{FOREIGN} {inert(text)}" if task.foreign else text
+
+
+def _state(task: TaskView) -> str:
+    if task.state == "open":
+        return f"after {joined(task.blockers)}" if task.blockers else "ready"
+    return task.state.upper() if task.state == "stuck" else task.state
+
+
+def _who(task: TaskView) -> str:
+    if task.owner is None or task.state == "dropped":
+        return ""
+    who = "by you" if task.owner == 0 else f"by {task.owner}"
+    left = task.until_ms - int(time.time() * 1000)
+    return f"{who}, {seconds(max(0, left))}" if task.until_ms else who
+
+
+def _all_about(task: TaskView) -> Iterator[tuple[str, str]]:
+    yield "task", f"{task.number} of tree {task.root}" + (f", {one_line(task.name)}" if task.name else "")
+    yield "state", f"{_state(task)} {_who(task)}".rstrip()
+    yield "put there by", str(task.author or "you")
+    for name, value in (
+        ("text", task.text),
+        ("acceptance", task.acceptance),
+        ("result", task.result),
+        ("note", task.note),
+    ):
+        if value:
+            yield name, _shown(task, value)
+    if task.after:
+        yield "after", joined(task.after)
+    for name, number in (("priority", task.priority), ("sent back", task.rejections)):
+        if number:
+            yield name, str(number)
+
+
+def how_to_free(task: TaskView) -> str:
+    """The commands that bring a stuck task further."""
+    return f'gemot board reopen {task.number} "..." --tree {task.root}   or: gemot board drop {task.number} --tree {task.root}'
+
+
+def wanted_of_you(tasks: Sequence[TaskView]) -> Iterator[str]:
+    """What only a person brings further, in lines: each task, then how."""
+    for task in tasks:
+        what = first_line(_shown(task, task.text), 80)
+        if task.state == "stuck":
+            yield (
+                f"task {task.number} of {task.root} is stuck ({what}): it was sent back again and again, last: "
+                + first_line(_shown(task, task.note), 120)
+            )
+            yield f"    {how_to_free(task)}"
+        elif task.wants_person:
+            yield f"task {task.number} of {task.root} is completed ({what}): {first_line(_shown(task, task.result), 120)}"
+            number, root = task.number, task.root
+            yield f'    gemot board accept {number} --tree {root}   or: gemot board reject {number} "..." --tree {root}'
+
+
+# Moving.
+
+
+def add_task(home: Path | None, pid: int | None, task: Task) -> int:
+    """Put a task of the person's on a board; prints its number."""
+
+    async def work(machine: Machine | Client) -> None:
+        views, _ = await _seen(machine)
+        root = _only(views, ()) if pid is None else pid
+        (number,) = await machine.work(root, Add((task,)))
+        told(f"task {number} is on the board of {root}", machine, root)
+
+    change(home, work)
+    return DONE
+
+
+def move(home: Path | None, pid: int | None, moves: Sequence[BoardMove], what: str) -> int:
+    """Make moves, one after the other; says of each task ``what`` has become of it."""
+
+    async def work(machine: Machine | Client) -> None:
+        root = pid
+        if root is None:
+            root = _only(*await _seen(machine))
+        for one in moves:
+            numbers = await machine.work(root, one)
+            told(f"task {joined(numbers)} {what}" if len(numbers) == 1 else f"{what}: {joined(numbers)}", machine, root)
+            if isinstance(one, Drop):
+                _, tasks = await _seen(machine)
+                freed = [task.number for task in tasks if task.ready and task.root == root and one.task in task.after]
+                if freed:
+                    put(f"ready now, since it came only after that: {joined(freed)}")
+
+    change(home, work)
+    return DONE
+
+
+async def _seen(machine: Machine | Client) -> tuple[list[ProcessView], list[TaskView]]:
+    if isinstance(machine, Machine):
+        return machine.processes(), machine.tasks()
+    return await machine.processes(), await machine.tasks()
+
+
+def _root(views: Sequence[ProcessView], pid: int) -> int:
+    found = next((view.root for view in views if view.pid == pid), None)
+    if found is None:
+        raise Usage(f"there is no process {pid}; gemot ps --all shows all there were")
+    return found
+
+
+def _only(views: Sequence[ProcessView], tasks: Sequence[TaskView]) -> int:
+    """The one tree that lives, or the only one of those that has tasks."""
+    living = sorted({view.root for view in views if view.state not in ENDED})
+    with_tasks = [root for root in living if any(task.root == root for task in tasks)]
+    chosen = with_tasks or living
+    if not chosen:
+        raise Usage('nothing lives, so there is no board to work on; gemot run "..." begins something')
+    if len(chosen) > 1:
+        raise Usage(f"which board? These trees live: {joined(chosen)}. Say --tree {chosen[0]}")
+    return chosen[0]
