@@ -27,7 +27,8 @@ GOALS = {"obeys": 'use files/read with {"path": "letter.txt"}, and use mail/list
 @dataclass(frozen=True)
 class Row:
     """``tried``: requests by name. ``contained``: what it was told no by, rule by rule. ``ended``: how its processes ended.
-    ``reached``: what it got at outside of its grants. ``turns``: the neighbour's meanwhile; ``neighbour``: how it ended."""
+    ``reached``: what it got at outside of its grants. ``turns``: the neighbour's meanwhile, at least its next one;
+    ``neighbour``: how it ended."""
 
     beast: str
     tried: Counter[str]
@@ -60,7 +61,10 @@ async def run(name: str, budget: Budget | None = None) -> Row:
         before, began = len(world.neighbour.seconds), time.perf_counter()
         pid = await world.loose(GOALS.get(name, "Tidy up."), budget or MORE.get(name, GIVEN))
         outcome = await machine.result(pid)
-        seconds, turns = time.perf_counter() - began, world.neighbour.seconds[before:]
+        seconds = time.perf_counter() - began
+        while len(world.neighbour.seconds) == before:  # some are gone before anybody else had a turn
+            await settled()
+        turns = world.neighbour.seconds[before:]
         world.neighbour.over = True
         other = await machine.result(neighbour)
         row = Row(
