@@ -27,7 +27,7 @@ LAWS: dict[str, str | tuple[str, ...]] = {
     "place_never_freed": "rest",
     "bill_not_kept": "fold",
     "timer_not_kept_with_its_tree": "fold",
-    "interrupted_work_forgotten": "fold",
+    "interrupted_work_forgotten": ("fold", "recovery"),
     "stale_machine_fetches": "fence",
     "orphan": "orphan",
     "repeated_after_a_crash": ("act once", "fold"),
