@@ -42,7 +42,7 @@ def test_a_model_that_takes_in_less_than_was_known_tells_how_much_it_was_shown(w
     answer = answer_to(root, world.done(effect, Failure("window", "prompt is too long")))
     assert answer == Error("window", "prompt is too long", room=Room(8_000, 5_000))
     (effect,) = started(ask(world, root, 5_000, 8_000))
-    assert answer_to(root, world.done(effect, Failure("failed", "it died"))) == Error("failed", "it died")
+    assert answer_to(root, world.done(effect, Failure("deadline", "it died"))) == Error("deadline", "it died")
 
 
 def test_of_the_model_that_a_process_is_moved_to_the_window_is_not_known(world: KernelWorld) -> None:

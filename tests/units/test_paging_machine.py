@@ -151,12 +151,12 @@ def test_what_the_person_says_of_a_window_counts_more_than_what_is_known() -> No
     told: list[Note] = []
 
     async def story() -> None:
-        model = scripted(looker_of(60))
+        model = scripted(looker_of(120))
         options: dict[str, Any] = {"in_memory": True, "drivers": [facts()], "models": {"s": model}}
-        async with await Machine.open(**options, windows={"s": 4_000}) as machine:
+        async with await Machine.open(**options, windows={"s": 7_000}) as machine:
             machine.watch(told.append)
             pid = await machine.start("look", model="s", grants=RIGHTS, budget=MUCH)
-            await machine.result(pid)
+            assert (await machine.result(pid)).value == "seen"
 
     asyncio.run(story())
     assert [one for one in told if isinstance(one, Did) and one.syscall == "page_out"]
@@ -180,13 +180,13 @@ def test_what_is_offered_for_paging_is_offered_once_pages_have_left() -> None:
             "[paged out" in part.text for one in question.messages for part in one.parts if isinstance(part, Text)
         )
         offered.append((paged, {"page_in", "page_out"} <= names))
-        return looker_of(60)(question)
+        return looker_of(90)(question)
 
     async def story() -> None:
-        model = scripted(look, tokens_max=4_000)
+        model = scripted(look, tokens_max=6_000)
         async with await Machine.open(in_memory=True, drivers=[facts()], models={"s": model}) as machine:
-            pid = await machine.start("look", model="s", grants=(*RIGHTS, Grant("page_in")), budget=MUCH)
-            await machine.result(pid)
+            pid = await machine.start("look", model="s", grants=(Grant("facts/look"), Grant("page_in")), budget=MUCH)
+            assert (await machine.result(pid)).value == "seen"
 
     asyncio.run(story())
     assert set(offered) == {(False, False), (True, True)}
@@ -258,7 +258,7 @@ def test_a_native_program_is_told_that_its_question_does_not_fit() -> None:
 
 def test_a_conversation_that_moves_to_a_smaller_window_goes_on_there() -> None:
     async def story() -> None:
-        small = scripted(looker_of(120), tokens_max=4_000)
+        small = scripted(looker_of(120), tokens_max=7_000)
         large = scripted(lambda q: request("ask", question="?") if len(q.messages) == 162 else looker_of(120)(q))
         async with await Machine.open(in_memory=True, drivers=[facts()], models={"l": large, "s": small}) as machine:
             pid = await machine.start("look", model="l", models=["s"], grants=RIGHTS, budget=MUCH)
@@ -267,6 +267,6 @@ def test_a_conversation_that_moves_to_a_smaller_window_goes_on_there() -> None:
             conversation = machine._loop.cast.programs[pid]
             assert isinstance(conversation, Conversation) and not conversation.paged
             await machine.answer(machine.asks()[0].ask, text="go on")
-            await machine.result(pid)
+            assert (await machine.result(pid)).value == "seen"
 
     asyncio.run(story())

@@ -42,7 +42,7 @@ def log(home: Path | None, pid: int, follow: bool, as_json: bool) -> int:
 
 
 class _Page:
-    """Prints what is new of one process each time it is turned. Of an AI process a second column has the numbers of the pages
+    """Prints what is new of one process each time it is turned. Of an AI process one column has the numbers of the pages
     that its reading got."""
 
     def __init__(self, snapshot: Snapshot, pid: int, as_json: bool) -> None:

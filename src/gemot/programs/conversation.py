@@ -136,14 +136,15 @@ class Conversation:
             msgspec.structs.replace(one, text=words) if at in gone else one for at, one in enumerate(self._results)
         )
         self._mail = tuple(mail for mail in self._mail if mail.sender not in sources)
+        if self._leaving is not None:
+            self._leaving = self._leaving.without_summary()  # who writes it has read those words
         return False
 
     def _blank_what_tells(self, number: int, words: str) -> None:
         """Copies of a page, and what was summed up from it."""
         log = self._reading.log
-        for page in log.telling(number):
-            for part in range(len(log.message(page).parts)):
-                self._reading.blank(page, part, words)
+        for page, part in log.telling(number):
+            self._reading.blank(page, part, words)
 
     @property
     def asks_its_model(self) -> bool:
@@ -279,7 +280,7 @@ class Conversation:
             self._mark = Mark(
                 (*all_of.pinned, *(place for _ in mark.pinned)),
                 (*all_of.sources, *((place, pid) for _, pid in mark.sources)),
-                (*all_of.of, *mark.of),
+                (*all_of.of, *((place, first, last) for _, first, last in mark.of)),
             )
         self._results += tuple(ToolResult(request.id, request.name, text, ok) for request in self._asked)
 

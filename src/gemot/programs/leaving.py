@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from msgspec import Struct
 
 from gemot.abi import limits
@@ -17,13 +18,14 @@ SUMMARIZER = "summarizer"
 
 class Leaving(Struct, frozen=True, gc=False, omit_defaults=True):
     """``pages`` are about to leave. ``settled``: a summary was asked for, or none is wanted. ``child``: who writes it;
-    ``summary``: what it wrote. Where it fails, the pages leave without one."""
+    ``summary``: what it wrote; ``void``: that is not to be used. Where it fails, the pages leave without one."""
 
     pages: tuple[int, ...]
     settled: bool = False
     child: int = 0
     summary: str = ""
     ended: bool = False
+    void: bool = False
 
     def next(self, reading: Reading, fits_chars: int) -> Syscall:
         if not self.settled:
@@ -43,11 +45,16 @@ class Leaving(Struct, frozen=True, gc=False, omit_defaults=True):
         """After the answer to `spawn` or `wait`."""
         match answer:
             case Ok(Born(pid)) if pid:
-                return Leaving(self.pages, True, pid)
+                return Leaving(self.pages, True, pid, void=self.void)
             case Ok(Waited(ended)) if ended and ended[0].state == "done" and isinstance(ended[0].value, str):
-                return Leaving(self.pages, True, self.child, ended[0].value.strip(), True)
+                summary = "" if self.void else ended[0].value.strip()
+                return Leaving(self.pages, True, self.child, summary, True)
             case _:
                 return Leaving(self.pages, True)
+
+    def without_summary(self) -> Leaving:
+        """Words in the pages were taken back, and whoever sums them up may have read them."""
+        return msgspec.structs.replace(self, settled=True, summary="", void=True)
 
     def carry_out(self, reading: Reading, fits_chars: int) -> None:
         """`page_out` was answered: let them leave."""

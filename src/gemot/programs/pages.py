@@ -18,12 +18,12 @@ from gemot.abi.messages import Message, Part, Reasoning, Text, ToolRequest, Tool
 
 class Mark(Struct, frozen=True, gc=False, omit_defaults=True):
     """What is known of a page beside its words. ``pinned``: which of its parts never leave a reading. ``sources``: (part, pid)
-    for each part that holds what another process said. ``of``: (first, last) of the pages that it tells again.
+    for each part that holds what another process said. ``of``: (part, first, last) for each part that tells pages again.
     ``derived``: a model wrote it about those pages."""
 
     pinned: tuple[int, ...] = ()
     sources: tuple[tuple[int, int], ...] = ()
-    of: tuple[tuple[int, int], ...] = ()
+    of: tuple[tuple[int, int, int], ...] = ()
     derived: bool = False
 
 
@@ -127,15 +127,14 @@ class Piece:
             end = min(end, piece.before_length)
         return sorted(set(found))
 
-    def telling(self, number: int) -> list[int]:
-        """Pages that tell a page again: copies of it, and what was derived from it."""
-        end, found = len(self), list[int]()
+    def telling(self, number: int) -> list[tuple[int, int]]:
+        """(number, part) of all that tells a page again: copies of it, and what was derived from it."""
+        end, found = len(self), list[tuple[int, int]]()
         for piece in self.chain():
             for one, mark in (piece.marks or {}).items():
-                if one <= end and any(first <= number <= last for first, last in mark.of):
-                    found.append(one)
+                found += [(one, part) for part, first, last in mark.of if first <= number <= last and one <= end]
             end = min(end, piece.before_length)
-        return sorted(found)
+        return sorted(set(found))
 
     def blank(self, number: int, part: int, words: str, pid: int | None = None) -> Piece:
         """Put ``words`` in the place of a part, for everybody who shares the page; of a part that holds several processes' words

@@ -299,12 +299,14 @@ def brought(reading: Reading, pages: Iterable[int], start: int, room_chars: int)
                 found.append(
                     f"[page {number} has {len(whole)} characters; page_in(pages=[{number}], start={end}) goes on]"
                 )
-    return "\n".join(found), bool(numbers), Mark(sources=sources_of(numbers, reading.log, 0), of=tuple(runs(numbers)))
+    return "\n".join(found), bool(numbers), _retelling(numbers, reading.log)
 
 
-def sources_of(pages: Iterable[int], log: Piece, part: int) -> tuple[tuple[int, int], ...]:
-    """The sources of pages, for a part that tells them again."""
-    return tuple(sorted({(part, source) for number in pages for _, source in log.mark(number).sources}))
+def _retelling(pages: Collection[int], log: Piece, by: int = 0) -> Mark:
+    """The mark of a page with one part that tells others again; ``by``: the process that did (0: it is a copy)."""
+    sources = {source for number in pages for _, source in log.mark(number).sources} | ({by} if by else set())
+    of = tuple((0, first, last) for first, last in runs(pages))
+    return Mark(sources=tuple((0, source) for source in sorted(sources)), of=of, derived=bool(by))
 
 
 def _quoted(number: int, log: Piece, text: str) -> str:
@@ -353,7 +355,4 @@ def summary_page(
     named = ", ".join(f"{first} to {last}" for first, last in ranges[:8]) + (", ..." if len(ranges) > 8 else "")
     told = "\n".join(f"> {line}" for line in text[:room_chars].split("\n"))
     words = f"[a summary of the pages {named}, derived from them by a model, process {pid}; the pages themselves say what is so]"
-    sources = {*sources_of(pages, reading.log, 0), (0, pid)}
-    return Message("user", (Text(f"{words}\n{told}"),)), Mark(
-        sources=tuple(sorted(sources)), of=tuple(ranges), derived=True
-    )
+    return Message("user", (Text(f"{words}\n{told}"),)), _retelling(pages, reading.log, pid)

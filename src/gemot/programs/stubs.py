@@ -109,7 +109,7 @@ def _exchanges(ranges: Iterable[tuple[int, int]], log: Piece) -> list[tuple[int,
 def _line(first: int, last: int, log: Piece, chars: int) -> str:
     number = str(first) if first == last else f"{first}-{last}"
     if log.mark(first).derived:
-        retold = ", ".join(f"{one} to {other}" for one, other in log.mark(first).of)
+        retold = ", ".join(f"{one} to {other}" for _, one, other in log.mark(first).of)
         return f"{number}: a summary of the pages {retold}"[:chars]
     begun, ended = log.message(first), log.message(last)
     if first == last:

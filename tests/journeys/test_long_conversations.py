@@ -12,9 +12,9 @@ def test_a_long_conversation_pages_and_its_log_and_replay_tell_of_it(person: Per
     assert done.out.strip() == "calculator/evaluate: 4", "the eighth page, exactly"
     assert re.search(r"\| page_out 3-\d+\n", done.err) and "| page_in 8\n" in done.err
     log = person.gemot("log", "1").out
-    assert re.search(r"^\d\d:\d\d:\d\d +1-2 solo on", log), "the numbers of its pages stand beside what they say"
-    assert re.search(r"\n\d\d:\d\d:\d\d +8 4\n", log)
-    assert "the question takes about" in log and re.search(r"\n\d\d:\d\d:\d\d +page_out 3-\d+\n", log)
+    assert re.search(r"^ +\d+ \d\d:\d\d:\d\d +1-2 solo on", log), "the numbers of its pages stand beside what they say"
+    assert re.search(r"\n +\d+ \d\d:\d\d:\d\d +8 4\n", log)
+    assert "the question takes about" in log and re.search(r"\n +\d+ \d\d:\d\d:\d\d +page_out 3-\d+\n", log)
     assert re.search(r"of its pages 1 to \d+ these are paged out: 3-\d+\n", log)
     assert '"type":"did"' in person.gemot("log", "1", "--json").out
     assert "every decision comes out the same" in person.gemot("replay", "--check").out
