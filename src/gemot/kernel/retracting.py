@@ -78,7 +78,9 @@ def reach(kernel: Kernel, source: Process) -> Reach:
     """Everything that was built on what a process ever said."""
     members = kernel.tree(source.root)
     readers: defaultdict[int, list[tuple[int, int, int]]] = defaultdict(list)
+    children: defaultdict[int, list[Process]] = defaultdict(list)
     for process in members:
+        children[process.parent].append(process)
         for moment, said_by, entry in process.heard:
             readers[said_by].append((process.pid, moment, entry))
     found = Reach(since={source.pid: 0})
@@ -92,8 +94,8 @@ def reach(kernel: Kernel, source: Process) -> Reach:
                 todo.append(reader)
         if pid == source.pid:
             continue
-        for process in members:
-            if process.parent == pid and process.born > since and process.pid not in found.since:
+        for process in children[pid]:
+            if process.born > since and process.pid not in found.since:
                 found.since[process.pid] = process.born
                 found.made.append(process.pid)
                 todo.append(process.pid)

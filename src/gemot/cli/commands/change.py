@@ -40,7 +40,7 @@ def add(command: Adder) -> None:
     rewind.add_argument(
         "--to", type=int, metavar="N", required=True, help="a position in the journal; gemot log shows them"
     )
-    rewind.add_argument("text", metavar="TEXT", nargs="?", default="", help="what it is told then")
+    rewind.add_argument("--say", metavar="TEXT", default="", dest="text", help="what it is told then")
     move = command("move", _move, "move a process to another model; it goes on where it is")
     pid(move)
     move.add_argument("--model", metavar="NAME", required=True, help="the model it goes on with")
