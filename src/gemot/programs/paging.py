@@ -304,7 +304,7 @@ def brought(reading: Reading, pages: Iterable[int], start: int, room_chars: int)
 
 def _retelling(pages: Collection[int], log: Piece, by: int = 0) -> Mark:
     """The mark of a page with one part that tells others again; ``by``: the process that did (0: it is a copy)."""
-    sources = {source for number in pages for _, source in log.mark(number).sources} | ({by} if by else set())
+    sources = {source for number in pages for _, source in log.mark(number).sources} | ({by} if by else set[int]())
     of = tuple((0, first, last) for first, last in runs(pages))
     return Mark(sources=tuple((0, source) for source in sorted(sources)), of=of, derived=bool(by))
 
