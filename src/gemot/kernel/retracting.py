@@ -57,7 +57,7 @@ def heard(kernel: Kernel, process: Process, answer: Answer) -> None:
             sources += [one.sender for one in cast("tuple[object, ...]", value) if isinstance(one, Mail)]
         case list():
             tasks = [cast("dict[str, Any]", one) for one in cast("list[object]", value) if isinstance(one, dict)]
-            sources += [int(one["owner"]) for one in tasks if one.get("result") and one.get("owner")]
+            sources += [one["owner"] for one in tasks if one.get("result") and isinstance(one.get("owner"), int)]
         case _:
             pass
     for source in dict.fromkeys(sources):

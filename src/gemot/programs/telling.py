@@ -29,7 +29,11 @@ def speakers(value: Any) -> set[int]:
             tasks = [cast("dict[str, Any]", one) for one in many if isinstance(one, dict)]
             sent = {one.sender for one in many if isinstance(one, Mail) and one.sender > 0}
             sent |= {one.writer for one in many if isinstance(one, Memory) and one.writer}
-            return sent | {one["owner"] for one in tasks if one.get("owner") and (one.get("result") or one.get("note"))}
+            return sent | {
+                one["owner"]
+                for one in tasks
+                if isinstance(one.get("owner"), int) and (one.get("result") or one.get("note"))
+            }
         case _:
             return set()
 
