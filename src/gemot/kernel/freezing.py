@@ -193,11 +193,10 @@ def thaw_tree(frozen: FrozenTree, kernel: Kernel) -> None:
     if frozen.overdrawn is not None:
         kernel.overdrawn[root] = frozen.overdrawn
     timers, late = frozen.timers, [entry for entry in frozen.late if _living_root(kernel, entry[2])]
-    kernel.late.pop(root, None)
-    if root not in kernel.asleep:  # the tree was resumed while it was away
-        timers = timers + late
-    elif late:
+    if root in kernel.late:
         kernel.late[root] = late
+    else:  # the tree was resumed while it was away
+        timers = timers + late
     for entry in timers:
         heapq.heappush(kernel.timers, entry)
 
