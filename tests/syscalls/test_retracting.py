@@ -12,6 +12,7 @@ from gemot.abi.effects import AskModel, Effect, StopWork, TakeBack
 from gemot.abi.events import Retracted
 from gemot.abi.grants import Budget, BudgetRequest, Grant
 from gemot.abi.syscalls import (
+    Accept,
     Add,
     Call,
     Claim,
@@ -183,7 +184,49 @@ def test_results_on_the_board_are_gone(world: KernelWorld) -> None:
     foreseen, _ = take_back(world, leaf)
     assert root in foreseen.rewound
     item = world.kernel.boards[root].items[1]
-    assert (item.state, item.result) == ("open", "")
+    assert (item.state, item.owner, item.result) == ("open", None, "")
+
+
+def test_a_result_on_the_board_is_taken_back_also_once_accepted_and_whoever_waits_is_told(world: KernelWorld) -> None:
+    root = world.tree()
+    world.trap(root, Add((Task("a", name="a"), Task("b", after=("a",)))))
+    leaf, watcher = child(world, root), child(world, root)
+    world.trap(leaf, Claim(1, 10.0))
+    world.trap(leaf, Complete(1, "poison"))
+    world.trap(root, Accept(1))
+    world.trap(watcher, Wait(board=True))
+    assert answer_to(watcher, world.trap(watcher, Wait(board=True))) is None
+    _, effects = take_back(world, leaf)
+    answer = answer_to(watcher, effects)
+    assert isinstance(answer, Ok) and 1 in answer.value.tasks
+    assert isinstance(answer_to(watcher, world.trap(watcher, Claim(2))), Error)
+    world.work(root, Claim(1))
+    world.later(20_000)
+    assert world.kernel.boards[root].items[1].owner == 0, "no old lease returns it"
+
+
+def test_what_a_person_did_is_nobody_elses(world: KernelWorld) -> None:
+    root = world.tree()
+    world.work(root, Add((Task("a"),)))
+    world.work(root, Complete(1, "mine"))
+    leaf = child(world, root)
+    assert isinstance(answer_to(root, world.trap(root, ListTasks())), Ok)
+    take_back(world, leaf)
+    assert world.kernel.boards[root].items[1].result == "mine"
+
+
+def test_whoever_takes_a_task_over_reads_what_the_one_before_did(world: KernelWorld) -> None:
+    root = world.tree()
+    world.trap(root, Add((Task("a"),)))
+    leaf, other = child(world, root), child(world, root)
+    world.trap(leaf, Claim(1))
+    world.trap(leaf, Complete(1, "poison"))
+    world.trap(root, Accept(1, False, "no"))
+    world.trap(other, Claim(1))
+    foreseen, _ = take_back(world, leaf)
+    assert other in (*foreseen.told, *foreseen.rewound)
+    item = world.kernel.boards[root].items[1]
+    assert (item.state, item.owner, item.result) == ("claimed", other, "")
 
 
 def test_a_living_process_ends_with_its_words(world: KernelWorld) -> None:

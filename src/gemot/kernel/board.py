@@ -1,7 +1,7 @@
 """The board of a tree: tasks, who does them, who says that they are done, and who has seen what changed.
 
 The moves are in :mod:`gemot.kernel.moves`. What holds at every instant: a claimed task has one owner and no other state has
-one at work; an accepted task never changes; a task is claimed only when all that it comes after is accepted or dropped; a
+one at work; an accepted task never changes, unless its result is taken back; a task is claimed only when all that it comes after is accepted or dropped; a
 lease that is over has returned its task.
 
 Nothing that changes is missed by whoever waits for changes: each has a number, each task knows the number of its last change
@@ -10,7 +10,7 @@ and of the last one by anybody else than who made that, and each process has the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,7 +36,7 @@ DONE_WITH = ("accepted", "dropped")
 class Item:
     """A task on the board. ``author`` put it there (0: the person). ``owner`` has it now or did it (0: the person, None:
     nobody); ``given``: with its birth, so that its end completes it. ``lease``: the timer that returns it ``until`` then (0:
-    none does). ``rejections``: since a person last had to do with it. ``label``: of all who had a part in it. ``changed``:
+    none does). ``doer``: whose the result is. ``rejections``: since a person last had to do with it. ``label``: of all who had a part in it. ``changed``:
     the number of the last change, by ``changed_by``; ``changed_before``: of the last one by anybody else."""
 
     number: int
@@ -54,6 +54,7 @@ class Item:
     lease: int = 0
     until: int = 0
     result: str = ""
+    doer: int | None = None
     note: str = ""
     rejections: int = 0
     label: Label = field(default_factory=Label)
@@ -144,11 +145,23 @@ class Board:
         for item in mine:
             if item.given and outcome.state == "done":
                 item.state, item.result, item.lease, item.until = "completed", _words(outcome.value), 0, 0
+                item.doer = outcome.pid
             else:
                 why = outcome.error or "without completing it"
                 item.reopen(f"{outcome.pid} ended ({outcome.state}): {why}"[: limits.NOTE_CHARS_MAX])
             self.touch(item, THE_KERNEL, outcome.label)
         return bool(mine)
+
+    def take_back(self, doers: Container[int], why: str) -> bool:
+        """What these have done is taken back: it is gone, and what was completed with it is open again. Returns whether there was
+        any."""
+        derived = [one for one in self.items.values() if one.doer in doers and one.result]
+        for item in derived:
+            item.result, item.doer = "", None
+            if item.state in ("completed", "accepted"):
+                item.reopen(why)
+            self.touch(item, THE_KERNEL)
+        return bool(derived)
 
     # Who has seen what.
 
@@ -183,6 +196,7 @@ class Board:
             "owner": owner,
             "lease_seconds_left": max(0, item.until - now) // 1000 if item.lease else None,
             "result" if judged else "result_sent_back": short(item.result),
+            "done_by": item.doer if item.result else None,
             "note": short(item.note),
             "rejections": item.rejections,
             "budget": msgspec.to_builtins(item.budget) if item.budget is not None else None,

@@ -187,7 +187,7 @@ def _complete(kernel: Kernel, mover: Mover, move: Complete) -> Act:
 
     def act() -> str:
         _tell_owner(kernel, mover, item, "completed it")
-        item.state, item.owner, item.result = "completed", mover.pid, move.result
+        item.state, item.owner, item.result, item.doer = "completed", mover.pid, move.result, mover.pid
         item.lease = item.until = 0
         board.touch(item, mover.pid, mover.label)
         return "completed; somebody who had no part in it accepts it or sends it back"

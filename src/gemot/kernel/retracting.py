@@ -55,9 +55,10 @@ def heard(kernel: Kernel, process: Process, answer: Answer) -> None:
             sources += [one.pid for one in ended]
         case tuple():
             sources += [one.sender for one in cast("tuple[object, ...]", value) if isinstance(one, Mail)]
-        case list():
-            tasks = [cast("dict[str, Any]", one) for one in cast("list[object]", value) if isinstance(one, dict)]
-            sources += [one["owner"] for one in tasks if one.get("result") and isinstance(one.get("owner"), int)]
+        case list() | dict():
+            told = cast("list[object]", [value] if isinstance(value, dict) else value)
+            tasks = [cast("dict[str, Any]", one) for one in told if isinstance(one, dict)]
+            sources += [one["done_by"] for one in tasks if isinstance(one.get("done_by"), int)]
         case _:
             pass
     for source in dict.fromkeys(sources):
@@ -136,7 +137,9 @@ def take_back(kernel: Kernel, source: Process, reason: str, by: Process | None =
         else:
             _tell(kernel, process, places, source, why, quietly=process is by)
             told.append(pid)
-    _clear_board(kernel, source.root, found, why)
+    board = kernel.boards.get(source.root)
+    if board is not None and board.take_back(found.since, why):
+        kernel.board_changed(source.root)
     killed = sorted(pid for pid in living if not kernel.processes[pid].alive)
     return Retraction(source.pid, tuple(told), tuple(rewound), tuple(killed), effects)
 
@@ -252,11 +255,3 @@ def rewound(kernel: Kernel, process: Process, event: Rewound) -> None:
 def _ended_child(kernel: Kernel, process: Process, pid: int) -> bool:
     one = kernel.processes[pid]
     return one.parent == process.pid and not one.alive
-
-
-def _clear_board(kernel: Kernel, root: int, found: Reach, why: str) -> None:
-    """Results on the board that are derived from it are gone; the tasks are open again."""
-    board = kernel.boards.get(root)
-    for item in board.items.values() if board is not None else ():
-        if item.owner in found.since and item.result:
-            item.state, item.owner, item.result, item.note = "open", 0, "", why

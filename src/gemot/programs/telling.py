@@ -24,16 +24,12 @@ def speakers(value: Any) -> set[int]:
             return {outcome.pid for outcome in ended}
         case Outcome(pid):
             return {pid}
-        case tuple() | list():
-            many = cast("list[Any]", value)
+        case tuple() | list() | dict():
+            many = cast("list[Any]", [value] if isinstance(value, dict) else value)
             tasks = [cast("dict[str, Any]", one) for one in many if isinstance(one, dict)]
             sent = {one.sender for one in many if isinstance(one, Mail) and one.sender > 0}
             sent |= {one.writer for one in many if isinstance(one, Memory) and one.writer}
-            return sent | {
-                one["owner"]
-                for one in tasks
-                if isinstance(one.get("owner"), int) and (one.get("result") or one.get("note"))
-            }
+            return sent | {one["done_by"] for one in tasks if isinstance(one.get("done_by"), int)}
         case _:
             return set()
 
