@@ -342,3 +342,20 @@ def test_a_models_fork_shares_what_was_read_and_drops_the_parents_other_requests
     assert child[:3] == parent[:3], "all that was read before the fork is shared"
     assert "the left half" in str(child[-1]) and "not done by you" in str(child[-1])
     assert "mine" in str(parent[-1]) and "not done by you" not in str(parent[-1])
+
+
+def test_a_number_that_no_table_keeps_ends_its_program_and_not_the_machine() -> None:
+    @program(grants=("spawn", "add"))
+    async def counter(calls: Calls, brief: str) -> None:
+        await calls.spawn("count", "counter", grants=(Grant("spawn", uses=10**30),))
+
+    async def story() -> tuple[Outcome, BaseException | None]:
+        world = MachineWorld(programs=(counter,), models={"s": YES})
+        machine = world.boot()
+        outcome = await machine.result(await machine.start("count", program="counter", model="s", grants=EVERYTHING))
+        failure = machine.failure
+        await machine.close()
+        return outcome, failure
+
+    outcome, failure = asyncio.run(story())
+    assert (outcome.state, outcome.rule, failure) == ("failed", "fault", None) and "64 bits" in outcome.error

@@ -43,6 +43,8 @@ def test_a_claim_names_a_tool_as_the_model_knows_it() -> None:
         ("spawn", '{"brief": "x", "grants": [{"tool": "files/read", "were": {}}]}', "were"),
         ("spawn", '{"brief": "x", "grants": [{"tool": "files/read", "where": {"path": {"oneof": ["a"]}}}]}', "oneof"),
         ("spawn", '{"brief": "x", "budget": {"token": 5}}', "token"),
+        ("spawn", '{"brief": "x", "grants": [{"tool": "files/*", "uses": 1' + "0" * 30 + "}]}", "64 bits"),
+        ("calculator/sum", '{"numbers": [1' + "0" * 30 + "]}", "64 bits"),
     ],
 )
 def test_a_malformed_request_is_told_what_is_wrong(name: str, arguments: str, words: str) -> None:

@@ -49,7 +49,6 @@ from gemot.abi.events import (
     Trapped,
     Worked,
 )
-from gemot.abi.limits import NESTING_MAX
 from gemot.drivers.kit import Tool
 from gemot.journal.contract import Journal, JournalError
 from gemot.journal.records import decode, encode, legible
@@ -66,7 +65,7 @@ from gemot.machine.stage import Stage
 from gemot.models.catalogue import Limits
 from gemot.models.port import Model
 from gemot.programs.library import Library
-from gemot.programs.port import Fault, anything_too_deep
+from gemot.programs.port import Fault, unkept
 
 STEP_EVENTS_MAX = 64
 """Events in one step at most: trees that never stop must not keep the door waiting."""
@@ -164,10 +163,9 @@ class Loop:
         if isinstance(decided, Fault):
             self.happened(Faulted(self.now(), pid, str(decided)))
             return
-        if anything_too_deep(decided):  # it could be written, and then not be read again
-            self.happened(
-                Faulted(self.now(), pid, f"the program made a syscall with a value nested over {NESTING_MAX} deep")
-            )
+        wrong = unkept(decided)
+        if wrong:
+            self.happened(Faulted(self.now(), pid, f"the program made a syscall with {wrong}"))
             return
         self.happened(self.questions.trapped(self.now(), pid, decided))
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Protocol, cast
 
+import msgspec
 from msgspec import Struct
 
 from gemot.abi import limits
 from gemot.abi.answers import Answer
 from gemot.abi.messages import Message
 from gemot.abi.reviews import Check, SchemaCheck, ToolCheck
-from gemot.abi.syscalls import Call, Exec, Exit, Fork, Generate, Spawn, Syscall
+from gemot.abi.syscalls import Call, Exec, Exit, Fork, Generate, Spawn, Syscall, ToolUse
 
 
 class Start(Struct, frozen=True, gc=False):
@@ -105,6 +106,20 @@ def _check_too_deep(check: Check) -> bool:
             return too_deep(arguments)
         case _:
             return False
+
+
+def unkept(wanted: Syscall | ToolUse) -> str:
+    """What of it could be written and not be read again, in words; ``""``: nothing. JSON has numbers of any length, the tables
+    have 64 bits for one."""
+    if too_deep(wanted.arguments) if isinstance(wanted, ToolUse) else anything_too_deep(wanted):
+        return f"a value nested more than {limits.NESTING_MAX} deep"
+    try:
+        msgspec.msgpack.encode(wanted)
+    except OverflowError:
+        return "a number of more than 64 bits"
+    except (UnicodeEncodeError, TypeError):  # seen to where it is written
+        pass
+    return ""
 
 
 class Fault(Exception):

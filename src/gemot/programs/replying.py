@@ -11,7 +11,7 @@ import msgspec
 from gemot.abi import limits
 from gemot.abi.messages import Reply, ToolRequest
 from gemot.abi.syscalls import SYSCALLS, Call, Exit, Generate, Syscall, ToolUse
-from gemot.programs.port import anything_too_deep, too_deep
+from gemot.programs.port import unkept
 
 REQUESTABLE = {name: kind for name, kind in SYSCALLS.items() if kind not in (Call, Generate)}
 """The syscalls that a model requests by name. `call` is made by naming a tool, `generate` by going on."""
@@ -49,10 +49,9 @@ def decode(request: ToolRequest) -> Syscall | ToolUse:
         raise Malformed(
             f"the arguments of {request.name} are not JSON ({error}). Write one JSON object{_example(request.name)}"
         ) from error
-    if wanted is None or (too_deep(wanted.arguments) if isinstance(wanted, ToolUse) else anything_too_deep(wanted)):
-        raise Malformed(
-            f"the arguments of {request.name} are nested more than {limits.NESTING_MAX} deep; make them flatter"
-        )
+    wrong = f"a value nested more than {limits.NESTING_MAX} deep" if wanted is None else unkept(wanted)
+    if wanted is None or wrong:
+        raise Malformed(f"the arguments of {request.name} hold {wrong}; make it smaller")
     return wanted
 
 

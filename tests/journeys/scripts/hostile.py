@@ -200,7 +200,7 @@ def abuser(question: Request):
     if brief_of(question) != "abuse":
         return [request("exit", value="")]
     if not last:
-        made = [("parallel", {"n": n}) for n in (0, -1, 10**30)] + [
+        made = [("parallel", {"n": n}) for n in (0, -1, 1 << 62)] + [
             ("label", {"labels": []}),
             ("label", {"files": "../*"}),
             ("label", {"output": "../summary.md"}),
