@@ -4,114 +4,22 @@ from __future__ import annotations
 
 from itertools import pairwise
 from random import Random
-from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
+from talking import GOAL, RULES, Talk, long_talk, request, texts, use, whole_exchanges
 
-from gemot.abi.answers import Answer, Born, Cancelled, Error, Mail, Ok, Outcome, Returned, Room, Waited
-from gemot.abi.messages import Message, Reply, Text, ToolRequest, ToolResult
-from gemot.abi.syscalls import Ask, Call, Exit, Fork, Generate, Mandate, PageIn, PageOut, Spawn, Syscall, Wait
-from gemot.programs import freezing, paging
+from gemot.abi.answers import Error, Mail, Room
+from gemot.abi.messages import Message, Text, ToolRequest, ToolResult
+from gemot.abi.syscalls import Exit, Generate, PageOut
+from gemot.programs import freezing
 from gemot.programs.conversation import Conversation
 from gemot.programs.pages import size_chars
 from gemot.programs.port import Start
 from gemot.programs.reading import Shown
 from gemot.programs.stubs import Stub, sizes
-
-RULES, GOAL = "These are the rules.", "This is the goal."
-OFFERS = 900
-"""Characters of what is offered, which the estimate counts and the conversation does not know."""
-
-
-def use(id: str, path: str) -> ToolRequest:
-    return ToolRequest(id, "files/read", msgspec.json.encode({"path": path}).decode())
-
-
-def request(id: str, name: str, **arguments: Any) -> ToolRequest:
-    return ToolRequest(id, name, msgspec.json.encode(arguments).decode())
-
-
-class Talk:
-    """A conversation, and all that is around it: a kernel that refuses what does not fit a window of so many tokens."""
-
-    def __init__(self, window: int, conversation: Conversation | None = None, summaries: bool = False) -> None:
-        self.window = window
-        self.made: list[Syscall] = []
-        self.count = 0
-        self.told: tuple[Mail, ...] = ()
-        if conversation is None:
-            conversation = Conversation(RULES, summaries)
-            conversation.absorb(Start(1, "one", GOAL, {}, ""))
-        self.conversation = conversation
-
-    @property
-    def tokens(self) -> int:
-        return (self.conversation.size_chars + OFFERS) // 3 + 1
-
-    def until_asked(self, mail: tuple[Mail, ...] = ()) -> tuple[Message, ...]:
-        """Answer whatever is wanted until the model is asked something that fits; what it is shown (nothing: it gave up)."""
-        for _ in range(200):
-            wanted = self.conversation.decide()
-            self.made.append(wanted)
-            if isinstance(wanted, Exit):
-                return ()
-            if isinstance(wanted, Generate) and (not self.window or self.tokens <= self.window - self.window // 8):
-                return self.conversation.reading(wanted)
-            self.conversation.absorb(msgspec.structs.replace(self.answer(wanted), mail=mail))
-            self.told += mail
-            mail = ()
-        raise AssertionError("it never asks anything that fits")
-
-    def answer(self, wanted: Syscall) -> Answer:
-        match wanted:
-            case Generate():
-                return Error("window", "too long", room=Room(self.window, self.tokens))
-            case Call(uses):
-                return Ok(tuple(Returned(one.tool, True, self.result(one.arguments["path"])) for one in uses))
-            case Ask(question):
-                return Ok(f"the person's answer to {question}")
-            case Mandate():
-                return Ok({"endorsed": [1]})
-            case Spawn(brief):
-                self.brief = brief
-                return Ok(Born(77))
-            case Fork():
-                return Ok(Born(5))
-            case Wait(children):
-                told = tuple(
-                    Outcome(pid, "child", "done", f"child {pid} found out {'much ' * 30}") for pid in children or (8, 9)
-                )
-                return Ok(Waited(told))
-            case PageOut() | PageIn():
-                return Ok()
-            case _:
-                raise AssertionError(f"unexpected: {wanted}")
-
-    def result(self, path: str) -> str:
-        self.count += 1
-        return f"content of {path}: " + "abc \n" * (len(path) * 7 % 90)
-
-    def reply(self, *parts: Any, mail: tuple[Mail, ...] = ()) -> tuple[Message, ...]:
-        """The model says this; what it is shown next."""
-        self.conversation.absorb(Ok(Reply(tuple(parts))))
-        return self.until_asked(mail)
-
-
-def texts(messages: tuple[Message, ...]) -> list[str]:
-    return [part.arguments if isinstance(part, ToolRequest) else part.text for one in messages for part in one.parts]
-
-
-def whole_exchanges(messages: tuple[Message, ...]) -> None:
-    """Every request has its result right after it, and every result its request."""
-    for at, message in enumerate(messages):
-        asked = [part.id for part in message.parts if isinstance(part, ToolRequest)]
-        told = [part.id for part in messages[at + 1].parts if isinstance(part, ToolResult)] if asked else []
-        assert asked == told, message
-        if message.role == "tool":
-            assert any(isinstance(part, ToolRequest) for part in messages[at - 1].parts)
 
 
 @settings(max_examples=60, deadline=None)
@@ -173,14 +81,6 @@ def _frozen(conversation: Conversation) -> Conversation:
         msgspec.msgpack.decode(body, type=freezing.FrozenPrograms), freezing.Shelf(lambda _: ())
     )
     return thawed[1]
-
-
-def long_talk(window: int = 8_000, turns: int = 300, summaries: bool = False) -> tuple[Talk, list[tuple[Message, ...]]]:
-    talk = Talk(window, summaries=summaries)
-    shown = [talk.until_asked()]
-    for turn in range(turns):
-        shown.append(talk.reply(Text(f"I look at file {turn}."), use(f"r{turn}", f"folder/file-{turn}.md")))
-    return talk, shown
 
 
 def test_what_left_comes_back_exactly_as_it_was() -> None:
@@ -307,13 +207,6 @@ def test_the_latest_exchange_is_shown_shortened_when_it_alone_does_not_fit() -> 
     assert isinstance(brought, ToolResult) and brought.text.startswith("[page 4, results]")
 
 
-def test_a_child_that_sums_up_is_told_no_more_than_there_is_room_for() -> None:
-    talk, _ = long_talk(window=0, turns=1_000)
-    for pages in (range(3, 2_000), range(3, 40), range(3, 5)):
-        told = paging.brief(talk.conversation.pages, pages, 6_000)
-        assert GOAL in told and len(told) < 2 * 6_000 + 300 and "[page 3, said by you]" in told
-
-
 def test_what_the_person_answered_is_not_shortened() -> None:
     talk = Talk(3_000)
     talk.until_asked()
@@ -346,57 +239,3 @@ def test_a_window_that_not_even_the_pinned_fit_ends_the_process_with_words() -> 
         if not isinstance(wanted, Generate):
             break
     assert isinstance(wanted, Exit) and "never leaves its reading" in wanted.failed
-
-
-def test_a_summary_is_made_by_a_child_and_says_what_it_is() -> None:
-    talk, shown = long_talk(3_000, turns=60, summaries=True)
-    spawned = [one for one in talk.made if isinstance(one, Spawn)]
-    assert spawned and all(one.program == "summarizer" and one.grants == () and one.mounts == () for one in spawned)
-    assert GOAL in spawned[0].brief and "> files/read: content of folder/file-0.md" in spawned[0].brief
-    assert len(spawned[0].brief) < 21_000
-    summary = next(text for text in texts(shown[-1]) if text.startswith("[a summary of the pages"))
-    assert "derived from them by a model, process 77" in summary and "\n> child 77 found out" in summary
-    reading = talk.conversation.pages
-    number = next(n for n in range(len(reading), 0, -1) if reading.log.mark(n).derived)
-    assert (0, 77) in reading.log.mark(number).sources and (number, 0) in reading.sourced(77)
-    first = next(n for n in range(1, len(reading)) if reading.log.mark(n).derived)
-    assert (first, 0) in reading.log.telling(3)
-
-
-def test_a_summary_that_is_being_written_of_words_that_are_taken_back_is_not_used() -> None:
-    talk, turn = Talk(3_000, summaries=True), 0
-    wanted = talk.conversation.decide()
-    while not (isinstance(wanted, Wait) and wanted.children == (77,)):
-        if isinstance(wanted, Generate) and talk.tokens <= talk.window - talk.window // 8:
-            turn += 1
-            asked = request("r2", "wait") if turn == 2 else use(f"r{turn}", "a" * 39)
-            talk.conversation.absorb(Ok(Reply((asked,))))
-        else:
-            talk.conversation.absorb(talk.answer(wanted))
-        wanted = talk.conversation.decide()
-    assert '"pid":8' in talk.brief
-    talk.conversation.take_back(((1, 8),), "retracted: wrong")
-    talk.conversation.absorb(Ok(Waited((Outcome(77, "summary", "done", "child 8 found out a lot"),))))
-    shown = talk.until_asked()
-    assert talk.conversation.paged and "child 8 found out" not in str(shown) and "[a summary" not in str(shown)
-
-
-@pytest.mark.parametrize(
-    "trouble",
-    [
-        Error("grant", "may not spawn"),
-        Cancelled("forked"),
-        Ok(Waited(timed_out=True)),
-        Ok(Waited((Outcome(77, "s", "failed"),))),
-    ],
-    ids=lambda one: type(one).__name__,
-)
-def test_without_a_summary_pages_leave_all_the_same(trouble: Answer) -> None:
-    talk = Talk(3_000, summaries=True)
-    fine = talk.answer
-    refuse = Wait if isinstance(trouble, Ok) else Spawn
-    talk.answer = lambda wanted: trouble if isinstance(wanted, refuse) else fine(wanted)  # type: ignore[method-assign]
-    shown = talk.until_asked()
-    for turn in range(60):
-        shown = talk.reply(use(f"r{turn}", f"folder/file-{turn}.md"))
-    assert talk.conversation.paged and not any("[a summary" in text for text in texts(shown))
