@@ -86,6 +86,8 @@ PROGRAMS = (
     ProgramSpec("talker", "An AI program.", "ai", "t" * 64, grants=(Grant("disk/read"),), inline_mail=True),
 )
 
+DATA = Mount("work", "/srv/data", "rw")  # what a tree is given where a test says nothing: a folder that no test opens
+
 
 class KernelWorld:
     """A kernel without a machine: the test is its programs, its models, its tools, its clock and its person."""
@@ -106,7 +108,7 @@ class KernelWorld:
         self,
         budget: Budget = PLENTY,
         grants: Iterable[Grant] = (*EVERY_SYSCALL, Grant("*")),
-        mounts: tuple[Mount, ...] = (Mount("work", "/srv/data", "rw"),),
+        mounts: tuple[Mount, ...] = (DATA,),
         models: tuple[str, ...] = ("m", "n"),
         program: str = "worker",
         **more: Any,

@@ -155,7 +155,7 @@ class Board:
     def take_back(self, doers: Container[int], why: str) -> bool:
         """What these have done is taken back: it is gone, and what was completed with it is open again. Returns whether there was
         any."""
-        derived = [one for one in self.items.values() if one.doer in doers and one.result]
+        derived = [one for one in self.items.values() if one.doer is not None and one.doer in doers and one.result]
         for item in derived:
             item.result, item.doer = "", None
             if item.state in ("completed", "accepted"):
