@@ -30,6 +30,16 @@ NEXT = {
 }
 """State -> those that may follow it."""
 
+TAKEN_BACK = {
+    "": set[str](),
+    "dropped": set[str](),
+    "stuck": {"dropped"},
+    "open": {"dropped"},
+    "claimed": {"open", "dropped"},
+}
+TAKEN_BACK |= {"completed": {"open", "dropped"}, "accepted": {"open", "dropped", "completed", "accepted"}}
+"""The same when words are taken back: an accepted task is so no more if its result, its text or the judgement is gone."""
+
 
 @dataclass
 class Tree:
@@ -55,8 +65,10 @@ class Boards:
 
     # What happened.
 
-    def note(self, kernel: Kernel, event: Event, effects: list[Effect], wants: dict[int, Syscall]) -> None:
-        """``wants``: what each process had asked for when this happened."""
+    def note(
+        self, kernel: Kernel, event: Event, effects: list[Effect], wants: dict[int, Syscall], taken: bool = False
+    ) -> None:
+        """``wants``: what each process had asked for when this happened; ``taken``: something was taken back."""
         mover = event.pid if isinstance(event, Trapped) else -1
         for effect in effects:
             match effect:
@@ -64,14 +76,14 @@ class Boards:
                     self._born(kernel, pid, isinstance(effect, BeginFork))
                 case _:
                     pass
-        self._compare(kernel, mover)
+        self._compare(kernel, mover, taken)
         for effect in effects:
             if isinstance(effect, Deliver) and isinstance(effect.answer, Ok) and effect.pid in wants:
                 process = kernel.processes[effect.pid]
                 self._answered(kernel, self.trees[process.root], effect.pid, wants[effect.pid], effect.answer.value)
         if isinstance(event, Worked) and event.root in kernel.boards:
             self._person(kernel, event.root, event.move)
-        self._settle(kernel, event)
+        self._settle(kernel, event, taken)
 
     def _born(self, kernel: Kernel, pid: int, forked: bool) -> None:
         process = kernel.processes[pid]
@@ -85,24 +97,26 @@ class Boards:
 
     # Tables against what they were before.
 
-    def _compare(self, kernel: Kernel, mover: int) -> None:
+    def _compare(self, kernel: Kernel, mover: int, taken: bool) -> None:
         """A board changes by the steps that there are; whoever did not make a change has not seen it."""
         for root, board in kernel.boards.items():
             tree = self.trees[root]
             for number, item in board.items.items():
                 shown, before = _shown(item), tree.shown.get(number)
                 if shown != before:
-                    self._changed(tree, item, before, shown)
+                    self._changed(tree, item, before, shown, TAKEN_BACK if taken else NEXT)
                     for pid in tree.members:
                         if pid != mover:
                             tree.unseen[pid].add(number)
                     tree.shown[number] = shown
 
-    def _changed(self, tree: Tree, item: Item, before: tuple[Any, ...] | None, after: tuple[Any, ...]) -> None:
+    def _changed(
+        self, tree: Tree, item: Item, before: tuple[Any, ...] | None, after: tuple[Any, ...], steps: dict[str, set[str]]
+    ) -> None:
         was = before[0] if before is not None else ""
-        if was == "accepted":
+        if was == "accepted" and not steps[was]:
             raise LawBroken(f"board: task {item.number} was accepted and has changed: {before} -> {after}")
-        if was != item.state and item.state not in NEXT[was]:
+        if was != item.state and item.state not in steps[was]:
             raise LawBroken(f"board: task {item.number} went from {was or 'nothing'} to {item.state}")
         if was == item.state == "claimed" and before is not None and before[1] != item.owner:
             raise LawBroken(f"board: one owner: task {item.number} went from {before[1]} to {item.owner}")
@@ -188,7 +202,7 @@ class Boards:
 
     # What must hold now.
 
-    def _settle(self, kernel: Kernel, event: Event) -> None:
+    def _settle(self, kernel: Kernel, event: Event, taken: bool) -> None:
         for root, board in kernel.boards.items():  # of those that are not in memory nothing happens
             tree = self.trees[root]
             awake = root not in kernel.asleep and kernel.processes[root].alive
@@ -197,7 +211,7 @@ class Boards:
                 if item.state != "claimed":
                     if item.state == "completed":
                         tree.done_by.setdefault(number, owner)  # its end was its result
-                    elif owner and kernel.processes[owner].alive and not isinstance(event, Worked):
+                    elif owner and kernel.processes[owner].alive and not (isinstance(event, Worked) or taken):
                         over = 0 < tree.until[number] <= kernel.now
                         _law(over, f"board: lease: task {number} was taken from {owner} before its time")
                     del tree.owner[number]

@@ -303,6 +303,7 @@ class History:
     def _rest(self) -> None:
         self.go_on()
         self.watcher.check_rest(int(self.clock() * 1000))
+        self.watcher.forgotten.check(self.machine.kernel, self.machine._loop.cast)
         busy = self.machine._loop.stage.busy
         if busy:
             raise LawBroken(f"rest: {busy} pieces of work never end")
@@ -323,7 +324,7 @@ class History:
         """What was done outside against what the journal says was begun, and what its processes were told."""
         watcher, ledger, notes = self.watcher, self.outside.ledger, self.outside.notes
         for token, times in ledger.items():
-            if times > 1:
+            if times > 1 and not watcher.forgotten.came_again(token):
                 raise LawBroken(f"act once: {token} was done {times} times")
         for token in (
             *ledger,
@@ -332,7 +333,7 @@ class History:
             if token not in watcher.intents:
                 raise LawBroken(f"write, then act: {token} was done, and the journal knows of no intent")
         for token, (tool, rule) in watcher.told.items():
-            if tool in TRACELESS or rule in UNSURE:
+            if tool in TRACELESS or rule in UNSURE or watcher.forgotten.came_again(token):
                 continue
             if (ledger[token] + notes[token] > 0) != (rule == "ok"):
                 raise LawBroken(
@@ -343,6 +344,7 @@ class History:
         """Nobody remembers the same twice, so nothing is kept twice; and whatever was said to be kept is, if not forgotten."""
         with self.memories._reading() as database:
             kept = [text for (text,) in database.execute("SELECT text FROM memories")]
+        kept = [text for text in kept if not self.watcher.forgotten.came_again(text)]
         if len(kept) != len(set(kept)):
             raise LawBroken(f"act once: {sorted(kept)} are kept, some of them twice")
 

@@ -10,13 +10,14 @@ from collections import Counter, defaultdict
 
 from boards import Boards
 from checkers import LawBroken, Witness, digest, everyone
+from forgotten import Forgotten
 
 from gemot.abi import limits
 from gemot.abi.answers import Mail, Ok, Outcome, Waited
 from gemot.abi.effects import Begin, BeginFork, Deliver, Effect, End, PutAsk, StartTool
-from gemot.abi.events import Answered, Copied, Done, Event, Said, Ticked, Trapped, Value
+from gemot.abi.events import Answered, Copied, Done, Event, Retracted, Rewound, Said, Ticked, Trapped, Value
 from gemot.abi.reviews import AgreementCheck, Check, PersonCheck, ReceiptCheck, ReviewerCheck, SchemaCheck, ToolCheck
-from gemot.abi.syscalls import Alarm, Call, CancelAlarm, Exit, Generate, Read, Receive, Send, Syscall, Wait
+from gemot.abi.syscalls import Alarm, Call, CancelAlarm, Exit, Generate, Read, Receive, Retract, Send, Syscall, Wait
 from gemot.authority.schema import mismatch
 from gemot.kernel import Kernel
 
@@ -61,6 +62,7 @@ class Watcher(Witness):
         self._recurred: set[tuple[int, int]] = set()
         """All there ever were; their rings have books of their own."""
         self._boards = Boards()
+        self.forgotten = Forgotten()
         self._compared = 0
         self._passed: defaultdict[int, set[str]] = defaultdict(set)
         """By process whose result is under review: the kinds of checks that have passed since it last exited."""
@@ -114,7 +116,10 @@ class Watcher(Witness):
             self._verdicts.pop(pid, None)
         self._note_approval(event)
         super()._note(event, effects)
-        self._boards.note(self.kernel, event, effects, {one: syscall for one, (syscall, _) in self._wants.items()})
+        taken = isinstance(event, Retracted | Rewound) or isinstance(getattr(event, "syscall", None), Retract)
+        wants = {one: syscall for one, (syscall, _) in self._wants.items()}
+        self._boards.note(self.kernel, event, effects, wants, taken)
+        self.forgotten.note(self.kernel, event, effects)
         if isinstance(event, Said) and pid in self._alive:
             self._mail[pid] += 1
         if isinstance(event, Ticked):
@@ -140,6 +145,22 @@ class Watcher(Witness):
                     number = getattr(effect, "effect", 0)
                     if number:
                         self.started_at.setdefault(number, len(self.events))
+        if taken:
+            self._forget()
+
+    def _forget(self) -> None:
+        """Who was put back does not know any more what it began and whom it has collected; what it was sent may be gone."""
+        for pid in self._alive:
+            process = self.kernel.processes[pid]
+            if process.syscall is None:
+                self._wants.pop(pid, None)
+            self._collected[pid] = {one for one in self._children[pid] if one in self._ended} - set(process.uncollected)
+            self._alarms[pid] = {number: one.at for number, one in process.alarms.items() if not one.every}
+            told = [one for one in process.mailbox if not _is_notice(one) and (pid, one.alarm) not in self._recurred]
+            self._mail[pid] = len(told)
+        for pid, number in list(self._recurring):
+            if number not in self.kernel.processes[pid].alarms:
+                del self._recurring[pid, number]
 
     def _note_approval(self, event: Event) -> None:
         """What an event says about a result that waits; asked before the kernel's tables forget whose it was."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from gemot.abi.grants import BudgetRequest, Grant, MountRequest, Rule
 from gemot.abi.reviews import AgreementCheck, Check, PersonCheck, ReceiptCheck, ReviewerCheck, SchemaCheck, ToolCheck
-from gemot.abi.syscalls import CancelAlarm, Claim, Complete, Recall, Reorder, Task
+from gemot.abi.syscalls import CancelAlarm, Claim, Complete, Recall, Reorder, Retract, Task
 from gemot.programs.library import Library, parse
 from gemot.programs.native import Calls, SyscallCancelled, SyscallFailed, program
 
@@ -257,6 +257,20 @@ async def kill(calls: Calls, walk: Walk) -> None:
     await calls.kill(walk.child())
 
 
+async def take_back(calls: Calls, walk: Walk) -> None:
+    """Takes back what a child said; or has one that says something, reads it, and lets time pass."""
+    if walk.pick(True, False):
+        share = BudgetRequest(processes=0)
+        walk.children.append(
+            await calls.spawn(walk.token(), walk.pick("whisperer", "whisperer", "talker"), budget=share)
+        )
+        await calls.wait(messages=True, timeout_seconds=60)
+        await calls.receive(walk.pick(0, 1))
+        await calls.wait([], mode="all", board=True, timeout_seconds=walk.pick(1, 40, 200))
+    else:
+        await calls.trap(Retract(walk.child(), walk.pick("wrong", "wrong", "wrong", "")))
+
+
 async def change(calls: Calls, walk: Walk) -> None:
     await calls.execute(walk.pick("wanderer", "wanderer", "talker", "nobody"), walk.token())
 
@@ -271,7 +285,7 @@ async def trip(calls: Calls, walk: Walk) -> None:
 
 STEPS: list[tuple[Step, int]] = [
     (use, 30), (look_closely, 3), (spawn, 14), (fork, 10), (race, 5), (judged, 7), (wait, 16), (send, 8), (receive, 6), (alarm, 6), (cancel, 2),
-    (generate, 8), (ask, 6), (board, 4), (labour, 4), (watch, 2), (remember, 4), (see, 2), (kill, 3), (change, 2), (leave, 3), (trip, 1),
+    (generate, 8), (ask, 6), (board, 4), (labour, 4), (watch, 2), (remember, 4), (see, 2), (kill, 3), (take_back, 4), (change, 2), (leave, 3), (trip, 1),
 ]  # fmt: skip
 _STEPS = [step for step, weight in STEPS for _ in range(weight)]
 
@@ -294,6 +308,7 @@ _STEPS = [step for step, weight in STEPS for _ in range(weight)]
         "remember",
         "recall",
         "forget",
+        "retract",
     )
 )
 async def wanderer(calls: Calls, brief: str) -> Any:
@@ -359,6 +374,14 @@ async def _new_name(calls: Calls) -> str:
     raise ValueError("a fork that was not told its name")
 
 
+@program(grants=("send",))
+async def whisperer(calls: Calls, brief: str) -> str:
+    """Says something to its parent, waits a little, and says it again."""
+    await calls.send(0, brief)
+    await calls.receive(30)
+    return brief
+
+
 @program(grants=("shop/*",))
 async def broken(calls: Calls, brief: str) -> None:
     """Raises before it has done anything."""
@@ -376,4 +399,4 @@ You are $name. Do anything.
     "talker",
 )
 
-LIBRARY = Library({"talker": TALKER}, {one.spec.name: one for one in (wanderer, clerk, broken)})
+LIBRARY = Library({"talker": TALKER}, {one.spec.name: one for one in (wanderer, clerk, whisperer, broken)})

@@ -14,7 +14,7 @@ from checkers import LawBroken, everyone
 from worlds import EVERY_SYSCALL
 
 from gemot.abi.answers import Outcome
-from gemot.abi.events import Answered, Arrived, BoardMove, Copied, Event, Said, Stopped, Worked
+from gemot.abi.events import Answered, Arrived, BoardMove, Copied, Event, Retracted, Rewound, Said, Stopped, Worked
 from gemot.abi.grants import Budget, Grant, Mount
 from gemot.abi.syscalls import Accept, Add, Claim, Complete, Reorder, Task
 from gemot.abi.tasks import Drop, Reopen
@@ -137,6 +137,31 @@ class Person:
         await machine.fork(pid, text, Budget(50_000, 5_000, 100_000, 3, 2, 30))
         self._promised.append(f"copied {text}")
 
+    async def _retract(self, machine: Machine) -> None:
+        """Take back all that somebody said, or something that they were told."""
+        why, told = f"taken {self.word()}", self._chance.choice((None, self._position(machine)))
+        said: list[int] = []
+        for _ in range(self._chance.choice((1, 30))):  # somebody has read something, or will soon
+            readers = [one for one in everyone(machine.kernel) if one.alive]
+            said = [mail.said_by for one in readers for mail in one.mailbox if mail.said_by]
+            said += [words.source for one in readers for words in one.heard]
+            if said:
+                break
+            await asyncio.sleep(self._chance.random() * 3)
+        pid = self._chance.choice(said) if said and self._chance.random() < 0.8 else self._some(machine)
+        await machine.retract(pid, why, told)
+        self._promised.append(f"retracted {why}")
+        if machine is self._history.machine:
+            self._history.watcher.forgotten.check(machine.kernel, machine._loop.cast)
+
+    async def _rewind(self, machine: Machine) -> None:
+        words = f"back {self.word()}"
+        await machine.rewind(self._some(machine), self._position(machine), words)
+        self._promised.append(f"rewound {words}")
+
+    def _position(self, machine: Machine) -> int:
+        return 1 + int(self._chance.random() * machine._loop.journal.position)
+
     async def _work(self, machine: Machine) -> None:
         """Two moves on a board, most of them on tasks that there are."""
         chance, some = self._chance, self._some(machine)
@@ -160,7 +185,7 @@ class Person:
 
     _DOINGS = (
         _start, _send, _send, _answer, _answer, _answer, _kill, _move, _pause, _resume, _resume, _fork, _fork, _fork, _set_clock,
-        _work, _work, _work,
+        _work, _work, _work, _retract, _retract, _rewind,
     )  # fmt: skip
 
     # The last life.
@@ -195,7 +220,8 @@ class Person:
         for pid, task in self._results:
             if not task.done():
                 raise LawBroken(f"wake-up: {pid} has ended, and the person still waits for its result")
-            if task.result() != kernel.processes[pid].outcome:
+            now = kernel.processes[pid].outcome
+            if task.result() != now and (now is None or now.rule != "retracted"):
                 raise LawBroken(f"answered: the person was told another outcome of {pid} than its own")
 
 
@@ -211,6 +237,10 @@ def _promise(event: Event) -> str:
             return f"stopped {pid}"
         case Copied(_, _, text):
             return f"copied {text}"
+        case Retracted(_, _, why):
+            return f"retracted {why}"
+        case Rewound():
+            return f"rewound {event.text}"
         case Worked(_, _, move):
             return f"worked {move}"
         case _:

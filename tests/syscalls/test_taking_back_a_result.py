@@ -176,7 +176,7 @@ def test_where_nothing_was_told_it_says_so() -> None:
         with pytest.raises(MachineError, match="no process"):
             await machine.retract(99, "x", position)
         await machine.rewind(root, position - 1, "again")
-        with pytest.raises(MachineError, match="rewound since"):
+        with pytest.raises(MachineError, match="put back since"):
             await machine.retract(root, "x", position)
         await machine.close()
 

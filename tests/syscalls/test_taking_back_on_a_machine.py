@@ -60,6 +60,28 @@ def test_code_is_put_back_to_before_it_was_told() -> None:
     asyncio.run(play())
 
 
+@program(grants=("spawn", "retract", "kill"))
+async def judge(calls: Calls, brief: str) -> str:
+    """Takes back what its child said, and goes on."""
+    child = await calls.spawn("poison", "liar")
+    (outcome,) = (await calls.wait([child])).ended
+    done = await calls.retract(child, "it lied")
+    again = await calls.kill(child)
+    return f"{outcome.value}, {done['told']}, {again.error}"
+
+
+def test_code_that_takes_something_back_itself_goes_on() -> None:
+    async def play() -> None:
+        world = MachineWorld(programs=(liar, judge), models={"s": SAYS})
+        machine = world.boot()
+        root = await machine.start("x", program="judge", model="s")
+        outcome = await machine.result(root)
+        assert outcome.value == f"poison, [{root}], taken back: it lied"
+        await machine.close()
+
+    asyncio.run(play())
+
+
 def texts(messages: tuple[Message, ...]) -> str:
     return " ".join(str(part) for message in messages for part in message.parts)
 

@@ -35,7 +35,9 @@ def alarm(kernel: Kernel, process: Process, syscall: Alarm, due: Due | None) -> 
         raise Refused("limit", f"a process has at most {limits.ALARMS_MAX} alarms; cancel_alarm takes one back")
     due = due or Due()
     number = kernel.number()
-    process.alarms[number] = one = SetAlarm(at, syscall.note, syscall.every, due.zone, due.text, syscall.missed)
+    process.alarms[number] = one = SetAlarm(
+        at, syscall.note, syscall.every, due.zone, due.text, syscall.missed, set_at=kernel.moment
+    )
     kernel.set_timer(at, Timer(process.pid, "alarm", number))
     kernel.answer(process, Ok(_shown(kernel, number, one)))
 

@@ -71,7 +71,8 @@ class Review:
 @dataclass(slots=True)
 class SetAlarm:
     """An alarm that is set, and next rings ``at`` (milliseconds since 1970), which in ``zone`` is ``text``. ``every``: it is set
-    again when it rings. ``skipped``: how many of its firings were missed since, and are to be told with the next ring."""
+    again when it rings. ``skipped``: how many of its firings were missed since, and are to be told with the next ring;
+    ``set_at``: the moment at which it was set."""
 
     at: int
     note: str = ""
@@ -80,6 +81,7 @@ class SetAlarm:
     text: str = ""
     missed: Literal["once", "skip", "all"] = "once"
     skipped: int = 0
+    set_at: int = 0
 
 
 @dataclass(slots=True)

@@ -29,7 +29,7 @@ from gemot.abi.labels import KERNEL, PERSON, Label
 from gemot.abi.memories import Memory
 from gemot.abi.syscalls import Exit, Generate, Retract
 from gemot.authority.refusal import Refused
-from gemot.kernel import families, reviewing
+from gemot.kernel import families, judging, reviewing
 from gemot.kernel.process import Heard, Process, Work
 
 if TYPE_CHECKING:
@@ -142,8 +142,11 @@ def take_back(
         process = kernel.processes[pid]
         if not process.alive:
             continue
+        if process is by and process.program.kind == "native":
+            blanked.append(pid)  # code that takes something back itself knows what it does
+            continue
         lost = TakeBack(pid, tuple(sorted(found.entries[pid])), why, told if process is source else None)
-        if process is not by and _rewinds(process, found.entries[pid]):
+        if _rewinds(process, found.entries[pid]) and process is not by:
             _rewind(kernel, process, lost)
             rewound.append(pid)
         else:
@@ -240,6 +243,9 @@ def back_to(kernel: Kernel, process: Process, entry: int, moment: int, gone: tup
     """Make the tables forget what a process did since it had its answer ``entry``, at ``moment``: what it began is stopped, what it
     has spent and done is spent and done. ``gone``: what of that answer it has not been told either, as in `TakeBack`."""
     process.syscall = None
+    if process.review is not None:
+        judging.dismiss(kernel, process.review)
+    process.alarms = {number: one for number, one in process.alarms.items() if one.set_at <= moment}
     for pid in list(process.children):
         child = kernel.processes[pid]
         if child.born > moment:

@@ -16,6 +16,11 @@ from gemot.machine.loop import Loop, MachineError
 from gemot.machine.recovery import Folded, folding
 from gemot.programs.conversation import Conversation
 
+GONE = (
+    "what process {pid} was told at position {position} is not in its log any more: it was put back since to before that, or "
+    "became another program"
+)
+
 
 @dataclass(frozen=True)
 class _Before:
@@ -57,7 +62,9 @@ def entry_at(loop: Loop, pid: int, position: int) -> Entry:
             break
         answer = _answer(folded.effects, pid)
         if entry is not None:
-            entry = _since(entry, folded, pid)
+            last = cut(folded, kernel, pid)
+            if last is not None and last < entry.number:
+                raise MachineError(GONE.format(pid=pid, position=position))
         elif part is not None and answer is not None:
             entry = _entry(kernel, pid, answer, part, before)
         before = _Before.of(kernel, cast, pid)
@@ -90,16 +97,17 @@ def _entry(kernel: Kernel, pid: int, answer: Answer, part: int, before: _Before)
     return Entry(kernel.processes[pid].entries, kernel.moment, part, places, handles)
 
 
-def _since(entry: Entry, folded: Folded, pid: int) -> Entry:
-    """What is left of an entry after a later record. Raises :class:`MachineError` where it is gone."""
-    if isinstance(folded.event, Rewound) and folded.event.pid == pid and folded.event.entry < entry.number:
-        raise MachineError(f"process {pid} was rewound since to before it was told that; it is not in its log any more")
+def cut(folded: Folded, kernel: Kernel, pid: int) -> int | None:
+    """After which of its answers a record cuts the log of a process off (-1: it has another log from then on); None if it does
+    not."""
+    if isinstance(folded.event, Rewound) and folded.event.pid == pid:
+        return folded.event.entry
     for effect in folded.effects:
         match effect:
-            case Begin(of) if of == pid:  # exec: nothing of its log is left but what it did
-                entry = Entry(0, entry.moment)
-            case TakeBack(of, places) if of == pid and not entry.places and places[0][0] <= entry.number:
-                raise MachineError(f"process {pid} was rewound since to before it was told that")
+            case Begin(of) if of == pid:
+                return -1
+            case TakeBack(of, places, why) if of == pid and why and kernel.processes[pid].program.kind == "native":
+                return places[0][0] - 1 if places[0][0] else None
             case _:
                 pass
-    return entry
+    return None

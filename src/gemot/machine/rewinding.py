@@ -9,15 +9,15 @@ import msgspec
 
 from gemot.abi import limits
 from gemot.abi.answers import Retraction
-from gemot.abi.effects import Begin, Deliver
+from gemot.abi.effects import Begin, Deliver, TakeBack
 from gemot.abi.events import Retracted, Rewound
 from gemot.abi.labels import Label
 from gemot.kernel import Kernel, retracting
 from gemot.kernel.process import Process
 from gemot.machine.cast import Cast
-from gemot.machine.entries import entry_at
+from gemot.machine.entries import GONE, cut, entry_at
 from gemot.machine.loop import Loop, MachineError
-from gemot.machine.recovery import folding
+from gemot.machine.recovery import Folded, folding
 from gemot.programs import freezing as folds
 from gemot.programs.conversation import Conversation
 
@@ -44,12 +44,23 @@ def found(loop: Loop, pid: int, to: int) -> Earlier:
     earlier: Earlier | None = None
     for folded in folding(loop.journal, kernel, cast, {}):
         if folded.record.position > to:
-            break
-        if any(isinstance(effect, Begin | Deliver) and effect.pid == pid for effect in folded.effects):
+            if earlier is not None:
+                _since(earlier, folded, kernel, pid, to)
+        elif any(isinstance(effect, Begin | Deliver) and effect.pid == pid for effect in folded.effects):
             earlier = _now(kernel, cast, pid, folded.record.position) or earlier
     if earlier is None:
         raise MachineError(f"process {pid} had not begun by position {to}; gemot log {pid} shows the positions")
     return earlier
+
+
+def _since(earlier: Earlier, folded: Folded, kernel: Kernel, pid: int, to: int) -> None:
+    """What came after it: its log may have been cut off before, and what was taken back since is so here, too."""
+    last = cut(folded, kernel, pid)
+    if last is not None and last < earlier.entry:
+        raise MachineError(GONE.format(pid=pid, position=to))
+    for effect in folded.effects:
+        if isinstance(effect, TakeBack) and effect.pid == pid and effect.why and earlier.program is not None:
+            earlier.program.take_back(effect)
 
 
 def _now(kernel: Kernel, cast: Cast, pid: int, position: int) -> Earlier | None:

@@ -36,6 +36,7 @@ from gemot.abi.syscalls import (
     Receive,
     Remember,
     Reorder,
+    Retract,
     Revoke,
     Send,
     Spawn,
@@ -234,6 +235,11 @@ class Calls:
 
     async def kill(self, pid: int, reason: str = "") -> Outcome:
         return await _Trap(Kill(pid, reason))
+
+    async def retract(self, pid: int, reason: str) -> dict[str, Any]:
+        """Take back all that a child said, from everybody but this process; returns what came of it, as
+        :class:`gemot.abi.answers.Retraction` has it."""
+        return await _Trap(Retract(pid, reason))
 
     async def status(self, pid: int | None = None) -> dict[str, Any]:
         return await _Trap(Status(pid))
