@@ -254,8 +254,10 @@ class Kernel:
         waiting.mail_came(self, process)
 
     def board_changed(self, root: int) -> None:
-        """Wake those who wait for the board of a tree."""
-        waiting.board_changed(self, self.boards[root])
+        """Wake those who wait for the board of a tree, if it has one."""
+        board = self.boards.get(root)
+        if board is not None:
+            waiting.board_changed(self, board)
 
     def begin(self, process: Process, arguments: dict[str, object]) -> None:
         self.emit(Begin(process.pid, process.program, process.brief, arguments, process.name))
