@@ -18,11 +18,9 @@ from gemot.abi.events import Answered, Arrived, Booted, Copied, Installed, Moved
 from gemot.abi.grants import Budget, Grant, Mode, Mount
 from gemot.abi.limits import PRIORITY
 from gemot.abi.reviews import TRIES, Check
-from gemot.authority.refusal import Refused
 from gemot.drivers.kit import Driver, Tool
 from gemot.journal.contract import Journal
 from gemot.kernel import Kernel, asking
-from gemot.kernel.ledger import means
 from gemot.kernel.process import Process
 from gemot.machine import boards, carrying, checkpoint, notes, recovery, rewinding, starting, views, waking
 from gemot.machine.checkpoint import RECORDS_AT_CLOSE
@@ -288,10 +286,7 @@ class Machine:
         """A new tree whose first process knows what ``pid`` knows so far, and ``text``; returns its pid. A fork of a sleeping
         process sleeps."""
         self._living(pid)
-        try:
-            means(budget)
-        except Refused as refusal:
-            raise MachineError(refusal.message) from refusal
+        starting.check_budget(budget)
         return await self._loop.happens(Copied(self._now(), pid, text, budget))
 
     def resume(self, pid: int | None = None) -> list[int]:

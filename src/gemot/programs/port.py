@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from gemot.abi import limits
 from gemot.abi.answers import Answer
+from gemot.abi.events import Arrived
 from gemot.abi.messages import Message
 from gemot.abi.reviews import Check, SchemaCheck, ToolCheck
 from gemot.abi.syscalls import Call, Exec, Exit, Fork, Generate, Spawn, Syscall, ToolUse
@@ -79,21 +80,23 @@ def _inside(value: Any) -> Collection[Any]:
     return cast("list[Any]", value) if isinstance(value, _HOLDS_MORE) else ()
 
 
-def anything_too_deep(syscall: Syscall) -> bool:
-    """Does a syscall hold a value that is? Only these can hold any value at all."""
-    match syscall:
+def anything_too_deep(wanted: Syscall | Arrived) -> bool:
+    """Does a syscall, or a person's goal, hold a value that is? Only these can hold any value at all."""
+    match wanted:
         case Generate():
             return False
         case Call():
-            return any([too_deep(use.arguments) for use in syscall.uses])
+            return any([too_deep(use.arguments) for use in wanted.uses])
         case Exit():
-            return too_deep(syscall.value)
+            return too_deep(wanted.value)
         case Spawn(arguments=arguments, returns=returns, review=review):
             return too_deep(arguments) or too_deep(returns) or any(map(_check_too_deep, review))
         case Fork(returns=returns, review=review):
             return too_deep(returns) or any(map(_check_too_deep, review))
         case Exec(arguments=arguments):
             return too_deep(arguments)
+        case Arrived(arguments=arguments, review=review):
+            return too_deep(arguments) or any(map(_check_too_deep, review))
         case _:
             return False
 
@@ -108,7 +111,7 @@ def _check_too_deep(check: Check) -> bool:
             return False
 
 
-def unkept(wanted: Syscall | ToolUse) -> str:
+def unkept(wanted: Syscall | ToolUse | Arrived) -> str:
     """What of it could be written and not be read again, in words; ``""``: nothing. JSON has numbers of any length, the tables
     have 64 bits for one."""
     if too_deep(wanted.arguments) if isinstance(wanted, ToolUse) else anything_too_deep(wanted):
