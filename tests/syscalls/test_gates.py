@@ -11,7 +11,7 @@ from gemot.abi.events import Retracted, Rewound
 from gemot.abi.grants import BudgetRequest
 from gemot.abi.labels import Label
 from gemot.abi.reviews import AgreementCheck, ReviewerCheck
-from gemot.abi.syscalls import Exit, Spawn, Status, Wait
+from gemot.abi.syscalls import Exit, Kill, Spawn, Status, Wait
 
 JUDGE = ReviewerCheck(program="worker")
 
@@ -62,3 +62,33 @@ def test_what_a_result_was_built_on_is_taken_back_while_it_is_judged(world: Kern
     assert judge in ends(effects) and root not in ends(effects)
     answer = world.ask(root, Wait((child,)))
     assert isinstance(answer, Ok) and "a lie" not in repr(answer.value.ended[0].value)
+
+
+SECRET = "an answer that nobody has looked at"
+
+
+@pytest.mark.parametrize("how", ["failed", "killed", "stopped", "deadline"])
+def test_a_result_that_was_not_accepted_reaches_nobody_however_its_process_ends(world: KernelWorld, how: str) -> None:
+    root = world.tree()
+    child = world.born(root, Spawn("x", "worker", review=(JUDGE,), deadline_seconds=60))
+    result = Exit(SECRET, "so far" if how == "failed" else "", {SECRET: "disk/read"})
+    effects = world.trap(child, result)
+    match how:
+        case "killed":
+            answer = world.ask(root, Kill(child))
+            assert isinstance(answer, Ok)
+            outcome = answer.value
+        case "stopped":
+            outcome = ends(world.stop(child))[child]
+        case "deadline":
+            outcome = ends(world.later(60_000))[child]
+        case _:
+            outcome = ends(effects)[child]
+    assert outcome.state != "done" and SECRET not in repr(outcome)
+
+
+def test_without_a_gate_who_fails_hands_on_what_there_is(world: KernelWorld) -> None:
+    root = world.tree()
+    child = world.born(root, Spawn("x", "worker"))
+    outcome = ends(world.trap(child, Exit("half of it", "the rest is missing", {"half": "disk/read"})))[child]
+    assert outcome.value == "half of it" and outcome.receipt.claims == {"half": "no receipt"}

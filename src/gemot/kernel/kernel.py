@@ -265,6 +265,8 @@ class Kernel:
     def end(self, process: Process, outcome: Outcome) -> None:
         """End a process: its descendants first, then its work, its rights and its place; its means go back."""
         claims = process.syscall.claims if isinstance(process.syscall, Exit) else {}
+        if process.review is not None and outcome.state != "done":  # what has not passed its gate is told to nobody
+            claims, outcome = {}, msgspec.structs.replace(outcome, value=None)
         process.syscall = process.review = None  # its end is its answer: the end of a child must not wake it any more
         for child in list(process.children):
             one = self.processes[child]
