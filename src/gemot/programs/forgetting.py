@@ -11,6 +11,9 @@ from gemot.abi.answers import Answer, Mail, Ok, Outcome, Waited
 
 RULE = "retracted"
 
+DONE = ("result", "result_sent_back", "done_by")
+"""What a task on a board says of what was done."""
+
 
 def without(answer: Answer, sources: Collection[int], why: str) -> Answer:
     """The same answer with nothing in it that one of these processes said."""
@@ -33,6 +36,8 @@ def _value(value: Any, sources: Collection[int], why: str) -> Any:
             )
         case list():
             return [_task(one, sources, why) for one in cast("list[Any]", value)]
+        case dict():
+            return _task(value, sources, why)
         case _:
             return value
 
@@ -43,7 +48,11 @@ def blank(outcome: Outcome, why: str) -> Outcome:
 
 
 def _task(task: Any, sources: Collection[int], why: str) -> Any:
+    """A task of a board, whoever has it now: its result is gone if one of these did it, and what they did before somebody sent it
+    back."""
     if not isinstance(task, dict):
         return task
     told = cast("dict[str, Any]", task)
-    return told | {"result": "", "note": why} if told.get("owner") in sources else told
+    if told.get("done_by") not in sources:
+        return told
+    return {name: one for name, one in told.items() if name not in DONE} | {"note": why}
