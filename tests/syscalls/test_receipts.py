@@ -7,6 +7,7 @@ import pytest
 from worlds import KernelWorld, started
 
 from gemot.abi.events import Value
+from gemot.abi.grants import Grant
 from gemot.abi.syscalls import Call, ToolUse
 from gemot.kernel import receipts
 from gemot.kernel.freezing import freeze_trees
@@ -42,3 +43,12 @@ def test_what_looks_like_an_exit_code_and_is_none_is_only_a_text(world: KernelWo
 )
 def test_an_exit_code_is_found(said: str, code: int) -> None:
     assert receipts.exit_code(said) == code
+
+
+def test_a_sealed_result_is_in_no_receipt(world: KernelWorld) -> None:
+    root = world.tree(grants=(Grant("disk/read", results="handle"),))
+    (effect,) = started(world.trap(root, Call((ToolUse("disk/read", {"path": "a"}),))))
+    said = '{"exit_code":31337}'
+    world.done(effect, Value(said, digest="d" * 64, size_chars=len(said)))
+    (use,) = world.kernel.processes[root].uses
+    assert (use.shown, use.exit) == ('disk/read {"path":"a"}', 31_337), "a check may ask for it, nobody is shown it"

@@ -28,8 +28,8 @@ _CUT = re.compile(r'\{"exit_code":(-?[0-9]{1,10}),')
 """The beginning of the result of a command: what is too long is cut behind its first fields, of which the exit code is one."""
 
 
-def note(kernel: Kernel, process: Process, use: ToolUse, outcome: Result) -> None:
-    """A use that had begun has ended: write it down."""
+def note(kernel: Kernel, process: Process, use: ToolUse, outcome: Result, sealed: bool = False) -> None:
+    """A use that had begun has ended: write it down. Of a result that is ``sealed`` nothing is shown."""
     if len(process.uses) >= limits.RECEIPT_USES_MAX:
         del process.uses[0]
         process.uses_before += 1
@@ -37,7 +37,7 @@ def note(kernel: Kernel, process: Process, use: ToolUse, outcome: Result) -> Non
     what = msgspec.json.encode(use.arguments).decode()[: limits.RECEIPT_CHARS] if use.arguments else ""
     effect = "reads" if spec is None else spec.effect
     code = exit_code(whole_of(outcome)) if isinstance(outcome, Value) else None
-    end = "" if code is None else f", exit code {code}"
+    end = "" if code is None or sealed else f", exit code {code}"
     ended = isinstance(outcome, Value)
     shown = f"{use.tool} {what}{end}" if ended else f"{use.tool} {what}, failed"
     process.uses.append(Use(use.tool, shown, ended, code, effect, kernel.moment))

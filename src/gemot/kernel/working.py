@@ -292,7 +292,7 @@ def done(kernel: Kernel, event: Done) -> None:
         assert isinstance(process.syscall, Call)
         use = process.syscall.uses[work.index]
         work.result = returned(kernel, process, work, use, outcome)
-        receipts.note(kernel, process, use, outcome)
+        receipts.note(kernel, process, use, outcome, work.sealed)
         finish(kernel, process)
     elif work.kind == "check":
         reviewing.checked(kernel, process, work, outcome)
