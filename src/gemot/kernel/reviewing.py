@@ -225,9 +225,10 @@ def _verdict(check: ToolCheck, said: str) -> str:
         return ""
     if isinstance(value, dict):
         fields = cast("dict[str, Any]", value)
-        if fields.get("accepted") is True:
+        accepted = fields.get("accepted")
+        if accepted is True:
             return ""
-        if receipts.exit_code(said) == check.exit and "stopped" not in fields:
+        if accepted is None and receipts.exit_code(said) == check.exit and "stopped" not in fields:
             return ""
     elif receipts.exit_code(said) == check.exit:
         return ""
