@@ -15,6 +15,7 @@ from gemot.abi.reviews import ReviewerCheck, SchemaCheck
 from gemot.kernel.freezing import freeze_trees
 
 LARGE = 10**30
+LONG = "x" * 200_001
 
 
 def nested(depth: int) -> Any:
@@ -60,6 +61,9 @@ def test_what_no_table_keeps_is_refused(asked: dict[str, Any], why: str) -> None
         pid = await machine.start("go", program="sleeper", model="s")
         with pytest.raises(MachineError, match="tokens="):
             await machine.fork(pid, "go", Budget(tokens=LARGE))
+        for told in (machine.send(pid, LONG), machine.fork(pid, LONG), machine.rewind(pid, 1, LONG)):
+            with pytest.raises(MachineError, match="characters"):
+                await told
         assert msgspec.msgpack.encode(freeze_trees(machine.kernel, [pid]))
         await machine.close()
         assert machine.failure is None

@@ -232,6 +232,7 @@ class Machine:
         self._living(pid)
         if not text.strip():
             raise MachineError("there is nothing to send: the message is empty")
+        starting.check_words(text)
         self._loop.happens_now(Said(self._now(), pid, text))
 
     async def answer(
@@ -272,6 +273,7 @@ class Machine:
         ``text``. What it did since stays done and paid for; children that it has begun since are ended. Returns the position
         that it was put back to. Raises :class:`MachineError`."""
         self._living(pid)
+        starting.check_words(text)
         found = rewinding.found(self._loop, pid, to)
         self._loop.happens_now(found.event(self._now(), pid, text))
         return found.position
@@ -286,6 +288,7 @@ class Machine:
         """A new tree whose first process knows what ``pid`` knows so far, and ``text``; returns its pid. A fork of a sleeping
         process sleeps."""
         self._living(pid)
+        starting.check_words(text)
         starting.check_budget(budget)
         return await self._loop.happens(Copied(self._now(), pid, text, budget))
 

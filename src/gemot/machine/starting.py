@@ -77,6 +77,14 @@ def check_budget(budget: Budget) -> None:
         raise MachineError(f"a budget is of numbers up to {AMOUNT_MAX}, not {large}={getattr(budget, large)!r:.40}")
 
 
+def check_words(text: str) -> None:
+    """Raises :class:`MachineError` for what is longer than anybody can be told: its process could only end."""
+    if len(text) > limits.TEXT_CHARS_MAX:
+        raise MachineError(
+            f"a message has at most {limits.TEXT_CHARS_MAX} characters, this has {len(text)}; put long texts into a file and name it"
+        )
+
+
 def check(kernel: Kernel, event: Arrived) -> None:
     """Raises :class:`MachineError` for what can't begin so."""
     check_budget(event.budget)
