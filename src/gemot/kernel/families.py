@@ -178,6 +178,8 @@ def requested(kernel: Kernel, parent: Process, grants: tuple[Grant | str, ...], 
 
 def must_be_grantable(kernel: Kernel, grants: tuple[Grant | str, ...]) -> tuple[Grant, ...]:
     """Grants as a process may write them, of tools that there are. Raises :class:`Refused`."""
+    if len(grants) > limits.GRANTS_MAX:
+        raise Refused("limit", f"a process holds at most {limits.GRANTS_MAX} grants, not {len(grants)}")
     wanted = tuple(Grant(one) if isinstance(one, str) else one for one in grants)
     unknown = [grant.tool for grant in wanted if not grantable(kernel, grant)]
     if unknown:
