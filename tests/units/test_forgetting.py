@@ -6,6 +6,7 @@ import pytest
 from worlds import EVERY_SYSCALL, KernelWorld
 
 from gemot.abi.answers import Ok
+from gemot.abi.effects import TakeBack
 from gemot.abi.grants import Grant
 from gemot.abi.syscalls import Accept, Add, Claim, Complete, ListTasks, Spawn
 from gemot.abi.tasks import Task
@@ -36,11 +37,11 @@ def test_what_somebody_did_leaves_a_board_that_was_shown(
         world.ask(root, Accept(1, False, "do it again"))
     shown = world.ask(root, seen)
     assert LIE in repr(shown)
-    left = without(shown, {doer}, "taken back")
+    left = without(shown, TakeBack(root, ((1, doer),), "taken back"), 1)
     assert LIE not in repr(left) and "taken back" in repr(left) and "first" in repr(left)
-    assert without(shown, {doer + 1}, "taken back") == shown
+    assert without(shown, TakeBack(root, ((1, doer + 1),), "taken back"), 1) == shown
 
 
 def test_other_answers_stay_as_they_are() -> None:
     for value in (3, "text", {"pid": 2}, [1, "x"], None):
-        assert without(Ok(value), {2}, "taken back") == Ok(value)
+        assert without(Ok(value), TakeBack(1, ((1, 2),), "taken back"), 1) == Ok(value)

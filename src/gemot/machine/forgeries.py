@@ -77,6 +77,7 @@ def _counts(coming: CarriedTree) -> Iterator[int]:
         yield tree.board.changes
         for item in tree.board.items.values():
             yield from (item.number, item.lease, item.until, item.rejections, item.changed, item.changed_before)
+            yield from (moment for _, moment in item.said.values())
 
 
 def _numbers(means: Any) -> list[int]:
@@ -160,6 +161,6 @@ def _board(board: Board, by_pid: dict[int, Process]) -> bool:
     return all(
         number == item.number
         and set(item.after) <= board.items.keys()
-        and {item.author, item.owner, item.doer} <= people
+        and {item.author, item.owner, *(pid for pid, _ in item.said.values())} <= people
         for number, item in board.items.items()
     ) and set(board.watching) <= set(by_pid)

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from gemot.abi import limits
 from gemot.abi.answers import Answer
+from gemot.abi.effects import TakeBack
 from gemot.abi.events import Arrived
 from gemot.abi.grants import Grant
 from gemot.abi.messages import Message
@@ -42,7 +43,7 @@ class Program(Protocol):
         where the program can help it."""
         ...
 
-    def take_back(self, places: tuple[tuple[int, int], ...], why: str) -> bool:
+    def take_back(self, lost: TakeBack) -> bool:
         """Forget words: (number of the answer that holds them, process that said them), in order. Says whether it was put back to
         one of these answers, so that it decides anew what it does next."""
         ...
