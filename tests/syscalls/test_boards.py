@@ -272,3 +272,10 @@ def test_a_part_of_the_board_is_shown(world: KernelWorld) -> None:
     answer = world.ask(root, ListTasks(task=2))
     assert isinstance(answer, Ok) and len(answer.value[0]["result"]) == 5_000
     assert refusal(world, root, ListTasks(task=9)).rule == "unknown"
+
+
+def test_an_order_of_no_tasks_on_no_board_changes_nothing(world: KernelWorld) -> None:
+    root = world.tree()
+    assert world.ask(root, Reorder(())) == Ok([{"order": []}])
+    world.work(root, Reorder(()))
+    assert not world.kernel.boards

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from worlds import KernelWorld, answer_to, ends, replied, started
 
@@ -12,6 +13,7 @@ from gemot.abi.events import Cost, Replied
 from gemot.abi.grants import Budget, BudgetRequest
 from gemot.abi.messages import Reply, Text, Usage
 from gemot.abi.syscalls import Call, Exit, Fork, Generate, Kill, Spawn, Status, ToolUse, Wait
+from gemot.kernel.freezing import freeze, freeze_trees
 
 BUDGET = Budget(tokens=1_000, usd_micros=500, millis=10_000, processes=9, depth=4, calls=100)
 
@@ -183,3 +185,11 @@ def test_what_a_model_had_cached_is_counted_among_what_was_spent_and_is_no_more(
     world.done(effect, Replied(Reply((Text("yes"),), Usage(100, 5, claimed), "m")))
     process = world.kernel.processes[root]
     assert (process.spent.tokens, process.tokens_cached) == (105, booked)
+
+
+def test_a_bill_that_no_table_keeps_is_not_believed(world: KernelWorld) -> None:
+    root = world.tree(BUDGET)
+    (effect,) = started(world.trap(root, Generate("q")))
+    usage = Usage(10**30, 10**30, 10**30, 10**30)
+    world.done(effect, Replied(Reply((Text("yes"),), usage, "m")), 10**30)
+    assert msgspec.msgpack.encode(freeze_trees(world.kernel, [root])) and msgspec.msgpack.encode(freeze(world.kernel))

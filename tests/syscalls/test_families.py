@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from worlds import KernelWorld, answer_to, ends, started, stopped
 
@@ -310,3 +311,11 @@ def test_a_child_without_mounts_of_its_own_sees_what_its_parent_sees(world: Kern
     mounts = (Mount("work", "/srv/data", "rw"), Mount("notes", "/srv/notes"))
     root = world.tree(mounts=mounts)
     assert world.kernel.processes[world.born(root, Fork("x"))].mounts == mounts
+
+
+@pytest.mark.parametrize("syscall", [Spawn("x", "worker"), Fork("x")])
+def test_a_child_holds_as_many_grants_as_anybody(world: KernelWorld, syscall: Spawn | Fork) -> None:
+    root = world.tree()
+    many = ("disk/read",) * (limits.GRANTS_MAX + 1)
+    answer = world.ask(root, msgspec.structs.replace(syscall, grants=many))
+    assert isinstance(answer, Error) and answer.rule == "limit"

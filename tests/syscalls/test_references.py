@@ -13,6 +13,7 @@ from gemot.abi.effects import PutAsk, StartTool
 from gemot.abi.events import Failure, Value
 from gemot.abi.grants import Grant, Rule, Source
 from gemot.abi.syscalls import Call, Exec, Fork, Read, Spawn, ToolUse
+from gemot.kernel.freezing import freeze_trees
 
 
 def use(tool: str, **arguments: object) -> Call:
@@ -291,3 +292,12 @@ def test_an_argument_that_was_left_out_is_its_default_or_null(world: KernelWorld
         for arguments, answer in ({}, "done"), ({"folder": left_out}, "done"), ({"folder": "spam"}, "grant"), ({"folder": ["spam"]}, "grant"):  # fmt: skip
             number = kept(world, root, "mail/list", INBOX, **arguments)
             assert tried(world, root, "mail/send", to=refer(number, "[0].sender")) == answer, arguments
+
+
+@pytest.mark.parametrize("reference", [{"at": "n"}, {"field": "n"}, {}, {"at": "x[0].n", "extract": "integer"}])
+def test_a_number_that_no_table_keeps_is_not_taken_out_of_a_result(world: KernelWorld, reference: dict) -> None:
+    root = guarded(world, Grant("*", carries=("*",), otherwise="ask"))
+    big = "1" * 30
+    number = kept(world, root, "web/get", f'{{"n": {big}, "x": [{{"n": -{big}}}]}}')
+    world.trap(root, use("sums/add", text={"$from": number, **reference}))
+    assert msgspec.msgpack.encode(freeze_trees(world.kernel, [root])), "the tables can still be kept"

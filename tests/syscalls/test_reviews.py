@@ -128,6 +128,7 @@ def test_when_its_tries_are_used_up_the_parent_reads_only_the_verdict(gated: Ker
         Value('{"exit_code": true}'),
         Value('{"exit_code": 0, "stopped": "time"}'),
         Value('{"accepted": "yes"}'),
+        Value('{"accepted": false, "exit_code": 0}'),
         Failure("deadline", "too slow"),
         Failure("failed", "no such command"),
     ],

@@ -14,8 +14,14 @@ from checkers import digest
 from worlds import EVERY_SYSCALL
 
 from gemot import Calls, Grant, Machine, MachineError, program, request, scripted, tool
+from gemot.abi.answers import Outcome
+from gemot.abi.events import Cost
 from gemot.abi.grants import Mount
+from gemot.abi.reviews import PersonCheck, ReviewerCheck
+from gemot.abi.syscalls import Exit, Wait
 from gemot.kernel import freezing
+from gemot.kernel.board import Board, Item
+from gemot.kernel.process import Review, SetAlarm
 from gemot.machine import carrying
 from gemot.machine.replay import Replay
 from gemot.programs.library import load
@@ -167,16 +173,52 @@ def _forge(tree: freezing.CarriedTree, forgery: str) -> freezing.CarriedTree:
             second.work[0].grant = 50
         case "a foreign ask":
             tree.asks[0].effect = 12345
+        case "an answer number without end":
+            second.entries = (1 << 64) - 1
+        case "an alarm without end":
+            first.alarms[3] = SetAlarm(0, skipped=(1 << 64) - 1)
+        case "a debt without end":
+            debt = msgspec.structs.replace(tree.tree, overdrawn=Cost((1 << 64) - 1))
+            return msgspec.structs.replace(tree, tree=debt)
+        case "a child that nobody has":
+            first.children = []
+        case "a child twice":
+            first.children *= 2
+        case "a child of the dead":
+            first.outcome, first.syscall = Outcome(first.pid, "x", "done"), None
+        case "generations without end":
+            first.left.depth = 1_000
+        case "a review of nothing":
+            first.syscall = Exit(1)
+        case "a review at no check":
+            first.review = Review((PersonCheck(),), 3, at=7)
+        case "another one's judge":
+            first.review, first.syscall = Review((ReviewerCheck(),), 3, judges=[99]), Exit(1)
+        case "a task after none":
+            board = Board({1: Item(1, "x", "", 0, after=(99,))})
+            return msgspec.structs.replace(tree, tree=msgspec.structs.replace(tree.tree, board=board))
+        case "a task of nobody":
+            board = Board({1: Item(1, "x", "", 99)})
+            return msgspec.structs.replace(tree, tree=msgspec.structs.replace(tree.tree, board=board))
+        case "work for another syscall":
+            second.syscall = Wait()
+        case "a moment without end":
+            return msgspec.structs.replace(tree, moment=(1 << 64) - 1)
         case _:
             return msgspec.structs.replace(tree, numbers=1 << 62)
     return tree
 
 
-@pytest.mark.parametrize(
-    "forgery",
-    ["means below nothing", "means without end", "an orphan", "another tree's child", "a second root", "work of nothing",
-     "a foreign ask", "numbers without end"],
+FORGERIES = (
+    "means below nothing", "means without end", "an orphan", "another tree's child", "a second root", "work of nothing",
+    "a foreign ask", "numbers without end", "a moment without end", "an answer number without end", "an alarm without end",
+    "a debt without end", "a child that nobody has", "a child twice", "a child of the dead", "generations without end",
+    "a review of nothing", "a review at no check", "another one's judge", "a task after none", "a task of nobody",
+    "work for another syscall",
 )  # fmt: skip
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
 def test_a_forged_tree_is_refused(file: Path, forgery: str) -> None:
     carried = carrying.read(file)
     forged = _forge(freezing.carried(carried.tables), forgery)

@@ -70,3 +70,28 @@ def test_every_syscalls_schema_is_one_and_has_no_references(name: str) -> None:
     assert flaw(schema) == ""
     assert "$ref" not in json.dumps(schema)
     assert "type" not in schema.get("properties", {})
+
+
+def within(depth: int) -> str:
+    """A grant with a rule of a source that has a rule, and so on, which nobody means and no grant may have."""
+    rule = '{"one_of": ["x"]}'
+    for _ in range(depth):
+        rule = '{"source": [{"tool": "t", "field": "f", "where": {"x": ' + rule + "}}]}"
+    return '{"tool": "files/read", "where": {"path": ' + rule + "}}"
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("spawn", '{"brief": "x", "grants": [GRANT]}'),
+        ("fork", '{"brief": "x", "grants": [GRANT]}'),
+        ("grant", '{"pid": 2, "grants": [GRANT]}'),
+        ("add", '{"tasks": [{"text": "x", "grants": [GRANT]}]}'),
+        ("mandate", '{"steps": [{"title": "x", "grants": [GRANT]}]}'),
+    ],
+)
+@pytest.mark.parametrize("depth", [17, 240])
+def test_what_could_be_written_and_not_be_read_again_is_malformed(name: str, arguments: str, depth: int) -> None:
+    with pytest.raises(Malformed, match="deep"):
+        decode(asked(name, arguments.replace("GRANT", within(depth))))
+    decode(asked(name, arguments.replace("GRANT", within(3))))

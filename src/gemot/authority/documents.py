@@ -59,12 +59,14 @@ _NESTED: tuple[type[Any], ...] = (dict, list)
 
 @functools.lru_cache(DOCUMENTS_KEPT)
 def parsed(text: str) -> Any:
-    """A result as a value: what JSON says, or the text itself where it is no object and no list."""
+    """A result as a value: what JSON says, or the text itself where it is no object and no list, or holds a number of more than
+    64 bits, which could be told to nobody."""
     if text[:1] not in ("{", "["):
         return text
     try:
         value = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
+        _encode(value)
+    except (msgspec.DecodeError, RecursionError, OverflowError):
         return text
     return value if _flat(value, NESTING_MAX) else text
 

@@ -42,6 +42,18 @@ def same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and one == other
 
 
+def _key(one: Scalar) -> tuple[type, Scalar]:
+    """Values that are the :func:`same` have the same key, and no others."""
+    kind = type(one)
+    return (float if kind is int else kind, one)
+
+
+def _all_named(values: Iterable[Scalar], names: Iterable[Scalar]) -> bool:
+    """Is each value the same as one that is named? There may be thousands of both."""
+    keys = {_key(one) for one in names}
+    return all(_key(one) in keys for one in values)
+
+
 def fits(rule: Rule, value: Any, comes_from: Origin = literal) -> bool:
     """Does an argument obey a rule? A path is already anchored."""
     if isinstance(value, _LISTS):
@@ -113,7 +125,7 @@ def _meets(rule: Rule, value: Any) -> bool:
 
 def rule_within(child: Rule, parent: Rule) -> bool:
     """Is everything that ``child`` allows allowed by ``parent``?"""
-    if _encode(child) == _encode(parent):
+    if child == parent and _encode(child) == _encode(parent):  # true equals 1, and is not the same
         return True
     if parent.items_max is not None and (child.items_max is None or child.items_max > parent.items_max):
         return False
@@ -121,8 +133,9 @@ def rule_within(child: Rule, parent: Rule) -> bool:
         # what it names is all that it allows
         if parent.one_of is None and parent.source is not None:
             return not child.one_of
-        alone = msgspec.structs.replace(parent, items_max=None, source=None)
-        return all(fits(alone, value) for value in child.one_of)
+        if parent.one_of is not None and not _all_named(child.one_of, parent.one_of):
+            return False
+        return all(_meets(parent, value) for value in child.one_of)
     return _choice_within(child, parent) and _conditions_within(child, parent)
 
 
@@ -131,8 +144,7 @@ def _choice_within(child: Rule, parent: Rule) -> bool:
         return True
     if child.one_of is None and child.source is None:
         return False
-    named = parent.one_of or ()
-    if any(not any(same(value, one) for one in named) for value in child.one_of or ()):
+    if not _all_named(child.one_of or (), parent.one_of or ()):
         return False
     return all(any(source_within(one, other) for other in parent.source or ()) for one in child.source or ())
 

@@ -16,7 +16,7 @@ from gemot.abi.reviews import Check
 from gemot.abi.syscalls import SYSCALLS, Exec, Exit, Fork, Kill, Spawn, Status, name_of
 from gemot.abi.tools import ToolSpec
 from gemot.authority.labels import join, joined, words_of
-from gemot.authority.narrowing import Handed, anchor, narrowed, sub_mounts, used, within_reach
+from gemot.authority.narrowing import Handed, anchor, inherited, narrowed, sub_mounts, used, within_reach
 from gemot.authority.refusal import Refused, closest
 from gemot.authority.schema import flaw, mismatch
 from gemot.kernel import alarms, ledger, receipts, reviewing
@@ -165,8 +165,8 @@ def _handed(
     item = _task(kernel, parent, syscall)
     if item is not None and item.grants is not None:
         return within_reach(anchor(item.grants, mounts, kernel.tools), parent.grants, join(parent.label, item.label))
-    if isinstance(syscall, Fork):
-        return within_reach(tuple(parent.grants), parent.grants, parent.label)
+    if isinstance(syscall, Fork):  # what lies within itself need not be looked for
+        return [(inherited(one, one, parent.label), index) for index, one in enumerate(parent.grants)]
     return within_reach(anchor(program.grants, mounts, kernel.tools), parent.grants, parent.label)
 
 
@@ -178,6 +178,8 @@ def requested(kernel: Kernel, parent: Process, grants: tuple[Grant | str, ...], 
 
 def must_be_grantable(kernel: Kernel, grants: tuple[Grant | str, ...]) -> tuple[Grant, ...]:
     """Grants as a process may write them, of tools that there are. Raises :class:`Refused`."""
+    if len(grants) > limits.GRANTS_MAX:
+        raise Refused("limit", f"a process holds at most {limits.GRANTS_MAX} grants, not {len(grants)}")
     wanted = tuple(Grant(one) if isinstance(one, str) else one for one in grants)
     unknown = [grant.tool for grant in wanted if not grantable(kernel, grant)]
     if unknown:

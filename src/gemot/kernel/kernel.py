@@ -255,8 +255,10 @@ class Kernel:
         waiting.mail_came(self, process)
 
     def board_changed(self, root: int) -> None:
-        """Wake those who wait for the board of a tree."""
-        waiting.board_changed(self, self.boards[root])
+        """Wake those who wait for the board of a tree, if it has one."""
+        board = self.boards.get(root)
+        if board is not None:
+            waiting.board_changed(self, board)
 
     def begin(self, process: Process, arguments: dict[str, object]) -> None:
         self.emit(Begin(process.pid, process.program, process.brief, arguments, process.name))
@@ -264,6 +266,8 @@ class Kernel:
     def end(self, process: Process, outcome: Outcome) -> None:
         """End a process: its descendants first, then its work, its rights and its place; its means go back."""
         claims = process.syscall.claims if isinstance(process.syscall, Exit) else {}
+        if process.review is not None and outcome.state != "done":  # what has not passed its gate is told to nobody
+            claims, outcome = {}, msgspec.structs.replace(outcome, value=None)
         process.syscall = process.review = None  # its end is its answer: the end of a child must not wake it any more
         for child in list(process.children):
             one = self.processes[child]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -20,14 +21,20 @@ if TYPE_CHECKING:
 
 NO_RECEIPT = "no receipt"
 
+EXIT_CODE_MAX = 1 << 32
+"""No exit code is as large."""
 
-def note(kernel: Kernel, process: Process, use: ToolUse, outcome: Result) -> None:
-    """A use that had begun has ended: write it down."""
+_CUT = re.compile(r'\{"exit_code":(-?[0-9]{1,10}),')
+"""The beginning of the result of a command: what is too long is cut behind its first fields, of which the exit code is one."""
+
+
+def note(kernel: Kernel, process: Process, use: ToolUse, outcome: Result, sealed: bool = False) -> None:
+    """A use that had begun has ended: write it down. Of a result that is ``sealed`` nothing is shown."""
     spec = kernel.tools.get(use.tool)
     what = msgspec.json.encode(use.arguments).decode()[: limits.RECEIPT_CHARS] if use.arguments else ""
     effect = "reads" if spec is None else spec.effect
     code = exit_code(whole_of(outcome)) if isinstance(outcome, Value) else None
-    end = "" if code is None else f", exit code {code}"
+    end = "" if code is None or sealed else f", exit code {code}"
     ended = isinstance(outcome, Value)
     shown = f"{use.tool} {what}{end}" if ended else f"{use.tool} {what}, failed"
     _put(process, Use(use.tool, shown, ended, code, effect, kernel.moment))
@@ -51,16 +58,16 @@ def whole_of(value: Value) -> str:
 
 
 def exit_code(text: str) -> int | None:
-    """The exit code in the result of a command; None where there is none."""
+    """The exit code in the result of a command; None where there is none. Third parties' text may look like one."""
     if not text.startswith("{"):
         return None
     said = parsed(text)
-    if not isinstance(said, dict):
-        # what is too long is cut behind its first fields, of which the exit code is one
-        head, _, _ = text.removeprefix('{"exit_code":').partition(",")
-        return int(head) if text.startswith('{"exit_code":') and head.lstrip("-").isdigit() else None
-    code = cast("dict[str, Any]", said).get("exit_code")
-    return code if isinstance(code, int) and not isinstance(code, bool) else None
+    if isinstance(said, dict):
+        code = cast("dict[str, Any]", said).get("exit_code")
+    else:
+        cut = _CUT.match(text)
+        code = int(cut[1]) if cut is not None else None
+    return code if isinstance(code, int) and not isinstance(code, bool) and abs(code) <= EXIT_CODE_MAX else None
 
 
 def bears(process: Process, check: ReceiptCheck) -> Use | None:

@@ -107,6 +107,7 @@ def go_on(kernel: Kernel, process: Process) -> None:
         try:
             why = _check(kernel, process, review, review.checks[review.at], process.syscall.value)
         except Refused as refusal:
+            judging.dismiss(kernel, review)  # of several who were to judge, the first ones are at work
             why = f"this could not be checked: {refusal.message}"
         if why is None:
             return
@@ -224,9 +225,10 @@ def _verdict(check: ToolCheck, said: str) -> str:
         return ""
     if isinstance(value, dict):
         fields = cast("dict[str, Any]", value)
-        if fields.get("accepted") is True:
+        accepted = fields.get("accepted")
+        if accepted is True:
             return ""
-        if receipts.exit_code(said) == check.exit and "stopped" not in fields:
+        if accepted is None and receipts.exit_code(said) == check.exit and "stopped" not in fields:
             return ""
     elif receipts.exit_code(said) == check.exit:
         return ""
@@ -239,10 +241,13 @@ def _end_of(text: str) -> str:
 
 
 def judge_ended(kernel: Kernel, process: Process, judge: Process) -> None:
-    """One of those who judge a process's result has ended. Its own failure is no approval."""
+    """One of those who judge a process's result has ended. Its own failure is no approval. Where the process is being put back
+    to before it had a result, nobody judges it any more."""
     review, outcome = process.review, judge.outcome
-    assert review is not None and outcome is not None and isinstance(process.syscall, Exit)
+    assert review is not None and outcome is not None
     review.judges.remove(judge.pid)
+    if not isinstance(process.syscall, Exit):
+        return
     check = review.checks[review.at]
     if isinstance(check, AgreementCheck):
         review.verdicts.append(outcome.state == "done" and judging.same(check, outcome.value, process.syscall.value))

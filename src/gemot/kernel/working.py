@@ -34,6 +34,8 @@ IN_DOUBT = (
 
 
 GIVEN_UP = "given_up"
+COST_MAX = 10**12
+"""No call takes as many tokens, millionths of a dollar or milliseconds: what is reported beyond is made up."""
 MILLIS_A_DAY = 86_400_000
 
 
@@ -290,7 +292,7 @@ def done(kernel: Kernel, event: Done) -> None:
         assert isinstance(process.syscall, Call)
         use = process.syscall.uses[work.index]
         work.result = returned(kernel, process, work, use, outcome)
-        receipts.note(kernel, process, use, outcome)
+        receipts.note(kernel, process, use, outcome, work.sealed)
         finish(kernel, process)
     elif work.kind == "check":
         reviewing.checked(kernel, process, work, outcome)
@@ -310,18 +312,21 @@ def done(kernel: Kernel, event: Done) -> None:
 
 
 def _cost(event: Done) -> Cost:
+    millis = min(max(0, event.millis), COST_MAX)
     if not isinstance(event.outcome, Replied):
-        return Cost(millis=max(0, event.millis))
-    usage = event.outcome.reply.usage
-    tokens, money = max(0, usage.tokens_in) + max(0, usage.tokens_out), max(0, usage.usd_micros or 0)
-    return Cost(tokens, money, max(0, event.millis))  # what a provider reports is an allegation, too
+        return Cost(millis=millis)
+    usage = event.outcome.reply.usage  # what a provider reports is an allegation, too
+    tokens_in, tokens_out, money = (
+        min(max(0, one), COST_MAX) for one in (usage.tokens_in, usage.tokens_out, usage.usd_micros or 0)
+    )
+    return Cost(tokens_in + tokens_out, money, millis)
 
 
 def _cached(event: Done) -> int:
     if not isinstance(event.outcome, Replied):
         return 0
     usage = event.outcome.reply.usage
-    return max(0, min(usage.tokens_cached, usage.tokens_in))
+    return max(0, min(usage.tokens_cached, usage.tokens_in, COST_MAX))
 
 
 def _bill(kernel: Kernel, provider: str, usd_micros: int) -> None:

@@ -18,28 +18,22 @@ import msgspec
 from msgspec.structs import replace
 
 import gemot
-from gemot.abi import limits
 from gemot.abi.events import Adopted, Arrived, Blank, Booted, Copied, Ticked
 from gemot.abi.grants import Grant, Mount, Rule
-from gemot.abi.syscalls import Call
 from gemot.journal.contract import Journal
 from gemot.journal.records import decode, encode
 from gemot.kernel import Kernel
 from gemot.kernel import freezing as tables
-from gemot.kernel.asking import asked_about
 from gemot.kernel.process import Process
 from gemot.machine import checkpoint
 from gemot.machine.cast import Cast
+from gemot.machine.forgeries import whole
 from gemot.machine.loop import Loop, MachineError
 from gemot.programs import freezing as folds
 
 MAGIC = b"gemot tree 1\n"
 LARGEST_BYTES = 1 << 30
 """The largest tree that is read from a file, unpacked: a small file can't fill the memory."""
-
-
-NUMBER_MAX = 1 << 53
-"""No count of anything is as large: a file that says so is wrong, or wants to break what reads it."""
 
 
 class CarryError(MachineError):
@@ -156,47 +150,12 @@ def read(path: Path) -> Carried:
             raise CarryError(
                 f"{path} was written by gemot {carried.version}, this is {gemot.__version__}: open it with the one that wrote it"
             )
-        _check(tables.carried(carried.tables))
+        if not whole(tables.carried(carried.tables)):
+            raise CarryError("this file does not hold one whole tree")
         msgspec.msgpack.decode(carried.programs, type=folds.FrozenPrograms)
     except (zlib.error, msgspec.DecodeError) as error:
         raise CarryError(f"{path} is not a tree that this gemot can read: {error}") from error
     return carried
-
-
-def _check(coming: tables.CarriedTree) -> None:
-    """A file is anybody's words: what it says must be one whole tree that fits together."""
-    processes = coming.tree.processes
-    by_pid = {process.pid: process for process in processes}
-    whole = bool(processes) and len(by_pid) == len(processes) and 0 <= coming.numbers < NUMBER_MAX
-    whole = whole and processes[0].parent == 0 and processes[0].root == processes[0].pid
-    for process in processes:
-        whole = whole and 0 < process.pid < NUMBER_MAX and process.root == processes[0].pid and bool(process.models)
-        whole = whole and (process is processes[0] or (0 < process.parent < process.pid and process.parent in by_pid))
-        named = [*process.children, *process.uncollected]
-        whole = whole and all(pid in by_pid and by_pid[pid].parent == process.pid for pid in named)
-        whole = whole and (not process.alive or process.syscall is not None)
-        whole = whole and 0 <= process.tokens_cached < NUMBER_MAX
-        urgent = by_pid[process.parent].priority if process.parent in by_pid else limits.PRIORITY_MAX
-        whole = whole and limits.PRIORITY_MIN <= process.priority <= urgent
-        whole = whole and set(process.route) <= set(process.models)
-        for mount in process.mounts:  # no space but those of its own
-            named = [one.partition("-")[0] for one in (mount.space, mount.source) if one]
-            whole = whole and all(one.isdecimal() and int(one) in by_pid for one in named)
-        uses = process.syscall.uses if isinstance(process.syscall, Call) else ()
-        for work in process.work:
-            whole = whole and (work.kind != "tool" or 0 <= work.index < len(uses))
-            whole = whole and -1 <= work.grant < len(process.grants)
-        means = [msgspec.structs.asdict(one.frozen()) for one in (process.left, process.spent)]
-        whole = whole and all(0 <= amount < NUMBER_MAX for one in means for amount in one.values())
-    tree = coming.tree
-    whole = whole and all(timer.pid in by_pid for _, _, timer in (*tree.timers, *tree.late))
-    at_work = {(pid, work.effect) for pid, process in by_pid.items() for work in process.work if work.state == "asking"}
-    for opened in coming.asks:
-        whole = whole and (opened.asked.pid, opened.effect) in at_work
-        works = asked_about(by_pid[opened.asked.pid], opened.asked.ask) if whole else []
-        whole = whole and len(works) == max(1, len(opened.asked.actions))
-    if not whole:
-        raise CarryError("this file does not hold one whole tree")
 
 
 def relocated(carried: Carried, folders: Mapping[str, str]) -> Carried:

@@ -18,11 +18,9 @@ from gemot.abi.events import Answered, Arrived, Booted, Copied, Installed, Moved
 from gemot.abi.grants import Budget, Grant, Mode, Mount
 from gemot.abi.limits import PRIORITY
 from gemot.abi.reviews import TRIES, Check
-from gemot.authority.refusal import Refused
 from gemot.drivers.kit import Driver, Tool
 from gemot.journal.contract import Journal
 from gemot.kernel import Kernel, asking
-from gemot.kernel.ledger import means
 from gemot.kernel.process import Process
 from gemot.machine import boards, carrying, checkpoint, notes, recovery, rewinding, starting, views, waking
 from gemot.machine.checkpoint import RECORDS_AT_CLOSE
@@ -234,6 +232,7 @@ class Machine:
         self._living(pid)
         if not text.strip():
             raise MachineError("there is nothing to send: the message is empty")
+        starting.check_words(text)
         self._loop.happens_now(Said(self._now(), pid, text))
 
     async def answer(
@@ -278,6 +277,7 @@ class Machine:
         ``text``. What it did since stays done and paid for; children that it has begun since are ended. Returns the position
         that it was put back to. Raises :class:`MachineError`."""
         self._living(pid)
+        starting.check_words(text)
         found = rewinding.found(self._loop, pid, to)
         self._loop.happens_now(found.event(self._now(), pid, text))
         return found.position
@@ -292,10 +292,8 @@ class Machine:
         """A new tree whose first process knows what ``pid`` knows so far, and ``text``; returns its pid. A fork of a sleeping
         process sleeps."""
         self._living(pid)
-        try:
-            means(budget)
-        except Refused as refusal:
-            raise MachineError(refusal.message) from refusal
+        starting.check_words(text)
+        starting.check_budget(budget)
         return await self._loop.happens(Copied(self._now(), pid, text, budget))
 
     def resume(self, pid: int | None = None) -> list[int]:

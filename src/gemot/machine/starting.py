@@ -12,12 +12,14 @@ from gemot.abi.events import Arrived
 from gemot.abi.grants import Budget, Mode, Mount
 from gemot.authority.narrowing import MOUNT_NAME, anchor
 from gemot.authority.refusal import Refused
+from gemot.journal.records import legible
 from gemot.kernel import Kernel, reviewing
 from gemot.kernel.families import known_program
-from gemot.kernel.ledger import means
+from gemot.kernel.ledger import AMOUNT_MAX, NAMES, means
 from gemot.machine.loop import MachineError
 from gemot.machine.stage import Stage
 from gemot.models.port import Model
+from gemot.programs.port import unkept
 
 DEFAULT_BUDGET = Budget(
     limits.DEFAULT_TOKENS,
@@ -64,14 +66,39 @@ def work_mount(work: Path | str, mode: Mode) -> Mount:
     return Mount("work", str(folder), mode)
 
 
+def check_budget(budget: Budget) -> None:
+    """Raises :class:`MachineError` for means that nobody can give."""
+    try:
+        means(budget)
+    except Refused as refusal:
+        raise MachineError(refusal.message) from refusal
+    large = next((name for name in NAMES if getattr(budget, name) > AMOUNT_MAX), "")
+    if large:
+        raise MachineError(f"a budget is of numbers up to {AMOUNT_MAX}, not {large}={getattr(budget, large)!r:.40}")
+
+
+def check_words(text: str) -> None:
+    """Raises :class:`MachineError` for what is longer than anybody can be told: its process could only end."""
+    if len(text) > limits.TEXT_CHARS_MAX:
+        raise MachineError(
+            f"a message has at most {limits.TEXT_CHARS_MAX} characters, this has {len(text)}; put long texts into a file and name it"
+        )
+
+
 def check(kernel: Kernel, event: Arrived) -> None:
     """Raises :class:`MachineError` for what can't begin so."""
+    check_budget(event.budget)
+    wrong = unkept(event) or unkept(legible(event))  # as it will be written
+    if wrong:
+        raise MachineError(f"what is asked for holds {wrong}; make it smaller")
     if not event.goal.strip():
         raise MachineError("a goal can't be empty: say what is to be done")
     if len(event.goal) > limits.TEXT_CHARS_MAX:
         raise MachineError(
             f"a goal has at most {limits.TEXT_CHARS_MAX} characters; put long texts into a file and name it"
         )
+    if len(event.name) > limits.NAME_CHARS_MAX or not event.name.isprintable():
+        raise MachineError(f"a name is one line of at most {limits.NAME_CHARS_MAX} printable characters")
     if not limits.PRIORITY_MIN <= event.priority <= limits.PRIORITY_MAX:
         raise MachineError(
             f"a priority is from {limits.PRIORITY_MIN} to {limits.PRIORITY_MAX}, not {event.priority}; left out, it is {limits.PRIORITY}"
@@ -87,6 +114,5 @@ def check(kernel: Kernel, event: Arrived) -> None:
         anchor(spec.grants if event.grants is None else event.grants, event.mounts, kernel.tools)
         anchor(event.policy, event.mounts, kernel.tools)
         reviewing.must_be(kernel, event.review, event.tries, forked=False)
-        means(event.budget)
     except Refused as refusal:
         raise MachineError(refusal.message) from refusal

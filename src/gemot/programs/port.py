@@ -5,7 +5,7 @@ That makes fork, rewind, migration, hibernation and recovery one operation: fold
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any, Protocol, cast
 
 import msgspec
@@ -14,9 +14,11 @@ from msgspec import Struct
 from gemot.abi import limits
 from gemot.abi.answers import Answer
 from gemot.abi.effects import TakeBack
+from gemot.abi.events import Arrived
+from gemot.abi.grants import Grant
 from gemot.abi.messages import Message
 from gemot.abi.reviews import Check, SchemaCheck, ToolCheck
-from gemot.abi.syscalls import Call, Exec, Exit, Fork, Generate, Spawn, Syscall, ToolUse
+from gemot.abi.syscalls import Add, Call, Exec, Exit, Fork, Generate, GrantTo, Mandate, Spawn, Syscall, ToolUse
 
 
 class Start(Struct, frozen=True, gc=False):
@@ -80,21 +82,31 @@ def _inside(value: Any) -> Collection[Any]:
     return cast("list[Any]", value) if isinstance(value, _HOLDS_MORE) else ()
 
 
-def anything_too_deep(syscall: Syscall) -> bool:
-    """Does a syscall hold a value that is? Only these can hold any value at all."""
-    match syscall:
+def anything_too_deep(wanted: Syscall | Arrived) -> bool:
+    """Does a syscall, or a person's goal, hold a value that is? Only these can hold any value at all, or a rule within a rule."""
+    match wanted:
         case Generate():
             return False
         case Call():
-            return any([too_deep(use.arguments) for use in syscall.uses])
+            return any([too_deep(use.arguments) for use in wanted.uses])
         case Exit():
-            return too_deep(syscall.value)
-        case Spawn(arguments=arguments, returns=returns, review=review):
-            return too_deep(arguments) or too_deep(returns) or any(map(_check_too_deep, review))
-        case Fork(returns=returns, review=review):
-            return too_deep(returns) or any(map(_check_too_deep, review))
+            return too_deep(wanted.value)
+        case Spawn(arguments=arguments, returns=returns, review=review, grants=grants):
+            deep = too_deep(arguments) or too_deep(returns) or any(map(_check_too_deep, review))
+            return deep or _rules_too_deep(grants)
+        case Fork(returns=returns, review=review, grants=grants):
+            return too_deep(returns) or any(map(_check_too_deep, review)) or _rules_too_deep(grants)
+        case GrantTo(grants=grants):
+            return _rules_too_deep(grants)
+        case Add() | Mandate():
+            return any(
+                _rules_too_deep(one.grants) for one in (wanted.tasks if isinstance(wanted, Add) else wanted.steps)
+            )
         case Exec(arguments=arguments):
             return too_deep(arguments)
+        case Arrived(arguments=arguments, review=review, grants=grants, policy=policy):
+            deep = too_deep(arguments) or any(map(_check_too_deep, review))
+            return deep or _rules_too_deep(grants) or _rules_too_deep(policy)
         case _:
             return False
 
@@ -109,7 +121,15 @@ def _check_too_deep(check: Check) -> bool:
             return False
 
 
-def unkept(wanted: Syscall | ToolUse) -> str:
+def _rules_too_deep(grants: Iterable[Grant | str] | None) -> bool:
+    """A rule may be of a source that has rules: four levels of what is written for one."""
+    level = [rule for grant in grants or () if isinstance(grant, Grant) for rule in grant.where.values()]
+    for _ in range(limits.NESTING_MAX // 4):
+        level = [rule for one in level for source in one.source or () for rule in source.where.values()]
+    return bool(level)
+
+
+def unkept(wanted: Syscall | ToolUse | Arrived) -> str:
     """What of it could be written and not be read again, in words; ``""``: nothing. JSON has numbers of any length, the tables
     have 64 bits for one."""
     if too_deep(wanted.arguments) if isinstance(wanted, ToolUse) else anything_too_deep(wanted):
