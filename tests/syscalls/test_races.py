@@ -10,6 +10,7 @@ from working import WHY_NOT, Work, brief_of
 
 from gemot import Budget, Calls, program, request
 from gemot.abi.messages import Request
+from gemot.programs.shipped.best_of import COMPARED
 
 boxed = pytest.mark.skipif(bool(WHY_NOT), reason=f"NO RACE WITH A COMMAND IS TESTED HERE: {WHY_NOT}")
 
@@ -86,7 +87,7 @@ def test_so_many_must_agree(tmp_path: Path) -> None:
     said = iter(["Blue", "red", " blue ", "green", "red"])
 
     def model(question: Request) -> Any:
-        assert brief_of(question) == "bring it about"
+        assert brief_of(question) == f"bring it about\n\n{COMPARED}"
         return request("exit", value=next(said))
 
     work = Work(tmp_path)
@@ -95,6 +96,7 @@ def test_so_many_must_agree(tmp_path: Path) -> None:
     none = iter(["a", "b", 3])
     outcome = Work(tmp_path).run("best_of", lambda _: request("exit", value=next(none)), n=3, agree=2)
     assert outcome.state == "failed" and "result that 2 agree on of 3" in outcome.error
+    assert [said in outcome.error for said in ("done: a", "done: b", "done: 3")] == [True] * 3
 
 
 @pytest.mark.parametrize(("n", "agree"), [(0, 1), (-1, 1), (10**9, 1), (3, 4), (3, 0)])

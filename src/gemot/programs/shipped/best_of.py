@@ -29,6 +29,15 @@ from gemot.programs.shipped.trying import (
 
 TRIES = 2
 
+COMPARED = (
+    "Others do the same, and your results are compared as text: exit with the bare answer, such as a number, a name or a date, "
+    "and not a word more."
+)
+"""What children are told whose results must agree."""
+
+SAID_CHARS = 100
+"""How much of a result is told that nobody agreed with (characters)."""
+
 
 @program(grants=("spawn", "fork", "kill", "files/*", "copies/*", "calculator/*", "clock/*", "shell/run", "python/run"))
 async def best_of(
@@ -50,15 +59,16 @@ async def best_of(
     review = (ToolCheck("shell/run", {"command": gate, "seconds": seconds}),) if check.strip() else ()
     mounts = on_copies(keep) if check.strip() else (MountRequest(),)
     share = await part(calls, n + 1)
+    given = brief if agree == 1 else f"{brief}\n\n{COMPARED}"
     pids = [
         await calls.spawn(
-            brief, program, name=f"{program} {one} of {n}", mounts=mounts, budget=share, review=review, tries=TRIES
+            given, program, name=f"{program} {one} of {n}", mounts=mounts, budget=share, review=review, tries=TRIES
         )
         for one in range(1, n + 1)
     ]
     won, ended = await (_first(calls, pids) if agree == 1 else _agreeing(calls, pids, agree))
     if won is None:
-        told = "; ".join(f"{one.pid} {one.state}{f': {one.error}' if one.error else ''}" for one in ended)
+        told = "; ".join(f"{one.pid} {one.state}: {one.error or _text(one.value)[:SAID_CHARS]}" for one in ended)
         wanted = "valid result" if agree == 1 else f"result that {agree} agree on"
         await calls.exit(failed=f"there is no {wanted} of {n}: {told}"[:NOTE_CHARS_MAX])
     assert won is not None
@@ -66,9 +76,8 @@ async def best_of(
         return won.value
     made = changes(await calls.call("copies/diff", pid=won.pid))
     merged = await again(calls, "copies/merge", pid=won.pid, leave_out=litter(made, left_behind))
-    text = won.value if isinstance(won.value, str) else msgspec.json.encode(won.value).decode()
     told = f"\n[{won.name} ({won.pid}) was first; {merged}]"
-    return (text[: RESULT_CHARS_MAX // 2] + told)[:RESULT_CHARS_MAX]
+    return (_text(won.value)[: RESULT_CHARS_MAX // 2] + told)[:RESULT_CHARS_MAX]
 
 
 async def _left_behind(calls: Calls, check: str, seconds: int) -> list[Change]:
@@ -103,6 +112,10 @@ async def _agreeing(calls: Calls, pids: list[int], agree: int) -> tuple[Outcome 
                     await calls.kill(pid, f"{agree} others have agreed")
                 return alike[0], tuple(ended)
     return None, tuple(ended)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def _same(one: Any, other: Any) -> bool:
