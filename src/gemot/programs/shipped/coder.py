@@ -13,6 +13,7 @@ from gemot.abi.limits import NOTE_CHARS_MAX, RESULT_CHARS_MAX
 from gemot.abi.reviews import TRIES, ToolCheck
 from gemot.programs.native import Calls, program
 from gemot.programs.shipped.trying import (
+    ORIGINAL,
     Change,
     Trial,
     again,
@@ -92,7 +93,7 @@ async def _hand(calls: Calls, brief: str, gate: str, keep: tuple[str, ...], trie
 def _brief(brief: str, check: str, keep: tuple[str, ...], before: Trial) -> str:
     parts = [brief, f"It is done when this command ends with exit code 0 in the top folder:\n{check}"]
     if keep:
-        parts.append(f"These must stay as they are, or your result is not accepted: {', '.join(keep)}")
+        parts.append(f"These must stay as they are in /{ORIGINAL}, or your result is not accepted: {', '.join(keep)}")
     if before.code == 0:
         parts.append(
             "Now it passes already, so it does not show yet what is wanted: first add a test that fails without it."

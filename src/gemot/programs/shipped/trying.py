@@ -124,8 +124,8 @@ def with_kept(check: str, keep: tuple[str, ...], by: Iterable[Change] = ()) -> s
     (``by``) may lie in it, and might have been put there by somebody else."""
     if not keep:
         return check
-    names = {one.path.rsplit("/", 1)[-1]: None for one in by if one.what == "added" and not _GLOB.search(one.path)}
-    but = "".join(f" -x {shlex.quote(name)}" for name in ("__pycache__", *names))
+    added = [one.path.rsplit("/", 1)[-1] for one in by if one.what == "added" and not _GLOB.search(one.path)]
+    but = "".join(f" -x {shlex.quote(name)}" for name in dict.fromkeys(["__pycache__", *added]))
     pairs = [(shlex.quote(f"/{ORIGINAL}/{path}"), shlex.quote(f"./{path}")) for path in keep]
     same = [f"diff -rq{but} {theirs} {ours}" for theirs, ours in pairs]
     back = [f"rm -rf {ours} && cp -a {theirs} {ours}" for theirs, ours in pairs]
