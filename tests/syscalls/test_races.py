@@ -69,6 +69,21 @@ def test_where_nobody_is_right_nothing_is_merged(tmp_path: Path) -> None:
 
 
 @boxed
+def test_who_races_knows_the_command_what_it_says_and_what_must_stay(tmp_path: Path) -> None:
+    (tmp_path / "check.sh").write_text("echo no answer yet; grep -qx 42 answer.txt\n")
+    briefs: list[str] = []
+
+    def model(question: Request) -> Any:
+        briefs.append(brief_of(question))
+        return request("exit", failed="enough seen")
+
+    Work(tmp_path).run("best_of", model, n=2, program="coder_hand", check="sh check.sh", keep=("check.sh",))
+    assert len(briefs) == 2
+    for said in ("bring it about\n", "\nsh check.sh\n", "> no answer yet", "must stay as they are in /original"):
+        assert all(said in brief for brief in briefs)
+
+
+@boxed
 def test_a_command_that_accepts_anything_is_refused(tmp_path: Path) -> None:
     outcome = Work(tmp_path).run("best_of", check="true")
     assert outcome.state == "failed" and "passes already" in outcome.error

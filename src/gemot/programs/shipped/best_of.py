@@ -17,6 +17,7 @@ from gemot.abi.reviews import ToolCheck
 from gemot.programs.native import Calls, program
 from gemot.programs.shipped.trying import (
     Change,
+    Trial,
     again,
     changes,
     litter,
@@ -24,6 +25,7 @@ from gemot.programs.shipped.trying import (
     on_copies,
     part,
     tried,
+    until,
     with_kept,
 )
 
@@ -54,12 +56,15 @@ async def best_of(
     if not 1 <= n <= JUDGES_MAX or not 1 <= agree <= n:
         await calls.exit(failed=f"n is 1 to {JUDGES_MAX}, and agree 1 to n; not {n} and {agree}")
     await must_be_there(calls, keep)
-    left_behind = await _left_behind(calls, check, seconds) if check.strip() else []
+    given, left_behind = brief, list[Change]()
+    if check.strip():
+        before, left_behind = await _before(calls, check, seconds)
+        given = until(brief, check, keep, before)
     gate = with_kept(check, keep, left_behind)
     review = (ToolCheck("shell/run", {"command": gate, "seconds": seconds}),) if check.strip() else ()
     mounts = on_copies(keep) if check.strip() else (MountRequest(),)
     share = await part(calls, n + 1)
-    given = brief if agree == 1 else f"{brief}\n\n{COMPARED}"
+    given = given if agree == 1 else f"{given}\n\n{COMPARED}"
     pids = [
         await calls.spawn(
             given, program, name=f"{program} {one} of {n}", mounts=mounts, budget=share, review=review, tries=TRIES
@@ -80,8 +85,8 @@ async def best_of(
     return (_text(won.value)[: RESULT_CHARS_MAX // 2] + told)[:RESULT_CHARS_MAX]
 
 
-async def _left_behind(calls: Calls, check: str, seconds: int) -> list[Change]:
-    """What the command alone leaves behind. A command that passes on what nobody has worked on would accept anything."""
+async def _before(calls: Calls, check: str, seconds: int) -> tuple[Trial, list[Change]]:
+    """What the command says before anybody has worked, and what it alone leaves behind. A command that passes on what nobody has worked on would accept anything."""
     before = await tried(calls, check, seconds, "before")
     left_behind = changes(await calls.call("copies/diff", pid=before.pid))
     await calls.call("copies/merge", pid=before.pid, leave_out=["."])  # refused where the winner's could not be merged
@@ -90,7 +95,7 @@ async def _left_behind(calls: Calls, check: str, seconds: int) -> list[Change]:
         await calls.exit(
             failed=f"{check!r} passes already, so it can't tell who is right; name one that fails until the work is done"
         )
-    return left_behind
+    return before, left_behind
 
 
 async def _first(calls: Calls, pids: list[int]) -> tuple[Outcome | None, tuple[Outcome, ...]]:
