@@ -87,6 +87,8 @@ class Teller:
                 return _each(pid, "refused", f"refused {one_line(what)} ({rule}): {shown}")
             case Did(_, "ask"):  # the question itself follows
                 return []
+            case Did(_, "status", detail) if not self._full and not detail.get("note"):  # a look at oneself
+                return []
             case Did(pid, syscall, detail):
                 return [Line(pid, "use", did(syscall, detail, 400 if self._full else ARGUMENT_CHARS))]
             case Asking(asked):
@@ -179,10 +181,19 @@ def did(syscall: str, detail: dict[str, Any], chars: int) -> str:
         case "wait":
             children = detail.get("children")
             return f"wait for {', '.join(map(str, children))}" if children else "wait"
+        case "add":
+            tasks: list[dict[str, Any]] = detail["tasks"]
+            return f"add {plural(len(tasks), 'task')}: {_short('; '.join(map(_task, tasks)), max(chars, 120))}"
+        case "accept" if detail.get("accepted") is False:
+            return f"send back {detail['task']}: {_short(detail.get('reason', ''), max(chars, 120))}"
         case "page_out" | "page_in" if detail.get("pages"):
             return f"{syscall} {spans(runs(detail['pages']))}"
         case _:
             return action(syscall, detail, chars)
+
+
+def _task(task: dict[str, Any]) -> str:
+    return str(task.get("name") or task.get("text", ""))
 
 
 def question(asked: Asked) -> str:
