@@ -184,7 +184,8 @@ def check(machine: Machine, gone: set[str], before: dict[int, list[str]], ended:
             while line[-1]:
                 line.append(machine.kernel.processes[line[-1]].parent)
             made = any(tokens(machine.kernel.processes[one].brief) & gone for one in line[:-1])
-            print(machine.kernel.processes[pid].outcome); assert made or rewound & set(line) or ended & set(line), f"{pid} was ended, and it was not made of it"
+            print(machine.kernel.processes[pid].outcome)
+            assert made or rewound & set(line) or ended & set(line), f"{pid} was ended, and it was not made of it"
 
 
 async def at_rest(machine: Machine, chance: Random) -> None:

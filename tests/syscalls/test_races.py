@@ -10,6 +10,7 @@ from working import WHY_NOT, Work, brief_of
 
 from gemot import Budget, Calls, program, request
 from gemot.abi.messages import Request
+from gemot.programs.shipped.best_of import COMPARED
 
 boxed = pytest.mark.skipif(bool(WHY_NOT), reason=f"NO RACE WITH A COMMAND IS TESTED HERE: {WHY_NOT}")
 
@@ -68,6 +69,21 @@ def test_where_nobody_is_right_nothing_is_merged(tmp_path: Path) -> None:
 
 
 @boxed
+def test_who_races_knows_the_command_what_it_says_and_what_must_stay(tmp_path: Path) -> None:
+    (tmp_path / "check.sh").write_text("echo no answer yet; grep -qx 42 answer.txt\n")
+    briefs: list[str] = []
+
+    def model(question: Request) -> Any:
+        briefs.append(brief_of(question))
+        return request("exit", failed="enough seen")
+
+    Work(tmp_path).run("best_of", model, n=2, program="coder_hand", check="sh check.sh", keep=("check.sh",))
+    assert len(briefs) == 2
+    for said in ("bring it about\n", "\nsh check.sh\n", "> no answer yet", "must stay as they are in /original"):
+        assert all(said in brief for brief in briefs)
+
+
+@boxed
 def test_a_command_that_accepts_anything_is_refused(tmp_path: Path) -> None:
     outcome = Work(tmp_path).run("best_of", check="true")
     assert outcome.state == "failed" and "passes already" in outcome.error
@@ -86,7 +102,7 @@ def test_so_many_must_agree(tmp_path: Path) -> None:
     said = iter(["Blue", "red", " blue ", "green", "red"])
 
     def model(question: Request) -> Any:
-        assert brief_of(question) == "bring it about"
+        assert brief_of(question) == f"bring it about\n\n{COMPARED}"
         return request("exit", value=next(said))
 
     work = Work(tmp_path)
@@ -95,6 +111,7 @@ def test_so_many_must_agree(tmp_path: Path) -> None:
     none = iter(["a", "b", 3])
     outcome = Work(tmp_path).run("best_of", lambda _: request("exit", value=next(none)), n=3, agree=2)
     assert outcome.state == "failed" and "result that 2 agree on of 3" in outcome.error
+    assert [said in outcome.error for said in ("done: a", "done: b", "done: 3")] == [True] * 3
 
 
 @pytest.mark.parametrize(("n", "agree"), [(0, 1), (-1, 1), (10**9, 1), (3, 4), (3, 0)])

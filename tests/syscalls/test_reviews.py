@@ -114,6 +114,7 @@ def test_when_its_tries_are_used_up_the_parent_reads_only_the_verdict(gated: Ker
         effects = gated.done(use.effect, ran(1, "poison"))
     outcome = ended(effects, root)
     assert (outcome.state, outcome.value, outcome.rule) == ("failed", None, "review")
+    assert "2 times, the last time by the check: tool" in outcome.error and f"gemot log {child}" in outcome.error
     assert "poison" not in msgspec.json.encode(outcome).decode()
     assert outcome.label.integrity == "model"
     assert [use.tool for use in outcome.receipt.uses] == ["disk/read"]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from worlds import KernelWorld, answer_to, ends
+from worlds import EVERY_SYSCALL, KernelWorld, answer_to, ends
 
 from gemot.abi import limits
 from gemot.abi.answers import Error, Ok, Waited
 from gemot.abi.effects import Effect, WakeAt
 from gemot.abi.events import Ticked
 from gemot.abi.grants import BudgetRequest
-from gemot.abi.syscalls import Alarm, CancelAlarm, Exit, Fork, Generate, Kill, Receive, Send, Spawn, Wait
+from gemot.abi.syscalls import Add, Alarm, CancelAlarm, Exit, Fork, Generate, Kill, Receive, Send, Spawn, Wait
+from gemot.abi.tasks import Task
 
 
 def waited(pid: int, effects: list[Effect]) -> Waited:
@@ -140,6 +141,15 @@ def test_receive_takes_what_has_come_or_waits_for_it(world: KernelWorld) -> None
     assert isinstance(answer, Ok) and [(one.sender, one.text) for one in answer.value] == [(0, "three")]
     world.trap(root, Receive(3))
     assert answer_to(root, world.later(3_000)) == Ok(())
+
+
+def test_who_has_nothing_to_wait_for_is_told_of_the_board_if_there_is_one(world: KernelWorld) -> None:
+    root = world.tree(grants=EVERY_SYSCALL)
+    answer = world.ask(root, Wait())
+    assert isinstance(answer, Error) and answer.rule == "state" and "board" not in answer.message
+    world.ask(root, Add((Task("sweep"),)))
+    answer = world.ask(root, Wait())
+    assert isinstance(answer, Error) and "board=true" in answer.message
 
 
 def test_messages_go_between_parent_and_child_only(world: KernelWorld) -> None:

@@ -10,7 +10,7 @@ from gemot.abi.labels import Label
 from gemot.cli import asking
 from gemot.cli.plain import FOREIGN, inert
 from gemot.cli.wording import Teller, question
-from gemot.machine.notes import Ended, Told
+from gemot.machine.notes import Ended, Told, Used, Using
 
 FOREIGN_LABEL = Label(("tool:mail/read",), "foreign")
 
@@ -45,6 +45,13 @@ def test_what_a_spoiled_process_says_is_said_to_be_so() -> None:
     spoiled = Outcome(3, "r", "done", value="click https://evil.example", label=FOREIGN_LABEL)
     assert "https[:]//evil.example" in words(Ended(spoiled))
     assert "https://fine.example" in words(Ended(Outcome(3, "r", "done", value="https://fine.example")))
+
+
+def test_a_tool_that_failed_is_said_to_have_failed_once() -> None:
+    teller = Teller()
+    teller.lines(Using(3, 7, "files/write", {"path": "a.md"}))
+    (line,) = teller.lines(Used(3, 7, "files/write", False, "failed: a.md exists already"))
+    assert line.text == "files/write a.md failed: a.md exists already"
 
 
 def test_a_question_of_a_spoiled_process_is_shown_as_one() -> None:

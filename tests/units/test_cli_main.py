@@ -78,7 +78,9 @@ def test_run_without_a_terminal_waits_for_its_answer_and_goes_on(typed: Typed) -
     assert "gemot answer 1 red" in waits.stderr and "gemot resume 1" in waits.stderr
     assert "asleep" in typed("ps").stdout
     assert typed("answer", "1", "green").returncode == 2
-    assert typed("answer", "1", "blue").returncode == 0
+    assert "asks you (1): Which?" in waits.stderr and waits.stderr.count("| ask") == 1  # and not twice
+    answered = typed("answer", "1", "blue")
+    assert answered.returncode == 0 and "answered ask 1 of 1" in answered.stdout + answered.stderr
     resumed = typed("resume", "1", "-q")
     assert (resumed.returncode, resumed.stdout) == (0, "blue\n")
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as some
 from gemot.abi.messages import ToolRequest
 from gemot.abi.syscalls import SYSCALLS, Exit, Spawn, ToolUse
 from gemot.authority.schema import flaw
-from gemot.programs.replying import REQUESTABLE, Malformed, decode, schema_of
+from gemot.programs.replying import REQUESTABLE, Malformed, decode, schema_beside_spawn, schema_of
 
 
 def asked(name: str, arguments: str) -> ToolRequest:
@@ -95,3 +95,33 @@ def test_what_could_be_written_and_not_be_read_again_is_malformed(name: str, arg
     with pytest.raises(Malformed, match="deep"):
         decode(asked(name, arguments.replace("GRANT", within(depth))))
     decode(asked(name, arguments.replace("GRANT", within(3))))
+
+
+def test_what_a_field_is_for_is_said_whatever_its_type() -> None:
+    spawn = schema_of("spawn")["properties"]
+    assert "share of your budget" in spawn["budget"]["description"]
+    assert "description" not in spawn["mounts"]["items"]  # what the class says of itself is not for models
+    assert not [name for name, one in spawn.items() if one.get("default") in ([], ())]
+
+
+@pytest.mark.parametrize("name", sorted(REQUESTABLE))
+def test_what_spawn_shows_is_not_shown_again_beside_it(name: str) -> None:
+    whole, beside = schema_of(name), schema_beside_spawn(name)
+    assert flaw(beside) == ""
+    assert list(beside.get("properties", {})) == list(whole.get("properties", {}))
+    assert len(json.dumps(beside)) <= len(json.dumps(whole))
+
+
+def test_beside_spawn_a_grant_is_said_once() -> None:
+    assert schema_beside_spawn("spawn") == schema_of("spawn")
+    assert schema_beside_spawn("fork")["properties"]["grants"] == {
+        "description": "As in spawn.",
+        "type": "array",
+        "items": {},
+    }
+    task = schema_beside_spawn("add")["properties"]["tasks"]["items"]["properties"]
+    assert (
+        task["grants"]["description"]
+        == schema_of("add")["properties"]["tasks"]["items"]["properties"]["grants"]["description"]
+    )
+    assert "one_of" in json.dumps(schema_of("add")) and "one_of" not in json.dumps(schema_beside_spawn("add"))

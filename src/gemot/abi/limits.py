@@ -186,6 +186,10 @@ RECEIPT_USES_MAX: Final = 64
 RECEIPT_CHARS: Final = 160
 """How much of a use's arguments (characters) a receipt shows: a command, a path."""
 
+RETURNS_TOLD_CHARS: Final = 2_000
+"""How long a schema of results (characters) may be for `exit` to say it to a model at every turn; a longer one is told with
+the error only."""
+
 CHECKS_MAX: Final = 8
 """The most checks of one review."""
 

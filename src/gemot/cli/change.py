@@ -55,7 +55,7 @@ def answer(home: Path | None, ask: int, word: str, scope: Literal["once", "proce
             if scope != "once" or why:
                 raise Usage(f"ask {ask} is a question: --for and --why are for actions")
             await machine.answer(ask, True, word)
-            told(f"answered {asked.pid}", machine, asked.pid)
+            told(f"answered ask {ask} of {asked.pid}", machine, asked.pid)
 
     change(home, work)
     return DONE

@@ -85,6 +85,10 @@ class Teller:
             case Refused(pid, what, rule, message):
                 shown = plain(message, 2000) if self._full else first_line(message, 300)
                 return _each(pid, "refused", f"refused {one_line(what)} ({rule}): {shown}")
+            case Did(_, "ask"):  # the question itself follows
+                return []
+            case Did(_, "status", detail) if not self._full and not detail.get("note"):  # a look at oneself
+                return []
             case Did(pid, syscall, detail):
                 return [Line(pid, "use", did(syscall, detail, 400 if self._full else ARGUMENT_CHARS))]
             case Asking(asked):
@@ -119,7 +123,7 @@ class Teller:
             return _each(pid, "quiet" if ok else "failed", plain(_beginning(inert(text)), 1200))
         if ok:
             return [Line(pid, "use", f"{use} -> {first_line(inert(text)) or 'done'}")]
-        return [Line(pid, "failed", f"{use} failed: {first_line(inert(text), 300)}")]
+        return [Line(pid, "failed", f"{use} failed: {first_line(inert(text.removeprefix('failed: ')), 300)}")]
 
     def _ended(self, outcome: Outcome) -> str:
         said = inert if outcome.label.integrity == "foreign" else str
@@ -177,12 +181,19 @@ def did(syscall: str, detail: dict[str, Any], chars: int) -> str:
         case "wait":
             children = detail.get("children")
             return f"wait for {', '.join(map(str, children))}" if children else "wait"
+        case "add":
+            tasks: list[dict[str, Any]] = detail["tasks"]
+            return f"add {plural(len(tasks), 'task')}: {_short('; '.join(map(_task, tasks)), max(chars, 120))}"
+        case "accept" if detail.get("accepted") is False:
+            return f"send back {detail['task']}: {_short(detail.get('reason', ''), max(chars, 120))}"
         case "page_out" | "page_in" if detail.get("pages"):
             return f"{syscall} {spans(runs(detail['pages']))}"
-        case "ask":
-            return f"ask {_short(detail.get('question', ''), max(chars, 120))}"
         case _:
             return action(syscall, detail, chars)
+
+
+def _task(task: dict[str, Any]) -> str:
+    return str(task.get("name") or task.get("text", ""))
 
 
 def question(asked: Asked) -> str:

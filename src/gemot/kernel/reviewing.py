@@ -294,7 +294,11 @@ def reject(kernel: Kernel, process: Process, why: str) -> None:
         tries = "once more" if review.tries == 1 else f"{review.tries} times more"
         kernel.answer(process, Error("review", f"your result was not accepted ({name}): {why}\nYou may exit {tries}."))
         return
-    error = f"its result was not accepted, {process.exit_tries} times, the last time by the check: {name}"
+    times = "once" if process.exit_tries == 1 else f"{process.exit_tries} times"
+    error = (
+        f"its result was not accepted, {times}, the last time by the check: {name}; what was said only a person can see "
+        f"(gemot log {process.pid})"
+    )
     kernel.end(process, Outcome(process.pid, process.name, "failed", error=error, rule="review"))
 
 

@@ -23,9 +23,11 @@ def wait(kernel: Kernel, process: Process, syscall: Wait) -> None:
     if syscall.children is None:
         nothing_else = not ((syscall.alarms and process.alarms) or syscall.board) and syscall.timeout_seconds is None
         if not process.children and not process.uncollected and nothing_else:
+            tasks = "; board=true waits for the board" if process.root in kernel.boards else ""
             raise Refused(
                 "state",
-                "there is nothing to wait for: no child at work, no result to collect, no alarm set. Go on, or exit",
+                "there is nothing to wait for: no child at work, no result to collect, no alarm set. Go on, or exit"
+                f"{tasks}",
             )
     else:
         endless = syscall.timeout_seconds is None and not syscall.board

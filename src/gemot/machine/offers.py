@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from gemot.abi import limits
 from gemot.abi.grants import Grant, Mount
 from gemot.abi.messages import ToolOffer
 from gemot.abi.syscalls import SYSCALLS, UNAVAILABLE
@@ -17,7 +18,7 @@ from gemot.authority.paths import shown
 from gemot.authority.references import SCHEMA as REFERENCE
 from gemot.authority.rules import steps_of
 from gemot.kernel.process import Process
-from gemot.programs.replying import REQUESTABLE, schema_of
+from gemot.programs.replying import REQUESTABLE, schema_beside_spawn, schema_of
 
 _WITH_CHILDREN = ("wait", "status")
 """Offered to those who can have children (or alarms): to others they would only be a way to stand still."""
@@ -47,11 +48,12 @@ class Offers:
     """Makes offers, once for each set of grants: many processes of one program share one."""
 
     def __init__(self) -> None:
-        self._made: dict[tuple[bytes, tuple[Mount, ...], int, bool], Offered] = {}
+        self._made: dict[tuple[bytes, tuple[Mount, ...], int, bool, bytes], Offered] = {}
 
     def of(self, process: Process, tools: dict[str, ToolSpec], paged: bool) -> Offered:
         """``paged``: pages have left its reading."""
-        key = (msgspec.msgpack.encode(process.grants), process.mounts, id(tools), paged)
+        returns = msgspec.msgpack.encode(_told_to_return(process))
+        key = (msgspec.msgpack.encode(process.grants), process.mounts, id(tools), paged, returns)
         made = self._made.get(key)
         if made is None:
             if len(self._made) >= OFFERS_KEPT:
@@ -66,10 +68,17 @@ def offered(process: Process, tools: dict[str, ToolSpec], paged: bool = False) -
     made = [
         _tool(spec, process.grants, process.mounts)
         for name, spec in sorted(tools.items())
-        if any(covers(one, name) for one in names)
+        if any(covers(one, name) for one in names) and _has_where_to(spec, process.mounts)
     ]
-    made += [_syscall(name) for name in _syscalls(names, bool(made), paged)]
+    wanted = _syscalls(names, bool(made), paged)
+    made += [_syscall(name, "spawn" in wanted) for name in wanted if name != "exit"]
+    made.append(_exit(_told_to_return(process)))
     return Offered(tuple(made), sum(_size(one) for one in made))
+
+
+def _has_where_to(spec: ToolSpec, mounts: tuple[Mount, ...]) -> bool:
+    """Is there anything that the tool could change, if it changes files?"""
+    return spec.needs == "ro" or any(mount.mode != "ro" for mount in mounts)
 
 
 def _of_projects(grant: Grant) -> bool:
@@ -94,9 +103,26 @@ def _syscalls(granted: list[str], has_tools: bool, paged: bool) -> list[str]:
 
 
 @functools.cache
-def _syscall(name: str) -> ToolOffer:
-    kind = SYSCALLS[name]
-    return ToolOffer(name, " ".join((kind.__doc__ or "").split()), schema_of(name))
+def _syscall(name: str, beside_spawn: bool) -> ToolOffer:
+    about = " ".join((SYSCALLS[name].__doc__ or "").split())
+    return ToolOffer(name, about, schema_beside_spawn(name) if beside_spawn else schema_of(name))
+
+
+def _told_to_return(process: Process) -> dict[str, Any] | None:
+    """What the result of a process must fit, where `exit` says so. A fork is not told: the beginning of what its model is shown
+    is its parent's."""
+    return None if process.forked else process.returns
+
+
+def _exit(returns: dict[str, Any] | None) -> ToolOffer:
+    """`exit`, with what the value must fit in words: not every provider takes every schema within its own."""
+    plain = _syscall("exit", False)
+    schema = msgspec.json.encode(returns).decode() if returns else ""
+    if not 0 < len(schema) <= limits.RETURNS_TOLD_CHARS:
+        return plain
+    return msgspec.structs.replace(
+        plain, description=f"{plain.description} The value must fit this JSON schema: {schema}"
+    )
 
 
 def _tool(spec: ToolSpec, grants: list[Grant], mounts: tuple[Mount, ...]) -> ToolOffer:

@@ -100,6 +100,40 @@ def schema_of(name: str) -> dict[str, Any]:
 _schemas: dict[str, dict[str, Any]] = {}
 
 
+def schema_beside_spawn(name: str) -> dict[str, Any]:
+    """The same for a model that is shown `spawn`, too: what stands there already is not said, and paid for, again."""
+    return schema_of(name) if name == "spawn" else _beside(schema_of(name), schema_of("spawn")["properties"])
+
+
+def _beside(schema: dict[str, Any], known: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    shown = dict(schema)
+    if "properties" in schema:
+        shown["properties"] = {
+            name: _as_in_spawn(one, known[name])
+            if _nested(one) and _nested(one) == _nested(known.get(name, {}))
+            else _beside(one, known)
+            for name, one in cast("dict[str, dict[str, Any]]", schema["properties"]).items()
+        }
+    if "items" in schema:
+        shown["items"] = _beside(schema["items"], known)
+    return shown
+
+
+def _nested(schema: dict[str, Any]) -> dict[str, Any]:
+    """What is within a schema, if anything is."""
+    return {key: schema[key] for key in ("items", "properties") if key in schema}
+
+
+def _as_in_spawn(schema: dict[str, Any], there: dict[str, Any]) -> dict[str, Any]:
+    own = {} if _described(schema) == _described(there) else _described(schema)
+    short: dict[str, Any] = {"description": "As in spawn."} | own | {"type": schema["type"]}
+    return short | {"items": {}} if schema["type"] == "array" else short
+
+
+def _described(members: dict[str, Any]) -> dict[str, Any]:
+    return {"description": members["description"]} if "description" in members else {}
+
+
 def _without_references(kind: type[msgspec.Struct]) -> dict[str, Any]:
     """As short as it can be said: every token of it is paid for at every turn."""
     (reference,), components = msgspec.json.schema_components([kind])
@@ -118,7 +152,10 @@ def _without_references(kind: type[msgspec.Struct]) -> dict[str, Any]:
                 return {"type": "object", "description": f"a {name}, as above"}
             within.append(name)
             try:
-                return resolve(components[name])
+                # what a class says of itself is for us; what its field says of it is for the model
+                return resolve(
+                    {key: value for key, value in components[name].items() if key != "description"}
+                ) | _described(members)
             finally:
                 within.pop()
         if members.get("anyOf") == SCALARS:
@@ -134,18 +171,13 @@ def _without_references(kind: type[msgspec.Struct]) -> dict[str, Any]:
         if "properties" in short:
             short["properties"] = {key: value for key, value in short["properties"].items() if key not in KERNEL_ONLY}
         short.pop("discriminator", None)
-        if short.get("default", 0) in (None, "", {}, []):
+        if short.get("default", 0) in (None, "", {}, [], ()):
             del short["default"]
         if not short.get("required", True):
             del short["required"]
         if short.get("additionalProperties") is False:
             del short["additionalProperties"]
-        if "properties" in short:
-            short.pop("description", None)
         return short
-
-    def _described(members: dict[str, Any]) -> dict[str, Any]:
-        return {"description": members["description"]} if "description" in members else {}
 
     schema: dict[str, Any] = resolve(reference)
     schema["properties"].pop("type", None)

@@ -7,14 +7,15 @@ from typing import Any, cast
 
 import msgspec
 
-from gemot.abi.answers import Mail, Outcome, Receipt, Returned, Waited
-from gemot.abi.grants import Budget
-from gemot.abi.labels import Label
+from gemot.abi.answers import Mail, Outcome, Returned, Waited
 from gemot.abi.memories import Memory
 from gemot.programs.reading import runs
 
 LINES_TOLD_MAX = 12
 """How many different uses of a child a parent's model is shown: the last ones, which a result rests on."""
+
+CLAIM_CHARS = 40
+"""How much of a use is said again beside the claim that it shows (characters)."""
 
 
 def speakers(value: Any) -> set[int]:
@@ -50,14 +51,22 @@ def plain(value: Any) -> str:
 
 
 def _told(outcome: Outcome) -> dict[str, Any]:
-    """An outcome as its parent's model reads it: what the child says, and beside it what the kernel saw it do."""
-    told = msgspec.to_builtins(msgspec.structs.replace(outcome, spent=Budget(), label=Label(), receipt=Receipt()))
+    """An outcome as its parent's model reads it: what the child says, and beside it what the kernel saw it do. What is empty, or
+    said already, is left out: every token of it is paid for again at every turn."""
+    told = msgspec.to_builtins(outcome)
+    for name in ("spent", "label", "receipt"):
+        told.pop(name, None)
     receipt = outcome.receipt
     used = list(dict.fromkeys(use.shown for use in receipt.uses))[-LINES_TOLD_MAX:]
     told["receipt"] = used or "used no tool"
     if receipt.claims:
-        told["claims"] = receipt.claims
+        told["claims"] = {claim: _in_short(shown, used) for claim, shown in receipt.claims.items()}
     return told
+
+
+def _in_short(shown: str, used: list[str]) -> str:
+    """The use that shows a claim: its beginning, where the whole of it stands in the receipt beside it."""
+    return f"{shown[:CLAIM_CHARS]}..." if shown in used and len(shown) > CLAIM_CHARS + 3 else shown
 
 
 def result_text(returned: Returned) -> str:

@@ -17,6 +17,7 @@ from gemot.abi.reviews import ToolCheck
 from gemot.programs.native import Calls, program
 from gemot.programs.shipped.trying import (
     Change,
+    Trial,
     again,
     changes,
     litter,
@@ -24,10 +25,20 @@ from gemot.programs.shipped.trying import (
     on_copies,
     part,
     tried,
+    until,
     with_kept,
 )
 
 TRIES = 2
+
+COMPARED = (
+    "Others do the same, and your results are compared as text: exit with the bare answer, such as a number, a name or a date, "
+    "and not a word more."
+)
+"""What children are told whose results must agree."""
+
+SAID_CHARS = 100
+"""How much of a result is told that nobody agreed with (characters)."""
 
 
 @program(grants=("spawn", "fork", "kill", "files/*", "copies/*", "calculator/*", "clock/*", "shell/run", "python/run"))
@@ -45,20 +56,24 @@ async def best_of(
     if not 1 <= n <= JUDGES_MAX or not 1 <= agree <= n:
         await calls.exit(failed=f"n is 1 to {JUDGES_MAX}, and agree 1 to n; not {n} and {agree}")
     await must_be_there(calls, keep)
-    left_behind = await _left_behind(calls, check, seconds) if check.strip() else []
+    given, left_behind = brief, list[Change]()
+    if check.strip():
+        before, left_behind = await _before(calls, check, seconds)
+        given = until(brief, check, keep, before)
     gate = with_kept(check, keep, left_behind)
     review = (ToolCheck("shell/run", {"command": gate, "seconds": seconds}),) if check.strip() else ()
     mounts = on_copies(keep) if check.strip() else (MountRequest(),)
     share = await part(calls, n + 1)
+    given = given if agree == 1 else f"{given}\n\n{COMPARED}"
     pids = [
         await calls.spawn(
-            brief, program, name=f"{program} {one} of {n}", mounts=mounts, budget=share, review=review, tries=TRIES
+            given, program, name=f"{program} {one} of {n}", mounts=mounts, budget=share, review=review, tries=TRIES
         )
         for one in range(1, n + 1)
     ]
     won, ended = await (_first(calls, pids) if agree == 1 else _agreeing(calls, pids, agree))
     if won is None:
-        told = "; ".join(f"{one.pid} {one.state}{f': {one.error}' if one.error else ''}" for one in ended)
+        told = "; ".join(f"{one.pid} {one.state}: {one.error or _text(one.value)[:SAID_CHARS]}" for one in ended)
         wanted = "valid result" if agree == 1 else f"result that {agree} agree on"
         await calls.exit(failed=f"there is no {wanted} of {n}: {told}"[:NOTE_CHARS_MAX])
     assert won is not None
@@ -66,13 +81,12 @@ async def best_of(
         return won.value
     made = changes(await calls.call("copies/diff", pid=won.pid))
     merged = await again(calls, "copies/merge", pid=won.pid, leave_out=litter(made, left_behind))
-    text = won.value if isinstance(won.value, str) else msgspec.json.encode(won.value).decode()
     told = f"\n[{won.name} ({won.pid}) was first; {merged}]"
-    return (text[: RESULT_CHARS_MAX // 2] + told)[:RESULT_CHARS_MAX]
+    return (_text(won.value)[: RESULT_CHARS_MAX // 2] + told)[:RESULT_CHARS_MAX]
 
 
-async def _left_behind(calls: Calls, check: str, seconds: int) -> list[Change]:
-    """What the command alone leaves behind. A command that passes on what nobody has worked on would accept anything."""
+async def _before(calls: Calls, check: str, seconds: int) -> tuple[Trial, list[Change]]:
+    """What the command says before anybody has worked, and what it alone leaves behind. A command that passes on what nobody has worked on would accept anything."""
     before = await tried(calls, check, seconds, "before")
     left_behind = changes(await calls.call("copies/diff", pid=before.pid))
     await calls.call("copies/merge", pid=before.pid, leave_out=["."])  # refused where the winner's could not be merged
@@ -81,7 +95,7 @@ async def _left_behind(calls: Calls, check: str, seconds: int) -> list[Change]:
         await calls.exit(
             failed=f"{check!r} passes already, so it can't tell who is right; name one that fails until the work is done"
         )
-    return left_behind
+    return before, left_behind
 
 
 async def _first(calls: Calls, pids: list[int]) -> tuple[Outcome | None, tuple[Outcome, ...]]:
@@ -103,6 +117,10 @@ async def _agreeing(calls: Calls, pids: list[int], agree: int) -> tuple[Outcome 
                     await calls.kill(pid, f"{agree} others have agreed")
                 return alike[0], tuple(ended)
     return None, tuple(ended)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def _same(one: Any, other: Any) -> bool:

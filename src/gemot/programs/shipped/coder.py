@@ -14,14 +14,13 @@ from gemot.abi.reviews import TRIES, ToolCheck
 from gemot.programs.native import Calls, program
 from gemot.programs.shipped.trying import (
     Change,
-    Trial,
     again,
     changes,
     litter,
     must_be_there,
     on_copies,
-    quoted,
     tried,
+    until,
     with_kept,
 )
 
@@ -43,7 +42,7 @@ async def coder(
     await calls.call("copies/discard", pid=before.pid)
 
     hand = await _hand(
-        calls, _brief(brief, check, keep, before), with_kept(check, keep, left_behind), keep, tries, seconds
+        calls, until(brief, check, keep, before), with_kept(check, keep, left_behind), keep, tries, seconds
     )
     if hand.state != "done":
         await calls.exit(
@@ -87,20 +86,6 @@ async def _hand(calls: Calls, brief: str, gate: str, keep: tuple[str, ...], trie
     )
     (outcome,) = (await calls.wait([pid])).ended
     return outcome
-
-
-def _brief(brief: str, check: str, keep: tuple[str, ...], before: Trial) -> str:
-    parts = [brief, f"It is done when this command ends with exit code 0 in the top folder:\n{check}"]
-    if keep:
-        parts.append(f"These must stay as they are, or your result is not accepted: {', '.join(keep)}")
-    if before.code == 0:
-        parts.append(
-            "Now it passes already, so it does not show yet what is wanted: first add a test that fails without it."
-        )
-    else:
-        how = "it was stopped" if before.code is None else f"exit code {before.code}"
-        parts.append(f"Now it does not pass ({how}), and says:\n{quoted(before.said)}")
-    return "\n\n".join(parts)
 
 
 async def _ask(calls: Calls, pid: int, stuck: list[Change]) -> None:

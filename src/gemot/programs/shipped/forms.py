@@ -27,7 +27,7 @@ async def filled(calls: Calls, form: type[Form], example: str, prompt: str, syst
         try:
             return msgspec.json.decode(_object(reply), type=form)
         except msgspec.MsgspecError as error:
-            why = str(error)
+            why = str(error) if "{" in reply else "it holds no JSON object"
             told = f"\n\nYour last reply was not of this form ({why}); it began: {quoted(reply[:SHOWN_CHARS])}"
     raise SyscallFailed("form", f"the model did not reply in the form {example}: {why}")
 

@@ -124,12 +124,27 @@ def with_kept(check: str, keep: tuple[str, ...], by: Iterable[Change] = ()) -> s
     (``by``) may lie in it, and might have been put there by somebody else."""
     if not keep:
         return check
-    names = {one.path.rsplit("/", 1)[-1]: None for one in by if one.what == "added" and not _GLOB.search(one.path)}
-    but = "".join(f" -x {shlex.quote(name)}" for name in ("__pycache__", *names))
+    added = [one.path.rsplit("/", 1)[-1] for one in by if one.what == "added" and not _GLOB.search(one.path)]
+    but = "".join(f" -x {shlex.quote(name)}" for name in dict.fromkeys(["__pycache__", *added]))
     pairs = [(shlex.quote(f"/{ORIGINAL}/{path}"), shlex.quote(f"./{path}")) for path in keep]
     same = [f"diff -rq{but} {theirs} {ours}" for theirs, ours in pairs]
     back = [f"rm -rf {ours} && cp -a {theirs} {ours}" for theirs, ours in pairs]
     return " && ".join([*same, *back, f"{{ {check}\n}}"])
+
+
+def until(brief: str, check: str, keep: tuple[str, ...], before: Trial) -> str:
+    """A brief for who works on a copy until a command passes: which that is, what must stay, and what it says now."""
+    parts = [brief, f"It is done when this command ends with exit code 0 in the top folder:\n{check}"]
+    if keep:
+        parts.append(f"These must stay as they are in /{ORIGINAL}, or your result is not accepted: {', '.join(keep)}")
+    if before.code == 0:
+        parts.append(
+            "Now it passes already, so it does not show yet what is wanted: first add a test that fails without it."
+        )
+    else:
+        how = "it was stopped" if before.code is None else f"exit code {before.code}"
+        parts.append(f"Now it does not pass ({how}), and says:\n{quoted(before.said)}")
+    return "\n\n".join(parts)
 
 
 def on_copies(keep: tuple[str, ...]) -> tuple[MountRequest, ...]:
