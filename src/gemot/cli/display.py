@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Protocol
 
 from gemot.abi.effects import Asked
@@ -41,6 +42,16 @@ class Display(Protocol):
     def end(self, views: Sequence[ProcessView], roots: Sequence[int]) -> None:
         """The last look at the trees."""
         ...
+
+
+@contextlib.contextmanager
+def shown(display: Display) -> Generator[Display]:
+    """``display``, and whatever goes wrong, the terminal is left as it was found: a live screen hides the cursor."""
+    try:
+        yield display
+    except BaseException:
+        display.end((), ())
+        raise
 
 
 class Quiet:

@@ -16,7 +16,7 @@ from gemot.abi.answers import Outcome
 from gemot.abi.effects import Asked
 from gemot.cli import failing
 from gemot.cli.config import project_programs
-from gemot.cli.display import Display, Json, Lines, Quiet
+from gemot.cli.display import Display, Json, Lines, Quiet, shown
 from gemot.cli.failing import put, say
 from gemot.cli.follow import AsksMode, Following, Local, Why
 from gemot.cli.memory import settle
@@ -132,8 +132,7 @@ def _must_have_models(machine: Machine, pid: int | None) -> None:
 
 async def _host(machine: Machine, manner: Manner, start: Start | None, pid: int | None) -> int:
     async with Door(machine) as door:
-        with Stop() as stop:
-            display = manner.display()
+        with Stop() as stop, shown(manner.display()) as display:
             following = Following(Local(machine), display, manner.asks)
             stop.wishes.append(following.stop)
             stop.tell = display.word
@@ -168,8 +167,7 @@ async def _started(machine: Machine, start: Start) -> int:
 
 async def _visit(client: Client, manner: Manner, start: Start | None, pid: int | None) -> int:
     """The same at a machine that another terminal runs."""
-    with Stop() as stop:
-        display = manner.display()
+    with Stop() as stop, shown(manner.display()) as display:
         following = Following(client, display, manner.asks)
         stop.wishes.append(following.stop)
         stop.tell = display.word
