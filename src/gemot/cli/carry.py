@@ -9,6 +9,7 @@ from gemot.authority.narrowing import listed
 from gemot.cli.failing import DONE, Usage, put
 from gemot.cli.plain import plain
 from gemot.cli.reach import change
+from gemot.cli.wording import plural, seconds
 from gemot.kernel.process import Process
 from gemot.machine import carrying
 from gemot.machine.client import Client
@@ -64,7 +65,7 @@ def bring(home: Path | None, file: Path, mounts: list[str], sure: bool) -> int:
         )
         put(f"process {root} and what belongs to it are here, {how}")
 
-    change(home, work)
+    change(home, work, new=True)
     return DONE
 
 
@@ -81,8 +82,8 @@ def _summary(carried: carrying.Carried, folders: dict[str, str]) -> list[str]:
     first, living = processes[0], [one for one in processes if one.alive]
     left = first.left.frozen()
     lines = [
-        f"{len(processes)} processes ({len(living)} not ended), first {first.pid} {plain(first.name)}: {plain(first.brief)[:200]}",
-        f"it may still use {left.tokens:,} tokens, {left.usd_micros / 1e6:.2f} dollars, {left.millis // 1000} s of models and tools, and use {', '.join(map(plain, first.models))}",
+        f"{plural(len(processes), 'process', 'processes')} ({len(living)} not ended), first {first.pid} {plain(first.name)}: {plain(first.brief)[:200]}",
+        f"it may still use {left.tokens:,} tokens, ${left.usd_micros / 1e6:.2f}, {seconds(left.millis)} of models and tools, and use {', '.join(map(plain, first.models))}",
         *(f"process {one.pid} may: {plain(_rights(one))}" for one in living[:SHOWN]),
     ]
     if len(living) > SHOWN:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from gemot.cli.failing import DONE, Usage, put
 from gemot.cli.paint import coloured, painted
-from gemot.cli.plain import plain_json
-from gemot.cli.reach import home_of, is_running
+from gemot.cli.plain import HANGING_MIN, hanging, plain_json
+from gemot.cli.reach import is_running, known_home
 from gemot.cli.wording import Line, Teller, spans
 from gemot.machine.notes import Told, pid_of, to_json
 from gemot.machine.snapshot import Snapshot
@@ -20,7 +20,7 @@ LOOK_SECONDS = 0.2
 
 
 def log(home: Path | None, pid: int, follow: bool, as_json: bool) -> int:
-    place = home_of(home)
+    place = known_home(home)
     snapshot = Snapshot(place.journal, readings=not as_json)
     page = _Page(snapshot, pid, as_json)
     try:

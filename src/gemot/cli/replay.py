@@ -11,7 +11,7 @@ from gemot.cli.config import program_folders, project_programs
 from gemot.cli.failing import DONE, FAILED, Usage, put
 from gemot.cli.paint import coloured, painted
 from gemot.cli.plain import plain
-from gemot.cli.reach import home_of
+from gemot.cli.reach import known_home
 from gemot.cli.tree import rows
 from gemot.machine.replay import Replay
 from gemot.machine.views import process_views
@@ -19,7 +19,7 @@ from gemot.programs.library import load
 
 
 def replay(home: Path | None, pid: int | None, to: int | None, check: bool) -> int:
-    place = home_of(home)
+    place = known_home(home)
     if not place.journal.exists():
         raise Usage(f"there is no journal in {place.folder}, so there is nothing to replay")
     if to is not None and to < 0:

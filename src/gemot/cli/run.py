@@ -21,7 +21,7 @@ from gemot.cli.failing import put, say
 from gemot.cli.follow import AsksMode, Following, Local, Why
 from gemot.cli.memory import settle
 from gemot.cli.plain import FOREIGN, inert, one_line, plain, plain_json
-from gemot.cli.reach import home_of, open_or_connect
+from gemot.cli.reach import home_of, known_home, open_or_connect
 from gemot.cli.wording import details, ending, how_to_answer, joined, question, result_text
 from gemot.kernel.receipts import NO_RECEIPT
 from gemot.machine.client import Client, Gone
@@ -95,7 +95,7 @@ def run(home: Path | None, start: Start, manner: Manner) -> int:
 
 def resume(home: Path | None, pid: int | None, manner: Manner) -> int:
     """Let what sleeps go on and follow it."""
-    return asyncio.run(_follow(home_of(home), manner, None, pid))
+    return asyncio.run(_follow(known_home(home), manner, None, pid))
 
 
 async def _follow(home: Home, manner: Manner, start: Start | None, pid: int | None) -> int:

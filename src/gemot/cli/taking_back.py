@@ -8,7 +8,7 @@ from pathlib import Path
 from gemot.abi.answers import Retraction
 from gemot.cli.failing import DONE, Usage, put
 from gemot.cli.plain import inert, plain
-from gemot.cli.reach import change, folded, home_of
+from gemot.cli.reach import change, folded, known_home
 from gemot.cli.wording import joined
 from gemot.kernel import retracting
 from gemot.machine.client import Client
@@ -17,10 +17,10 @@ from gemot.machine.machine import Machine
 
 def retract(home: Path | None, pid: int, reason: str, sure: bool) -> int:
     """Show what follows from it, ask, and do it."""
-    kernel = folded(home_of(home)).kernel
+    kernel = folded(known_home(home)).kernel
     process = kernel.processes.get(pid)
     if process is None:
-        raise Usage(f"there is no process {pid}. gemot ps --all shows those that there are")
+        raise Usage(f"there is no process {pid}; gemot ps --all shows all there were")
     if not sure:
         for line in _lines(retracting.foreseen(kernel, process), "would be"):
             put(line)
