@@ -64,6 +64,11 @@ def test_work_is_to_read_only_unless_it_is_named(tmp_path: Path, monkeypatch: py
     assert options.work("a:ro") == (str(tmp_path / "a"), "ro")
     with pytest.raises(Usage, match="no such folder"):
         options.work("b")
+    (tmp_path / "a" / "notes.txt").write_text("a file")
+    with pytest.raises(Usage, match="that is a file"):
+        options.work("a/notes.txt")
+    with pytest.raises(Usage, match=":ro, :rw or :cow, not :rx"):
+        options.work("a:rx")
 
 
 def test_configuration_with_an_unknown_key_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

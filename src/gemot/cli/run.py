@@ -266,7 +266,8 @@ def _result(outcome: Outcome, manner: Manner, code: int) -> None:
             if shown == NO_RECEIPT:
                 say(f"it says {plain(claim)!r}, and no receipt shows it: gemot receipt {outcome.pid}")
         return
-    say(f"gemot: process {outcome.pid} {ending(outcome)}: {plain(outcome.error, 4000)}")
+    more = "; --budget gives more" if outcome.rule == "budget" else ""
+    say(f"gemot: process {outcome.pid} {ending(outcome)}: {plain(outcome.error, 4000)}{more}")
 
 
 def _next_steps(
