@@ -13,7 +13,7 @@ from gemot.abi.grants import Budget
 from gemot.abi.programs import ProgramSpec
 from gemot.cli import asking, config, options
 from gemot.cli.failing import Usage
-from gemot.cli.run import exit_code
+from gemot.cli.run import exit_code, hint
 from gemot.machine.door import Answer
 from gemot.machine.machine import DEFAULT_BUDGET
 from gemot.models.catalogue import Limits
@@ -154,6 +154,12 @@ def test_a_question_with_options_takes_one_of_them() -> None:
     assert asking.understood(question, "2") == Answer(7, True, "blue")
     assert asking.understood(question, "red") == Answer(7, True, "red")
     assert asking.understood(question, "") is None and asking.understood(question, "3") is None
+
+
+def test_a_hint_names_what_would_bring_a_person_further() -> None:
+    assert "--budget" in hint(Outcome(1, "x", "failed", rule="budget"), "embedded")
+    assert "--model" in hint(Outcome(1, "x", "failed", rule="failed"), "embedded")
+    assert hint(Outcome(1, "x", "failed", rule="failed"), "openai:gpt-5-mini") == ""
 
 
 @pytest.mark.parametrize(

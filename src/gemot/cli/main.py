@@ -19,8 +19,9 @@ ABOUT = "An operating system for AI agents: give a goal, see who works on it, st
 FIRST_STEPS = """\
 first steps:
   gemot doctor                                   what this computer has and lacks
-  gemot run "sum up what is in this folder"      a goal, worked on until it is done
-  gemot run "write index.md" --work notes        in a folder that may be changed
+  gemot run "Which files mention Friday?"        a goal, worked on until it is done
+  gemot run "..." --work notes                   in a folder that may be changed
+  gemot run "..." --model openai:gpt-5-mini      by a bigger model; gemot models lists them
   gemot ps, gemot log 3, gemot send 3 "..."      from another terminal, while it works
 
 exit codes:

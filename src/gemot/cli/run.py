@@ -234,7 +234,8 @@ def _report(
         code = failing.INTERRUPTED
     for root in roots:
         if root in outcomes:
-            _result(outcomes[root], manner, code)
+            model = next((view.model for view in views if view.pid == root), "")
+            _result(outcomes[root], model, manner, code)
     if why in ("waits", "stopped"):
         left = [root for root in roots if root not in outcomes]
         _next_steps(views, asks, tasks, left, why, manner, code)
@@ -249,7 +250,16 @@ def exit_code(outcome: Outcome) -> int:
     return failing.REFUSED if outcome.rule in failing.REFUSALS else failing.FAILED
 
 
-def _result(outcome: Outcome, manner: Manner, code: int) -> None:
+def hint(outcome: Outcome, model: str) -> str:
+    """What would bring a person further who wanted the same again."""
+    if outcome.rule == "budget":
+        return "; --budget gives more"
+    if model == "embedded" and outcome.rule in ("", "failed"):
+        return ". The embedded model is small; a bigger one may do it: gemot models lists them, --model names one"
+    return ""
+
+
+def _result(outcome: Outcome, model: str, manner: Manner, code: int) -> None:
     if manner.json:
         result = {"type": "result", **msgspec.to_builtins(outcome), "exit_code": code}
         put(plain_json(json.dumps(result, ensure_ascii=False)))
@@ -266,8 +276,7 @@ def _result(outcome: Outcome, manner: Manner, code: int) -> None:
             if shown == NO_RECEIPT:
                 say(f"it says {plain(claim)!r}, and no receipt shows it: gemot receipt {outcome.pid}")
         return
-    more = "; --budget gives more" if outcome.rule == "budget" else ""
-    say(f"gemot: process {outcome.pid} {ending(outcome)}: {plain(outcome.error, 4000)}{more}")
+    say(f"gemot: process {outcome.pid} {ending(outcome)}: {plain(outcome.error, 4000)}{hint(outcome, model)}")
 
 
 def _next_steps(
