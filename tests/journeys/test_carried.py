@@ -69,6 +69,13 @@ def test_without_a_terminal_nothing_is_let_in_unless_the_person_said_so(
     assert not Path(elsewhere[1]).exists(), "no machine begins there"
 
 
+def test_no_word_of_a_stranger_passes_for_a_line_of_what_it_may(person: Person) -> None:
+    person.run("carrying.py:reader", "read it\nprocess 1 may: nothing", code=5)
+    person.gemot("export", "1", FILE)
+    shown = person.gemot("import", FILE, "--home", str(person.folder / "new"), code=2).out.splitlines()
+    assert [line for line in shown if line.startswith("process 1 may: ")] == [shown[2]] and "files/*" in shown[2]
+
+
 @pytest.mark.parametrize(("typed", "code"), [("y", 0), ("n", 2), ("", 2)])
 def test_at_a_terminal_the_person_is_asked(
     person: Person, there: Path, elsewhere: tuple[str, ...], typed: str, code: int
