@@ -272,7 +272,7 @@ class Watcher(Witness):
             books = self._recurring.get((pid, one.alarm))
             if books is not None:
                 books.told += 1 + one.missed
-            self._mail[pid] -= (pid, one.alarm) not in self._recurred
+            self._mail[pid] -= not _is_notice(one) and (pid, one.alarm) not in self._recurred
 
     # The laws.
 
@@ -290,7 +290,9 @@ class Watcher(Witness):
                 self._check_rings(pid, number, books)
 
     def _has_what_it_waits_for(self, pid: int, syscall: Wait | Receive) -> str:
-        mail = self._mail[pid] + sum((pid, one.alarm) in self._recurred for one in self.kernel.processes[pid].mailbox)
+        mail = self._mail[pid] + sum(
+            _is_notice(one) or (pid, one.alarm) in self._recurred for one in self.kernel.processes[pid].mailbox
+        )
         if isinstance(syscall, Receive) or (syscall.messages and mail):
             return f"{mail} messages are there" if mail else ""
         if isinstance(syscall, Wait) and syscall.board and self._boards.unseen(self.kernel, pid):
@@ -344,3 +346,8 @@ class Watcher(Witness):
                 raise LawBroken(f"rest: {pid} waits since {since} for at most {timeout} s, and now it is {now}")
             if self._alarms[pid]:
                 raise LawBroken(f"rest: {pid} has alarms {self._alarms[pid]} that never rang, and now it is {now}")
+
+
+def _is_notice(mail: Mail) -> bool:
+    """A word of the kernel about a board, or about what was taken back."""
+    return mail.sender < 0 and not mail.alarm

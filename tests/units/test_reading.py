@@ -65,11 +65,11 @@ def sourced(reading: Reading) -> None:
     reading.add(message("rules"))
     reading.add(message("goal"))
     reading.add(Message("model", (ToolRequest("a", "wait", "{}"), ToolRequest("b", "list_tasks", "{}"))))
-    tasks = '[{"number":1,"owner":5,"result":"five did it"},{"number":2,"owner":6,"result":"six did"}]'
+    tasks = '[{"number":1,"author":7,"text":"t","done_by":5,"result":"five did it"},{"number":2,"done_by":6,"result":"six did"}]'
     results = (ToolResult("a", "wait", both), ToolResult("b", "list_tasks", tasks))
-    reading.add(Message("tool", results), Mark(sources=((0, 5), (0, 6), (1, 5), (1, 6))))
+    reading.add(Message("tool", results), Mark(sources=((0, 5, 2), (0, 6, 2), (1, 5, 2), (1, 6, 2))))
     letters = (Text("[message from the person]\nhello"), Text("[message from process 5]\n> five wrote"))
-    reading.add(Message("user", letters), Mark((0,), ((1, 5),)))
+    reading.add(Message("user", letters), Mark((0,), ((1, 5, 2),)))
 
 
 def said(reading: Reading) -> str:
@@ -80,11 +80,11 @@ def test_what_a_process_said_is_blanked_for_everybody_who_shares_the_page_and_no
     parent = Reading()
     sourced(parent)
     child = parent.fork()
-    parent.add(message("only the parent's"), Mark(sources=((0, 5),)))
-    child.add(message("five, told again"), Mark(sources=((0, 5),), of=((0, 4, 4),)))
+    parent.add(message("only the parent's"), Mark(sources=((0, 5, 2),)))
+    child.add(message("five, told again"), Mark(sources=((0, 5, 2),), of=((0, 4, 4),)))
     sizes = parent.size_chars, child.size_chars
-    assert child.sourced(5) == [(4, 0), (4, 1), (5, 1), (6, 0)] and child.log.telling(4) == [(6, 0)]
-    for number, part in child.sourced(5):
+    assert child.sourced(5, 2) == [(4, 0), (4, 1), (5, 1), (6, 0)] and child.log.telling(4) == [(6, 0)]
+    for number, part in child.sourced(5, 2):
         child.blank(number, part, "[retracted: wrong]", 5)
     for reading, size in zip((parent, child), sizes, strict=True):
         assert "five says so" not in said(reading) and "five did it" not in said(reading)
@@ -92,7 +92,7 @@ def test_what_a_process_said_is_blanked_for_everybody_who_shares_the_page_and_no
         assert '"value":"six"' in said(reading) and "six did" in said(reading) and "from the person" in said(reading)
         assert reading.size_chars == sum(map(size_chars, reading.messages()))
     assert "five, told again" not in said(child) and "only the parent's" in said(parent)
-    assert child.sourced(5) == [] and parent.sourced(5) == [(6, 0)] and child.sourced(6) == [(4, 0), (4, 1)]
+    assert child.sourced(5, 2) == [] and parent.sourced(5, 2) == [(6, 0)] and child.sourced(6, 2) == [(4, 0), (4, 1)]
     with pytest.raises(LookupError):
         child.blank(6, 3, "nothing there")
 
@@ -100,14 +100,14 @@ def test_what_a_process_said_is_blanked_for_everybody_who_shares_the_page_and_no
 def test_a_page_that_is_out_or_told_in_a_stub_is_blanked_too() -> None:
     reading = Reading()
     sourced(reading)
-    reading.add(message("five says more"), Mark(sources=((0, 5),)))
+    reading.add(message("five says more"), Mark(sources=((0, 5, 2),)))
     for number in range(40):
         reading.add(Message("model", (ToolRequest(f"r{number}", "files/read", '{"path":"a"}'),)))
         reading.add(Message("tool", (ToolResult(f"r{number}", "files/read", "x" * 200),)))
     paging.put_away(reading, range(3, 60), 4_000, None, PLAIN)
     other = reading.fork()
     assert "five says" in said(other), "in the line about it"
-    for number, part in reading.sourced(5):
+    for number, part in reading.sourced(5, 2):
         reading.blank(number, part, "[retracted]", 5)
     for one in (reading, other):
         assert "five" not in said(one) and "five" not in paging.brought(one, [4, 5], 0, 9_000)[0]
@@ -130,10 +130,10 @@ def test_a_blank_is_written_down_and_so_is_who_said_what() -> None:
     sourced(one.pages)
     freezing.freeze({1: one}, shelf)
     keep(shelf)
-    one.pages.add(message("later"), Mark(sources=((0, 7),)))
+    one.pages.add(message("later"), Mark(sources=((0, 7, 3),)))
     frozen = freezing.freeze({1: one, 2: one.fork()}, shelf)
     keep(shelf)
-    for number, part in one.pages.sourced(5):
+    for number, part in one.pages.sourced(5, 2):
         shelf.put(one.pages.blank(number, part, "[retracted]", 5))
     keep(shelf)
     held = [piece for piece in frozen.pieces if piece.before < 0]
@@ -144,4 +144,4 @@ def test_a_blank_is_written_down_and_so_is_who_said_what() -> None:
     assert len(held) == 1
     for thawed in again.values():
         assert "five" not in said(thawed.pages) and thawed.pages.messages() == one.pages.messages()
-        assert thawed.pages.sourced(6) == one.pages.sourced(6) and thawed.pages.sourced(7) == [(6, 0)]
+        assert thawed.pages.sourced(6, 2) == one.pages.sourced(6, 2) and thawed.pages.sourced(7, 3) == [(6, 0)]

@@ -6,6 +6,7 @@ import pytest
 from talking import GOAL, Talk, long_talk, request, texts, use
 
 from gemot.abi.answers import Answer, Cancelled, Error, Ok, Outcome, Waited
+from gemot.abi.effects import TakeBack
 from gemot.abi.messages import Reply
 from gemot.abi.syscalls import Generate, Spawn, Wait
 from gemot.programs import paging
@@ -28,15 +29,18 @@ def test_a_summary_is_made_by_a_child_and_says_what_it_is() -> None:
     assert "derived from them by a model, process 77" in summary and "\n> child 77 found out" in summary
     reading = talk.conversation.pages
     number = next(n for n in range(len(reading), 0, -1) if reading.log.mark(n).derived)
-    assert (0, 77) in reading.log.mark(number).sources and (number, 0) in reading.sourced(77)
+    part, pid, entry = reading.log.mark(number).sources[-1]
+    assert (part, pid) == (0, 77) and (number, 0) in reading.sourced(77, entry)
     first = next(n for n in range(1, len(reading)) if reading.log.mark(n).derived)
     assert (first, 0) in reading.log.telling(3)
 
 
 def test_a_summary_that_is_being_written_of_words_that_are_taken_back_is_not_used() -> None:
-    talk, turn = Talk(3_000, summaries=True), 0
+    talk, turn, entries, told = Talk(3_000, summaries=True), 0, 0, 0
     wanted = talk.conversation.decide()
     while not (isinstance(wanted, Wait) and wanted.children == (77,)):
+        entries += 1
+        told = entries if isinstance(wanted, Wait) else told
         if isinstance(wanted, Generate) and talk.tokens <= talk.window - talk.window // 8:
             turn += 1
             asked = request("r2", "wait") if turn == 2 else use(f"r{turn}", "a" * 39)
@@ -45,7 +49,7 @@ def test_a_summary_that_is_being_written_of_words_that_are_taken_back_is_not_use
             talk.conversation.absorb(talk.answer(wanted))
         wanted = talk.conversation.decide()
     assert '"pid":8' in talk.brief
-    talk.conversation.take_back(((1, 8),), "retracted: wrong")
+    talk.conversation.take_back(TakeBack(1, ((told, 8),), "retracted: wrong"))
     talk.conversation.absorb(Ok(Waited((Outcome(77, "summary", "done", "child 8 found out a lot"),))))
     shown = talk.until_asked()
     assert talk.conversation.paged and "child 8 found out" not in str(shown) and "[a summary" not in str(shown)

@@ -12,13 +12,16 @@ from gemot.abi.labels import Handle, Label
 
 class Mail(Struct, frozen=True, gc=False, omit_defaults=True):
     """A message as its receiver gets it. ``sender`` is a pid, 0 for the person, -1 for the kernel (an alarm). ``alarm``: the
-    number of the one that rang; ``missed``: how many of its firings before this one were not told one by one."""
+    number of the one that rang; ``missed``: how many of its firings before this one were not told one by one. ``said_by``: the
+    process whose words these are, also where the kernel passes them on; ``moment``: when it was sent (see :class:`Use`)."""
 
     sender: int
     text: str
     label: Label = Label()
     alarm: int = 0
     missed: int = 0
+    said_by: int = 0
+    moment: int = 0
 
 
 class Ok(Struct, frozen=True, gc=False, tag="ok", omit_defaults=True):
@@ -120,8 +123,20 @@ class Waited(Struct, frozen=True, gc=False, omit_defaults=True):
     tasks: tuple[int, ...] = ()
 
 
+class Entry(Struct, frozen=True, gc=False, omit_defaults=True):
+    """One answer that a process had, its first with the ``number`` 1, at ``moment`` (see :class:`Use`). ``part``: of a batch of uses, only the
+    result in this place (-1: all of them). ``places``: the (page, part) of a conversation that hold it; ``handles``: the
+    numbers of the values that came with it."""
+
+    number: int
+    moment: int
+    part: int = -1
+    places: tuple[tuple[int, int], ...] = ()
+    handles: tuple[int, ...] = ()
+
+
 class Retraction(Struct, frozen=True, gc=False, omit_defaults=True):
-    """What came of taking back what process ``pid`` said: who was told (their readings have a blank there), who was rewound to
+    """What came of taking back what process ``pid`` said, or was told: who was told (their readings have a blank there), who was rewound to
     before it was told, who was ended, and what had been done to the world by those who had read it."""
 
     pid: int

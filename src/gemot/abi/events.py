@@ -10,6 +10,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from gemot.abi import limits
+from gemot.abi.answers import Entry
 from gemot.abi.grants import Budget, Grant, Mount
 from gemot.abi.labels import Label
 from gemot.abi.memories import Memory
@@ -202,11 +203,12 @@ class Revoked(Struct, frozen=True, tag="revoked", omit_defaults=True):
 
 
 class Retracted(Struct, frozen=True, gc=False, tag="retracted", omit_defaults=True):
-    """A person took back all that a process said."""
+    """A person took back all that a process said; with ``entry`` that answer, and all that the process said since it had it."""
 
     at: int
     pid: int
     reason: str
+    entry: Entry | None = None
 
 
 class Rewound(Struct, frozen=True, tag="rewound", omit_defaults=True):

@@ -8,31 +8,30 @@ from pathlib import Path
 from gemot.abi.answers import Retraction
 from gemot.cli.failing import DONE, Usage, put
 from gemot.cli.plain import inert, plain
-from gemot.cli.reach import change, folded, known_home
+from gemot.cli.reach import change
 from gemot.cli.wording import joined
-from gemot.kernel import retracting
 from gemot.machine.client import Client
 from gemot.machine.machine import Machine
 
 
-def retract(home: Path | None, pid: int, reason: str, sure: bool) -> int:
+def retract(home: Path | None, pid: int, reason: str, told: int | None, sure: bool) -> int:
     """Show what follows from it, ask, and do it."""
-    kernel = folded(known_home(home)).kernel
-    process = kernel.processes.get(pid)
-    if process is None:
-        raise Usage(f"there is no process {pid}; gemot ps --all shows all there were")
+    what = f"what process {pid} said" if told is None else f"what process {pid} was told at {told}"
+
+    async def look(machine: Machine | Client) -> Retraction:
+        return await machine.foresee(pid, told)
+
+    async def work(machine: Machine | Client) -> Retraction:
+        return await machine.retract(pid, reason, told)
+
     if not sure:
-        for line in _lines(retracting.foreseen(kernel, process), "would be"):
+        for line in _lines(change(home, look), "would be"):
             put(line)
-        _confirm(pid)
-
-    async def work(machine: Machine | Client) -> None:
-        done = await machine.retract(pid, reason)
-        put(f"what process {pid} said is taken back")
-        for line in _lines(done, "was"):
-            put(line)
-
-    change(home, work)
+        _confirm(what)
+    done = change(home, work)
+    put(f"{what} is taken back")
+    for line in _lines(done, "was"):
+        put(line)
     return DONE
 
 
@@ -56,10 +55,10 @@ def _lines(done: Retraction, was: str) -> list[str]:
 SHOWN = 20
 
 
-def _confirm(pid: int) -> None:
+def _confirm(what: str) -> None:
     if not sys.stdin.isatty():
         raise Usage("nobody is here to say yes to this; look at what follows from it, then add --yes")
-    put(f"Take back what process {pid} said? [y/N]")
+    put(f"Take back {what}? [y/N]")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise Usage("nothing was taken back")
 

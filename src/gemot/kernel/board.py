@@ -10,7 +10,7 @@ and of the last one by anybody else than who made that, and each process has the
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,7 @@ from gemot.abi.labels import Label
 from gemot.abi.tasks import TaskState
 from gemot.authority.labels import join, joined
 from gemot.authority.refusal import Refused
-from gemot.kernel.process import Process
+from gemot.kernel.process import Heard, Process
 
 THE_PERSON, THE_KERNEL = 0, -1
 """In the place of a pid: who made a change that no process made."""
@@ -36,8 +36,9 @@ DONE_WITH = ("accepted", "dropped")
 class Item:
     """A task on the board. ``author`` put it there (0: the person). ``owner`` has it now or did it (0: the person, None:
     nobody); ``given``: with its birth, so that its end completes it. ``lease``: the timer that returns it ``until`` then (0:
-    none does). ``doer``: whose the result is. ``rejections``: since a person last had to do with it. ``label``: of all who had a part in it. ``changed``:
-    the number of the last change, by ``changed_by``; ``changed_before``: of the last one by anybody else."""
+    none does). ``said``: by what of it there is (text, result, note, verdict), which process said that, and at which moment.
+    ``rejections``: since a person last had to do with it. ``label``: of all who had a part in it. ``changed``: the number of
+    the last change, by ``changed_by``; ``changed_before``: of the last one by anybody else."""
 
     number: int
     text: str
@@ -54,8 +55,8 @@ class Item:
     lease: int = 0
     until: int = 0
     result: str = ""
-    doer: int | None = None
     note: str = ""
+    said: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
     rejections: int = 0
     label: Label = field(default_factory=Label)
     changed: int = 0
@@ -66,6 +67,17 @@ class Item:
         """Nobody has it any more."""
         self.state, self.owner, self.given, self.note = "open", None, False, note
         self.lease = self.until = 0
+        self.said.pop("note", None)
+
+    def says(self, what: str, pid: int, moment: int) -> None:
+        """Note who said it: a process. What the person and the kernel say is never taken back."""
+        self.said.pop(what, None)
+        if pid > 0:
+            self.said[what] = (pid, moment)
+
+    def by(self, what: str) -> int | None:
+        """The process that said it."""
+        return self.said[what][0] if what in self.said else None
 
     def changed_for(self, pid: int) -> int:
         """The number of the last change that somebody else made."""
@@ -137,7 +149,7 @@ class Board:
         item.state, item.owner = "claimed", owner
         self.touch(item, owner, label)
 
-    def owner_ended(self, outcome: Outcome) -> bool:
+    def owner_ended(self, outcome: Outcome, moment: int) -> bool:
         """A task that was given to whoever ended is completed if that was done; any other of theirs is open again. Returns
         whether there was one."""
         self.looked.pop(outcome.pid, None)
@@ -145,23 +157,45 @@ class Board:
         for item in mine:
             if item.given and outcome.state == "done":
                 item.state, item.result, item.lease, item.until = "completed", _words(outcome.value), 0, 0
-                item.doer = outcome.pid
+                item.says("result", outcome.pid, moment)
             else:
                 why = outcome.error or "without completing it"
                 item.reopen(f"{outcome.pid} ended ({outcome.state}): {why}"[: limits.NOTE_CHARS_MAX])
+                item.says("note", outcome.pid, moment)
             self.touch(item, THE_KERNEL, outcome.label)
         return bool(mine)
 
-    def take_back(self, doers: Container[int], why: str) -> bool:
-        """What these have done is taken back: it is gone, and what was completed with it is open again. Returns whether there was
-        any."""
-        derived = [one for one in self.items.values() if one.doer is not None and one.doer in doers and one.result]
-        for item in derived:
-            item.result, item.doer = "", None
-            if item.state in ("completed", "accepted"):
-                item.reopen(why)
-            self.touch(item, THE_KERNEL)
-        return bool(derived)
+    def take_back(self, since: Mapping[int, int], why: str) -> bool:
+        """What these processes said, each since a moment, is gone: a task whose text it was leaves the board, one that was completed
+        with it is open again, a judgement must be made anew. Returns whether there was any."""
+        gone = False
+        for item in self.items.values():
+            parts = {what for what, (pid, moment) in item.said.items() if pid in since and moment >= since[pid]}
+            if parts:
+                gone = True
+                self._unsay(item, parts, why)
+        return gone
+
+    def _unsay(self, item: Item, parts: set[str], why: str) -> None:
+        for what in parts:
+            del item.said[what]
+        if "result" in parts:
+            item.result = ""
+        if "text" in parts:
+            item.name, item.text, item.acceptance = "", why, ""
+        if "note" in parts:
+            item.note = why
+        judged = item.state in ("completed", "accepted")
+        if "text" in parts and (item.state not in DONE_WITH or "result" in parts):
+            item.reopen(why)
+            item.state = "dropped"
+        elif "result" in parts and judged:
+            item.reopen(why)
+        elif "verdict" in parts and item.state == "accepted":
+            item.state = "completed"
+        self.touch(item, THE_KERNEL)
+        if item.state == "dropped":
+            self.done_with(item, THE_KERNEL)
 
     # Who has seen what.
 
@@ -171,10 +205,15 @@ class Board:
         return tuple(one.number for one in self.items.values() if one.changed_for(pid) > looked)
 
     def look(self, process: Process, numbers: tuple[int, ...], everything: bool) -> None:
-        """A process reads of these tasks; ``everything``: and now knows all that changed."""
+        """A process knows of these tasks; ``everything``: and now of all that changed."""
         process.label = joined((self.items[number].label for number in numbers), process.label)
         if everything:
             self.looked[process.pid] = self.changes
+
+    def told(self, process: Process, numbers: tuple[int, ...], moment: int) -> None:
+        """What is said of these tasks is in the answer that this process gets next."""
+        said = {one for number in numbers for one in self.items[number].said.values() if one[0] != process.pid}
+        process.heard += [Heard(moment, pid, process.entries + 1, at) for pid, at in sorted(said)]
 
     # What is shown.
 
@@ -196,8 +235,9 @@ class Board:
             "owner": owner,
             "lease_seconds_left": max(0, item.until - now) // 1000 if item.lease else None,
             "result" if judged else "result_sent_back": short(item.result),
-            "done_by": item.doer if item.result else None,
+            "done_by": item.by("result"),
             "note": short(item.note),
+            "note_by": item.by("note"),
             "rejections": item.rejections,
             "budget": msgspec.to_builtins(item.budget) if item.budget is not None else None,
             "grants": [grant.tool for grant in item.grants or ()],

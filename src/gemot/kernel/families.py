@@ -242,7 +242,7 @@ def execute(kernel: Kernel, process: Process, syscall: Exec) -> None:
     process.program = program
     process.brief = syscall.brief
     process.handles, process.documents = {}, {}
-    process.entries, process.heard = 0, [(at, source, 0) for at, source, _ in process.heard]
+    process.entries, process.heard = 0, [one._replace(entry=0) for one in process.heard]
     process.forked = False
     process.syscall = None
     kernel.begin(process, syscall.arguments)

@@ -18,6 +18,7 @@ from gemot.abi.reviews import AgreementCheck, ReviewerCheck
 from gemot.abi.syscalls import Exit, Spawn
 from gemot.authority.kinds import exact_number
 from gemot.authority.narrowing import as_written, without_consequences
+from gemot.authority.refusal import Refused
 from gemot.kernel import families, receipts
 from gemot.kernel.process import Process, Review
 
@@ -39,17 +40,20 @@ def ask_reviewer(kernel: Kernel, process: Process, review: Review, check: Review
     assert isinstance(process.syscall, Exit)
     given = receipts.receipt(process, process.syscall.claims)
     record = "\n".join(receipts.lines(given)) or "nothing: no tool was used"
-    claims = "".join(f"\n- {claim}: {shown}" for claim, shown in given.claims.items())
+    claims = "\n".join(f"- {line}" for line in receipts.claimed(given))
     parts = [
-        f"Judge whether a result is right. Its task was:\n{process.brief}",
+        'Judge whether a result is right; exit with {"accepted": true or false, "reason": "..."}. Its task was:\n'
+        f"{_shortened(process.brief)}",
         *([f"Look at this above all: {check.about}"] if check.about else []),
-        f"The result:\n{text}",
-        f"What was really done, by the kernel's own record:\n{record}",
-        *([f"What it says it did, and the use that shows it:{claims}"] if claims else []),
-        'Exit with {"accepted": true or false, "reason": "..."}.',
+        f"What was really done, by the kernel's own record:\n{_shortened(record)}",
+        *([f"What it says it did, and the use that shows it:\n{claims}"] if claims else []),
+        f"The result, each line of it behind '> ':\n{_quoted(text)}",
     ]
+    brief = "\n\n".join(parts)
+    if len(brief) > limits.TEXT_CHARS_MAX:
+        raise Refused("limit", "it is too long to be put before a reviewer; write it to a file and exit with its path")
     syscall = Spawn(
-        "\n\n".join(parts)[: limits.TEXT_CHARS_MAX],
+        brief,
         check.program,
         name=f"review of {process.name}"[: limits.NAME_CHARS_MAX],
         grants=_only_looking(kernel, process),
@@ -59,6 +63,16 @@ def ask_reviewer(kernel: Kernel, process: Process, review: Review, check: Review
         returns=VERDICT,
     )
     _judge(kernel, process, review, syscall)
+
+
+def _shortened(text: str) -> str:
+    most = limits.TEXT_CHARS_MAX // 4
+    return text if len(text) <= most else f"{text[:most]}\n[... {len(text) - most} more characters]"
+
+
+def _quoted(text: str) -> str:
+    """So that nothing in it can pass for the words around it."""
+    return "\n".join(f"> {line}" for line in text.splitlines()) or "> (nothing)"
 
 
 def ask_many(kernel: Kernel, process: Process, review: Review, of: int) -> None:
@@ -116,7 +130,7 @@ def ask_person(kernel: Kernel, process: Process, question: str, value: Any) -> N
     shown = (
         text,
         *(f"done: {line}" for line in receipts.lines(given)),
-        *(f"says: {a} ({b})" for a, b in given.claims.items()),
+        *(f"says: {line}" for line in receipts.claimed(given)),
     )
     digest = hashlib.sha256(msgspec.json.encode([asks, shown], order="sorted")).hexdigest()
     foreign = ("result",) if process.label.integrity == "foreign" else ()

@@ -250,7 +250,8 @@ class Kernel:
 
     def post(self, process: Process, mail: Mail) -> None:
         """Put a message into a mailbox and wake its owner if it waits for one."""
-        process.mailbox.append(mail)
+        said_by = mail.said_by or max(mail.sender, 0)
+        process.mailbox.append(msgspec.structs.replace(mail, moment=self.moment, said_by=said_by))
         waiting.mail_came(self, process)
 
     def board_changed(self, root: int) -> None:
@@ -293,7 +294,7 @@ class Kernel:
             parent.uncollected.append(process.pid)
             waiting.child_ended(self, parent)
         board = self.boards.get(process.root)
-        if board is not None and board.owner_ended(outcome):
+        if board is not None and board.owner_ended(outcome, self.moment):
             self.board_changed(process.root)
 
     def stop(self, work: Work) -> None:

@@ -49,6 +49,7 @@ def make(kernel: Kernel, process: Process, syscall: Add | Claim | Complete | Acc
     value = _made(kernel, mover, syscall)
     if isinstance(syscall, Claim):
         mover.board.look(process, (value["number"],), False)
+        mover.board.told(process, (value["number"],), kernel.moment)
     kernel.answer(process, Ok(value))
     kernel.board_changed(process.root)
 
@@ -76,6 +77,7 @@ def list_tasks(kernel: Kernel, process: Process, syscall: ListTasks) -> None:
     if syscall.task is not None:
         item = board.item(syscall.task)
         board.look(process, (item.number,), False)
+        board.told(process, (item.number,), kernel.moment)
         kernel.answer(process, Ok([board.shown(item, kernel.now, whole=True)]))
         return
     chosen = [
@@ -87,7 +89,9 @@ def list_tasks(kernel: Kernel, process: Process, syscall: ListTasks) -> None:
     ]
     told, more = part((board.shown(one, kernel.now) for one in chosen), syscall.start)
     everything = len(told) == len(board.items)
-    board.look(process, tuple(one["number"] for one in told), everything)
+    numbers = tuple(one["number"] for one in told)
+    board.look(process, numbers, everything)
+    board.told(process, numbers, kernel.moment)
     if more:
         start = len(chosen) - more
         told.append({"more": more, "how": f"list_tasks with start={start} shows the next; task=NUMBER shows one whole"})
@@ -131,6 +135,7 @@ def _add(kernel: Kernel, mover: Mover, items: list[Item]) -> tuple[int, ...]:
     kernel.boards[mover.root] = board
     for item in items:
         board.items = adding.placed(board.items, item)
+        item.says("text", mover.pid, kernel.moment)
         board.touch(item, mover.pid, mover.label)
     return tuple(item.number for item in items)
 
@@ -187,7 +192,8 @@ def _complete(kernel: Kernel, mover: Mover, move: Complete) -> Act:
 
     def act() -> str:
         _tell_owner(kernel, mover, item, "completed it")
-        item.state, item.owner, item.result, item.doer = "completed", mover.pid, move.result, mover.pid
+        item.state, item.owner, item.result = "completed", mover.pid, move.result
+        item.says("result", mover.pid, kernel.moment)
         item.lease = item.until = 0
         board.touch(item, mover.pid, mover.label)
         return "completed; somebody who had no part in it accepts it or sends it back"
@@ -209,6 +215,8 @@ def _accept(kernel: Kernel, mover: Mover, move: Accept) -> Act:
     def act() -> str:
         if move.accepted:
             item.state, item.note = "accepted", move.reason
+            item.says("note", mover.pid, kernel.moment)
+            item.says("verdict", mover.pid, kernel.moment)
             board.touch(item, mover.pid, mover.label)
             board.done_with(item, mover.pid)
         else:
@@ -224,11 +232,12 @@ def _send_back(kernel: Kernel, mover: Mover, item: Item, reason: str) -> None:
     item.rejections = 0 if mover.is_person else item.rejections + 1
     stuck = item.rejections >= limits.REJECTIONS_MAX
     item.reopen(reason)
+    item.says("note", mover.pid, kernel.moment)
     if stuck:
         item.state = "stuck"
     mover.board.touch(item, mover.pid, mover.label)
     end = "only the person can open it again now" if stuck else "it is open again"
-    _tell(kernel, done_by, f"task {item.number} was sent back, and {end}: {reason}", mover.label)
+    _tell(kernel, done_by, f"task {item.number} was sent back, and {end}: {reason}", mover.label, mover.pid)
     if stuck:
         author = accepting.author(kernel, item)
         if author not in (done_by, mover.pid):
@@ -300,11 +309,11 @@ def _tell_owner(kernel: Kernel, mover: Mover, item: Item, what: str) -> None:
         _tell(kernel, item.owner, f"task {item.number} is not yours any more: the person {what}", mover.label)
 
 
-def _tell(kernel: Kernel, pid: int | None, text: str, label: Label) -> None:
-    """A word from the kernel to a process that lives and has room for it."""
+def _tell(kernel: Kernel, pid: int | None, text: str, label: Label, said_by: int = 0) -> None:
+    """A word from the kernel, or passed on by it, to a process that lives and has room for it."""
     process = kernel.process(pid) if pid else None
     if process is not None and len(process.mailbox) < limits.MAILBOX_MAX:
-        kernel.post(process, Mail(THE_KERNEL, text, join(Label((KERNEL,)), label)))
+        kernel.post(process, Mail(THE_KERNEL, text, join(Label((KERNEL,)), label), said_by=said_by))
 
 
 def lease_over(kernel: Kernel, root: int, lease: int) -> None:

@@ -80,11 +80,11 @@ def hear(kernel: Kernel, event: Event) -> None:
             process = kernel.process(pid)
             if process is not None:
                 revoking.take(kernel, process, tool, [])
-        case Retracted(_, pid, reason):
+        case Retracted(_, pid, reason, told):
             process = kernel.processes.get(pid)
             if process is not None:
                 kernel.changed.add(process.root)
-                retracting.take_back(kernel, process, reason)
+                retracting.take_back(kernel, process, reason, told=told)
         case Rewound(_, pid):
             process = kernel.process(pid)
             if process is not None:

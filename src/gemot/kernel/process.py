@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from gemot.abi import limits
 from gemot.abi.answers import Mail, Outcome, Returned, Room, State, Use
@@ -91,6 +91,15 @@ class Progress:
     label: Label
 
 
+class Heard(NamedTuple):
+    """Words of another process that one was told: at ``moment``, by its answer ``entry``; they were ``said`` at that moment."""
+
+    moment: int
+    source: int
+    entry: int
+    said: int
+
+
 @dataclass(slots=True)
 class Process:
     """``parent`` is 0 for the first process of a tree. ``syscall`` is the pending one: a live process always has one
@@ -100,8 +109,8 @@ class Process:
     ``plan``: the steps that it has put to a person; ``policy``: what the person endorses in advance. ``waits`` counts waits, so that a
     timer of an earlier one does nothing. ``label``: of all that it has read. ``documents``: results that values can be
     selected from, by handle. ``uses``: of tools, the last ones, and how many came before. ``heard_at``: when it last made a
-    syscall, or began. ``born``: the moment at which it began; ``entries``: how many answers it has had; ``heard``: the moments
-    at which it was told the words of others, whose, and by which of its answers; ``forked``: it began with its
+    syscall, or began. ``born``: the moment at which it began; ``entries``: how many answers it has had; ``heard``: whose
+    words it was told; ``forked``: it began with its
     parent's context. Of a tree's first process: ``sourced``, the tools that a grant in the tree names as a source;
     ``stored``, by driver (``""``: in its files), the label of what the tree wrote with it, and so may read again.
     ``models``: the one that it uses, then the others that it may; ``route``: see :mod:`gemot.kernel.routes`."""
@@ -148,7 +157,7 @@ class Process:
     heard_at: int = 0
     born: int = 0
     entries: int = 0
-    heard: list[tuple[int, int, int]] = field(default_factory=list[tuple[int, int, int]])
+    heard: list[Heard] = field(default_factory=list[Heard])
     forked: bool = False
 
     @property

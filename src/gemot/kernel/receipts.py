@@ -23,9 +23,6 @@ NO_RECEIPT = "no receipt"
 
 def note(kernel: Kernel, process: Process, use: ToolUse, outcome: Result) -> None:
     """A use that had begun has ended: write it down."""
-    if len(process.uses) >= limits.RECEIPT_USES_MAX:
-        del process.uses[0]
-        process.uses_before += 1
     spec = kernel.tools.get(use.tool)
     what = msgspec.json.encode(use.arguments).decode()[: limits.RECEIPT_CHARS] if use.arguments else ""
     effect = "reads" if spec is None else spec.effect
@@ -33,7 +30,19 @@ def note(kernel: Kernel, process: Process, use: ToolUse, outcome: Result) -> Non
     end = "" if code is None else f", exit code {code}"
     ended = isinstance(outcome, Value)
     shown = f"{use.tool} {what}{end}" if ended else f"{use.tool} {what}, failed"
-    process.uses.append(Use(use.tool, shown, ended, code, effect, kernel.moment))
+    _put(process, Use(use.tool, shown, ended, code, effect, kernel.moment))
+
+
+def note_memory(kernel: Kernel, process: Process, memory: int) -> None:
+    """A process has put something down for later, where a retraction does not reach it."""
+    _put(process, Use("remember", f"remember: memory {memory}", True, None, "writes", kernel.moment))
+
+
+def _put(process: Process, use: Use) -> None:
+    if len(process.uses) >= limits.RECEIPT_USES_MAX:
+        del process.uses[0]
+        process.uses_before += 1
+    process.uses.append(use)
 
 
 def whole_of(value: Value) -> str:
@@ -92,6 +101,11 @@ def lines(given: Receipt) -> list[str]:
         counted[use.shown] = counted.get(use.shown, 0) + 1
     told = [f"{line} ({count} times)" if count > 1 else line for line, count in counted.items()]
     return ([f"({given.more} earlier uses)"] if given.more else []) + told
+
+
+def claimed(given: Receipt) -> list[str]:
+    """The claims of a receipt, a line each: none can pass for several, or for anything else than a claim."""
+    return [f"{' '.join(claim.split())} ({' '.join(shown.split())})" for claim, shown in given.claims.items()]
 
 
 def without_words(given: Receipt) -> Receipt:

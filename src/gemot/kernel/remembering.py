@@ -21,6 +21,7 @@ from gemot.abi.memories import Scope, Shelf
 from gemot.abi.syscalls import Forget, Recall, Remember
 from gemot.authority.labels import written_by
 from gemot.authority.refusal import Refused
+from gemot.kernel import receipts
 from gemot.kernel.process import Process, Work
 
 if TYPE_CHECKING:
@@ -108,6 +109,8 @@ def done(kernel: Kernel, process: Process, outcome: Result) -> None:
     """The machine has done it, or could not."""
     match outcome:
         case Kept(memory):
+            if isinstance(process.syscall, Remember):
+                receipts.note_memory(kernel, process, memory)
             kernel.answer(process, Ok(memory))
         case Found(memories):
             kernel.answer(process, Ok(memories))

@@ -1,12 +1,15 @@
-"""Retraction: what a process said is taken back from everybody who read it, and from what was made of it.
+"""Retraction: what a process said, or one answer that it had, is taken back from everybody who read it, and from what was made
+of it.
 
-The kernel notes whose words entered whose reading, and when (:func:`heard`). From that follows all that was built on what is
-taken back: whoever read it, what they said afterwards, who read that, and the children that they made afterwards.
+The kernel notes whose words entered whose reading, when that was, and when they were said (:func:`heard`; for tasks,
+:meth:`gemot.kernel.board.Board.told`). From that follows all that was built on what is taken back: whoever read it, what they
+said afterwards, who read that, and the children that they made afterwards. What they had said before stays.
 
 - Where such words stand in a reading there is a blank from now on; the pages after it stay, and the process is told. A program
   that is code can't forget: it is rewound to before it was told, and told that there is no such result.
 - Children that were made by somebody who had read it are ended: what they were told to do is built on it.
-- Results that are derived from it are gone too: who asks again is told that they were taken back.
+- Results that are derived from it are gone too: who asks again is told that they were taken back. On the board, a task whose
+  text it was is dropped, one that was completed with it is open again, a judgement must be made anew.
 - What was done to the world stays done, and is listed.
 """
 
@@ -14,24 +17,28 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
 from gemot.abi import limits
-from gemot.abi.answers import Answer, Cancelled, Mail, Ok, Outcome, Retraction, Waited
+from gemot.abi.answers import Answer, Cancelled, Entry, Mail, Ok, Outcome, Retraction, Waited
 from gemot.abi.effects import Rewind, StopWork, TakeBack
 from gemot.abi.events import Rewound
 from gemot.abi.labels import KERNEL, PERSON, Label
+from gemot.abi.memories import Memory
 from gemot.abi.syscalls import Exit, Generate, Retract
 from gemot.authority.refusal import Refused
 from gemot.kernel import families, reviewing
-from gemot.kernel.process import Process, Work
+from gemot.kernel.process import Heard, Process, Work
 
 if TYPE_CHECKING:
     from gemot.kernel.kernel import Kernel
 
 RULE = "retracted"
+
+NOBODY = 0
+"""In the place of whoever said it: what is taken back is an answer itself."""
 
 
 @dataclass(slots=True)
@@ -43,27 +50,27 @@ class Reach:
     entries: dict[int, list[tuple[int, int]]] = field(default_factory=dict[int, list[tuple[int, int]]])
     made: list[int] = field(default_factory=list[int])
 
+    def holds(self, source: int, said: int) -> bool:
+        """Whether these words are among what is taken back, or built on it."""
+        return source in self.since and said >= self.since[source]
+
 
 def heard(kernel: Kernel, process: Process, answer: Answer) -> None:
     """Note whose words a process is told by an answer."""
-    sources = [mail.sender for mail in answer.mail]
-    value = answer.value if isinstance(answer, Ok) else None
+    said = [(mail.said_by, mail.moment) for mail in answer.mail]
+    now, value = kernel.moment, answer.value if isinstance(answer, Ok) else None
     match value:
         case Outcome(pid):
-            sources.append(pid)
+            said.append((pid, now))
         case Waited(ended):
-            sources += [one.pid for one in ended]
+            said += [(one.pid, now) for one in ended]
         case tuple():
-            sources += [one.sender for one in cast("tuple[object, ...]", value) if isinstance(one, Mail)]
-        case list() | dict():
-            told = cast("list[object]", [value] if isinstance(value, dict) else value)
-            tasks = [cast("dict[str, Any]", one) for one in told if isinstance(one, dict)]
-            sources += [one["done_by"] for one in tasks if isinstance(one.get("done_by"), int)]
+            many = cast("tuple[object, ...]", value)
+            said += [(one.said_by, one.moment) for one in many if isinstance(one, Mail)]
+            said += [(one.writer, 0) for one in many if isinstance(one, Memory)]
         case _:
             pass
-    for source in dict.fromkeys(sources):
-        if source > 0:
-            process.heard.append((kernel.moment, source, process.entries))
+    process.heard += [Heard(now, pid, process.entries, at) for pid, at in dict.fromkeys(said) if pid > 0]
 
 
 def retract(kernel: Kernel, process: Process, syscall: Retract) -> None:
@@ -75,53 +82,58 @@ def retract(kernel: Kernel, process: Process, syscall: Retract) -> None:
         kernel.answer(process, Ok(msgspec.to_builtins(done)))
 
 
-def reach(kernel: Kernel, source: Process) -> Reach:
-    """Everything that was built on what a process ever said."""
+def reach(kernel: Kernel, source: Process, told: Entry | None = None) -> Reach:
+    """Everything that was built on what a process ever said, or on one answer that it had."""
     members = kernel.tree(source.root)
-    readers: defaultdict[int, list[tuple[int, int, int]]] = defaultdict(list)
+    readers: defaultdict[int, list[tuple[int, Heard]]] = defaultdict(list)
     children: defaultdict[int, list[Process]] = defaultdict(list)
     for process in members:
         children[process.parent].append(process)
-        for moment, said_by, entry in process.heard:
-            readers[said_by].append((process.pid, moment, entry))
-    found = Reach(since={source.pid: 0})
+        for one in process.heard:
+            readers[one.source].append((process.pid, one))
+    found = Reach(since={source.pid: 0 if told is None else told.moment})
     todo = [source.pid]
     while todo:
         pid = todo.pop()
         since = found.since[pid]
-        for reader, moment, _ in readers[pid]:
-            if moment >= since and moment < found.since.get(reader, moment + 1):
-                found.since[reader] = moment
+        for reader, one in readers[pid]:
+            if one.said >= since and one.moment < found.since.get(reader, one.moment + 1):
+                found.since[reader] = one.moment
                 todo.append(reader)
-        if pid == source.pid:
-            continue
+        if pid == source.pid and told is None:
+            continue  # it is ended, and they with it
         for process in children[pid]:
             if process.born > since and process.pid not in found.since:
                 found.since[process.pid] = process.born
                 found.made.append(process.pid)
                 todo.append(process.pid)
     for said_by, since in found.since.items():
-        for reader, moment, entry in readers[said_by]:
-            if moment >= since:
-                found.entries.setdefault(reader, []).append((entry, said_by))
+        for reader, one in readers[said_by]:
+            if one.said >= since:
+                found.entries.setdefault(reader, []).append((one.entry, said_by))
+    if told is not None:
+        found.entries.setdefault(source.pid, []).append((told.number, NOBODY))
     return found
 
 
-def take_back(kernel: Kernel, source: Process, reason: str, by: Process | None = None) -> Retraction:
-    """Take back all that a process said; ``by`` its parent, or (None) the person. Returns what came of it."""
-    found = reach(kernel, source)
+def take_back(
+    kernel: Kernel, source: Process, reason: str, by: Process | None = None, told: Entry | None = None
+) -> Retraction:
+    """Take back all that a process said, or an answer that it was ``told`` and what it said since; ``by`` its parent, or (None) the
+    person. Returns what came of it."""
+    found = reach(kernel, source, told)
     living = {pid for pid in found.since if kernel.processes[pid].alive}
     effects = _effects(kernel, found)
     why = f"taken back: {reason}"
-    for pid in (source.pid, *found.made):
+    for pid in (*((source.pid,) if told is None else ()), *found.made):
         process = kernel.processes[pid]
         if process.alive:
             kernel.end(process, Outcome(pid, process.name, "killed", error=why, rule=RULE))
     rewound: list[int] = []
-    told: list[int] = []
+    blanked: list[int] = []
     for pid in kernel.trees[source.root]:
         process = kernel.processes[pid]
-        process.mailbox = [mail for mail in process.mailbox if mail.sender not in found.since]
+        process.mailbox = [mail for mail in process.mailbox if not found.holds(mail.said_by, mail.moment)]
     for pid in found.since:
         process = kernel.processes[pid]
         if process.outcome is not None:
@@ -130,31 +142,33 @@ def take_back(kernel: Kernel, source: Process, reason: str, by: Process | None =
         process = kernel.processes[pid]
         if not process.alive:
             continue
-        places = tuple(sorted(found.entries[pid]))
+        lost = TakeBack(pid, tuple(sorted(found.entries[pid])), why, told if process is source else None)
         if process is not by and _rewinds(process, found.entries[pid]):
-            _rewind(kernel, process, places, why)
+            _rewind(kernel, process, lost)
             rewound.append(pid)
         else:
-            _tell(kernel, process, places, source, why, quietly=process is by)
-            told.append(pid)
+            what = f"what process {source.pid} {'said' if told is None else 'was told'}"
+            _tell(kernel, process, lost, "" if process is by else what)
+            blanked.append(pid)
     board = kernel.boards.get(source.root)
     if board is not None and board.take_back(found.since, why):
         kernel.board_changed(source.root)
     killed = sorted(pid for pid in living if not kernel.processes[pid].alive)
-    return Retraction(source.pid, tuple(told), tuple(rewound), tuple(killed), effects)
+    return Retraction(source.pid, tuple(blanked), tuple(rewound), tuple(killed), effects)
 
 
-def foreseen(kernel: Kernel, source: Process) -> Retraction:
+def foreseen(kernel: Kernel, source: Process, told: Entry | None = None) -> Retraction:
     """What :func:`take_back` would do now; nothing is changed."""
-    found = reach(kernel, source)
-    told: list[int] = []
+    found = reach(kernel, source, told)
+    blanked: list[int] = []
     rewound: list[int] = []
-    gone = {pid for one in (source.pid, *found.made) for pid in _line(kernel, one) if kernel.processes[pid].alive}
+    ends = (*((source.pid,) if told is None else ()), *found.made)
+    gone = {pid for one in ends for pid in _line(kernel, one) if kernel.processes[pid].alive}
     for pid in sorted(found.entries):
         process = kernel.processes[pid]
         if process.alive and pid not in gone:
-            (rewound if _rewinds(process, found.entries[pid]) else told).append(pid)
-    return Retraction(source.pid, tuple(told), tuple(rewound), tuple(sorted(gone)), _effects(kernel, found))
+            (rewound if _rewinds(process, found.entries[pid]) else blanked).append(pid)
+    return Retraction(source.pid, tuple(blanked), tuple(rewound), tuple(sorted(gone)), _effects(kernel, found))
 
 
 def _rewinds(process: Process, places: list[tuple[int, int]]) -> bool:
@@ -187,12 +201,15 @@ def _effects(kernel: Kernel, found: Reach) -> tuple[str, ...]:
     return tuple(line for _, line in sorted(done))
 
 
-def _tell(
-    kernel: Kernel, process: Process, places: tuple[tuple[int, int], ...], source: Process, why: str, quietly: bool
-) -> None:
-    """Blank what stands in a reading, and say so. A model that is being asked is asked again, with the blank."""
-    kernel.emit(TakeBack(process.pid, places, why))
-    process.heard = [one for one in process.heard if (one[2], one[1]) not in set(places)]
+def _tell(kernel: Kernel, process: Process, lost: TakeBack, what: str) -> None:
+    """Blank what stands in a reading, and say ``what`` that was (empty: nothing). A model that is being asked is asked again,
+    with the blank."""
+    kernel.emit(lost)
+    gone = set(lost.places)
+    process.heard = [one for one in process.heard if (one.entry, one.source) not in gone]
+    for handle in () if lost.entry is None else lost.entry.handles:
+        process.handles.pop(handle, None)
+        process.documents.pop(handle, None)
     again = [work for work in process.work if work.kind == "model" and work.state == "started"]
     if isinstance(process.syscall, Generate) and again:
         (work,) = again
@@ -203,23 +220,25 @@ def _tell(
         process.work = [anew]
         kernel.start(process, anew)
     if isinstance(process.syscall, Exit) and process.review is not None:
-        reviewing.give_up(kernel, process, why)
-    if not quietly:
-        text = f"what process {source.pid} said was {why}. What you did since you read it may rest on it: look again"
+        reviewing.give_up(kernel, process, lost.why)
+    if what:
+        text = f"{what} was {lost.why}. What you did since you read it may rest on it: look again"
         kernel.post(process, Mail(-1, text, Label((KERNEL,))))
 
 
-def _rewind(kernel: Kernel, process: Process, places: tuple[tuple[int, int], ...], why: str) -> None:
+def _rewind(kernel: Kernel, process: Process, lost: TakeBack) -> None:
     """Put a program that is code back to where it was told the first of these words, and tell it something else."""
-    entry = places[0][0]
-    moment = min(at for at, _, number in process.heard if number == entry)
-    back_to(kernel, process, entry, moment)
-    kernel.emit(TakeBack(process.pid, places, why))
+    number = lost.places[0][0]
+    moments = [one.moment for one in process.heard if one.entry == number]
+    if lost.entry is not None and lost.entry.number == number:
+        moments.append(lost.entry.moment)
+    back_to(kernel, process, number, min(moments), lost.places)
+    kernel.emit(lost)
 
 
-def back_to(kernel: Kernel, process: Process, entry: int, moment: int) -> None:
+def back_to(kernel: Kernel, process: Process, entry: int, moment: int, gone: tuple[tuple[int, int], ...] = ()) -> None:
     """Make the tables forget what a process did since it had its answer ``entry``, at ``moment``: what it began is stopped, what it
-    has spent and done is spent and done."""
+    has spent and done is spent and done. ``gone``: what of that answer it has not been told either, as in `TakeBack`."""
     process.syscall = None
     for pid in list(process.children):
         child = kernel.processes[pid]
@@ -230,10 +249,11 @@ def back_to(kernel: Kernel, process: Process, entry: int, moment: int) -> None:
     process.work, process.plan = [], []
     process.state = "running"
     process.waits += 1
-    again = [pid for at, pid, _ in process.heard if at >= moment and _ended_child(kernel, process, pid)]
+    untold = [one for one in process.heard if one.entry > entry or (one.entry, one.source) in gone]
+    again = [one.source for one in untold if _ended_child(kernel, process, one.source)]
     kept = [pid for pid in process.uncollected if kernel.processes[pid].born <= moment]
     process.uncollected = list(dict.fromkeys([*again, *kept]))
-    process.heard = [one for one in process.heard if one[0] < moment]
+    process.heard = [one for one in process.heard if one not in untold]
     process.entries = entry
 
 

@@ -115,7 +115,7 @@ class Cast:
         if program is None:
             return None
         try:
-            return (effect.pid, program.decide()) if program.take_back(effect.places, effect.why) else None
+            return (effect.pid, program.decide()) if program.take_back(effect) else None
         except Exception as error:  # noqa: BLE001 - as above
             return effect.pid, _fault(error)
 

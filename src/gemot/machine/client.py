@@ -75,8 +75,11 @@ class Client:
     async def kill(self, pid: int, reason: str = "") -> None:
         await self._ask(door.Kill(pid, reason), None)
 
-    async def retract(self, pid: int, reason: str) -> Retraction:
-        return await self._ask(door.Retract(pid, reason), Retraction)
+    async def retract(self, pid: int, reason: str, told: int | None = None) -> Retraction:
+        return await self._ask(door.Retract(pid, reason, told), Retraction)
+
+    async def foresee(self, pid: int, told: int | None = None) -> Retraction:
+        return await self._ask(door.Foresee(pid, told), Retraction)
 
     async def rewind(self, pid: int, to: int, text: str = "") -> int:
         return await self._ask(door.Rewind(pid, to, text), int)

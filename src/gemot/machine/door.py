@@ -79,6 +79,14 @@ class Retract(Struct, frozen=True, tag="retract"):
 
     pid: int
     reason: str
+    told: int | None = None
+
+
+class Foresee(Struct, frozen=True, tag="foresee"):
+    """Answers what would come of a `Retract`."""
+
+    pid: int
+    told: int | None = None
 
 
 class Rewind(Struct, frozen=True, tag="rewind"):
@@ -152,6 +160,7 @@ Wanted = (
     | Work
     | Kill
     | Retract
+    | Foresee
     | Rewind
     | Fork
     | Move
@@ -297,8 +306,10 @@ class Door:
                 return await machine.work(pid, move)
             case Kill(pid, reason):
                 return await machine.kill(pid, reason)
-            case Retract(pid, reason):
-                return await machine.retract(pid, reason)
+            case Retract(pid, reason, told):
+                return await machine.retract(pid, reason, told)
+            case Foresee(pid, told):
+                return await machine.foresee(pid, told)
             case Rewind(pid, to, text):
                 return await machine.rewind(pid, to, text)
             case Fork(pid, text):

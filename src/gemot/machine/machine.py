@@ -263,11 +263,15 @@ class Machine:
         self._living(pid)
         self._loop.happens_now(events.Revoked(self._now(), pid, tool))
 
-    async def retract(self, pid: int, reason: str) -> Retraction:
-        """Take back all that a process ever said: it leaves every reading, what was built on it is undone or told. Returns what came
-        of it, the effects on the world that stay among it. Raises :class:`MachineError`."""
-        process = self._known(pid)
-        return rewinding.take_back(self._loop, process, reason)
+    async def retract(self, pid: int, reason: str, told: int | None = None) -> Retraction:
+        """Take back all that a process ever said, or (``told``) what it was told at that position of the journal and what it said
+        since: it leaves every reading, what was built on it is undone or told. Returns what came of it, the effects on the
+        world that stay among it. Raises :class:`MachineError`."""
+        return rewinding.take_back(self._loop, self._known(pid), reason, told)
+
+    async def foresee(self, pid: int, told: int | None = None) -> Retraction:
+        """What :meth:`retract` would do now; nothing is changed. Raises :class:`MachineError`."""
+        return rewinding.foreseen(self._loop, self._known(pid), told)
 
     async def rewind(self, pid: int, to: int, text: str = "") -> int:
         """Put a process back to the last turn that it had begun at position ``to`` of the journal (`gemot log` shows them), and tell it

@@ -200,8 +200,9 @@ def notes(kernel: Kernel, event: Event, effects: list[Effect]) -> list[Note]:
             told.append(Arranged(root, detail.pop("type"), detail))
         case Moved(_, pid, model):
             told.append(Changed(pid, f"moved to {model}"))
-        case Retracted(_, pid, reason):
-            told.append(Changed(pid, f"the person took back what it said: {reason}"))
+        case Retracted(_, pid, reason, entry):
+            what = "said" if entry is None else "was told then, and said since"
+            told.append(Changed(pid, f"the person took back what it {what}: {reason}"))
         case Rewound(_, pid):
             told.append(Changed(pid, "the person rewound it"))
         case Done(_, _, Failure()):
@@ -227,8 +228,9 @@ def notes(kernel: Kernel, event: Event, effects: list[Effect]) -> list[Note]:
             case Deliver(pid, answer):
                 told.extend(_refusals(event, pid, answer))
             case TakeBack(pid, places, why) if why:
-                said = ", ".join(map(str, sorted({source for _, source in places})))
-                told.append(Changed(pid, f"what {said} said is blank here, {why}"))
+                said = ", ".join(map(str, sorted({source for _, source in places if source})))
+                what = f"what {said} said" if said else "what it was told then"
+                told.append(Changed(pid, f"{what} is blank here, {why}"))
             case End(outcome):
                 told.append(Ended(outcome))
             case _:

@@ -1,5 +1,5 @@
 """Rewinding: what a process was at an earlier position of the journal, found by folding it again beside the running machine. And
-taking back what one said."""
+taking back what one said, or was told there (:mod:`gemot.machine.entries`)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import msgspec
 
 from gemot.abi import limits
 from gemot.abi.answers import Retraction
-from gemot.abi.effects import Deliver
+from gemot.abi.effects import Begin, Deliver
 from gemot.abi.events import Retracted, Rewound
 from gemot.abi.labels import Label
 from gemot.kernel import Kernel, retracting
 from gemot.kernel.process import Process
 from gemot.machine.cast import Cast
+from gemot.machine.entries import entry_at
 from gemot.machine.loop import Loop, MachineError
 from gemot.machine.recovery import folding
 from gemot.programs import freezing as folds
@@ -44,12 +45,10 @@ def found(loop: Loop, pid: int, to: int) -> Earlier:
     for folded in folding(loop.journal, kernel, cast, {}):
         if folded.record.position > to:
             break
-        if any(isinstance(effect, Deliver) and effect.pid == pid for effect in folded.effects):
+        if any(isinstance(effect, Begin | Deliver) and effect.pid == pid for effect in folded.effects):
             earlier = _now(kernel, cast, pid, folded.record.position) or earlier
     if earlier is None:
-        raise MachineError(
-            f"process {pid} had not been told anything by position {to}; gemot log {pid} shows the positions"
-        )
+        raise MachineError(f"process {pid} had not begun by position {to}; gemot log {pid} shows the positions")
     return earlier
 
 
@@ -64,10 +63,18 @@ def _now(kernel: Kernel, cast: Cast, pid: int, position: int) -> Earlier | None:
     return Earlier(position, process.entries, kernel.moment, process.label, program.fork())
 
 
-def take_back(loop: Loop, process: Process, reason: str) -> Retraction:
-    """Take back all that a process said; returns what came of it. Raises :class:`MachineError`."""
+def take_back(loop: Loop, process: Process, reason: str, position: int | None) -> Retraction:
+    """Take back all that a process said, or (``position``) what it was told there and what it said since; returns what came of
+    it. Raises :class:`MachineError`, ``JournalError``."""
     if not reason.strip() or len(reason) > limits.NOTE_CHARS_MAX:
         raise MachineError(f"say why, in 1 to {limits.NOTE_CHARS_MAX} characters: those who read it are told")
-    done = retracting.foreseen(loop.kernel, process)
-    loop.happens_now(Retracted(loop.now(), process.pid, reason))
+    told = None if position is None else entry_at(loop, process.pid, position)
+    done = retracting.foreseen(loop.kernel, process, told)
+    loop.happens_now(Retracted(loop.now(), process.pid, reason, told))
     return done
+
+
+def foreseen(loop: Loop, process: Process, position: int | None) -> Retraction:
+    """What :func:`take_back` would do now. Raises :class:`MachineError`, ``JournalError``."""
+    told = None if position is None else entry_at(loop, process.pid, position)
+    return retracting.foreseen(loop.kernel, process, told)

@@ -13,11 +13,14 @@ wants summaries, `spawn` and `wait` for the child that writes one.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 
 from gemot.abi import limits
 from gemot.abi.answers import Answer, Born, Cancelled, Error, Mail, Ok, Room
-from gemot.abi.messages import Message, Reply, Text, ToolRequest, ToolResult
+from gemot.abi.effects import TakeBack
+from gemot.abi.messages import Message, Part, Reply, Text, ToolRequest, ToolResult
 from gemot.abi.syscalls import Ask, Call, Exit, Generate, Mandate, PageIn, PageOut, Recall, Syscall, ToolUse, name_of
 from gemot.programs import paging, recalling
 from gemot.programs.leaving import Leaving, page_in_chars, stubs_chars
@@ -42,13 +45,14 @@ class FrozenConversation(msgspec.Struct, frozen=True, gc=False):
     head: int
     instructions: str
     summaries: bool
+    entries: int
     queue: tuple[ToolRequest, ...]
     results: tuple[ToolResult, ...]
     mark: Mark
     asked: tuple[ToolRequest, ...]
     pending: Syscall | None
     silent: int
-    mail: tuple[Mail, ...]
+    mail: tuple[tuple[int, Mail], ...]
     failed: str
     leaving: Leaving | None
     fits_chars: int
@@ -60,13 +64,15 @@ class Conversation:
     There may be very many, nearly all of which wait for their model: what is empty then are tuples, which cost nothing."""
 
     __slots__ = (
-        "_asked", "_failed", "_fits_chars", "_instructions", "_leaving", "_mail", "_mark", "_pending", "_queue", "_reading",
+        "_asked", "_entries", "_failed", "_fits_chars", "_instructions", "_leaving", "_mail", "_mark", "_pending", "_queue", "_reading",
         "_results", "_silent", "_summaries",
     )  # fmt: skip
 
     def __init__(self, instructions: str, summaries: bool = False) -> None:
         self._instructions, self._summaries = instructions, summaries
         self._reading = Reading()
+        self._entries = 0
+        """How many answers it has had."""
         self._queue: tuple[ToolRequest, ...] = ()
         self._results: tuple[ToolResult, ...] = ()
         self._mark = PLAIN
@@ -75,7 +81,8 @@ class Conversation:
         """The requests that the pending syscall stands for."""
         self._pending: Syscall | None = None
         self._silent = 0
-        self._mail: tuple[Mail, ...] = ()
+        self._mail: tuple[tuple[int, Mail], ...] = ()
+        """What is not on a page yet, each with the answer that it came with."""
         self._failed = ""
         """Why it can't go on, once its model can't be asked any more."""
         self._leaving: Leaving | None = None
@@ -97,6 +104,7 @@ class Conversation:
             head,
             self._instructions,
             self._summaries,
+            self._entries,
             self._queue,
             self._results,
             self._mark,
@@ -115,6 +123,7 @@ class Conversation:
         made._reading, made._queue, made._results, made._asked = reading, frozen.queue, frozen.results, frozen.asked
         made._mark, made._pending, made._silent, made._mail = frozen.mark, frozen.pending, frozen.silent, frozen.mail
         made._failed, made._leaving, made._fits_chars = frozen.failed, frozen.leaving, frozen.fits_chars
+        made._entries = frozen.entries
         return made
 
     def fork(self) -> Conversation:
@@ -124,21 +133,38 @@ class Conversation:
     def size_chars(self) -> int:
         return self._reading.size_chars
 
-    def take_back(self, places: tuple[tuple[int, int], ...], why: str) -> bool:
-        """Blank what these processes said, in the pages and in what is not on a page yet."""
-        sources, words = {source for _, source in places}, f"[{why}]"
-        for pid in sources:
-            for number, part in self._reading.sourced(pid):
-                self._reading.blank(number, part, words, pid)
-                self._blank_what_tells(number, words)
-        gone = {part for part, source in self._mark.sources if source in sources}
-        self._results = tuple(
-            msgspec.structs.replace(one, text=words) if at in gone else one for at, one in enumerate(self._results)
-        )
-        self._mail = tuple(mail for mail in self._mail if mail.sender not in sources)
+    def take_back(self, lost: TakeBack) -> bool:
+        """Blank what was said, or what it was told, in the pages and in what is not on a page yet."""
+        words = f"[{lost.why}]"
+        for number, part in () if lost.entry is None else lost.entry.places:
+            self._blank(number, part, words)
+        for entry, pid in lost.places:
+            for number, part in self._reading.sourced(pid, entry):
+                self._blank(number, part, words, pid)
+        gone = {part for part, pid, entry in self._mark.sources if (entry, pid) in lost.places}
+        self._results = _blanked_results(self._results, gone, words)
+        self._mail = tuple(one for one in self._mail if (one[0], one[1].said_by) not in lost.places)
         if self._leaving is not None:
             self._leaving = self._leaving.without_summary()  # who writes it has read those words
         return False
+
+    def _blank(self, number: int, part: int, words: str, pid: int | None = None) -> None:
+        if number > len(self._reading):
+            self._results = _blanked_results(self._results, {part}, words)
+            return
+        self._reading.blank(number, part, words, pid)
+        self._blank_what_tells(number, words)
+
+    def part(self, number: int, part: int) -> Part | None:
+        """A part of a page, or of the page that is to be the next; None where there is none."""
+        pages = self._reading.log
+        parts = pages.message(number).parts if 0 < number <= len(pages) else self._results
+        return parts[part] if part < len(parts) else None
+
+    @property
+    def next_part(self) -> tuple[int, int]:
+        """Where the next result will stand: (page, part)."""
+        return len(self._reading) + 1, len(self._results)
 
     def _blank_what_tells(self, number: int, words: str) -> None:
         """Copies of a page, and what was summed up from it."""
@@ -159,7 +185,8 @@ class Conversation:
             self._reading.add(Message("system", (Text(self._instructions),)))
             self._reading.add(Message("user", (Text(entry.brief),)))
             return
-        self._mail += entry.mail
+        self._entries += 1
+        self._mail += tuple((self._entries, mail) for mail in entry.mail)
         if self._leaving is not None:
             self._absorb_leaving(self._leaving, entry)
         elif isinstance(self._pending, Generate):
@@ -206,7 +233,7 @@ class Conversation:
 
     def _absorb_leaving(self, leaving: Leaving, entry: Answer) -> None:
         if not isinstance(self._pending, PageOut):
-            self._leaving = leaving.told(entry)
+            self._leaving = leaving.told(entry, self._entries)
             return
         self._leaving = None
         if isinstance(entry, Ok):
@@ -223,23 +250,24 @@ class Conversation:
                     [ToolResult(one.id, one.name, result_text(returned), returned.ok) for one, returned in pairs]
                 )
             case Ok(value) if isinstance(pending, Recall):
-                self._answer_asked(
-                    recalling.told(value), True, Mark(sources=tuple((0, pid) for pid in speakers(value)))
-                )
+                self._answer_asked(recalling.told(value), True, Mark(sources=self._said(value)))
             case Ok() if isinstance(pending, PageOut):
                 self._page_out(pending)
             case Ok() if isinstance(pending, PageIn):
                 self._page_in(pending)
             case Ok(value):
-                said = tuple((0, pid) for pid in speakers(value))
                 pinned = (0,) if isinstance(pending, Ask | Mandate) else ()
-                self._answer_asked(plain(value), True, Mark(pinned, said))
+                self._answer_asked(plain(value), True, Mark(pinned, self._said(value)))
             case Error(rule, message):
                 self._answer_asked(f"refused ({rule}): {message}", False)
             case Cancelled(reason):
                 self._answer_asked(f"cancelled: {reason}", False)
                 self._leave_undone("not done by you: the process that you are a fork of does this")
         self._asked = ()
+
+    def _said(self, value: object) -> tuple[tuple[int, int, int], ...]:
+        """The sources of an answer that has one part."""
+        return tuple((0, pid, self._entries) for pid in sorted(speakers(value)))
 
     def _page_out(self, wanted: PageOut) -> None:
         if not wanted.pages:
@@ -279,7 +307,7 @@ class Conversation:
             place, all_of = len(self._results), self._mark
             self._mark = Mark(
                 (*all_of.pinned, *(place for _ in mark.pinned)),
-                (*all_of.sources, *((place, pid) for _, pid in mark.sources)),
+                (*all_of.sources, *((place, pid, entry) for _, pid, entry in mark.sources)),
                 (*all_of.of, *((place, first, last) for _, first, last in mark.of)),
             )
         self._results += tuple(ToolResult(request.id, request.name, text, ok) for request in self._asked)
@@ -290,12 +318,12 @@ class Conversation:
             self._reading.add(Message("tool", self._results), self._mark)
             self._results, self._mark = (), PLAIN
         if self._mail:
-            senders = [(part, mail.sender) for part, mail in enumerate(self._mail)]
+            said = [(part, mail.said_by, entry) for part, (entry, mail) in enumerate(self._mail)]
             mark = Mark(
-                tuple(part for part, sender in senders if not sender),
-                tuple((part, sender) for part, sender in senders if sender > 0),
+                tuple(part for part, (_, mail) in enumerate(self._mail) if not mail.sender),
+                tuple(one for one in said if one[1] > 0),
             )
-            self._reading.add(Message("user", tuple(Text(letter(mail)) for mail in self._mail)), mark)
+            self._reading.add(Message("user", tuple(Text(letter(mail)) for _, mail in self._mail)), mark)
             self._mail = ()
             self._silent = 0
 
@@ -342,3 +370,7 @@ class Conversation:
                 failed="the model stopped requesting anything without calling exit; its last words are in the log"
             )
         return Generate()
+
+
+def _blanked_results(results: tuple[ToolResult, ...], gone: Collection[int], words: str) -> tuple[ToolResult, ...]:
+    return tuple(msgspec.structs.replace(one, text=words) if at in gone else one for at, one in enumerate(results))

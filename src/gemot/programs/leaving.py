@@ -18,12 +18,13 @@ SUMMARIZER = "summarizer"
 
 class Leaving(Struct, frozen=True, gc=False, omit_defaults=True):
     """``pages`` are about to leave. ``settled``: a summary was asked for, or none is wanted. ``child``: who writes it;
-    ``summary``: what it wrote; ``void``: that is not to be used. Where it fails, the pages leave without one."""
+    ``summary``: what it wrote, which came with answer ``entry``; ``void``: that is not to be used. Where it fails, the pages leave without one."""
 
     pages: tuple[int, ...]
     settled: bool = False
     child: int = 0
     summary: str = ""
+    entry: int = 0
     ended: bool = False
     void: bool = False
 
@@ -41,14 +42,14 @@ class Leaving(Struct, frozen=True, gc=False, omit_defaults=True):
             return Wait((self.child,), messages=False, alarms=False)
         return PageOut(self.pages)
 
-    def told(self, answer: Answer) -> Leaving:
-        """After the answer to `spawn` or `wait`."""
+    def told(self, answer: Answer, entry: int) -> Leaving:
+        """After the answer, number ``entry``, to `spawn` or `wait`."""
         match answer:
             case Ok(Born(pid)) if pid:
                 return Leaving(self.pages, True, pid, void=self.void)
             case Ok(Waited(ended)) if ended and ended[0].state == "done" and isinstance(ended[0].value, str):
                 summary = "" if self.void else ended[0].value.strip()
-                return Leaving(self.pages, True, self.child, summary, True)
+                return Leaving(self.pages, True, self.child, summary, entry, True)
             case _:
                 return Leaving(self.pages, True)
 
@@ -61,7 +62,7 @@ class Leaving(Struct, frozen=True, gc=False, omit_defaults=True):
         message, mark = None, PLAIN
         if self.summary:
             room = max(400, fits_chars // limits.STUBS_SHARE)
-            message, mark = paging.summary_page(reading, self.pages, self.summary, self.child, room)
+            message, mark = paging.summary_page(reading, self.pages, self.summary, self.child, self.entry, room)
         paging.put_away(reading, self.pages, stubs_chars(fits_chars), message, mark)
 
 

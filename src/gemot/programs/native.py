@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 
 from gemot.abi.answers import Answer, Error
+from gemot.abi.effects import TakeBack
 from gemot.abi.grants import BudgetRequest, Grant
 from gemot.abi.messages import Message, Text
 from gemot.abi.programs import ProgramSpec
@@ -176,19 +177,24 @@ class NativeProcess:
                 raise _diverged(self._native.spec.name, self.decide(), syscall)
             self.absorb(answer)
 
-    def take_back(self, places: tuple[tuple[int, int], ...], why: str) -> bool:
-        """What is code can't forget: it runs again up to where it was told the first of these words, and is told something else."""
-        entry = places[0][0]
-        if not 0 < entry <= len(self._history):
+    def take_back(self, lost: TakeBack) -> bool:
+        """What is code can't forget: it runs again up to where it was told the first of these words, and is told something else.
+        What is put back to before its first answer just begins again; but what words were in its brief, it can only be told."""
+        entry = lost.places[0][0]
+        if entry > len(self._history) or (not entry and lost.why):
             return False
         start, history = self.past
         self.close()
+        if not entry:
+            self._history = []
+            self.relive(start, [])
+            return True
         again, (syscall, answer) = history[: entry - 1], history[entry - 1]
         self._history = []
         self.relive(start, again)
         if self.decide() != syscall:
             raise _diverged(self._native.spec.name, self.decide(), syscall)
-        self.absorb(without(answer, {source for number, source in places if number == entry}, why))
+        self.absorb(without(answer, lost, entry))
         return True
 
     def fork(self) -> NativeProcess:

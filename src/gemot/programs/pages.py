@@ -17,12 +17,12 @@ from gemot.abi.messages import Message, Part, Reasoning, Text, ToolRequest, Tool
 
 
 class Mark(Struct, frozen=True, gc=False, omit_defaults=True):
-    """What is known of a page beside its words. ``pinned``: which of its parts never leave a reading. ``sources``: (part, pid)
-    for each part that holds what another process said. ``of``: (part, first, last) for each part that tells pages again.
+    """What is known of a page beside its words. ``pinned``: which of its parts never leave a reading. ``sources``: (part, pid,
+    entry) for each part that holds what another process said, which came with that answer. ``of``: (part, first, last) for each part that tells pages again.
     ``derived``: a model wrote it about those pages."""
 
     pinned: tuple[int, ...] = ()
-    sources: tuple[tuple[int, int], ...] = ()
+    sources: tuple[tuple[int, int, int], ...] = ()
     of: tuple[tuple[int, int, int], ...] = ()
     derived: bool = False
 
@@ -118,12 +118,12 @@ class Piece:
         """Another number after anything in the pages up to ``last`` was blanked."""
         return sum(one.blanks for one in self.chain() if last is None or one.before_length < last)
 
-    def sourced(self, pid: int) -> list[tuple[int, int]]:
-        """(number, part) of all that holds what a process said, in the order of the pages."""
+    def sourced(self, pid: int, entry: int) -> list[tuple[int, int]]:
+        """(number, part) of all that holds what a process said and came with this answer, in the order of the pages."""
         end, found = len(self), list[tuple[int, int]]()
         for piece in self.chain():
             for number, mark in (piece.marks or {}).items():
-                found += [(number, part) for part, source in mark.sources if source == pid and number <= end]
+                found += [(number, part) for part, *of in mark.sources if of == [pid, entry] and number <= end]
             end = min(end, piece.before_length)
         return sorted(set(found))
 
@@ -145,10 +145,10 @@ class Piece:
         parts = list(piece.own[at].parts)
         if not 0 <= part < len(parts):
             raise LookupError(f"page {number} has no part {part}; it has {len(parts)}")
-        others = {source for place, source in mark.sources if place == part} - {pid}
+        others = {source for place, source, _ in mark.sources if place == part} - {pid}
         parts[part] = blanked(parts[part], words, pid if others else None)
         piece.own[at] = Message(piece.own[at].role, tuple(parts))
-        gone = [(place, source) for place, source in mark.sources if place == part and pid in (None, source)]
+        gone = [one for one in mark.sources if one[0] == part and pid in (None, one[1])]
         if gone:
             left = tuple(one for one in mark.sources if one not in gone)
             piece._mark(number, msgspec.structs.replace(mark, sources=left))
@@ -173,8 +173,11 @@ def blanked(part: Part, words: str, pid: int | None = None) -> Part:
 
 _SAID: dict[str, tuple[str, ...]] = {
     "pid": ("value", "error", "claims", "receipt"),
-    "owner": ("result", "note"),
     "sender": ("text",),
+    "said_by": ("text",),
+    "author": ("name", "text", "acceptance"),
+    "done_by": ("result", "result_sent_back"),
+    "note_by": ("note",),
 }
 """In answers that tell of several processes: what names one, and what of it are its words."""
 
@@ -184,22 +187,21 @@ def _without(text: str, words: str, pid: int) -> str:
         value: Any = msgspec.json.decode(text)
     except msgspec.DecodeError:
         return words
-    left = _taken(value, words, pid)
+    left = taken(value, words, pid)
     return (
         msgspec.json.encode(left).decode() if left != value else words
     )  # it is not said whose is what: none of it stays
 
 
-def _taken(value: Any, words: str, pid: int) -> Any:
+def taken(value: Any, words: str, pid: int) -> Any:
+    """An answer that tells of several processes, with ``words`` in the place of those of one."""
     if isinstance(value, list):
-        return [_taken(one, words, pid) for one in cast("list[Any]", value)]
+        return [taken(one, words, pid) for one in cast("list[Any]", value)]
     if not isinstance(value, dict):
         return value
     members = cast("dict[str, Any]", value)
-    for name, said in _SAID.items():
-        if members.get(name) == pid:
-            return {key: words if key in said else one for key, one in members.items()}
-    return {key: _taken(one, words, pid) for key, one in members.items()}
+    gone = {key for name, said in _SAID.items() if members.get(name) == pid for key in said}
+    return {key: words if key in gone else taken(one, words, pid) for key, one in members.items()}
 
 
 def size_chars(message: Message) -> int:

@@ -302,11 +302,13 @@ def brought(reading: Reading, pages: Iterable[int], start: int, room_chars: int)
     return "\n".join(found), bool(numbers), _retelling(numbers, reading.log)
 
 
-def _retelling(pages: Collection[int], log: Piece, by: int = 0) -> Mark:
-    """The mark of a page with one part that tells others again; ``by``: the process that did (0: it is a copy)."""
-    sources = {source for number in pages for _, source in log.mark(number).sources} | ({by} if by else set[int]())
+def _retelling(pages: Collection[int], log: Piece, by: tuple[int, int] | None = None) -> Mark:
+    """The mark of a page with one part that tells others again; ``by``: the process that did, and the answer that its words came
+    with (None: it is a copy)."""
+    sources = {(source, entry) for number in pages for _, source, entry in log.mark(number).sources}
+    said = sorted(sources | ({by} if by else set[tuple[int, int]]()))
     of = tuple((0, first, last) for first, last in runs(pages))
-    return Mark(sources=tuple((0, source) for source in sorted(sources)), of=of, derived=bool(by))
+    return Mark(sources=tuple((0, *one) for one in said), of=of, derived=bool(by))
 
 
 def _quoted(number: int, log: Piece, text: str) -> str:
@@ -348,11 +350,11 @@ def brief(reading: Reading, pages: Collection[int], room_chars: int) -> str:
 
 
 def summary_page(
-    reading: Reading, pages: Collection[int], text: str, pid: int, room_chars: int
+    reading: Reading, pages: Collection[int], text: str, pid: int, entry: int, room_chars: int
 ) -> tuple[Message, Mark]:
-    """A summary as a page: said to be one, of what, and by whom."""
+    """A summary as a page: said to be one, of what, and by whom; it came with answer ``entry``."""
     ranges = runs(pages)
     named = ", ".join(f"{first} to {last}" for first, last in ranges[:8]) + (", ..." if len(ranges) > 8 else "")
     told = "\n".join(f"> {line}" for line in text[:room_chars].split("\n"))
     words = f"[a summary of the pages {named}, derived from them by a model, process {pid}; the pages themselves say what is so]"
-    return Message("user", (Text(f"{words}\n{told}"),)), _retelling(pages, reading.log, pid)
+    return Message("user", (Text(f"{words}\n{told}"),)), _retelling(pages, reading.log, (pid, entry))

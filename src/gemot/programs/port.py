@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from gemot.abi import limits
 from gemot.abi.answers import Answer
+from gemot.abi.effects import TakeBack
 from gemot.abi.messages import Message
 from gemot.abi.reviews import Check, SchemaCheck, ToolCheck
 from gemot.abi.syscalls import Call, Exec, Exit, Fork, Generate, Spawn, Syscall, ToolUse
@@ -40,7 +41,7 @@ class Program(Protocol):
         where the program can help it."""
         ...
 
-    def take_back(self, places: tuple[tuple[int, int], ...], why: str) -> bool:
+    def take_back(self, lost: TakeBack) -> bool:
         """Forget words: (number of the answer that holds them, process that said them), in order. Says whether it was put back to
         one of these answers, so that it decides anew what it does next."""
         ...

@@ -134,9 +134,9 @@ class Reading:
         }
         return runs(number for number in range(1, self.head.last + 1) if number not in shown)
 
-    def sourced(self, pid: int) -> list[tuple[int, int]]:
-        """(page, part) of all that holds what a process said, shown or not."""
-        return self.log.sourced(pid)
+    def sourced(self, pid: int, entry: int) -> list[tuple[int, int]]:
+        """(page, part) of all that holds what a process said and came with this answer, shown or not."""
+        return self.log.sourced(pid, entry)
 
     def blank(self, number: int, part: int, words: str, pid: int | None = None) -> Piece:
         """See :meth:`gemot.programs.pages.Piece.blank`: in this reading and in every other that shares the page."""

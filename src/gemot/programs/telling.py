@@ -27,9 +27,10 @@ def speakers(value: Any) -> set[int]:
         case tuple() | list() | dict():
             many = cast("list[Any]", [value] if isinstance(value, dict) else value)
             tasks = [cast("dict[str, Any]", one) for one in many if isinstance(one, dict)]
-            sent = {one.sender for one in many if isinstance(one, Mail) and one.sender > 0}
+            sent = {one.said_by for one in many if isinstance(one, Mail) and one.said_by}
             sent |= {one.writer for one in many if isinstance(one, Memory) and one.writer}
-            return sent | {one["done_by"] for one in tasks if isinstance(one.get("done_by"), int)}
+            named = {one.get(name) for one in tasks for name in ("author", "done_by", "note_by")}
+            return sent | {one for one in named if isinstance(one, int)}
         case _:
             return set()
 

@@ -29,9 +29,15 @@ def add(command: Adder) -> None:
     fork = command("fork", _fork, "begin a new tree whose first process knows what this one knows")
     pid(fork)
     fork.add_argument("text", metavar="TEXT", help="what the copy does, unlike the original")
-    retract = command("retract", _retract, "take back all that a process said, from everybody who read it")
+    retract = command("retract", _retract, "take back what a process said, or was told, from everybody who read it")
     pid(retract)
     retract.add_argument("reason", metavar="WHY", help="what is wrong with it; those who read it are told")
+    retract.add_argument(
+        "--told",
+        type=int,
+        metavar="N",
+        help="only what it was told at this position in the journal, and what it said since; gemot log shows them",
+    )
     retract.add_argument(
         "--yes", action="store_true", dest="sure", help="do not ask whether what follows from it may happen"
     )
@@ -91,7 +97,7 @@ def _fork(typed: Namespace) -> int:
 def _retract(typed: Namespace) -> int:
     from gemot.cli.taking_back import retract
 
-    return retract(typed.home, typed.pid, typed.reason, typed.sure)
+    return retract(typed.home, typed.pid, typed.reason, typed.told, typed.sure)
 
 
 def _rewind(typed: Namespace) -> int:
