@@ -58,6 +58,16 @@ def test_a_board_worked_by_three_runners_and_a_person(person: Person) -> None:
     assert all(task["owner"] in (2, 3, 4) for task in tasks.values())
 
 
+def test_a_board_that_nobody_works_on_any_more_offers_no_moves(person: Person) -> None:
+    person.run("trouble.py:asker", "paint it", code=5)
+    person.gemot("board", "add", "sweep")
+    person.gemot("board", "done", "1", "swept")
+    assert "gemot board accept 1" in person.gemot("board", "1").out
+    person.gemot("kill", "1")
+    shown = person.gemot("board", "1").out
+    assert "completed" in shown and "accept" not in shown
+
+
 def test_what_is_sent_back_three_times_brings_the_person(person: Person) -> None:
     stopped = person.run("boards.py:stubborn", "paint it", "--program", "planner", code=5)
     assert "it waits for you:" in stopped.err and "is stuck (paint it)" in stopped.err

@@ -20,6 +20,7 @@ PATHS = re.compile(r"(?<![\w/.-])(?:src|docs|tests|examples|evals|benchmarks)/[\
 CODE = re.compile(r"```[^\n]*\n(.*?)```|`([^`\n]+)`", re.DOTALL)
 COMMAND = re.compile(r"(?:^|[$|(]\s*)gemot ([a-z]+)\b", re.MULTILINE)
 PROGRAM = re.compile(r"gemot run .*--program ([a-z]\w*)")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
 SETTING = re.compile(r"--set (\w+)=")
 READERS = {"mine"}
 """What a page calls a program that the reader has."""
@@ -78,6 +79,23 @@ def test_a_page_names_only_commands_that_exist(page: Path) -> None:
     code = "\n".join(block or inline for block, inline in CODE.findall(page.read_text()))
     named = set(COMMAND.findall(code))
     assert not sorted(named - commands())
+
+
+def test_the_tour_has_every_command() -> None:
+    tour = (ROOT / "docs" / "tour.md").read_text()
+    assert not sorted(commands() - {"serve"} - set(re.findall(r"`gemot ([a-z]+)", tour)))
+
+
+@every_page
+def test_links_lead_somewhere(page: Path) -> None:
+    links = [link for link in LINK.findall(page.read_text()) if not link.startswith(("http:", "https:", "#"))]
+    assert not [link for link in links if not (page.parent / link.partition("#")[0]).exists()]
+
+
+def test_every_chapter_and_how_to_page_can_be_reached_from_the_readme() -> None:
+    linked = {(ROOT / link.partition("#")[0]).resolve() for link in LINK.findall((ROOT / "README.md").read_text())}
+    pages = [path for path in PAGES if path.parent.name in ("book", "how-to")]
+    assert not [shown(path) for path in pages if path.resolve() not in linked]
 
 
 @every_page

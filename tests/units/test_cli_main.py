@@ -102,8 +102,14 @@ def test_failure_is_said_and_leaves_code_1(typed: Typed) -> None:
         (["run", "x", "--budget", "tokens=many"], "must be a number"),
         (["run", "sum", "up"], "in quotes"),
         (["rnu", "x"], "did you mean run"),
-        (["kill", "7"], "no process 7"),
+        (["rnu", "x"], "--help shows how"),
+        (["board", "nonsense"], "no move 'nonsense'. "),
+        (["run", "x", "--program", "sloo"], ". gemot programs lists them"),
+        (["kill", "7"], "no process 7; gemot ps --all shows"),
         (["log", "7"], "no process 7"),
+        (["diff", "7"], "no process 7; gemot ps --all shows"),
+        (["receipt", "7"], "no process 7; gemot ps --all shows"),
+        (["retract", "7", "wrong"], "no process 7; gemot ps --all shows"),
         (["answer", "7", "yes"], "no open ask 7"),
         (["resume"], "nothing to resume"),
         (["send", "seven", "x"], "a number is needed"),
@@ -115,6 +121,28 @@ def test_what_can_not_be_meant_is_said_in_one_sentence(typed: Typed, words: list
     assert refused.returncode == 2
     assert refused.stdout == "" and says in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_help_is_a_command_too(typed: Typed) -> None:
+    assert typed("help").stdout == typed("--help").stdout
+    assert typed("help", "run").stdout == typed("run", "--help").stdout
+
+
+@pytest.mark.parametrize("words", [["ps"], ["kill", "1"], ["log", "1"], ["memories"], ["models"], ["resume"]])
+def test_a_home_that_is_named_wrongly_is_not_made(typed: Typed, words: list[str]) -> None:
+    refused = typed(*words, "--home", "nowhere")
+    assert refused.returncode == 2 and "no such folder" in refused.stderr
+    assert not (typed.folder / "nowhere").exists()
+
+
+def test_ps_of_a_machine_that_did_nothing_yet_points_to_run_only(typed: Typed) -> None:
+    assert "no process here yet" in typed("ps", "--all").stdout
+    assert "gemot ps --all" in typed("ps").stdout
+
+
+def test_a_run_that_is_out_of_budget_says_where_more_comes_from(typed: Typed) -> None:
+    spent = typed("run", "count", "-q", "--model", "scripted:script.py:works", "--budget", "tokens=10")
+    assert spent.returncode == 4 and "--budget gives more" in spent.stderr
 
 
 def test_importing_the_entry_loads_nothing_heavy() -> None:

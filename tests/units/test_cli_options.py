@@ -13,7 +13,7 @@ from gemot.abi.grants import Budget
 from gemot.abi.programs import ProgramSpec
 from gemot.cli import asking, config, options
 from gemot.cli.failing import Usage
-from gemot.cli.run import exit_code
+from gemot.cli.run import exit_code, hint
 from gemot.machine.door import Answer
 from gemot.machine.machine import DEFAULT_BUDGET
 from gemot.models.catalogue import Limits
@@ -64,6 +64,11 @@ def test_work_is_to_read_only_unless_it_is_named(tmp_path: Path, monkeypatch: py
     assert options.work("a:ro") == (str(tmp_path / "a"), "ro")
     with pytest.raises(Usage, match="no such folder"):
         options.work("b")
+    (tmp_path / "a" / "notes.txt").write_text("a file")
+    with pytest.raises(Usage, match="that is a file"):
+        options.work("a/notes.txt")
+    with pytest.raises(Usage, match=":ro, :rw or :cow, not :rx"):
+        options.work("a:rx")
 
 
 def test_configuration_with_an_unknown_key_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,6 +154,12 @@ def test_a_question_with_options_takes_one_of_them() -> None:
     assert asking.understood(question, "2") == Answer(7, True, "blue")
     assert asking.understood(question, "red") == Answer(7, True, "red")
     assert asking.understood(question, "") is None and asking.understood(question, "3") is None
+
+
+def test_a_hint_names_what_would_bring_a_person_further() -> None:
+    assert "--budget" in hint(Outcome(1, "x", "failed", rule="budget"), "embedded")
+    assert "--model" in hint(Outcome(1, "x", "failed", rule="failed"), "embedded")
+    assert hint(Outcome(1, "x", "failed", rule="failed"), "openai:gpt-5-mini") == ""
 
 
 @pytest.mark.parametrize(

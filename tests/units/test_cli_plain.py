@@ -9,7 +9,7 @@ import pytest
 from gemot.abi.effects import Asked
 from gemot.cli.asking import shown as asking_shown
 from gemot.cli.asking import understood
-from gemot.cli.plain import first_line, fitted, folded, one_line, plain, plain_json, width
+from gemot.cli.plain import first_line, fitted, folded, hanging, one_line, plain, plain_json, width
 from gemot.cli.wording import exact, question
 from gemot.machine.door import Answer
 
@@ -85,6 +85,13 @@ def test_a_line_is_broken_so_that_no_terminal_breaks_it() -> None:
     for text in ("word " * 50, "x" * 99, "二" * 40, "\N{WAVING WHITE FLAG}" * 30, "a"):
         pieces = folded(text, 24)
         assert "".join(pieces) == text and all(width(piece) <= 24 for piece in pieces)
+
+
+def test_what_follows_the_first_line_begins_with_a_lead_where_there_is_room() -> None:
+    lines = hanging("one two three four five six", 12 + 12, "  | ")
+    assert lines == ["one two three four five", "  | six"]
+    assert hanging("short", 24, "  | ") == ["short"]
+    assert hanging("x" * 30, 20, "  | ") == ["x" * 20, "x" * 10], "no lead where it would leave less than it takes"
 
 
 def test_json_made_safe_to_show_means_the_same() -> None:

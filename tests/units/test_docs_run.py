@@ -65,6 +65,34 @@ def test_clerks_of_the_board_page_do_what_is_ready_until_nothing_is_left(tmp_pat
     asyncio.run(work())
 
 
+def test_the_driver_of_its_page_counts_and_is_one_of_a_machine(tmp_path: Path) -> None:
+    page: dict[str, Any] = {}
+    exec(python_of("docs/how-to/write-a-tool.md"), page)
+    page["test_count"](tmp_path)
+
+    async def work() -> None:
+        async with await page["opened"](str(tmp_path / "home")) as machine:
+            assert {"words/count", "files/read"} <= set(machine.kernel.tools)
+
+    asyncio.run(work())
+
+
+def test_the_clerk_of_the_page_on_models_reads_and_ends(tmp_path: Path) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/how-to/models.md").read_text(), re.S)
+    page: dict[str, Any] = {}
+    exec(blocks[-1], page)
+    (tmp_path / "a.md").write_text("one")
+    (tmp_path / "b.md").write_text("two")
+
+    async def work() -> None:
+        async with await Machine.open(in_memory=True, models={"clerk": page["model"]}) as machine:
+            pid = await machine.start("read both", work=tmp_path, model="clerk")
+            outcome = await asyncio.wait_for(machine.result(pid), 30)
+            assert (outcome.state, outcome.value) == ("done", "one, two"), outcome
+
+    asyncio.run(work())
+
+
 @needs_weights
 def test_every_command_of_the_tour_does_what_the_readme_says(tmp_path: Path) -> None:
     """In one shell, in order, on the embedded model; what stands after ``# ->`` must be in the output."""

@@ -112,6 +112,11 @@ def test_list_shows_names_kinds_and_sizes_sorted_and_hides_unfinished_writes(des
     assert desk("list", path="a dir/") == "[the folder is empty]"
 
 
+def test_a_folder_of_which_a_process_sees_nothing_is_not_said_to_be_empty(desk: Desk) -> None:
+    desk.place = Place((PlaceMount("work", str(desk.folder), "rw", only=("new.md",)),))
+    assert "/work is empty for this process" in desk.refused("read", path="new.md")
+
+
 def test_list_stays_on_one_line_for_each_name_whatever_the_name(desk: Desk) -> None:
     (desk.folder / "two\nlines\t\x1b[31m").write_bytes(b"")
     assert desk("list") == "two\\x0alines\\x09\\x1b[31m\tfile\t0 bytes"

@@ -88,7 +88,7 @@ def _print_board(view: ProcessView, tasks: Sequence[TaskView]) -> None:
         for line, style in _rows(task, narrow):
             print_line(line, style)
     judged = [task.number for task in tasks if task.state == "completed"]
-    if judged:
+    if judged and view.state not in ENDED:
         print_line(f'  gemot board accept {judged[0]}   or: gemot board reject {judged[0]} "..."', "quiet")
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from gemot.authority.narrowing import listed
 from gemot.cli.failing import DONE, Usage, put
-from gemot.cli.plain import plain
+from gemot.cli.paint import print_whole
+from gemot.cli.plain import one_line
 from gemot.cli.reach import change
+from gemot.cli.wording import plural, seconds
 from gemot.kernel.process import Process
 from gemot.machine import carrying
 from gemot.machine.client import Client
@@ -52,7 +54,7 @@ def bring(home: Path | None, file: Path, mounts: list[str], sure: bool) -> int:
     folders = dict(_mount(one) for one in mounts)
     carried = carrying.read(file)
     for line in _summary(carried, folders):
-        put(line)
+        print_whole(line, lead="  | ")
     if not sure:
         _confirm()
 
@@ -64,7 +66,7 @@ def bring(home: Path | None, file: Path, mounts: list[str], sure: bool) -> int:
         )
         put(f"process {root} and what belongs to it are here, {how}")
 
-    change(home, work)
+    change(home, work, new=True)
     return DONE
 
 
@@ -81,17 +83,17 @@ def _summary(carried: carrying.Carried, folders: dict[str, str]) -> list[str]:
     first, living = processes[0], [one for one in processes if one.alive]
     left = first.left.frozen()
     lines = [
-        f"{len(processes)} processes ({len(living)} not ended), first {first.pid} {plain(first.name)}: {plain(first.brief)[:200]}",
-        f"it may still use {left.tokens:,} tokens, {left.usd_micros / 1e6:.2f} dollars, {left.millis // 1000} s of models and tools, and use {', '.join(map(plain, first.models))}",
-        *(f"process {one.pid} may: {plain(_rights(one))}" for one in living[:SHOWN]),
+        f"{plural(len(processes), 'process', 'processes')} ({len(living)} not ended), first {first.pid} {one_line(first.name)}: {one_line(first.brief, 200)}",
+        f"it may still use {left.tokens:,} tokens, ${left.usd_micros / 1e6:.2f}, {seconds(left.millis)} of models and tools, and use {', '.join(map(one_line, first.models))}",
+        *(f"process {one.pid} may: {one_line(_rights(one), 2_000)}" for one in living[:SHOWN]),
     ]
     if len(living) > SHOWN:
         lines.append(f"and {len(living) - SHOWN} more")
     for mount in carrying.mounts(carried):
         here = folders.get(mount.name)
         lines.append(
-            f"/{plain(mount.name)} ({mount.mode}), there {plain(mount.folder)}: "
-            + (f"here {here}" if here else "not seen here; --mount " + plain(mount.name) + "=DIR gives it a folder")
+            f"/{one_line(mount.name)} ({mount.mode}), there {one_line(mount.folder)}: "
+            + (f"here {here}" if here else "not seen here; --mount " + one_line(mount.name) + "=DIR gives it a folder")
         )
     return lines
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gemot.cli.failing import DONE, REFUSED, Usage, put, say
 from gemot.cli.plain import plain
-from gemot.cli.reach import folded, home_of
+from gemot.cli.reach import folded, known_home
 from gemot.drivers.children import Child, Copy
 from gemot.drivers.copies import described, merge_into
 from gemot.drivers.errors import ToolError
@@ -62,11 +62,11 @@ def discard(home: Path | None, pid: int) -> int:
 
 
 def _child(home: Path | None, pid: int) -> Child:
-    place = home_of(home)
+    place = known_home(home)
     kernel = folded(place).kernel
     process = kernel.processes.get(pid)
     if process is None:
-        raise Usage(f"there is no process {pid}; gemot ps --all shows those that are")
+        raise Usage(f"there is no process {pid}; gemot ps --all shows all there were")
     child = Spaces(kernel, place).child(process)
     if not child.copies:
         raise Usage(f"process {pid} has no copy of its own: what it writes it writes where it is")

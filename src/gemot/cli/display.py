@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Protocol
 
 from gemot.abi.effects import Asked
-from gemot.cli.failing import put, say
+from gemot.cli.failing import columns_of, put, say
 from gemot.cli.paint import coloured, painted
-from gemot.cli.plain import plain_json
+from gemot.cli.plain import hanging, plain_json
 from gemot.cli.tree import rows, total
 from gemot.cli.wording import Line, Teller
 from gemot.machine.door import Answer
@@ -41,6 +42,16 @@ class Display(Protocol):
     def end(self, views: Sequence[ProcessView], roots: Sequence[int]) -> None:
         """The last look at the trees."""
         ...
+
+
+@contextlib.contextmanager
+def shown(display: Display) -> Generator[Display]:
+    """``display``, and whatever goes wrong, the terminal is left as it was found: a live screen hides the cursor."""
+    try:
+        yield display
+    except BaseException:
+        display.end((), ())
+        raise
 
 
 class Quiet:
@@ -88,7 +99,9 @@ class Lines(Quiet):
 
     def line(self, line: Line) -> None:
         if line.style != "quiet":
-            say(f"{line.pid:>3} | {painted(line.text, line.style, self._colour)}")
+            lead, columns = f"{line.pid:>3} | ", columns_of(sys.stderr)
+            for piece in [line.text] if columns is None else hanging(line.text, max(20, columns - len(lead))):
+                say(f"{lead}{painted(piece, line.style, self._colour)}")
 
     def word(self, text: str) -> None:
         say(painted(text, "state", self._colour))

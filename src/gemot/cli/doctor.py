@@ -16,8 +16,9 @@ from typing import Literal
 from msgspec import Struct
 
 from gemot.cli import config
-from gemot.cli.failing import DONE, FAILED, Usage, put
+from gemot.cli.failing import DONE, FAILED, Usage, columns_of, put
 from gemot.cli.paint import coloured, painted
+from gemot.cli.plain import hanging
 from gemot.cli.reach import home_of, is_running
 from gemot.journal.contract import Damaged, JournalError, TooNew
 from gemot.journal.sqlite import SqliteJournal, salvage
@@ -39,11 +40,14 @@ class Finding(Struct, frozen=True):
 def doctor(folder: Path | None, mend: bool) -> int:
     if mend:
         return _salvage(folder)
-    colour = coloured(sys.stdout)
+    colour, columns = coloured(sys.stdout), columns_of(sys.stdout)
     worst = DONE
     for finding in _look(folder):
         style = "done" if finding.state == "ok" else "ask" if finding.state == "missing" else "failed"
-        put(f"{painted(f'{finding.state:<8}', style, colour)} {finding.what}")
+        first, *rest = [finding.what] if columns is None else hanging(finding.what, max(20, columns - 9))
+        put(f"{painted(f'{finding.state:<8}', style, colour)} {first}")
+        for line in rest:
+            put(f"{'':<8} {line}")
         worst = FAILED if finding.state == "broken" else worst
     return worst
 
@@ -229,7 +233,7 @@ def _terminal() -> Finding:
         return Finding("ok", "no terminal here: runs are shown as plain lines, asks wait for gemot answer")
     kind = os.environ.get("TERM", "") or "unknown"
     colour = "with colour" if coloured(sys.stderr) else "without colour"
-    return Finding("ok", f"terminal {kind}, {shutil.get_terminal_size().columns} columns, {colour}")
+    return Finding("ok", f"terminal {kind}, {columns_of(sys.stderr)} columns, {colour}")
 
 
 def _salvage(folder: Path | None) -> int:

@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from typing import TextIO
 
 DONE, FAILED, USAGE, REFUSED, BUDGET, WAITING, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 
@@ -36,9 +37,27 @@ def put(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
+def columns_of(stream: TextIO) -> int | None:
+    """How wide the terminal is that ``stream`` goes to; None where it goes elsewhere."""
+    if not stream.isatty():
+        return None
+    told = os.environ.get("COLUMNS", "")
+    if told.isdecimal() and int(told):
+        return int(told)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
+
+
 def say(text: str) -> None:
-    """A word to the person, beside the result."""
+    """A word to the person, beside the result. On a terminal no word of it is broken."""
     with contextlib.suppress(OSError):  # when the terminal is gone there is nobody to tell
+        columns = columns_of(sys.stderr)
+        if columns is not None:
+            from gemot.cli.plain import hanging
+
+            text = "\n".join(piece for line in text.split("\n") for piece in hanging(line, columns))
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
 

@@ -31,7 +31,8 @@ def prepared(
     name = program or known.program or "solo"
     specs = {spec.name: spec for spec in load(config.program_folders(), project=config.project_programs()).specs()}
     if name not in specs:
-        raise Usage(f"there is no program {name!r}; {closest(name, specs)}. gemot programs lists them")
+        hint = closest(name, specs).removesuffix("?")
+        raise Usage(f"there is no program {name!r}; {hint}. gemot programs lists them")
     folder, mode = options.work(work)
     named = models or [_own_model(specs[name].model) or config.default_model(known)]
     chosen, *rest = options.way(named, known.route)

@@ -6,10 +6,10 @@ import sys
 import time
 from pathlib import Path
 
-from gemot.cli.failing import DONE, Usage, put
+from gemot.cli.failing import DONE, Usage, columns_of, put
 from gemot.cli.paint import coloured, painted
-from gemot.cli.plain import plain_json
-from gemot.cli.reach import home_of, is_running
+from gemot.cli.plain import HANGING_MIN, hanging, plain_json
+from gemot.cli.reach import is_running, known_home
 from gemot.cli.wording import Line, Teller, spans
 from gemot.machine.notes import Told, pid_of, to_json
 from gemot.machine.snapshot import Snapshot
@@ -20,7 +20,7 @@ LOOK_SECONDS = 0.2
 
 
 def log(home: Path | None, pid: int, follow: bool, as_json: bool) -> int:
-    place = home_of(home)
+    place = known_home(home)
     snapshot = Snapshot(place.journal, readings=not as_json)
     page = _Page(snapshot, pid, as_json)
     try:
@@ -86,5 +86,10 @@ class _Page:
             new = "" if last < first else str(last) if first == last else f"{first}-{last}"
             self._told = max(self._told, last)
             column = f" {new:>7}"
-        text = painted(line.text, line.style, self._colour)
-        put(f"{painted(f'{when:<14}{column}', 'quiet', self._colour)} {text}".rstrip())
+        lead = f"{when:<14}{column}"
+        columns = columns_of(sys.stdout)
+        pieces = [line.text] if columns is None else hanging(line.text, max(HANGING_MIN, columns - len(lead) - 1))
+        for piece in pieces:
+            text = painted(piece, line.style, self._colour)
+            put(f"{painted(lead, 'quiet', self._colour)} {text}".rstrip())
+            lead = " " * len(lead)

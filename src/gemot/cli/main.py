@@ -12,15 +12,16 @@ from typing import Any, NoReturn
 
 from gemot import __version__
 from gemot.cli.commands import boards, change, house, later, look, memories, spaces, work
-from gemot.cli.failing import CODES, USAGE, finish
+from gemot.cli.failing import CODES, USAGE, finish, say
 
-ABOUT = "An operating system for AI agents: give a goal, see who works on it, steer it, stop it, go on with it."
+ABOUT = "An operating system for AI agents: give a goal, see who works on it, steer it, stop it, go on."
 
 FIRST_STEPS = """\
 first steps:
   gemot doctor                                   what this computer has and lacks
-  gemot run "sum up what is in this folder"      a goal, worked on until it is done
-  gemot run "write index.md" --work notes        in a folder that may be changed
+  gemot run "Which files mention Friday?"        a goal, worked on until it is done
+  gemot run "..." --work notes                   in a folder that may be changed
+  gemot run "..." --model openai:gpt-5-mini      by a bigger model; gemot models lists them
   gemot ps, gemot log 3, gemot send 3 "..."      from another terminal, while it works
 
 exit codes:
@@ -31,7 +32,7 @@ class Parser(ArgumentParser):
     """Says what is wrong in one sentence, and where the help is."""
 
     def error(self, message: str) -> NoReturn:
-        sys.stderr.write(f"gemot: {_in_our_words(message)}. {self.prog} --help shows how\n")
+        say(f"gemot: {_in_our_words(message)}. {self.prog} --help shows how")
         raise SystemExit(USAGE)
 
 
@@ -41,7 +42,7 @@ def _in_our_words(message: str) -> str:
     if unknown:
         from difflib import get_close_matches
 
-        near = get_close_matches(unknown[2], re.findall(r"\w+", unknown[3]), 2, 0.5)
+        near = get_close_matches(unknown[2], re.findall(r"\w+", unknown[3]), 2, 0.6)
         return f"there is no {unknown[1].lower()} {unknown[2]!r}" + (
             f"; did you mean {' or '.join(near)}" if near else ""
         )
@@ -86,7 +87,10 @@ def main() -> None:
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
     known = parser()
-    typed = known.parse_args(boards.spelled_out(sys.argv[1:]))
+    words = sys.argv[1:]
+    if words[:1] == ["help"]:  # `gemot help run` is `gemot run --help`
+        words = [*words[1:], "--help"]
+    typed = known.parse_args(boards.spelled_out(words))
     if typed.command is None:
         known.print_help(sys.stderr)
         raise SystemExit(USAGE)

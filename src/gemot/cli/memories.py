@@ -18,7 +18,7 @@ from gemot.abi.labels import PERSON, Label
 from gemot.abi.memories import Scope, Shelf
 from gemot.cli.failing import DONE, Usage, put
 from gemot.cli.plain import FOREIGN, folded, inert, one_line, plain, plain_json
-from gemot.cli.reach import home_of
+from gemot.cli.reach import home_of, known_home
 from gemot.machine.memories import Held, Memories
 from gemot.programs.recalling import age, origin
 
@@ -74,7 +74,7 @@ def keep(home: Path | None, text: str, about: str, scope: Scope | None, name: st
         raise Usage(f"--about is a few words, at most {limits.MEMORY_ABOUT_CHARS_MAX} characters")
     shelf = _shelf(scope, name)
     now = int(time.time() * 1000)
-    with _opened(home) as memories:
+    with _opened(home, new=True) as memories:
         key = f"person-{uuid.uuid4().hex}"
         number = memories.keep(KeepMemory(0, 0, shelf, key, text, about, Label((PERSON,)), now))
     put(f"memory {number} is kept for {_whose(shelf)}")
@@ -111,8 +111,8 @@ def clear(home: Path | None, numbers: list[int], scope: Scope | None, name: str 
 
 
 @contextlib.contextmanager
-def _opened(home: Path | None) -> Generator[Memories]:
-    memories = Memories(home_of(home).memories)
+def _opened(home: Path | None, new: bool = False) -> Generator[Memories]:
+    memories = Memories((home_of(home) if new else known_home(home)).memories)
     try:
         yield memories
     finally:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import msgspec
 
-from gemot.cli.failing import DONE, Usage, put, say
+from gemot.cli.failing import DONE, Usage, columns_of, put, say
 from gemot.cli.paint import coloured, painted
+from gemot.cli.plain import HANGING_MIN, hanging
 from gemot.cli.reach import look_at_providers
 from gemot.machine.pool import ProviderView
 from gemot.models.catalogue import PROVIDERS, installed, key_of
@@ -40,11 +41,22 @@ def show(home: Path | None, as_json: bool) -> int:
         for row in (*found, *at_work):
             put(json.dumps(msgspec.to_builtins(row), ensure_ascii=False))
         return DONE
-    colour = coloured(sys.stdout)
+    colour, columns = coloured(sys.stdout), columns_of(sys.stdout)
     names = max(len(row.name) for row in found)
     for row in found:
         state = painted(f"{row.state:<13}", "done" if row.state == "ready" else "quiet", colour)
-        put(f"{row.name:<{names}}  {state}  {row.help}")
+        lead, beside = f"{row.name:<{names}}  {state}", names + 17
+        if columns is None:
+            put(f"{lead}  {row.help}")
+        elif columns - beside >= HANGING_MIN:
+            first, *rest = hanging(row.help, columns - beside)
+            put(f"{lead}  {first}")
+            for line in rest:
+                put(f"{'':<{beside}}{line}")
+        else:
+            put(f"{row.name}  {row.state}")
+            for line in hanging(row.help, max(HANGING_MIN, columns - 4)):
+                put(f"    {line}")
     if at_work:
         put("")
     for view in at_work:

@@ -59,7 +59,12 @@ def work(text: str | None) -> tuple[str, Mode]:
         if text.endswith(f":{ending}"):
             name, mode = text[: -len(ending) - 1], ending
     folder = Path(name or ".").expanduser().absolute()
+    if folder.exists() and not folder.is_dir():
+        raise Usage(f"--work {name}: that is a file; name the folder that it is in")
     if not folder.is_dir():
+        before, colon, ending = name.rpartition(":")
+        if colon and Path(before).expanduser().is_dir():
+            raise Usage(f"--work {name}: after the folder stands :ro, :rw or :cow, not :{ending}")
         raise Usage(f"--work {name}: there is no such folder; make it first, or name another")
     return str(folder), "ro" if mode == "ro" else "cow" if mode == "cow" else "rw"
 

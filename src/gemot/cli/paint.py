@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from typing import TextIO
 
-from gemot.cli.failing import put
-from gemot.cli.plain import fitted
+from gemot.cli.failing import columns_of, put
+from gemot.cli.plain import fitted, hanging
 from gemot.cli.wording import Style
 
 PALETTE: dict[Style, tuple[str, str]] = {
@@ -31,8 +30,15 @@ def coloured(stream: TextIO) -> bool:
 
 def print_line(text: str, style: Style = "words") -> None:
     """A line, cut to the terminal's width where there is one."""
-    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    columns = columns_of(sys.stdout)
     put(painted(text if columns is None else fitted(text, columns), style, coloured(sys.stdout)))
+
+
+def print_whole(text: str, style: Style = "words", lead: str = "") -> None:
+    """All of a line: a terminal gets it broken between words, ``lead`` before what follows the first piece."""
+    columns = columns_of(sys.stdout)
+    for line in [text] if columns is None else hanging(text, columns, lead):
+        put(painted(line, style, coloured(sys.stdout)))
 
 
 def painted(text: str, style: Style, colour: bool) -> str:

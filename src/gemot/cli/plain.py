@@ -124,6 +124,20 @@ def folded(text: str, columns: int) -> list[str]:
     return [*pieces, text[start:]]
 
 
+def hanging(text: str, columns: int, lead: str = "") -> list[str]:
+    """``text`` in lines of at most ``columns``, broken between words; those after the first begin with ``lead``, where that
+    leaves them room."""
+    lead = lead if columns - len(lead) >= HANGING_MIN else ""
+    first = folded(text, max(1, columns))[0]
+    rest = text[len(first) :]
+    pieces = [lead + piece for piece in folded(rest, max(1, columns - len(lead)))] if rest else []
+    return [first, *pieces] if not pieces else [one.rstrip() for one in (first, *pieces)]
+
+
+HANGING_MIN = 20
+"""Lines have something before them only where so many columns are left to them."""
+
+
 def _widest(one: str) -> int:
     """The most columns that any terminal gives a character."""
     if one.isascii() or (unicodedata.category(one)[0] == "L" and unicodedata.east_asian_width(one) not in "WF"):

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from gemot.abi.effects import Asked
 from gemot.cli.config import program_folders, read
+from gemot.cli.failing import Usage
 from gemot.kernel import Kernel
 from gemot.machine.client import Client
 from gemot.machine.home import Busy, Home, HomeError, default_home
@@ -28,6 +29,14 @@ _PAUSE_SECONDS = 0.05
 
 def home_of(folder: Path | None) -> Home:
     return Home(default_home() if folder is None else folder)
+
+
+def known_home(folder: Path | None) -> Home:
+    """The same for who only looks, or changes what is there: a folder that was named and does not exist is not made. Raises
+    :class:`Usage`."""
+    if folder is not None and not folder.expanduser().exists():
+        raise Usage(f"--home {folder}: there is no such folder, so no machine lives there")
+    return home_of(folder)
 
 
 def is_running(home: Home) -> int | None:
@@ -66,11 +75,12 @@ async def open_or_connect(home: Home, project: Path | None = None) -> Machine | 
     )
 
 
-def change(folder: Path | None, work: Callable[[Machine | Client], Awaitable[T]]) -> T:
-    """Do something with the machine, running or not. One that does not run is opened, with its trees asleep, and closed."""
+def change(folder: Path | None, work: Callable[[Machine | Client], Awaitable[T]], new: bool = False) -> T:
+    """Do something with the machine, running or not. One that does not run is opened, with its trees asleep, and closed.
+    ``new``: where none was, one may begin."""
 
     async def run() -> T:
-        machine = await open_or_connect(home_of(folder))
+        machine = await open_or_connect(home_of(folder) if new else known_home(folder))
         try:
             return await work(machine)
         finally:
@@ -104,15 +114,14 @@ def look_at_tasks(folder: Path | None, living: bool = False) -> list[TaskView]:
 
 def _seen(folder: Path | None, ask: Callable[[Client], Awaitable[T]], of: Callable[[Kernel], T]) -> T:
     """What a running machine says when asked, or what the journal has where none runs."""
-    home = home_of(folder)
-
+    home = known_home(folder)
     seen = _at_door(home, ask)
     return of(folded(home).kernel) if seen is None else seen
 
 
 def look_at_providers(folder: Path | None) -> list[ProviderView]:
     """What goes on at each provider of the machine that runs; without one, what was spent today where there are limits."""
-    home, limits = home_of(folder), read().provider
+    home, limits = known_home(folder), read().provider
     seen = _at_door(home, Client.providers)
     if seen is not None or not limits:
         return seen or []

@@ -8,7 +8,7 @@ import msgspec
 
 from gemot.cli.failing import DONE, Usage, put
 from gemot.cli.plain import plain, plain_json
-from gemot.cli.reach import home_of
+from gemot.cli.reach import known_home
 from gemot.kernel import receipts
 from gemot.kernel.process import Process
 from gemot.machine.snapshot import Snapshot
@@ -16,13 +16,13 @@ from gemot.machine.snapshot import Snapshot
 
 def receipt(home: Path | None, pid: int, as_json: bool) -> int:
     """Print the receipt of a process, at work or ended."""
-    snapshot = Snapshot(home_of(home).journal)
+    snapshot = Snapshot(known_home(home).journal)
     try:
         for _ in snapshot.go_on():
             pass
         process = snapshot.kernel.processes.get(pid)
         if process is None:
-            raise Usage(f"there is no process {pid}. gemot ps --all shows those that there are")
+            raise Usage(f"there is no process {pid}; gemot ps --all shows all there were")
         _print(process, as_json)
     finally:
         snapshot.close()

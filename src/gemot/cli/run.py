@@ -16,12 +16,12 @@ from gemot.abi.answers import Outcome
 from gemot.abi.effects import Asked
 from gemot.cli import failing
 from gemot.cli.config import project_programs
-from gemot.cli.display import Display, Json, Lines, Quiet
+from gemot.cli.display import Display, Json, Lines, Quiet, shown
 from gemot.cli.failing import put, say
 from gemot.cli.follow import AsksMode, Following, Local, Why
 from gemot.cli.memory import settle
 from gemot.cli.plain import FOREIGN, inert, one_line, plain, plain_json
-from gemot.cli.reach import home_of, open_or_connect
+from gemot.cli.reach import home_of, known_home, open_or_connect
 from gemot.cli.wording import details, ending, how_to_answer, joined, question, result_text
 from gemot.kernel.receipts import NO_RECEIPT
 from gemot.machine.client import Client, Gone
@@ -95,7 +95,7 @@ def run(home: Path | None, start: Start, manner: Manner) -> int:
 
 def resume(home: Path | None, pid: int | None, manner: Manner) -> int:
     """Let what sleeps go on and follow it."""
-    return asyncio.run(_follow(home_of(home), manner, None, pid))
+    return asyncio.run(_follow(known_home(home), manner, None, pid))
 
 
 async def _follow(home: Home, manner: Manner, start: Start | None, pid: int | None) -> int:
@@ -132,8 +132,7 @@ def _must_have_models(machine: Machine, pid: int | None) -> None:
 
 async def _host(machine: Machine, manner: Manner, start: Start | None, pid: int | None) -> int:
     async with Door(machine) as door:
-        with Stop() as stop:
-            display = manner.display()
+        with Stop() as stop, shown(manner.display()) as display:
             following = Following(Local(machine), display, manner.asks)
             stop.wishes.append(following.stop)
             stop.tell = display.word
@@ -168,8 +167,7 @@ async def _started(machine: Machine, start: Start) -> int:
 
 async def _visit(client: Client, manner: Manner, start: Start | None, pid: int | None) -> int:
     """The same at a machine that another terminal runs."""
-    with Stop() as stop:
-        display = manner.display()
+    with Stop() as stop, shown(manner.display()) as display:
         following = Following(client, display, manner.asks)
         stop.wishes.append(following.stop)
         stop.tell = display.word
@@ -236,7 +234,8 @@ def _report(
         code = failing.INTERRUPTED
     for root in roots:
         if root in outcomes:
-            _result(outcomes[root], manner, code)
+            model = next((view.model for view in views if view.pid == root), "")
+            _result(outcomes[root], model, manner, code)
     if why in ("waits", "stopped"):
         left = [root for root in roots if root not in outcomes]
         _next_steps(views, asks, tasks, left, why, manner, code)
@@ -251,7 +250,16 @@ def exit_code(outcome: Outcome) -> int:
     return failing.REFUSED if outcome.rule in failing.REFUSALS else failing.FAILED
 
 
-def _result(outcome: Outcome, manner: Manner, code: int) -> None:
+def hint(outcome: Outcome, model: str) -> str:
+    """What would bring a person further who wanted the same again."""
+    if outcome.rule == "budget":
+        return "; --budget gives more"
+    if model == "embedded" and outcome.rule in ("", "failed"):
+        return ". The embedded model is small; a bigger one may do it: gemot models lists them, --model names one"
+    return ""
+
+
+def _result(outcome: Outcome, model: str, manner: Manner, code: int) -> None:
     if manner.json:
         result = {"type": "result", **msgspec.to_builtins(outcome), "exit_code": code}
         put(plain_json(json.dumps(result, ensure_ascii=False)))
@@ -268,7 +276,7 @@ def _result(outcome: Outcome, manner: Manner, code: int) -> None:
             if shown == NO_RECEIPT:
                 say(f"it says {plain(claim)!r}, and no receipt shows it: gemot receipt {outcome.pid}")
         return
-    say(f"gemot: process {outcome.pid} {ending(outcome)}: {plain(outcome.error, 4000)}")
+    say(f"gemot: process {outcome.pid} {ending(outcome)}: {plain(outcome.error, 4000)}{hint(outcome, model)}")
 
 
 def _next_steps(

@@ -17,6 +17,7 @@ from gemot.cli import times
 from gemot.cli.background import detach
 from gemot.cli.failing import DONE, Usage, put, say
 from gemot.cli.goal import prepared
+from gemot.cli.paint import print_line
 from gemot.cli.plain import first_line, one_line, plain_json
 from gemot.cli.reach import look
 from gemot.machine import calendar
@@ -145,7 +146,7 @@ def alarms(home: Path | None, as_json: bool) -> int:
         every = f"every {one_line(row.every, 40)} ({one_line(row.zone, 40)}) " if row.every else ""
         left = row.at - times.now()
         due = "asleep" if row.asleep else times.span(left) if left >= 0 else "due"
-        put(f"{row.pid:>5} {row.alarm:>6} {row.next:<24} {due:>7}  {every}{first_line(row.note, 80)}".rstrip())
+        print_line(f"{row.pid:>5} {row.alarm:>6} {row.next:<24} {due:>7}  {every}{first_line(row.note, 80)}".rstrip())
     sleeping = sorted({view.root for view in views if view.alarms and view.state == "asleep"})
     if sleeping:
         say(f"{len(sleeping)} of these trees sleep and do not ring: gemot resume --detach wakes them")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from gemot.cli.config import program_folders, project_programs
-from gemot.cli.failing import DONE, Usage, put
-from gemot.cli.paint import print_line
+from gemot.cli.failing import DONE, Usage, columns_of, put
+from gemot.cli.paint import print_line, print_whole
 from gemot.cli.plain import first_line, one_line, plain_json
 from gemot.cli.reach import look, look_at_tasks
 from gemot.cli.times import standing
@@ -17,6 +18,11 @@ from gemot.cli.tree import ENDED, cost, rows, total
 from gemot.cli.wording import Style, count, details, how_to_answer, question, seconds
 from gemot.machine.views import ProcessView
 from gemot.programs.library import load
+
+NARROW = 90
+"""With fewer columns `ps` leaves out what `tree` shows as well, so that there is room for what each process does."""
+
+NEVER = 'there is no process here yet; gemot run "..." begins something'
 
 
 def dump(found: Sequence[msgspec.Struct]) -> int:
@@ -32,18 +38,25 @@ def ps(home: Path | None, everything: bool, as_json: bool) -> int:
     if as_json:
         return dump(views)
     if not views:
-        print_line('nothing is alive; gemot ps --all shows what has ended, gemot run "..." begins something', "quiet")
+        none = (
+            NEVER
+            if everything
+            else 'nothing is alive; gemot ps --all shows what has ended, gemot run "..." begins something'
+        )
+        print_whole(none, "quiet")
         return DONE
-    print_line(
-        f"{'PID':>5} {'PARENT':>6} {'STATE':<8} {'TOKENS':>8} {'CACHED':>8} {'COST':>12} {'TIME':>9}  WHAT", "quiet"
-    )
+    columns = columns_of(sys.stdout)
+    narrow = columns is not None and columns < NARROW
+    more = "" if narrow else f" {'CACHED':>8} {'COST':>12} {'TIME':>9}"
+    print_line(f"{'PID':>5} {'PARENT':>6} {'STATE':<8} {'TOKENS':>8}{more}  WHAT", "quiet")
     for view in views:
         what = " ".join(filter(None, (one_line(view.name, 40), one_line(view.doing, 60), ", ".join(standing(view)))))
         style: Style = "done" if view.state == "done" else "failed" if view.state in ENDED else "words"
+        cached = count(view.tokens_cached) if view.tokens_cached else "-"
+        more = "" if narrow else f" {cached:>8} {cost(view):>12} {seconds(view.spent.millis):>9}"
         print_line(
-            f"{view.pid:>5} {view.parent or '-':>6} {view.state:<8} {count(view.spent.tokens):>8} "
-            f"{count(view.tokens_cached) if view.tokens_cached else '-':>8} {cost(view):>12} "
-            f"{seconds(view.spent.millis):>9}  {what}: {first_line(view.brief, 80)}",
+            f"{view.pid:>5} {view.parent or '-':>6} {view.state:<8} {count(view.spent.tokens):>8}{more}  "
+            f"{what}: {first_line(view.brief, 80)}",
             "ask" if view.state == "asking" else style,
         )
     return DONE
@@ -65,7 +78,7 @@ def tree(home: Path | None, pid: int | None, as_json: bool) -> int:
     if as_json:
         return dump([view for view in views if view.root in roots])
     if not roots:
-        print_line('there was no process yet; gemot run "..." begins something', "quiet")
+        print_whole(NEVER, "quiet")
         return DONE
     for root in roots:
         for row in rows(views, [root]):
@@ -95,7 +108,7 @@ def asks(home: Path | None, as_json: bool) -> int:
     if not found and not wanted:
         print_line("nobody asks anything", "quiet")
     for asked in found:
-        print_line(f"{asked.ask}: process {asked.pid} asks: {question(asked)}", "ask")
+        print_whole(f"{asked.ask}: process {asked.pid} asks: {question(asked)}", "ask", "  | ")
         for line in details(asked):
             put(line)
         no = f"   or: gemot answer {asked.ask} no" if asked.tool or asked.actions else ""
@@ -115,5 +128,5 @@ def programs(as_json: bool) -> int:
     for spec in specs:
         settings = spec.parameters.get("properties", {})
         has = f" (--set {', '.join(settings)})" if settings else ""
-        print_line(f"{spec.name:<{names}}  {one_line(spec.description)}{has}")
+        print_whole(f"{spec.name:<{names}}  {one_line(spec.description)}{has}", lead=" " * (names + 2))
     return DONE

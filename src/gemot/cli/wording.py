@@ -114,7 +114,8 @@ class Teller:
 
     def _spent(self, note: Spoke) -> list[Line]:
         lines = [Line(note.pid, "quiet", f"requests {one_line(one, 500)}") for one in note.requests]
-        cost = "cost unknown" if note.usage.usd_micros is None else money(note.usage.usd_micros)
+        paid = note.usage.usd_micros
+        cost = "cost unknown" if paid is None else money(paid) if paid else "free"
         words = f"{count(note.usage.tokens_in)} tokens in{cached(note.usage.tokens_cached)}, {count(note.usage.tokens_out)} out, {cost}"
         return [*lines, Line(note.pid, "quiet", f"({words}, {seconds(note.millis)})")]
 
@@ -123,7 +124,7 @@ class Teller:
             return _each(pid, "quiet" if ok else "failed", plain(_beginning(inert(text)), 1200))
         if ok:
             return [Line(pid, "use", f"{use} -> {first_line(inert(text)) or 'done'}")]
-        return [Line(pid, "failed", f"{use} failed: {first_line(inert(text.removeprefix('failed: ')), 300)}")]
+        return [Line(pid, "failed", f"{use} failed: {first_line(inert(text).removeprefix('failed: '), 300)}")]
 
     def _ended(self, outcome: Outcome) -> str:
         said = inert if outcome.label.integrity == "foreign" else str

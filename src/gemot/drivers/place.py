@@ -321,7 +321,7 @@ class Place:
         elif names:
             there = f"{self.label(inside)} has {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}"
         else:
-            there = f"{self.label(inside)} is empty"
+            there = f"{self.label(inside)} is empty" + (" for this process" if where.mount.only else "")
         slash = '; parts of a path are separated by "/"' if "\\" in name else ""
         return ToolError(f"there is no {self.label(where)}; {there}{slash}{hint}")
 

@@ -327,7 +327,7 @@ class Machine:
         self._loop.must_run()
         process = self.kernel.processes.get(pid)
         if process is None:
-            raise MachineError(f"there is no process {pid}; `gemot ps -a` shows those that are")
+            raise MachineError(f"there is no process {pid}; gemot ps --all shows all there were")
         return process
 
     async def result(self, pid: int) -> Outcome:

@@ -73,7 +73,7 @@ def list_models(environment: Mapping[str, str] = os.environ) -> list[ModelRow]:
     ]
     for provider in PROVIDERS.values():
         state: State = "ready"
-        what = f"a server at {provider.url}" if provider.url else "any server that speaks OpenAI's chat completions"
+        what = f"if a server runs at {provider.url}" if provider.url else "any server with OpenAI's chat completions"
         if not installed(provider):
             state, what = "not installed", f"pip install gemot[{provider.extra}]"
         elif provider.key_needed and key_of(provider, environment) is None:

@@ -10,7 +10,8 @@ from gemot.cli.commands.common import Adder, home, json
 
 EXAMPLES = """\
 examples:
-  gemot board                      the tasks of all trees that live (gemot board 3: of the tree that 3 is in)
+  gemot board                      the tasks of all trees that live
+  gemot board 3                    the tasks of the tree that 3 is in
   gemot board add "say it in French, too" --after 1,2
   gemot board reject 2 "it has no numbers in it"
   gemot board drop 3 4

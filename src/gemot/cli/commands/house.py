@@ -16,7 +16,9 @@ def add(command: Adder) -> None:
     json(models)
     home(models)
     model = command("model", _model, "model install: download the embedded model, check it and keep it")
-    model.add_argument("what", choices=("install",), help="install: download it, check it and keep it")
+    model.add_argument(
+        "what", metavar="install", choices=("install",), help="install: download it, check it and keep it"
+    )
     doctor = command("doctor", _doctor, "say what this computer has and lacks, and what to do about it")
     doctor.add_argument(
         "--salvage",
