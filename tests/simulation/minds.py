@@ -264,8 +264,7 @@ async def take_back(calls: Calls, walk: Walk) -> None:
         walk.children.append(
             await calls.spawn(walk.token(), walk.pick("whisperer", "whisperer", "talker"), budget=share)
         )
-        await calls.wait(messages=True, timeout_seconds=60)
-        await calls.receive(walk.pick(0, 1))
+        await calls.receive(walk.pick(1, 60))
         await calls.wait([], mode="all", board=True, timeout_seconds=walk.pick(1, 40, 200))
     else:
         await calls.trap(Retract(walk.child(), walk.pick("wrong", "wrong", "wrong", "")))
@@ -376,9 +375,8 @@ async def _new_name(calls: Calls) -> str:
 
 @program(grants=("send",))
 async def whisperer(calls: Calls, brief: str) -> str:
-    """Says something to its parent, waits a little, and says it again."""
+    """Says something to its parent, and says it again."""
     await calls.send(0, brief)
-    await calls.receive(30)
     return brief
 
 

@@ -241,7 +241,7 @@ def test_a_parent_takes_back_its_childs_answer_and_knows_that_it_did(world: Kern
     root, middle, leaf = chain(world)
     effects = world.trap(middle, Retract(leaf, "two runs differ"))
     answer: Any = answer_to(middle, effects)
-    assert isinstance(answer, Ok) and answer.value["told"] == (middle,)
+    assert isinstance(answer, Ok) and answer.value["told"] == [middle]
     assert blanks(effects) == {middle: ((2, leaf),)}
     assert not world.kernel.processes[middle].mailbox
     assert isinstance(answer_to(root, world.trap(root, Retract(leaf, "x"))), Error)

@@ -79,7 +79,7 @@ def retract(kernel: Kernel, process: Process, syscall: Retract) -> None:
         raise Refused("malformed", f"say why in 1 to {limits.NOTE_CHARS_MAX} characters: others are told")
     done = take_back(kernel, child, syscall.reason, by=process)
     if process.syscall is syscall:
-        kernel.answer(process, Ok(msgspec.to_builtins(done)))
+        kernel.answer(process, Ok(msgspec.json.decode(msgspec.json.encode(done))))
 
 
 def reach(kernel: Kernel, source: Process, told: Entry | None = None) -> Reach:
@@ -103,8 +103,8 @@ def reach(kernel: Kernel, source: Process, told: Entry | None = None) -> Reach:
         if pid == source.pid and told is None:
             continue  # it is ended, and they with it
         for process in children[pid]:
-            if process.born > since and process.pid not in found.since:
-                found.since[process.pid] = process.born
+            if since < process.born < found.since.get(process.pid, process.born + 1):
+                found.since[process.pid] = process.born  # it may be a reader, too, since a later moment
                 found.made.append(process.pid)
                 todo.append(process.pid)
     for said_by, since in found.since.items():
