@@ -15,8 +15,8 @@ from gemot.abi.answers import Ok, Waited
 from gemot.abi.effects import Begin, BeginFork, Deliver, Effect
 from gemot.abi.events import Event, Ticked, Trapped, Worked
 from gemot.abi.syscalls import Accept, Add, Claim, Complete, ListTasks, Spawn, Syscall, Wait
+from gemot.board.table import Item
 from gemot.kernel import Kernel
-from gemot.kernel.board import Item
 
 LEASE_SECONDS = 1_800
 NEXT = {

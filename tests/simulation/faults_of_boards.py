@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from gemot.board.table import Board, Item
 from gemot.kernel import Kernel, accepting, moves
-from gemot.kernel.board import Board, Item
 
 Patch = pytest.MonkeyPatch
 

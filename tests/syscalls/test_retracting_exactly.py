@@ -13,6 +13,7 @@ from gemot.abi.answers import Entry, Error, Ok, Retraction
 from gemot.abi.effects import Effect, TakeBack
 from gemot.abi.events import Retracted, Value
 from gemot.abi.grants import Grant
+from gemot.abi.reviews import AgreementCheck
 from gemot.abi.syscalls import (
     Accept,
     Add,
@@ -26,12 +27,13 @@ from gemot.abi.syscalls import (
     Receive,
     Send,
     Spawn,
+    Status,
     Task,
     ToolUse,
     Wait,
 )
+from gemot.board.table import Item
 from gemot.kernel import retracting
-from gemot.kernel.board import Item
 
 PEERS = (*EVERY_SYSCALL, Grant("*"))
 
@@ -132,6 +134,29 @@ def test_code_that_is_put_back_still_knows_what_others_said_beside_it(world: Ker
     assert blanks(effects) == {root: ((3, bad),)} and world.kernel.processes[root].uncollected == [bad]
     foreseen, effects = take_back(world, good)
     assert foreseen.rewound == (root,) and blanks(effects) == {root: ((3, good),)}
+
+
+def test_a_note_of_how_far_it_is_is_its_words(world: KernelWorld) -> None:
+    root = world.tree()
+    leaf = child(world, root)
+    world.trap(leaf, Status(note="poison is half done"))
+    world.trap(root, Status())
+    foreseen, effects = take_back(world, leaf)
+    assert foreseen.rewound == (root,) and blanks(effects) == {root: ((2, leaf),)}
+
+
+def test_a_result_that_was_being_judged_costs_no_try_when_what_it_rests_on_is_gone(world: KernelWorld) -> None:
+    root = world.tree()
+    check = (AgreementCheck(2, 2),)
+    middle = world.born(
+        root, Spawn("x", "worker", grants=ALL, budget=share(world, root), review=check, tries=1, arguments={})
+    )
+    poisoned(world, middle)
+    world.trap(middle, Exit("derived"))
+    leaf = next(pid for pid in world.kernel.trees[root] if world.kernel.processes[pid].state == "done")
+    take_back(world, leaf)
+    process = world.kernel.processes[middle]
+    assert process.alive and not process.children and process.review is not None and process.review.tries == 1
 
 
 # One answer.

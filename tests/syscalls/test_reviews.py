@@ -281,7 +281,7 @@ def test_a_person_looks_at_a_result(gated: KernelWorld, allow: bool, state: str)
     root, child = family(gated, PersonCheck(), tries=1)
     gated.trap(child, Exit("the report"))
     (ask,) = gated.kernel.asks
-    assert gated.kernel.asks[ask].asked.plan[0] == "the report"
+    assert gated.kernel.asks[ask].asked.plan[0] == "> the report"
     assert ended(gated.answer(ask, allow=allow), root).state == state
 
 

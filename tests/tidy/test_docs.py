@@ -113,7 +113,7 @@ def test_a_page_names_only_programs_and_parameters_that_exist(page: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", sorted(name for name in modules() if package_of(name) in ("abi", "authority", "kernel"))
+    "name", sorted(name for name in modules() if package_of(name) in ("abi", "authority", "board", "kernel"))
 )
 def test_what_is_public_in_the_kernel_and_its_words_has_words(name: str) -> None:
     path = modules()[name]

@@ -19,8 +19,8 @@ from gemot.abi.events import Cost
 from gemot.abi.grants import Mount
 from gemot.abi.reviews import PersonCheck, ReviewerCheck
 from gemot.abi.syscalls import Exit, Wait
+from gemot.board.table import Board, Item
 from gemot.kernel import freezing
-from gemot.kernel.board import Board, Item
 from gemot.kernel.process import Review, SetAlarm
 from gemot.machine import carrying
 from gemot.machine.replay import Replay
@@ -191,9 +191,9 @@ def _forge(tree: freezing.CarriedTree, forgery: str) -> freezing.CarriedTree:
         case "a review of nothing":
             first.syscall = Exit(1)
         case "a review at no check":
-            first.review = Review((PersonCheck(),), 3, at=7)
+            first.review = Review((PersonCheck(),), 3, "x", "worker", at=7)
         case "another one's judge":
-            first.review, first.syscall = Review((ReviewerCheck(),), 3, judges=[99]), Exit(1)
+            first.review, first.syscall = Review((ReviewerCheck(),), 3, "x", "worker", judges=[99]), Exit(1)
         case "a task after none":
             board = Board({1: Item(1, "x", "", 0, after=(99,))})
             return msgspec.structs.replace(tree, tree=msgspec.structs.replace(tree.tree, board=board))

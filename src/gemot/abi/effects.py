@@ -172,7 +172,7 @@ class Asked(Struct, frozen=True, gc=False, omit_defaults=True):
     ``plan``: the steps of a mandate in words, or the value that is to be endorsed (then ``untrusted`` says so).
     ``untrusted``: the arguments that hold third parties' text, or were written by a model that had read some.
     ``actions``: several tool uses of one call, in their order; a yes may name some of them by number. Then ``digest`` is
-    over all of them, and ``once`` holds if it does for one.
+    over all of them, and ``once`` holds if it does for one. ``whole``: a yes is to all of the ``plan``, not to steps of it.
     """
 
     ask: int
@@ -188,6 +188,7 @@ class Asked(Struct, frozen=True, gc=False, omit_defaults=True):
     untrusted: tuple[str, ...] = ()
     plan: tuple[str, ...] = ()
     actions: tuple[Action, ...] = ()
+    whole: bool = False
 
 
 class PutAsk(Struct, frozen=True, gc=False, tag="put_ask", omit_defaults=True):

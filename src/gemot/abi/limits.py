@@ -105,6 +105,9 @@ PAGE_IN_CHARS: Final = 8_000
 SUMMARY_SECONDS: Final = 300
 """How long a process waits for the summary of what leaves its reading: it hears nobody meanwhile, and can do without."""
 
+JUDGE_SECONDS: Final = 3_600
+"""How long a reviewer, or whoever does a task again, may take to come to a verdict; what is not judged by then is not accepted."""
+
 TOKENS_OUT_MIN: Final = 16
 """A model call that could not even answer this many tokens is refused before it costs anything."""
 

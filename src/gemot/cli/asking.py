@@ -40,7 +40,7 @@ def shown(asked: Asked) -> list[str]:
         begins = f"{asked.pid} asks ({asked.ask}): may it do these {len(asked.actions)} things?"
         return [begins, *together(asked), SOME if asked.once else f"{SOME}   {ALWAYS}"]
     if asked.plan:
-        steps = [] if asked.untrusted else ["y: yes, all of it   1 3: these steps only   n: no"]
+        steps = [] if asked.untrusted or asked.whole else ["y: yes, all of it   1 3: these steps only   n: no"]
         return [f"{asked.pid} asks ({asked.ask}): {one_line(asked.question)}", *planned(asked), *(steps or [ONCE])]
     lines = [f"{asked.pid} asks ({asked.ask}):"]
     columns = max(20, shutil.get_terminal_size().columns - 6)
@@ -62,7 +62,7 @@ def _numbered(asked: Asked) -> bool:
 
 def prompt(asked: Asked) -> str:
     if asked.plan:
-        return "[y/N] " if asked.untrusted else "[y/N/1 2 ...] "
+        return "[y/N] " if asked.untrusted or asked.whole else "[y/N/1 2 ...] "
     if asked.tool:
         return "[y/N] " if asked.once else "[y/N/a/t] "
     if asked.actions:
@@ -80,7 +80,7 @@ def understood(asked: Asked, typed: str) -> Answer | None:
         steps = understood_steps(typed.removeprefix("y") if typed.lower() == "y" else typed, len(asked.plan))
         return (
             Answer(asked.ask, True, typed if typed[0].isdigit() else "")
-            if steps and not (asked.untrusted and why)
+            if steps and not ((asked.untrusted or asked.whole) and (why or typed[0].isdigit()))
             else None
         )
     if asked.tool or asked.actions:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gemot.authority.refusal import Refused
-from gemot.kernel.board import THE_PERSON, Item
+from gemot.board.table import THE_PERSON, Item
 from gemot.kernel.process import Process
 
 if TYPE_CHECKING:

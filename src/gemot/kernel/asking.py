@@ -104,6 +104,8 @@ def allowed(asked: Asked, allow: bool, text: str) -> list[int] | None:
 
 def unfit(asked: Asked, text: str) -> str:
     """Why a yes with these words can't be taken for an answer to a question, or ``""``."""
+    if asked.whole and understood(text, 0) != []:
+        return "is about all of it: say yes or no"
     if asked.plan and understood(text, len(asked.plan)) is None:
         return f"is about a plan of {len(asked.plan)} steps: say yes, or name steps"
     if asked.actions and understood(text, len(asked.actions)) is None:

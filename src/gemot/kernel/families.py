@@ -12,16 +12,15 @@ from gemot.abi.effects import BeginFork, Deliver
 from gemot.abi.grants import BudgetRequest, Grant, Mount
 from gemot.abi.labels import Handle, Label
 from gemot.abi.programs import ProgramSpec
-from gemot.abi.reviews import Check
 from gemot.abi.syscalls import SYSCALLS, Exec, Exit, Fork, Kill, Spawn, Status, name_of
 from gemot.abi.tools import ToolSpec
 from gemot.authority.labels import join, joined, words_of
 from gemot.authority.narrowing import Handed, anchor, inherited, narrowed, sub_mounts, used, within_reach
 from gemot.authority.refusal import Refused, closest
 from gemot.authority.schema import flaw, mismatch
+from gemot.board.table import Item
 from gemot.kernel import alarms, ledger, receipts, reviewing
-from gemot.kernel.board import Item
-from gemot.kernel.process import Process, Progress, Review, Timer
+from gemot.kernel.process import Heard, Process, Progress, Review, Timer
 from gemot.kernel.results import sources_of
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def spawn(kernel: Kernel, parent: Process, syscall: Spawn) -> None:
     given = _given(parent, syscall.handles)
     reviewing.must_be(kernel, syscall.review, syscall.tries, forked=False)
     made = child(kernel, parent, syscall, program, syscall.task)
-    made.review = reviewed(parent, syscall.review, syscall.tries, syscall.arguments)
+    made.review = reviewed(parent, syscall, syscall.program, syscall.arguments)
     made.handles = given
     made.documents = {number: parent.documents[number] for number in given if number in parent.documents}
     kernel.begin(made, syscall.arguments)
@@ -63,7 +62,7 @@ def _given(parent: Process, handles: tuple[int, ...]) -> dict[int, Handle]:
 def fork(kernel: Kernel, parent: Process, syscall: Fork) -> None:
     reviewing.must_be(kernel, syscall.review, syscall.tries, forked=True)
     made = child(kernel, parent, syscall, parent.program)
-    made.review = reviewed(parent, syscall.review, syscall.tries, {})
+    made.review = reviewed(parent, syscall, parent.program.name, {})
     made.handles, made.documents, made.label = dict(parent.handles), dict(parent.documents), parent.label
     made.entries, made.heard = parent.entries + 1, list(parent.heard)
     made.forked = True
@@ -72,9 +71,11 @@ def fork(kernel: Kernel, parent: Process, syscall: Fork) -> None:
     kernel.answer(parent, Ok(Born(made.pid)))
 
 
-def reviewed(parent: Process, checks: tuple[Check, ...], tries: int, arguments: dict[str, Any]) -> Review | None:
+def reviewed(parent: Process, syscall: Spawn | Fork, program: str, arguments: dict[str, Any]) -> Review | None:
     """The gate before a child's result, if its parent wants one."""
-    return Review(checks, tries, arguments, words_of(parent)) if checks else None
+    if not syscall.review:
+        return None
+    return Review(syscall.review, syscall.tries, syscall.brief, program, arguments, words_of(parent))
 
 
 def child(
@@ -332,6 +333,9 @@ def status(kernel: Kernel, process: Process, syscall: Status) -> None:
         _note(kernel, process, syscall.note, own)
     said: list[Label] = []
     seen = _seen(kernel, one, said)
+    process.heard += [
+        Heard(kernel.moment, pid, process.entries + 1, at) for pid, at in _noted(kernel, one, process.pid)
+    ]
     if own and process.alarms:
         seen["alarms"] = alarms.listed(kernel, process)
     process.label = joined(said, process.label)
@@ -348,7 +352,14 @@ def _note(kernel: Kernel, process: Process, text: str, own: bool) -> None:
         )
     if any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in text):
         raise Refused("malformed", "a progress note is one line, without control characters")
-    process.progress = Progress(text, kernel.now, words_of(process)) if text else None
+    process.progress = Progress(text, kernel.now, words_of(process), kernel.moment) if text else None
+
+
+def _noted(kernel: Kernel, process: Process, reader: int) -> list[tuple[int, int]]:
+    """Whose notes are among what there is to see of a process, and when each was written."""
+    note = process.progress
+    own = [(process.pid, note.moment)] if note is not None and process.pid != reader else []
+    return [*own, *(one for pid in process.children for one in _noted(kernel, kernel.processes[pid], reader))]
 
 
 def _seen(kernel: Kernel, process: Process, said: list[Label]) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from msgspec import Struct
 from gemot.abi.events import Cost
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.tools import ToolSpec
+from gemot.board.table import Board
 from gemot.kernel.asking import asked_about
-from gemot.kernel.board import Board
 from gemot.kernel.ledger import Means
 from gemot.kernel.process import OpenAsk, Process, Timer
 

@@ -43,7 +43,7 @@ def ask_reviewer(kernel: Kernel, process: Process, review: Review, check: Review
     claims = "\n".join(f"- {line}" for line in receipts.claimed(given))
     parts = [
         'Judge whether a result is right; exit with {"accepted": true or false, "reason": "..."}. Its task was:\n'
-        f"{_shortened(process.brief)}",
+        f"{_shortened(review.brief)}",
         *([f"Look at this above all: {check.about}"] if check.about else []),
         f"What was really done, by the kernel's own record:\n{_shortened(record)}",
         *([f"What it says it did, and the use that shows it:\n{claims}"] if claims else []),
@@ -60,6 +60,7 @@ def ask_reviewer(kernel: Kernel, process: Process, review: Review, check: Review
         mounts=_seen_only(process),
         model=check.model,
         budget=check.budget,
+        deadline_seconds=limits.JUDGE_SECONDS,
         returns=VERDICT,
     )
     _judge(kernel, process, review, syscall)
@@ -128,23 +129,24 @@ def ask_person(kernel: Kernel, process: Process, question: str, value: Any) -> N
     assert isinstance(process.syscall, Exit)
     given = receipts.receipt(process, process.syscall.claims)
     shown = (
-        text,
+        _quoted(text),
         *(f"done: {line}" for line in receipts.lines(given)),
         *(f"says: {line}" for line in receipts.claimed(given)),
     )
     digest = hashlib.sha256(msgspec.json.encode([asks, shown], order="sorted")).hexdigest()
     foreign = ("result",) if process.label.integrity == "foreign" else ()
-    kernel.question(process, asks, digest=digest, plan=shown, untrusted=foreign)
+    kernel.question(process, asks, digest=digest, plan=shown, untrusted=foreign, whole=True)
 
 
 def _again(kernel: Kernel, process: Process, review: Review, name: str) -> Spawn:
     """The task of a process, for another one that only looks."""
     return Spawn(
-        process.brief,
-        process.program.name,
+        review.brief,
+        review.program,
         name=name[: limits.NAME_CHARS_MAX],
         grants=_only_looking(kernel, process),
         mounts=_seen_only(process),
+        deadline_seconds=limits.JUDGE_SECONDS,
         returns=process.returns,
         arguments=review.arguments,
     )

@@ -43,8 +43,8 @@ from gemot.abi.tools import ToolSpec
 from gemot.authority import labels
 from gemot.authority.narrowing import path_bounds
 from gemot.authority.refusal import Refused
+from gemot.board.table import Board
 from gemot.kernel import families, ledger, moves, news, remembering, results, retracting, reviewing, trap, waiting
-from gemot.kernel.board import Board
 from gemot.kernel.ledger import NOTHING
 from gemot.kernel.process import OpenAsk, Process, Timer, Work
 from gemot.kernel.table import Table

@@ -16,9 +16,9 @@ from gemot.abi.syscalls import Accept, Add, Claim, Complete, ListTasks, Reorder
 from gemot.abi.tasks import Drop, Reopen
 from gemot.authority.labels import join, words_of
 from gemot.authority.refusal import Refused
+from gemot.board.table import DONE_WITH, THE_KERNEL, THE_PERSON, Board, Item, described, part
 from gemot.kernel import accepting, adding
-from gemot.kernel.board import DONE_WITH, THE_KERNEL, THE_PERSON, Board, Item, described, part
-from gemot.kernel.process import Process, Timer
+from gemot.kernel.process import Heard, Process, Timer
 
 if TYPE_CHECKING:
     from gemot.kernel.kernel import Kernel
@@ -48,8 +48,7 @@ def make(kernel: Kernel, process: Process, syscall: Add | Claim | Complete | Acc
     mover = Mover(process.pid, process.root, words_of(process), _board(kernel, process.root))
     value = _made(kernel, mover, syscall)
     if isinstance(syscall, Claim):
-        mover.board.look(process, (value["number"],), False)
-        mover.board.told(process, (value["number"],), kernel.moment)
+        _read(kernel, process, mover.board, (value["number"],), False)
     kernel.answer(process, Ok(value))
     kernel.board_changed(process.root)
 
@@ -76,8 +75,7 @@ def list_tasks(kernel: Kernel, process: Process, syscall: ListTasks) -> None:
     board = _board(kernel, process.root)
     if syscall.task is not None:
         item = board.item(syscall.task)
-        board.look(process, (item.number,), False)
-        board.told(process, (item.number,), kernel.moment)
+        _read(kernel, process, board, (item.number,), False)
         kernel.answer(process, Ok([board.shown(item, kernel.now, whole=True)]))
         return
     chosen = [
@@ -89,13 +87,18 @@ def list_tasks(kernel: Kernel, process: Process, syscall: ListTasks) -> None:
     ]
     told, more = part((board.shown(one, kernel.now) for one in chosen), syscall.start)
     everything = len(told) == len(board.items)
-    numbers = tuple(one["number"] for one in told)
-    board.look(process, numbers, everything)
-    board.told(process, numbers, kernel.moment)
+    _read(kernel, process, board, tuple(one["number"] for one in told), everything)
     if more:
         start = len(chosen) - more
         told.append({"more": more, "how": f"list_tasks with start={start} shows the next; task=NUMBER shows one whole"})
     kernel.answer(process, Ok(told))
+
+
+def _read(kernel: Kernel, process: Process, board: Board, numbers: tuple[int, ...], everything: bool) -> None:
+    """What is said of these tasks is in the answer that a process gets next."""
+    process.label = board.look(process.pid, numbers, everything, process.label)
+    said = [one for one in board.speakers(numbers) if one[0] != process.pid]
+    process.heard += [Heard(kernel.moment, pid, process.entries + 1, moment) for pid, moment in said]
 
 
 def _board(kernel: Kernel, root: int) -> Board:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -132,7 +133,7 @@ def _arrived(kernel: Kernel, event: Arrived) -> None:
         event.name,
     )
     if event.review:
-        process.review = Review(event.review, event.tries, event.arguments, Label((PERSON,)))
+        process.review = Review(event.review, event.tries, event.goal, program.name, event.arguments, Label((PERSON,)))
     process.policy = anchor(event.policy, mounts, kernel.tools)
     process.route, process.priority = event.route, event.priority
     kernel.begin(process, event.arguments)
@@ -180,6 +181,11 @@ def _copied(kernel: Kernel, event: Copied) -> None:
         f"{original.name} (fork)",
     )
     copy.policy, copy.route, copy.priority = original.policy, original.route, original.priority
+    copy.returns = original.returns
+    if original.review is not None:
+        copy.review = replace(
+            original.review, brief=f"{original.review.brief}\n\n{event.text}", at=0, judges=[], verdicts=[]
+        )
     copy.handles, copy.documents, copy.label = dict(original.handles), dict(original.documents), original.label
     copy.entries, copy.heard = original.entries + 1, list(original.heard)
     root = kernel.processes[original.root]

@@ -55,12 +55,15 @@ class Work:
 
 @dataclass(slots=True)
 class Review:
-    """The gate before a process's result. ``tries``: how often it may still be rejected; ``arguments``: those of its program;
+    """The gate before a process's result. ``brief``, ``program``, ``arguments``: what it was begun with, whatever it has become
+    since; ``tries``: how often it may still be rejected;
     ``label``: of whoever wrote the review. ``at``: the check that is being made; ``judges``: who is at work on it;
     ``verdicts``: of those who have ended, whether they came to the same."""
 
     checks: tuple[Check, ...]
     tries: int
+    brief: str
+    program: str
     arguments: dict[str, Any] = field(default_factory=dict[str, Any])
     label: Label = field(default_factory=Label)
     at: int = 0
@@ -91,6 +94,7 @@ class Progress:
     text: str
     at: int
     label: Label
+    moment: int = 0
 
 
 class Heard(NamedTuple):

@@ -2,7 +2,7 @@
 of it.
 
 The kernel notes whose words entered whose reading, when that was, and when they were said (:func:`heard`; for tasks,
-:meth:`gemot.kernel.board.Board.told`). From that follows all that was built on what is taken back: whoever read it, what they
+:meth:`gemot.board.table.Board.speakers`). From that follows all that was built on what is taken back: whoever read it, what they
 said afterwards, who read that, and the children that they made afterwards. What they had said before stays.
 
 - Where such words stand in a reading there is a blank from now on; the pages after it stay, and the process is told. A program
@@ -125,6 +125,10 @@ def take_back(
     living = {pid for pid in found.since if kernel.processes[pid].alive}
     effects = _effects(kernel, found)
     why = f"taken back: {reason}"
+    for pid in found.entries:  # who judges what was made of it judges no more, and that is no verdict
+        process = kernel.processes[pid]
+        if process.alive and process.review is not None and process is not by:
+            judging.dismiss(kernel, process.review)
     for pid in (*((source.pid,) if told is None else ()), *found.made):
         process = kernel.processes[pid]
         if process.alive:
@@ -218,7 +222,14 @@ def _tell(kernel: Kernel, process: Process, lost: TakeBack, what: str) -> None:
         (work,) = again
         kernel.emit(StopWork(work.effect))
         anew = Work(
-            kernel.number(), 0, "ready", "model", millis_max=work.millis_max, tokens_out_max=work.tokens_out_max
+            kernel.number(),
+            0,
+            "ready",
+            "model",
+            millis_max=work.millis_max,
+            tokens_out_max=work.tokens_out_max,
+            prices=work.prices,
+            room=work.room,
         )
         process.work = [anew]
         kernel.start(process, anew)

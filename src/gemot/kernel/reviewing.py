@@ -303,14 +303,13 @@ def reject(kernel: Kernel, process: Process, why: str) -> None:
 
 
 def give_up(kernel: Kernel, process: Process, why: str) -> None:
-    """End a review without a verdict: what the result was built on is gone."""
+    """End a review without a verdict: what the result was built on is gone. That costs no try."""
     review = process.review
-    assert review is not None
+    assert review is not None and isinstance(process.syscall, Exit)
     for work in process.work:
         kernel.stop(work)
     judging.dismiss(kernel, review)
-    if isinstance(process.syscall, Exit):
-        reject(kernel, process, why)
+    kernel.answer(process, Error("review", f"your result was not judged, for what it rests on was {why}: exit again"))
 
 
 def signed(process: Process, outcome: Outcome, claims: dict[str, str]) -> Outcome:

@@ -10,8 +10,8 @@ from gemot.abi.answers import Mail, Ok, Outcome, Waited
 from gemot.abi.syscalls import Receive, Send, Wait
 from gemot.authority.labels import words_of
 from gemot.authority.refusal import Refused
+from gemot.board.table import Board
 from gemot.kernel import moves
-from gemot.kernel.board import Board
 from gemot.kernel.families import own_child
 from gemot.kernel.process import Process, Timer
 
@@ -77,7 +77,7 @@ def _look(kernel: Kernel, process: Process, timed_out: bool = False) -> None:
                 outcomes = tuple(_outcome(kernel, pid, syscall.results) for pid in ended)
                 late = timed_out and not enough and not changed
                 if changed:
-                    kernel.boards[process.root].look(process, changed, True)
+                    process.label = kernel.boards[process.root].look(process.pid, changed, True, process.label)
                 kernel.answer(process, Ok(Waited(outcomes, tuple(running), late, changed)))
         case Receive():
             if process.mailbox or timed_out:

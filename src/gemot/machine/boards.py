@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from gemot.abi.events import BoardMove, Worked
 from gemot.abi.syscalls import Add, Claim, Reorder
 from gemot.authority.refusal import Refused
+from gemot.board.table import Board
 from gemot.kernel import moves
-from gemot.kernel.board import Board
 from gemot.kernel.freezing import FrozenTree
 from gemot.machine.loop import Loop, MachineError
 from gemot.machine.views import TaskView, task_views

@@ -15,8 +15,8 @@ import msgspec
 from gemot.abi import limits
 from gemot.abi.reviews import AgreementCheck, ReviewerCheck, ToolCheck
 from gemot.abi.syscalls import Ask, Call, Endorse, Exit, Forget, Generate, Mandate, Read, Recall, Remember
+from gemot.board.table import Board
 from gemot.kernel.asking import asked_about
-from gemot.kernel.board import Board
 from gemot.kernel.freezing import CarriedTree
 from gemot.kernel.process import Process
 

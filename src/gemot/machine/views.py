@@ -12,8 +12,8 @@ from gemot.abi.grants import Budget
 from gemot.abi.syscalls import Call, Wait, name_of
 from gemot.abi.tasks import TaskState
 from gemot.authority.narrowing import listed
+from gemot.board.table import DONE_WITH, THE_PERSON, Board
 from gemot.kernel import Kernel
-from gemot.kernel.board import DONE_WITH, THE_PERSON, Board
 from gemot.kernel.freezing import FrozenTree
 from gemot.kernel.ledger import Means, add
 from gemot.kernel.process import Process

@@ -172,7 +172,7 @@ def blanked(part: Part, words: str, pid: int | None = None) -> Part:
 
 
 _SAID: dict[str, tuple[str, ...]] = {
-    "pid": ("value", "error", "claims", "receipt"),
+    "pid": ("value", "error", "claims", "receipt", "note"),
     "sender": ("text",),
     "said_by": ("text",),
     "author": ("name", "text", "acceptance"),

@@ -31,9 +31,15 @@ def speakers(value: Any) -> set[int]:
             sent = {one.said_by for one in many if isinstance(one, Mail) and one.said_by}
             sent |= {one.writer for one in many if isinstance(one, Memory) and one.writer}
             named = {one.get(name) for one in tasks for name in ("author", "done_by", "note_by")}
-            return sent | {one for one in named if isinstance(one, int)}
+            return sent | {one for one in named if isinstance(one, int)} | {pid for one in tasks for pid in _noted(one)}
         case _:
             return set()
+
+
+def _noted(seen: dict[str, Any]) -> set[int]:
+    """The processes whose notes are in what `status` shows."""
+    own = {seen["pid"]} if "note" in seen and isinstance(seen.get("pid"), int) else set[int]()
+    return own | {pid for one in seen.get("children", ()) for pid in _noted(one)}
 
 
 def numbered(pages: Iterable[int]) -> str:

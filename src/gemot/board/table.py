@@ -1,8 +1,8 @@
 """The board of a tree: tasks, who does them, who says that they are done, and who has seen what changed.
 
 The moves are in :mod:`gemot.kernel.moves`. What holds at every instant: a claimed task has one owner and no other state has
-one at work; an accepted task never changes, unless its result is taken back; a task is claimed only when all that it comes after is accepted or dropped; a
-lease that is over has returned its task.
+one at work; an accepted task never changes, unless words that it rests on are taken back; a task is claimed only when all that
+it comes after is accepted or dropped; a lease that is over has returned its task.
 
 Nothing that changes is missed by whoever waits for changes: each has a number, each task knows the number of its last change
 and of the last one by anybody else than who made that, and each process has the number up to which it has looked.
@@ -23,7 +23,6 @@ from gemot.abi.labels import Label
 from gemot.abi.tasks import TaskState
 from gemot.authority.labels import join, joined
 from gemot.authority.refusal import Refused
-from gemot.kernel.process import Heard, Process
 
 THE_PERSON, THE_KERNEL = 0, -1
 """In the place of a pid: who made a change that no process made."""
@@ -204,16 +203,16 @@ class Board:
         looked = self.looked.get(pid, 0)
         return tuple(one.number for one in self.items.values() if one.changed_for(pid) > looked)
 
-    def look(self, process: Process, numbers: tuple[int, ...], everything: bool) -> None:
-        """A process knows of these tasks; ``everything``: and now of all that changed."""
-        process.label = joined((self.items[number].label for number in numbers), process.label)
+    def look(self, pid: int, numbers: tuple[int, ...], everything: bool, label: Label) -> Label:
+        """A process of this label knows of these tasks; ``everything``: and now of all that changed. Returns the label that it
+        has then."""
         if everything:
-            self.looked[process.pid] = self.changes
+            self.looked[pid] = self.changes
+        return joined((self.items[number].label for number in numbers), label)
 
-    def told(self, process: Process, numbers: tuple[int, ...], moment: int) -> None:
-        """What is said of these tasks is in the answer that this process gets next."""
-        said = {one for number in numbers for one in self.items[number].said.values() if one[0] != process.pid}
-        process.heard += [Heard(moment, pid, process.entries + 1, at) for pid, at in sorted(said)]
+    def speakers(self, numbers: tuple[int, ...]) -> list[tuple[int, int]]:
+        """Who said what there is to read of these tasks, and at which moment."""
+        return sorted({one for number in numbers for one in self.items[number].said.values()})
 
     # What is shown.
 
