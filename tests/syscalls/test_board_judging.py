@@ -182,3 +182,23 @@ def test_a_reordered_board_leaves_out_what_is_done_with(world: KernelWorld) -> N
     root = board(world, "a", "b")
     world.work(root, Drop(1))
     assert "leave it out" in refusal(world, root, Reorder((2, 1))).message
+
+
+def test_who_finds_nothing_to_claim_is_told_whether_there_will_be(world: KernelWorld) -> None:
+    root = world.tree()
+    world.trap(root, Add((Task("a", name="a"), Task("b", after=("a",)))))
+    worker = world.born(root, Spawn("x", "worker", grants=(Grant("claim"), Grant("complete"))))
+    world.trap(worker, Claim(1))
+    other = world.born(root, Spawn("x", "worker", grants=(Grant("claim"),)))
+    assert "claimed: 1; open: 2. wait with board=true" in refusal(world, other, Claim()).message
+    world.trap(worker, Complete(1, "done"))
+    for _ in range(2):
+        world.trap(root, Accept(1, False, "no"))
+        world.trap(worker, Claim(1))
+        world.trap(worker, Complete(1, "done"))
+    world.trap(root, Accept(1, False, "no"))
+    assert "stuck: 1; open: 2. Those that are stuck only the person opens" in refusal(world, other, Claim()).message
+    assert "only the person opens it again" in refusal(world, other, Claim(1)).message
+    world.work(root, Drop(1))
+    world.work(root, Drop(2))
+    assert "every task is accepted or dropped" in refusal(world, other, Claim()).message

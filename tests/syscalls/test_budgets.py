@@ -72,7 +72,7 @@ def test_no_more_children_may_live_than_there_are_places(world: KernelWorld) -> 
 def test_a_model_call_that_the_tokens_do_not_cover_is_refused_before_it_costs(world: KernelWorld) -> None:
     root = world.tree(BUDGET)
     answer = world.ask(root, Generate("q"), Cost(tokens=990))
-    assert isinstance(answer, Error) and answer.rule == "budget" and "1000" in answer.message
+    assert isinstance(answer, Error) and answer.rule == "budget" and "1,000" in answer.message
     assert world.kernel.processes[root].spent.tokens == 0
 
 

@@ -268,7 +268,9 @@ def listed(numbers: list[int]) -> str:
 def described(item: Item) -> str:
     """Its state, and who has to do with that."""
     who = {None: "", THE_PERSON: " by the person"}.get(item.owner, f" by {item.owner}")
-    return f"{item.state}{who}"
+    if item.state == "stuck":
+        return "stuck: it was sent back too often, and only the person opens it again (wait with board=true)"
+    return f"accepted (it was done{who})" if item.state == "accepted" else f"{item.state}{who}"
 
 
 def _words(value: Any) -> str:

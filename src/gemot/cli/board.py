@@ -11,11 +11,11 @@ from gemot.abi.events import BoardMove
 from gemot.abi.syscalls import Add
 from gemot.abi.tasks import Drop, Task
 from gemot.cli.change import told
+from gemot.cli.dumping import dump
 from gemot.cli.failing import DONE, Usage, put
 from gemot.cli.paint import print_line
 from gemot.cli.plain import FOREIGN, first_line, folded, inert, one_line, plain
 from gemot.cli.reach import change, look, look_at_tasks
-from gemot.cli.tables import dump
 from gemot.cli.tree import ENDED
 from gemot.cli.wording import Style, joined, plural, seconds
 from gemot.machine.client import Client

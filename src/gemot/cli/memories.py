@@ -10,14 +10,13 @@ import uuid
 from collections.abc import Generator
 from pathlib import Path
 
-import msgspec
-
 from gemot.abi import limits
 from gemot.abi.effects import KeepMemory
 from gemot.abi.labels import PERSON, Label
 from gemot.abi.memories import Scope, Shelf
+from gemot.cli.dumping import dump
 from gemot.cli.failing import DONE, Usage, put
-from gemot.cli.plain import FOREIGN, folded, inert, one_line, plain, plain_json
+from gemot.cli.plain import FOREIGN, folded, inert, one_line, plain
 from gemot.cli.reach import home_of, known_home
 from gemot.machine.memories import Held, Memories
 from gemot.programs.recalling import age, origin
@@ -39,8 +38,7 @@ def show(home: Path | None, query: str, scope: Scope | None, name: str | None, m
             found = memories.listed(shelf, query, most, now)
             shown += len(found)
             if as_json:
-                for held in found:
-                    put(plain_json(msgspec.json.encode(held).decode()))
+                dump(found)
             elif found:
                 put(_heading(shelf, count, len(found)))
                 for held in found:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
-
+from gemot.cli.dumping import dump
 from gemot.cli.failing import DONE, Usage, put
-from gemot.cli.plain import plain, plain_json
+from gemot.cli.plain import plain
 from gemot.cli.reach import known_home
 from gemot.kernel import receipts
 from gemot.kernel.process import Process
@@ -32,7 +31,7 @@ def receipt(home: Path | None, pid: int, as_json: bool) -> int:
 def _print(process: Process, as_json: bool) -> None:
     given = process.outcome.receipt if process.outcome is not None else receipts.receipt(process, {})
     if as_json:
-        put(plain_json(msgspec.json.encode(given).decode()))
+        dump([given])
         return
     put(f"process {process.pid}, {plain(process.name)}, {process.state}")
     for line in receipts.lines(given) or ["used no tool"]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
-
 from gemot.cli.config import program_folders, project_programs
+from gemot.cli.dumping import dump
 from gemot.cli.failing import DONE, Usage, columns_of, put
 from gemot.cli.paint import print_line, print_whole
-from gemot.cli.plain import first_line, one_line, plain_json
+from gemot.cli.plain import first_line, one_line
 from gemot.cli.reach import look, look_at_tasks
 from gemot.cli.times import standing
 from gemot.cli.tree import ENDED, cost, rows, total
@@ -23,13 +21,6 @@ NARROW = 90
 """With fewer columns `ps` leaves out what `tree` shows as well, so that there is room for what each process does."""
 
 NEVER = 'there is no process here yet; gemot run "..." begins something'
-
-
-def dump(found: Sequence[msgspec.Struct]) -> int:
-    """One JSON object a line."""
-    for one in found:
-        put(plain_json(msgspec.json.encode(one).decode()))
-    return DONE
 
 
 def ps(home: Path | None, everything: bool, as_json: bool) -> int:

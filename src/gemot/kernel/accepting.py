@@ -26,7 +26,10 @@ def must_have_had_no_part(kernel: Kernel, item: Item, judge: Process) -> None:
     """See the head of this file. Raises :class:`Refused`."""
     number, doer = item.number, item.owner
     if doer == judge.pid:
-        raise Refused("grant", f"task {number} was done by this process, and nobody accepts their own work")
+        raise Refused(
+            "grant",
+            f"task {number} was done by this process, and nobody accepts their own work: its author judges it, or anybody who had no part in it",
+        )
     if not doer:
         return
     if doer in _line(kernel, judge.pid):

@@ -16,7 +16,7 @@ from gemot.abi.syscalls import Accept, Add, Claim, Complete, ListTasks, Reorder
 from gemot.abi.tasks import Drop, Reopen
 from gemot.authority.labels import join, words_of
 from gemot.authority.refusal import Refused
-from gemot.board.table import DONE_WITH, THE_KERNEL, THE_PERSON, Board, Item, described, part
+from gemot.board.table import DONE_WITH, THE_KERNEL, THE_PERSON, Board, Item, described, listed, part
 from gemot.kernel import accepting, adding
 from gemot.kernel.process import Heard, Process, Timer
 
@@ -169,10 +169,22 @@ def _claim(kernel: Kernel, mover: Mover, move: Claim) -> Act:
 def _first_ready(board: Board) -> Item:
     ready = next((one for one in board.items.values() if board.ready(one)), None)
     if ready is None:
-        raise Refused(
-            "state", "no task is ready to be claimed; wait with board=true returns when the board has changed"
-        )
+        raise Refused("state", f"no task is ready to be claimed: {_none_ready(board)}")
     return ready
+
+
+def _none_ready(board: Board) -> str:
+    """Why nobody can claim anything, and what to do instead."""
+    left: dict[str, list[int]] = {}
+    for item in board.items.values():
+        if item.state not in DONE_WITH:
+            left.setdefault(item.state, []).append(item.number)
+    if not left:
+        return "every task is accepted or dropped. There is nothing left to do here"
+    states = "; ".join(f"{state}: {listed(numbers)}" for state, numbers in left.items())
+    if set(left) <= {"open", "stuck"}:
+        return f"{states}. Those that are stuck only the person opens again, and the others come after them"
+    return f"{states}. wait with board=true returns when the board has changed"
 
 
 def _complete(kernel: Kernel, mover: Mover, move: Complete) -> Act:
@@ -208,7 +220,7 @@ def _accept(kernel: Kernel, mover: Mover, move: Accept) -> Act:
     board = mover.board
     item = board.item(move.task)
     if item.state != "completed":
-        raise Refused("state", f"task {item.number} is {described(item)}, not completed: there is nothing to judge yet")
+        raise Refused("state", f"task {item.number} is {described(item)}, not completed: there is nothing to judge")
     if not mover.is_person:
         accepting.must_have_had_no_part(kernel, item, kernel.processes[mover.pid])
     if not move.accepted and not move.reason.strip():

@@ -59,7 +59,7 @@ def generate(kernel: Kernel, process: Process, syscall: Generate, event: Trapped
     if out < min(limits.TOKENS_OUT_MIN, syscall.tokens_out_max):
         raise Refused(
             "budget",
-            f"tokens: {process.left.tokens} are left, but the question alone takes about {estimate.tokens}; exit with what you have",
+            f"tokens: {process.left.tokens:,} are left, but the question alone takes about {estimate.tokens:,}; exit with what you have",
         )
     if estimate.usd_micros > process.left.usd_micros:
         raise Refused(
