@@ -80,7 +80,7 @@ FAULTS = {
     own_work_accepted: "board: own work",
     own_childs_work_accepted: "board: own work",
     order_ignored: "board: order",
-    claimed_twice: "board: one owner",
+    claimed_twice: ("board: one owner", "board: order"),
     accepted_and_opened_again: "board: task",
     kept_by_the_dead: "board: ",
     watchers_not_told: "wake-up",

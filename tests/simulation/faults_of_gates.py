@@ -8,7 +8,7 @@ import msgspec
 from faults import FAULTS as FAULTS
 from faults import Patch, fault
 
-from gemot.kernel import Kernel, families, judging, reviewing, waiting
+from gemot.kernel import families, judging, reviewing, waiting
 from gemot.kernel.process import Process
 
 
@@ -28,14 +28,13 @@ def gate_fails_open(patch: Patch) -> None:
 @fault
 def told_what_was_rejected(patch: Patch) -> None:
     """A result that was not accepted in the end is told all the same."""
-    inner = Kernel.end
+    inner = reviewing.signed
 
-    def end(self: Kernel, process: Process, outcome: Any) -> None:
-        if outcome.rule == "review":
-            outcome = msgspec.structs.replace(outcome, value=process.syscall.value)
-        inner(self, process, outcome)
+    def signed(process: Process, outcome: Any, claims: dict[str, str]) -> Any:
+        made = inner(process, outcome, claims)
+        return msgspec.structs.replace(made, value="what it said") if outcome.rule == "review" else made
 
-    patch.setattr(Kernel, "end", end)
+    patch.setattr(reviewing, "signed", signed)
 
 
 @fault

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from random import Random
 from typing import TYPE_CHECKING
 
 from checkers import LawBroken, everyone
@@ -35,6 +36,8 @@ class Person:
     def __init__(self, history: History) -> None:
         self._history = history
         self._chance = history.chance
+        self._taking = Random(f"taking back {history.seed}")
+        """The chance of what is taken back: what else happens does not depend on it."""
         self._acts = 0
         self._promised: list[str] = []
         """What was acknowledged: it is in the journal from then on, whatever happens."""
@@ -52,6 +55,8 @@ class Person:
         for _ in range(chance.randrange(10)):
             await asyncio.sleep(chance.random() ** 4 * 90)
             await self._try(machine, chance.choice(self._DOINGS))
+            if self._taking.random() < 0.2:
+                await self._try(machine, self._taking.choice((Person._retract, Person._retract, Person._rewind)))
 
     async def _try(self, machine: Machine, doing: Doing) -> None:
         """What is refused, or meets a machine that has stopped, was not acknowledged."""
@@ -88,9 +93,9 @@ class Person:
         if machine is self._history.machine:
             self._results.append((pid, asyncio.get_running_loop().create_task(machine.result(pid))))
 
-    def _some(self, machine: Machine) -> int:
+    def _some(self, machine: Machine, chance: Random | None = None) -> int:
         living = [one.pid for one in everyone(machine.kernel) if one.alive]
-        return self._chance.choice([*living, 1, 99])
+        return (chance or self._chance).choice([*living, 1, 99])
 
     async def _send(self, machine: Machine) -> None:
         text = f"word {self.word()}"
@@ -139,16 +144,16 @@ class Person:
 
     async def _retract(self, machine: Machine) -> None:
         """Take back all that somebody said, or something that they were told."""
-        why, told = f"taken {self.word()}", self._chance.choice((None, self._position(machine)))
+        why, told = f"taken {self.word()}", self._taking.choice((None, self._position(machine)))
         said: list[int] = []
-        for _ in range(self._chance.choice((1, 30))):  # somebody has read something, or will soon
+        for _ in range(self._taking.choice((1, 30))):  # somebody has read something, or will soon
             readers = [one for one in everyone(machine.kernel) if one.alive]
             said = [mail.said_by for one in readers for mail in one.mailbox if mail.said_by]
             said += [words.source for one in readers for words in one.heard]
             if said:
                 break
-            await asyncio.sleep(self._chance.random() * 3)
-        pid = self._chance.choice(said) if said and self._chance.random() < 0.8 else self._some(machine)
+            await asyncio.sleep(self._taking.random() * 3)
+        pid = self._taking.choice(said) if said and self._taking.random() < 0.8 else self._some(machine, self._taking)
         await machine.retract(pid, why, told)
         self._promised.append(f"retracted {why}")
         if machine is self._history.machine:
@@ -156,11 +161,11 @@ class Person:
 
     async def _rewind(self, machine: Machine) -> None:
         words = f"back {self.word()}"
-        await machine.rewind(self._some(machine), self._position(machine), words)
+        await machine.rewind(self._some(machine, self._taking), self._position(machine), words)
         self._promised.append(f"rewound {words}")
 
     def _position(self, machine: Machine) -> int:
-        return 1 + int(self._chance.random() * machine._loop.journal.position)
+        return 1 + int(self._taking.random() * machine._loop.journal.position)
 
     async def _work(self, machine: Machine) -> None:
         """Two moves on a board, most of them on tasks that there are."""
@@ -185,7 +190,7 @@ class Person:
 
     _DOINGS = (
         _start, _send, _send, _answer, _answer, _answer, _kill, _move, _pause, _resume, _resume, _fork, _fork, _fork, _set_clock,
-        _work, _work, _work, _retract, _retract, _rewind,
+        _work, _work, _work,
     )  # fmt: skip
 
     # The last life.

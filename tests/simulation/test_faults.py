@@ -7,7 +7,6 @@ from collections.abc import Callable
 import alarm_faults  # noqa: F401 - they join the others
 import faults_of_boards
 import faults_of_limits  # noqa: F401 - its faults are among them
-import faults_of_retraction  # noqa: F401 - and these
 import pytest
 from faults_of_gates import FAULTS
 from simulate import search
@@ -48,9 +47,6 @@ LAWS: dict[str, str | tuple[str, ...]] = {
     "gate_fails_open": "gate",
     "told_what_was_rejected": "gate",
     "race_without_an_end": "race",
-    "words_stay_in_readings": "retracted",
-    "words_stay_in_mailboxes": "retracted",
-    "code_is_not_put_back": ("rest", "answered"),
 }
 """By which law a fault is found; those that are not here may be found by several."""
 

@@ -31,11 +31,19 @@ def sent(effects: list[Effect]) -> list[str]:
     return [one.arguments["text"] for one in effects if isinstance(one, StartTool)]
 
 
+def carried_out(world: KernelWorld, effects: list[Effect]) -> list[Effect]:
+    """All that comes of these effects, when everything that is started is done."""
+    came, todo = list(effects), started(effects)
+    while todo:
+        more = world.done(todo.pop(0))
+        came += more
+        todo += started(more)
+    return came
+
+
 def ended(world: KernelWorld, pid: int, effects: list[Effect]) -> list[str]:
-    """The rule of each use, when those that were started have been done."""
-    answer = answer_to(pid, effects)
-    for effect in started(effects):
-        answer = answer_to(pid, world.done(effect)) or answer
+    """The rule of each use, when those that were started, and those behind them, have been done."""
+    answer = answer_to(pid, carried_out(world, effects))
     assert isinstance(answer, Ok)
     return [one.rule for one in answer.value if isinstance(one, Returned)]
 
@@ -59,6 +67,8 @@ def test_a_yes_is_to_all_or_to_some_by_number(world: KernelWorld, text: str, don
     (ask,) = put(world.trap(root, letters("a", "b", "c")))
     effects = world.answer(ask, text=text)
     assert TakeAsk(ask) in effects
+    assert sent(effects) == list(done)[:1], "what sends is done in its order"
+    effects = carried_out(world, effects)
     assert sent(effects) == list(done)
     assert ended(world, root, effects) == ["" if one in done else "refused" for one in "abc"]
 
@@ -68,7 +78,7 @@ def test_what_can_not_be_understood_answers_nothing(world: KernelWorld, text: st
     root = world.tree()
     (ask,) = put(world.trap(root, letters("a", "b", "c")))
     assert world.answer(ask, text=text) == []
-    assert sent(world.answer(ask, text="1 2 3")) == ["a", "b", "c"]
+    assert sent(carried_out(world, world.answer(ask, text="1 2 3"))) == ["a", "b", "c"]
 
 
 def test_a_no_is_to_all_and_costs_no_use(world: KernelWorld) -> None:
@@ -92,16 +102,17 @@ def test_each_is_asked_about_once_and_an_answer_counts_once(world: KernelWorld) 
     assert asked(world.trap(root, letters("a", "b"))), "what was allowed once is asked about the next time"
 
 
-def test_what_needs_no_word_begins_at_once_and_is_not_in_the_question(world: KernelWorld) -> None:
+def test_what_needs_no_word_is_not_in_the_question_and_is_done_in_its_order(world: KernelWorld) -> None:
     root = world.tree(grants=(*EVERY_SYSCALL, ONE_ONLY, Grant("sums/add"), Grant("disk/*")))
     others = (ToolUse("sums/none"), ToolUse("sums/add", {"text": "1"}))
     effects = world.trap(root, Call((*letters("x", "a", "b").uses, *others)))
     (one,) = asked(effects)
-    assert sent(effects) == ["x", "1"]
+    assert sent(effects) == ["x"]
     assert [it.arguments["text"] for it in one.actions] == ["a", "b"]
-    for effect in started(effects):
-        assert answer_to(root, world.done(effect)) is None
-    assert ended(world, root, world.answer(one.ask, text="2")) == ["", "refused", "", "unknown", ""]
+    assert started(world.done(started(effects)[0])) == [], "what comes after what a person is asked about waits for it"
+    effects = carried_out(world, world.answer(one.ask, text="2"))
+    assert sent(effects) == ["b", "1"]
+    assert ended(world, root, effects) == ["", "refused", "", "unknown", ""]
 
 
 def test_for_the_process_and_below_counts_for_what_breaks_no_rule(world: KernelWorld) -> None:
@@ -123,7 +134,7 @@ def test_for_the_process_counts_only_for_what_was_named(world: KernelWorld) -> N
     world.answer(ask, allow=False, scope="process")
     (ask,) = put(world.trap(root, letters("a", "b")))
     ended(world, root, world.answer(ask, text="2", scope="process"))
-    assert sent(world.trap(root, letters("c", "d"))) == ["c", "d"]
+    assert sent(carried_out(world, world.trap(root, letters("c", "d")))) == ["c", "d"]
 
 
 def test_more_than_a_person_can_look_at_is_asked_in_parts(world: KernelWorld) -> None:
@@ -133,8 +144,10 @@ def test_more_than_a_person_can_look_at_is_asked_in_parts(world: KernelWorld) ->
     assert len(first.actions) == limits.ASKED_TOGETHER_MAX
     assert (second.tool, second.arguments, second.actions) == ("post/send", {"text": many[-1]}, ())
     effects = world.answer(second.ask)
-    assert sent(effects) == many[-1:] and answer_to(root, world.done(started(effects)[0])) is None
-    assert ended(world, root, world.answer(first.ask, text="10")) == ["refused"] * 9 + ["", ""]
+    assert sent(effects) == []
+    effects = carried_out(world, world.answer(first.ask, text="10"))
+    assert sent(effects) == many[-2:]
+    assert ended(world, root, effects) == ["refused"] * 9 + ["", ""]
 
 
 def test_what_is_taken_back_is_asked_about_no_more_and_the_rest_anew(world: KernelWorld) -> None:

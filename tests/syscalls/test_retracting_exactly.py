@@ -106,6 +106,18 @@ def test_a_task_that_was_put_there_on_it_leaves_the_board(world: KernelWorld) ->
     assert isinstance(shown, Ok) and [one["number"] for one in shown.value] == [1, 4]
 
 
+def test_what_its_own_children_did_for_it_goes_with_it(world: KernelWorld) -> None:
+    root = world.tree()
+    world.trap(root, Add((Task("a"),)))
+    liar = child(world, root, "talker")
+    hand = child(world, liar, brief="do what I say")
+    world.trap(hand, Claim(1))
+    world.trap(hand, Complete(1, "done as the liar said"))
+    foreseen, _ = take_back(world, liar)
+    assert foreseen.ended == (liar, hand)
+    assert (task(world, root).state, task(world, root).result) == ("open", "")
+
+
 def test_a_judgement_on_it_must_be_made_anew_and_its_reason_is_gone(world: KernelWorld) -> None:
     root = world.tree()
     worker, judge = child(world, root), child(world, root, "talker")

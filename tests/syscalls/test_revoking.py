@@ -85,13 +85,13 @@ def test_a_counted_grant_that_is_wider_goes_as_a_whole(world: KernelWorld) -> No
 def test_what_waits_for_a_person_does_not_happen_after_that(world: KernelWorld) -> None:
     root = guarded(world)
     child = world.born(root, Fork("x"))
-    effects = world.trap(child, Call((ToolUse("post/send", {"text": "a"}), ToolUse("sums/add", {"text": "1"}))))
+    effects = world.trap(child, Call((ToolUse("sums/add", {"text": "1"}), ToolUse("post/send", {"text": "a"}))))
     (ask,), (sum_,) = put(effects), started(effects)
     taken = world.trap(root, Revoke(child, "post/send"))
     assert answer_to(root, taken) is not None and answer_to(child, taken) is None
     assert world.answer(ask) == []
     answer = answer_to(child, world.done(sum_))
-    assert isinstance(answer, Ok) and [one.rule for one in answer.value] == ["grant", ""]
+    assert isinstance(answer, Ok) and [one.rule for one in answer.value] == ["", "grant"]
 
 
 def test_a_tool_that_is_at_work_ends_its_work(world: KernelWorld) -> None:

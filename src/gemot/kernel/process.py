@@ -21,7 +21,8 @@ from gemot.kernel.ledger import Means
 class Work:
     """One thing that a pending syscall needs from outside: a model call, a tool use, a read, a memory, or a person's word.
 
-    ``asking``: a person must answer first. ``ready``: allowed, not started. ``started``: the machine was told.
+    ``asking``: a person must answer first. ``held``: allowed, and waits for what comes before it in its batch. ``ready``: to be
+    started when its tree is awake. ``started``: the machine was told.
     ``interrupted``: the machine stopped since; nobody knows how far it came. ``grant`` is the index of the grant that
     allowed it, so that its use is counted when it starts. ``arguments``: of a tool use
     with references, what they stood for when it was checked; ``filled``: and what is to be put in when it starts.
@@ -34,7 +35,7 @@ class Work:
 
     effect: int
     index: int
-    state: Literal["asking", "ready", "started", "interrupted", "done"]
+    state: Literal["asking", "held", "ready", "started", "interrupted", "done"]
     kind: Literal["model", "tool", "read", "question", "check", "memory"]
     repeatable: bool = True
     ask: int = 0

@@ -60,10 +60,10 @@ def heard(kernel: Kernel, process: Process, answer: Answer) -> None:
     said = [(mail.said_by, mail.moment) for mail in answer.mail]
     now, value = kernel.moment, answer.value if isinstance(answer, Ok) else None
     match value:
-        case Outcome(pid):
-            said.append((pid, now))
+        case Outcome():
+            said += _said(value, now)
         case Waited(ended):
-            said += [(one.pid, now) for one in ended]
+            said += [words for one in ended for words in _said(one, now)]
         case tuple():
             many = cast("tuple[object, ...]", value)
             said += [(one.said_by, one.moment) for one in many if isinstance(one, Mail)]
@@ -71,6 +71,11 @@ def heard(kernel: Kernel, process: Process, answer: Answer) -> None:
         case _:
             pass
     process.heard += [Heard(now, pid, process.entries, at) for pid, at in dict.fromkeys(said) if pid > 0]
+
+
+def _said(outcome: Outcome, now: int) -> list[tuple[int, int]]:
+    """Whose words an outcome holds: of one that was taken back nobody's are left."""
+    return [] if outcome.rule == RULE else [(outcome.pid, now)]
 
 
 def retract(kernel: Kernel, process: Process, syscall: Retract) -> None:
@@ -100,8 +105,6 @@ def reach(kernel: Kernel, source: Process, told: Entry | None = None) -> Reach:
             if one.said >= since and one.moment < found.since.get(reader, one.moment + 1):
                 found.since[reader] = one.moment
                 todo.append(reader)
-        if pid == source.pid and told is None:
-            continue  # it is ended, and they with it
         for process in children[pid]:
             if since < process.born < found.since.get(process.pid, process.born + 1):
                 found.since[process.pid] = process.born  # it may be a reader, too, since a later moment

@@ -115,7 +115,7 @@ def _settle(kernel: Kernel, process: Process, lost: list[int], tool: str) -> Non
         return
     asked: dict[int, asking.Waiting] = {}
     for work in process.work:
-        waits = work.state in ("asking", "ready") or (work.state == "interrupted" and work.repeatable)
+        waits = work.state in ("asking", "held", "ready") or (work.state == "interrupted" and work.repeatable)
         if work.grant in lost and waits:
             if work.ask in kernel.asks:
                 actions = kernel.asks[work.ask].asked.actions

@@ -86,9 +86,6 @@ def call(kernel: Kernel, process: Process, syscall: Call) -> None:
     uses = len(syscall.uses)
     process.work = [_check(kernel, process, index, use, uses, waiting) for index, use in enumerate(syscall.uses)]
     asking.put(kernel, process, waiting)
-    for work in process.work:
-        if work.state == "ready":
-            kernel.start(process, work)
     finish(kernel, process)
 
 
@@ -118,7 +115,7 @@ def _check(
     work = Work(
         effect,
         index,
-        "ready",
+        "held",
         "tool",
         tool.repeatable,
         millis_max=min(share, tool.seconds_max * 1000),
@@ -242,7 +239,7 @@ def _settle(kernel: Kernel, process: Process, work: Work, event: Answered, allow
             process.confirmed |= {tool}
         if event.scope == "subtree" and not work.why:
             _confirm_below(kernel, process, tool)
-        kernel.start(process, work)
+        work.state = "held"
         return
     asking.give_back_use(process, work)
     said = f": {event.text}" if event.text and not event.allow else ""
@@ -336,13 +333,31 @@ def _bill(kernel: Kernel, provider: str, usd_micros: int) -> None:
 
 
 def finish(kernel: Kernel, process: Process) -> None:
-    """Answer a call when all of its uses have ended."""
+    """Begin what can be begun of a call; answer it when all of its uses have ended."""
     if not process.alive or not isinstance(process.syscall, Call):
         return
+    _begin(kernel, process, process.syscall)
     if process.unfinished():
         process.state = "asking" if any(work.state == "asking" for work in process.work) else "running"
         return
     kernel.answer(process, Ok(tuple(work.result for work in process.work)))
+
+
+def _begin(kernel: Kernel, process: Process, syscall: Call) -> None:
+    """Looks are done at the same time. What changes something waits for all that comes before it in the batch, and what comes
+    after waits for that: who asks for an edit and then for a test means a test of what was edited."""
+    looking = False
+    for work in process.work:
+        tool = kernel.tools.get(syscall.uses[work.index].tool)
+        changes = tool is not None and tool.effect in ("writes", "sends")
+        if changes and looking:
+            return
+        if work.state == "held":
+            kernel.start(process, work)
+        if work.state != "done":
+            if changes:
+                return
+            looking = True
 
 
 def resume(kernel: Kernel, process: Process) -> None:

@@ -46,7 +46,10 @@ def found(loop: Loop, pid: int, to: int) -> Earlier:
         if folded.record.position > to:
             if earlier is not None:
                 _since(earlier, folded, kernel, pid, to)
-        elif any(isinstance(effect, Begin | Deliver) and effect.pid == pid for effect in folded.effects):
+        elif (
+            any(isinstance(effect, Begin | Deliver) and effect.pid == pid for effect in folded.effects)
+            or cut(folded, kernel, pid) is not None  # it was put back: what it was told after that is gone
+        ):
             earlier = _now(kernel, cast, pid, folded.record.position) or earlier
     if earlier is None:
         raise MachineError(f"process {pid} had not begun by position {to}; gemot log {pid} shows the positions")
