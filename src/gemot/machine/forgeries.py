@@ -71,8 +71,8 @@ def _counts(coming: CarriedTree) -> Iterator[int]:
         yield from (*_numbers(one.left), *_numbers(one.spent), one.pid, one.tokens_cached, one.entries, one.waits)
         yield from (one.exit_tries, one.uses_before, one.born, one.heard_at)
         yield from (number for heard in one.heard for number in heard)
-        yield from (number for alarm in one.alarms.values() for number in (alarm.at, alarm.skipped))
-        yield from (mail.missed for mail in one.mailbox)
+        yield from (number for alarm in one.alarms.values() for number in (alarm.at, alarm.skipped, alarm.set_at))
+        yield from (number for mail in one.mailbox for number in (mail.missed, mail.moment))
     if tree.board is not None:
         yield tree.board.changes
         for item in tree.board.items.values():
