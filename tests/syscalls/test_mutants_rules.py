@@ -322,3 +322,26 @@ def test_a_rule_in_words(rule: Rule, words: str) -> None:
 )  # fmt: skip
 def test_a_source_in_words(source: Source, words: str) -> None:
     assert re.fullmatch(re.escape(words).replace(r"\.\.\.", ".{0,4}"), source_in_words(source))
+
+
+@pytest.mark.parametrize(
+    ("named", "among", "within"),
+    [
+        (True, (1,), False),
+        (1, (True,), False),
+        (True, (1, "x"), False),
+        (1, (True, "x"), False),
+        (False, (0.0, "x"), False),
+        (0.0, (False, "x"), False),
+        (1, (1.0, "x"), True),
+        (1.0, (1, "x"), True),
+        (True, (True, "x"), True),
+        ("1", (1, "x"), False),
+        (1, ("1", "x"), False),
+        ("x", (1, "x"), True),
+        (None, (False, "x"), False),
+        (None, (None, "x"), True),
+    ],
+)
+def test_a_choice_is_within_another_if_its_values_are_the_same_ones(named: Any, among: Any, within: bool) -> None:
+    assert rule_within(Rule(one_of=(named,)), Rule(one_of=among)) is within
