@@ -116,7 +116,7 @@ def test_a_child_has_its_trees_project_if_it_sees_some_of_it_and_never_another(w
     def child(*mounts: MountRequest) -> int:
         return world.born(root, Spawn("b", "worker", mounts=mounts, grants=(Grant("recall"),)))
 
-    assert told(world, child(MountRequest("/work/deep", "deep", "cow")), Recall("x")).shelf.name == HERE
+    assert told(world, child(MountRequest(f"/{DATA.name}/deep", "deep", "cow")), Recall("x")).shelf.name == HERE
     for mounts in ((MountRequest("/lib", "work"),), (MountRequest(".", "work", "private"),), ()):
         assert refused(world, child(*mounts), Recall("x")).startswith("mount")
 

@@ -7,12 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 from test_retracting import ALL, blanks, chain, child, share, take_back
-from worlds import EVERY_SYSCALL, KernelWorld, answer_to, started
+from worlds import KernelWorld, answer_to, started
 
 from gemot.abi.answers import Entry, Error, Ok, Retraction
 from gemot.abi.effects import Effect, TakeBack
 from gemot.abi.events import Retracted, Value
-from gemot.abi.grants import Grant
 from gemot.abi.reviews import AgreementCheck
 from gemot.abi.syscalls import (
     Accept,
@@ -34,8 +33,6 @@ from gemot.abi.syscalls import (
 )
 from gemot.board.table import Item
 from gemot.kernel import retracting
-
-PEERS = (*EVERY_SYSCALL, Grant("*"))
 
 
 def told(world: KernelWorld, pid: int, part: int = -1, handles: tuple[int, ...] = ()) -> Entry:

@@ -13,7 +13,7 @@ def bookkeeper(question: Request):
     if brief == "pay what is due":
         return [request("ask", question="May I pay eve?")] if not last else [request("exit", value="paid")]
     if not last:
-        return [request("files/read", path=f"/work/{name}.txt") for name in ("bill", "letter")]
+        return [request("files/read", path=f"{name}.txt") for name in ("bill", "letter")]
     if last[0].name == "files/read":
         return [request("spawn", brief="pay what is due", program="solo")]
     if last[0].name == "spawn":
