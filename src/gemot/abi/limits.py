@@ -87,6 +87,21 @@ PRIORITY: Final = 5
 CHARS_PER_TOKEN: Final = 3
 """English has about four characters a token, JSON and other languages fewer: three errs on the safe side."""
 
+IMAGE_PIXELS_PER_TOKEN: Final = 750
+"""What providers count for an image: roughly this many of its pixels a token."""
+
+IMAGE_TOKENS_MAX: Final = 1_600
+"""And not more than this: they show a model a large image smaller."""
+
+IMAGES_MAX: Final = 8
+"""Images in one result or message."""
+
+IMAGE_BYTES_MAX: Final = 3_750_000
+"""The largest image; in base64 that is the 5 MB which the strictest provider takes."""
+
+IMAGE_PIXELS_MAX: Final = 8_000
+"""The widest and the highest one, in pixels; likewise."""
+
 REPLY_SHARE: Final = 8
 """One part in this many of a model's window is kept free for its reply."""
 

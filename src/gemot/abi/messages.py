@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from gemot.abi import limits
+
 Role = Literal["system", "user", "model", "tool"]
 
 
@@ -37,16 +39,44 @@ class ToolRequest(Struct, frozen=True, gc=False, tag="request", omit_defaults=Tr
     extra: dict[str, Any] = {}
 
 
+class Image(Struct, frozen=True, gc=False, tag="image", omit_defaults=True):
+    """A picture, by its name in the journal: ``digest`` names its bytes there, in base64. ``media_type`` is one of those that
+    every provider takes: image/png, image/jpeg, image/gif, image/webp; ``width`` and ``height`` are in pixels; ``about`` says
+    what it is to whoever can't see it."""
+
+    digest: str
+    media_type: str
+    width: int
+    height: int
+    about: str = ""
+
+
 class ToolResult(Struct, frozen=True, gc=False, tag="result", omit_defaults=True):
-    """What the model is told about one of its requests. Every request is followed by exactly one result."""
+    """What the model is told about one of its requests. Every request is followed by exactly one result. ``text`` says in
+    words what the ``images`` are."""
 
     id: str
     name: str
     text: str
     ok: bool = True
+    images: tuple[Image, ...] = ()
 
 
-Part = Text | Reasoning | ToolRequest | ToolResult
+Part = Text | Reasoning | ToolRequest | ToolResult | Image
+
+
+def length_chars(part: Part) -> int:
+    """How much of a window a part takes, in characters; of an image about what the providers count for one of its size."""
+    match part:
+        case Text(text) | Reasoning(text):
+            return len(text)
+        case ToolRequest(_, name, arguments):
+            return len(name) + len(arguments)
+        case ToolResult(_, name, text, images=images):
+            return len(name) + len(text) + sum(map(length_chars, images))
+        case Image(width=width, height=height):
+            tokens = min(width * height // limits.IMAGE_PIXELS_PER_TOKEN + 1, limits.IMAGE_TOKENS_MAX)
+            return tokens * limits.CHARS_PER_TOKEN
 
 
 class Message(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -71,7 +101,8 @@ class Request(Struct, frozen=True, gc=False, omit_defaults=True):
     """One question to a model: the reading, what may be requested, and bounds.
 
     ``choose``: the reply must be exactly one of these texts (a choice, not an essay); empty means free text.
-    ``tokens_out_max``: the most tokens the reply may have. ``size_chars``: the length of all messages, so that nobody has
+    ``tokens_out_max``: the most tokens the reply may have. ``images``: the bytes of the images in the messages, by digest; one
+    that is not here is only spoken of. ``size_chars``: the length of all messages, so that nobody has
     to count it again at every turn; 0 where nobody has counted.
     """
 
@@ -81,6 +112,7 @@ class Request(Struct, frozen=True, gc=False, omit_defaults=True):
     tokens_out_max: int = 4096
     temperature: float | None = None
     size_chars: int = 0
+    images: dict[str, bytes] = {}
 
 
 class Usage(Struct, frozen=True, gc=False, omit_defaults=True):

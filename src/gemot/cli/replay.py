@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from gemot.abi.messages import Message, Reasoning, Text, ToolRequest, ToolResult
+from gemot.abi.messages import Image, Message, Reasoning, Text, ToolRequest, ToolResult
 from gemot.cli.config import program_folders, project_programs
 from gemot.cli.failing import DONE, FAILED, Usage, put
 from gemot.cli.paint import print_line, print_whole
@@ -73,6 +73,8 @@ def _lines(message: Message) -> list[str]:
                 found.extend(plain(line) for line in text.splitlines())
             case ToolRequest(_, name, arguments):
                 found.append(plain(f"-> {name} {arguments}"))
+            case Image(about=about):
+                found.append(plain(f"[an image: {about}]"))
             case ToolResult(_, name, text):
                 found.extend(plain(f"{name}: {line}") for line in text.splitlines() or [""])
     return found

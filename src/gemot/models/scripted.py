@@ -22,7 +22,18 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
-from gemot.abi.messages import Message, Part, Reasoning, Reply, Request, Text, ToolRequest, ToolResult, Usage
+from gemot.abi.messages import (
+    Message,
+    Part,
+    Reasoning,
+    Reply,
+    Request,
+    Text,
+    ToolRequest,
+    ToolResult,
+    Usage,
+    length_chars,
+)
 from gemot.models.port import Heard, ModelFailed
 
 Said = str | Part | Reply | Sequence[str | Part]
@@ -133,15 +144,9 @@ def _with_id(part: Part, before: int, index: int) -> Part:
 
 def _counted(request: Request, reply: Reply) -> Usage:
     asked = request.size_chars or sum(map(_characters, request.messages))
-    said = sum(map(_length, reply.parts))
+    said = sum(map(length_chars, reply.parts))
     return Usage(-(-asked // CHARACTERS_PER_TOKEN), -(-said // CHARACTERS_PER_TOKEN))
 
 
 def _characters(message: Message) -> int:
-    return sum(map(_length, message.parts))
-
-
-def _length(part: Part) -> int:
-    if isinstance(part, ToolRequest):
-        return len(part.name) + len(part.arguments)
-    return len(part.text)
+    return sum(map(length_chars, message.parts))

@@ -13,7 +13,7 @@ from typing import Any, cast
 import msgspec
 from msgspec import Struct
 
-from gemot.abi.messages import Message, Part, Reasoning, Text, ToolRequest, ToolResult
+from gemot.abi.messages import Image, Message, Part, Reasoning, Text, ToolRequest, ToolResult, length_chars
 
 
 class Mark(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -162,6 +162,8 @@ def blanked(part: Part, words: str, pid: int | None = None) -> Part:
     match part:
         case Text():
             return Text(words)
+        case Image():
+            return Text(words)
         case Reasoning():
             return Reasoning(words)
         case ToolRequest():
@@ -206,12 +208,4 @@ def taken(value: Any, words: str, pid: int) -> Any:
 
 def size_chars(message: Message) -> int:
     """The length of a page, as a model is shown it."""
-    return 8 + sum(map(part_chars, message.parts))
-
-
-def part_chars(part: Part) -> int:
-    if isinstance(part, ToolRequest):
-        return len(part.name) + len(part.arguments)
-    if isinstance(part, ToolResult):
-        return len(part.name) + len(part.text)
-    return len(part.text)
+    return 8 + sum(map(length_chars, message.parts))

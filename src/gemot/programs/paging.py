@@ -17,8 +17,8 @@ from collections.abc import Collection, Iterable
 
 from gemot.abi import limits
 from gemot.abi.answers import Room
-from gemot.abi.messages import Message, Reasoning, Text, ToolRequest, ToolResult
-from gemot.programs.pages import Mark, Piece, part_chars, size_chars
+from gemot.abi.messages import Image, Message, Reasoning, Text, ToolRequest, ToolResult, length_chars
+from gemot.programs.pages import Mark, Piece, size_chars
 from gemot.programs.reading import Item, Reading, Shown, runs, shown, too_long
 from gemot.programs.stubs import Stub, folded, lines, sizes, stub_of
 
@@ -140,7 +140,7 @@ def _free_lengths(units: Iterable[Unit], log: Piece) -> list[int]:
     """How long the parts are shown that may be shortened, the longest first."""
     return sorted(
         (
-            part_chars(part)
+            length_chars(part)
             for unit in units
             for item in unit
             if isinstance(item, Shown) and not item.parts
@@ -328,6 +328,8 @@ def page_text(message: Message) -> str:
                 found.append(f"{name} {arguments}")
             case ToolResult(_, name, text):
                 found.append(f"{name}: {text}")
+            case Image(about=about):
+                found.append(f"[an image: {about}]")
             case Reasoning():
                 pass
     return "\n".join(found)

@@ -16,8 +16,8 @@ from itertools import chain
 import msgspec
 from msgspec import Struct
 
-from gemot.abi.messages import Message, Part, Reasoning, Text, ToolRequest, ToolResult
-from gemot.programs.pages import PLAIN, Mark, Piece, part_chars, size_chars
+from gemot.abi.messages import Image, Message, Part, Reasoning, Text, ToolRequest, ToolResult, length_chars
+from gemot.programs.pages import PLAIN, Mark, Piece, size_chars
 from gemot.programs.stubs import Stub, text_of
 
 NOTE_CHARS = 120
@@ -160,7 +160,7 @@ def shown(item: Item, log: Piece) -> tuple[Message, ...]:
 
 def too_long(part: Part, chars: int) -> bool:
     """Whether a part gets shorter if only so much of it is shown, with a line that says so."""
-    return part_chars(part) > chars + NOTE_CHARS
+    return length_chars(part) > chars + NOTE_CHARS
 
 
 def shortened(part: Part, chars: int, number: int) -> Part | None:
@@ -171,8 +171,14 @@ def shortened(part: Part, chars: int, number: int) -> Part | None:
     match part:
         case Text(text):
             return Text(text[:chars] + rest.format(len(text)))
-        case ToolResult(id, name, text, ok):
-            return ToolResult(id, name, text[:chars] + rest.format(len(text)), ok)
+        case ToolResult(id, name, text, ok, images):
+            unseen = (
+                f"\n[not shown: {len(images)} of its images; page_in(pages=[{number}]) brings them]" if images else ""
+            )
+            cut = text[:chars] + rest.format(len(text)) if len(text) > chars + NOTE_CHARS else text
+            return ToolResult(id, name, cut + unseen, ok)
+        case Image(about=about):
+            return Text(f"[an image that is not shown: {about}; page_in(pages=[{number}]) brings it]")
         case ToolRequest(id, name, arguments):
             told = {"shortened": arguments[:chars] + rest.format(len(arguments))}  # it must be JSON still
             return ToolRequest(id, name, msgspec.json.encode(told).decode())
