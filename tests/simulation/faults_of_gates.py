@@ -1,4 +1,4 @@
-"""Faults of reviews and races, planted by hand; see :mod:`faults`."""
+"""Faults of reviews, races and standstills, planted by hand; see :mod:`faults`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 from faults import FAULTS as FAULTS
 from faults import Patch, fault
 
-from gemot.kernel import families, judging, reviewing, waiting
+from gemot.kernel import families, judging, reviewing, standing, waiting
 from gemot.kernel.process import Process
 
 
@@ -41,3 +41,33 @@ def told_what_was_rejected(patch: Patch) -> None:
 def race_without_an_end(patch: Patch) -> None:
     """Those who have lost a race run on."""
     patch.setattr(waiting, "_rest_killed", lambda kernel, process, won, ended, running: ended)
+
+
+@fault
+def standstill_goes_unnoticed(patch: Patch) -> None:
+    """Nobody looks whether a tree stands still."""
+    patch.setattr(standing, "look", lambda kernel, root: None)
+
+
+@fault
+def told_of_a_standstill_again_and_again(patch: Patch) -> None:
+    """Who was told that nothing will come, and waits again, is told again."""
+
+    def may_be_told(process: Process) -> bool:
+        return process.state == "waiting" and process.program.inline_mail and bool(process.parent)
+
+    patch.setattr(standing, "_may_be_told", may_be_told)
+
+
+@fault
+def witness_that_sleeps(patch: Patch) -> None:
+    """Who was at work when it was last looked is taken to be at work for ever."""
+    inner = standing._awake
+    seen: set[int] = set()
+
+    def awake(process: Process) -> bool:
+        if inner(process):
+            seen.add(process.pid)
+        return process.pid in seen
+
+    patch.setattr(standing, "_awake", awake)

@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from boards import Boards
 from checkers import LawBroken, Witness, digest, everyone
 from forgotten import Forgotten
+from still import Still
 
 from gemot.abi import limits
 from gemot.abi.answers import Mail, Ok, Outcome, Waited
@@ -63,6 +64,7 @@ class Watcher(Witness):
         """All there ever were; their rings have books of their own."""
         self._boards = Boards()
         self.forgotten = Forgotten()
+        self._still = Still()
         self._compared = 0
         self._passed: defaultdict[int, set[str]] = defaultdict(set)
         """By process whose result is under review: the kinds of checks that have passed since it last exited."""
@@ -100,6 +102,7 @@ class Watcher(Witness):
             self._compared = len(self.events)
             if digest(self.shadow) != digest(self.kernel):
                 raise LawBroken(f"fold: the same events led to other tables, after event {self._compared}")
+            self._still.check(self.kernel)
 
     def _tables_due(self) -> bool:
         return False  # compared once for each batch that is written, see `compare`
@@ -120,6 +123,7 @@ class Watcher(Witness):
         wants = {one: syscall for one, (syscall, _) in self._wants.items()}
         self._boards.note(self.kernel, event, effects, wants, taken)
         self.forgotten.note(self.kernel, event, effects)
+        self._still.note(effects, wants)
         if isinstance(event, Said) and pid in self._alive:
             self._mail[pid] += 1
         if isinstance(event, Ticked):

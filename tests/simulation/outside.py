@@ -127,9 +127,9 @@ class SeededModel:
             case "exec":
                 return {"program": "wanderer", "brief": f"m{word}"}
             case "wait":
-                return {"timeout_seconds": chance.choice((0, 5, 100)), "board": chance.random() < 0.5}
+                return {"timeout_seconds": chance.choice((None, None, 0, 5, 100)), "board": chance.random() < 0.5}
             case "receive":
-                return {"timeout_seconds": chance.choice((0, 5, 100))}
+                return {"timeout_seconds": chance.choice((None, None, 0, 5, 100))}
             case "send":
                 return {"pid": chance.randrange(6), "text": word}
             case "kill" | "status":

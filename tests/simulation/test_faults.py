@@ -47,6 +47,8 @@ LAWS: dict[str, str | tuple[str, ...]] = {
     "gate_fails_open": "gate",
     "told_what_was_rejected": "gate",
     "race_without_an_end": "race",
+    "standstill_goes_unnoticed": "standstill",
+    "witness_that_sleeps": "standstill",
 }
 """By which law a fault is found; those that are not here may be found by several."""
 

@@ -126,6 +126,14 @@ class Board:
         """The task that this timer returns, if it still does."""
         return next((one for one in self.items.values() if one.lease == lease), None) if lease else None
 
+    @property
+    def wants_person(self) -> bool:
+        """Is there a task that the person has, or that nobody but they bring further?"""
+        return any(
+            wants_person(one.state, one.author) or (one.state == "claimed" and one.owner == THE_PERSON)
+            for one in self.items.values()
+        )
+
     # What changes.
 
     def touch(self, item: Item, by: int, label: Label | None = None) -> None:
@@ -263,6 +271,11 @@ def listed(numbers: list[int]) -> str:
     """Numbers in words, the first of them where there are many."""
     shown = ", ".join(map(str, numbers[:20])) or "none"
     return f"{shown} and {len(numbers) - 20} more" if len(numbers) > 20 else shown
+
+
+def wants_person(state: TaskState, author: int) -> bool:
+    """Nobody but a person brings such a task further: it is stuck, or was put there by a person and is to be judged."""
+    return state == "stuck" or (state == "completed" and author == THE_PERSON)
 
 
 def described(item: Item) -> str:

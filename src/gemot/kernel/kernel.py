@@ -44,7 +44,19 @@ from gemot.authority import labels
 from gemot.authority.narrowing import path_bounds
 from gemot.authority.refusal import Refused
 from gemot.board.table import Board
-from gemot.kernel import families, ledger, moves, news, remembering, results, retracting, reviewing, trap, waiting
+from gemot.kernel import (
+    families,
+    ledger,
+    moves,
+    news,
+    remembering,
+    results,
+    retracting,
+    reviewing,
+    standing,
+    trap,
+    waiting,
+)
 from gemot.kernel.ledger import NOTHING
 from gemot.kernel.process import OpenAsk, Process, Timer, Work
 from gemot.kernel.table import Table
@@ -81,6 +93,10 @@ class Kernel:
         """By provider: the day (in days since 1970, UTC) on which it was last paid, and how much on that day (millionths of
         a dollar)."""
         self.timers: list[tuple[int, int, Timer]] = []
+        self.settled: set[int] = set()
+        """Roots of trees in which the event at hand made somebody wait, or end: they may stand still."""
+        self.witnesses: dict[int, int] = {}
+        """By root: a process that was at work when it was last looked whether the tree stands still. Only saves looking."""
         self.late: dict[int, list[tuple[int, int, Timer]]] = {}
         """By root: timers that came due while their tree was asleep."""
         self._numbers = 0
@@ -99,6 +115,10 @@ class Kernel:
             trap.trap(self, event)
         else:
             news.hear(self, event)
+        if self.settled:
+            settled, self.settled = sorted(self.settled), set()
+            for root in settled:
+                standing.look(self, root)
         due = bool(self.timers) and self.timers[0][0] <= self.now
         if isinstance(event, Booted) or (isinstance(event, Ticked) and due):
             self._wake = 0  # the alarm clock of the machine before this one is gone, or has rung and must again
@@ -283,6 +303,7 @@ class Kernel:
         process.uncollected = []
         process.grants, process.uses = [], []
         process.documents, process.stored = {}, {}
+        self.settled.add(process.root)
         self.emit(End(outcome))
         parent = self.processes[process.parent] if process.parent else None
         if parent is not None:
@@ -342,7 +363,12 @@ class Kernel:
         if timer.kind == "away":
             return timer.pid in self.away and timer.pid not in self.asleep
         process = self.process(timer.pid)
-        if process is None or process.root in self.asleep:
+        return process is not None and process.root not in self.asleep and self.rings(timer)
+
+    def rings(self, timer: Timer) -> bool:
+        """Is what set a timer of a tree in memory still there?"""
+        process = self.processes[timer.pid]
+        if not process.alive:
             return False
         match timer.kind:
             case "wait":
@@ -351,7 +377,7 @@ class Kernel:
                 return timer.token in process.alarms
             case "lease":
                 return moves.rings(self, timer)
-            case "deadline":
+            case _:
                 return True
 
     def tree(self, root: int) -> list[Process]:

@@ -251,6 +251,7 @@ def _resumed(kernel: Kernel, root: int) -> None:
     for process in [] if quiet else kernel.tree(root):
         if process.alive:
             working.resume(kernel, process)
+    kernel.settled.add(root)
 
 
 def _paused(kernel: Kernel, root: int) -> None:

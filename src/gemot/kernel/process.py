@@ -118,7 +118,7 @@ class Process:
     selected from, by handle. ``uses``: of tools, the last ones, and how many came before. ``heard_at``: when it last made a
     syscall, or began. ``born``: the moment at which it began; ``entries``: how many answers it has had; ``heard``: whose
     words it was told; ``forked``: it began with its
-    parent's context. Of a tree's first process: ``sourced``, the tools that a grant in the tree names as a source;
+    parent's context; ``stood``: its last wait ended because nothing else would have. Of a tree's first process: ``sourced``, the tools that a grant in the tree names as a source;
     ``stored``, by driver (``""``: in its files), the label of what the tree wrote with it, and so may read again.
     ``models``: the one that it uses, then the others that it may; ``route``: see :mod:`gemot.kernel.routes`."""
 
@@ -166,6 +166,7 @@ class Process:
     entries: int = 0
     heard: list[Heard] = field(default_factory=list[Heard])
     forked: bool = False
+    stood: bool = False
 
     @property
     def alive(self) -> bool:

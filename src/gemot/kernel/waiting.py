@@ -49,6 +49,7 @@ def _sleep(kernel: Kernel, process: Process, timeout_seconds: float | None) -> N
         raise Refused("malformed", f"timeout_seconds must be a time from now, not {timeout_seconds}")
     process.waits += 1
     process.state = "waiting"
+    kernel.settled.add(process.root)
     if timeout_seconds is not None:
         kernel.set_timer(kernel.now + int(timeout_seconds * 1000), Timer(process.pid, "wait", process.waits))
 
@@ -78,9 +79,11 @@ def _look(kernel: Kernel, process: Process, timed_out: bool = False) -> None:
                 late = timed_out and not enough and not changed
                 if changed:
                     process.label = kernel.boards[process.root].look(process.pid, changed, True, process.label)
+                process.stood = process.stood and timed_out
                 kernel.answer(process, Ok(Waited(outcomes, tuple(running), late, changed)))
         case Receive():
             if process.mailbox or timed_out:
+                process.stood = process.stood and timed_out
                 taken = tuple(process.mailbox)
                 process.mailbox.clear()
                 kernel.answer(process, Ok(taken))
@@ -112,6 +115,11 @@ def _outcome(kernel: Kernel, pid: int, with_results: bool) -> Outcome:
 def child_ended(kernel: Kernel, parent: Process) -> None:
     """A child of ``parent`` has ended: it may be what the parent waits for."""
     _look(kernel, parent)
+
+
+def timed_out(kernel: Kernel, process: Process) -> None:
+    """A process has waited long enough."""
+    _look(kernel, process, timed_out=True)
 
 
 def mail_came(kernel: Kernel, process: Process) -> None:
@@ -178,8 +186,9 @@ def ring(kernel: Kernel, timer: Timer) -> None:
     process = kernel.process(timer.pid)
     if process is None:
         return
+    kernel.settled.add(process.root)
     if timer.kind == "wait" and timer.token == process.waits and process.state == "waiting":
-        _look(kernel, process, timed_out=True)
+        timed_out(kernel, process)
     elif timer.kind == "lease":
         moves.lease_over(kernel, timer.pid, timer.token)
     elif timer.kind == "deadline":

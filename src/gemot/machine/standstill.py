@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from gemot.kernel import Kernel, moves
+from gemot.kernel import Kernel
 from gemot.kernel.process import Timer
 
 
@@ -12,7 +12,7 @@ def waits_for_person(kernel: Kernel, roots: Collection[int]) -> bool:
     """Every living process of these trees waits, and nothing that is under way or due will wake any of them.
 
     True also for trees that have ended. What they wait for is an open ask, a message, or a move on
-    their board that only a person can make.
+    their board that only a person can make; whoever waited for less was told so (:mod:`gemot.kernel.standing`).
     """
     held = [root for root in roots if root in kernel.trees]
     living = [process for root in held for process in kernel.tree(root) if process.alive]
@@ -28,16 +28,4 @@ def waits_for_person(kernel: Kernel, roots: Collection[int]) -> bool:
 
 
 def _rings(kernel: Kernel, timer: Timer) -> bool:
-    """Whether what set the timer is still there; see `gemot.kernel.waiting.ring`."""
-    if timer.kind == "away":
-        return timer.pid in kernel.away
-    process = kernel.processes[timer.pid]
-    match timer.kind:
-        case "alarm":
-            return timer.token in process.alarms
-        case "lease":
-            return moves.rings(kernel, timer)
-        case "wait":
-            return timer.token == process.waits and process.state == "waiting"
-        case _:
-            return True
+    return timer.pid in kernel.away if timer.kind == "away" else kernel.rings(timer)

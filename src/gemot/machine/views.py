@@ -12,7 +12,7 @@ from gemot.abi.grants import Budget
 from gemot.abi.syscalls import Call, Wait, name_of
 from gemot.abi.tasks import TaskState
 from gemot.authority.narrowing import listed
-from gemot.board.table import DONE_WITH, THE_PERSON, Board
+from gemot.board.table import DONE_WITH, Board, wants_person
 from gemot.kernel import Kernel
 from gemot.kernel.freezing import FrozenTree
 from gemot.kernel.ledger import Means, add
@@ -87,8 +87,8 @@ class TaskView(Struct, frozen=True, omit_defaults=True):
 
     @property
     def wants_person(self) -> bool:
-        """Nobody but a person brings it further: it is stuck, or was put there by a person and is to be judged."""
-        return self.state == "stuck" or (self.state == "completed" and self.author == THE_PERSON)
+        """See :func:`gemot.board.table.wants_person`."""
+        return wants_person(self.state, self.author)
 
     @property
     def done_with(self) -> bool:

@@ -1,0 +1,173 @@
+"""Standstill: where everybody waits and nothing would ever come, whoever waits deepest is told, each once."""
+
+from __future__ import annotations
+
+import pytest
+from worlds import KernelWorld, answer_to, replied
+
+from gemot.abi.answers import Ok, Waited
+from gemot.abi.effects import Deliver, Effect
+from gemot.abi.syscalls import Add, Alarm, Ask, Claim, Complete, Exit, Fork, Generate, Receive, Spawn, Syscall, Wait
+from gemot.abi.tasks import Task
+
+BOARD = Wait(board=True)
+
+
+def told(effects: list[Effect]) -> list[int]:
+    """Who was told that nothing would come."""
+    return [one.pid for one in effects if isinstance(one, Deliver) and "standstill" in str(one.answer)]
+
+
+def pair(world: KernelWorld, program: str = "talker") -> tuple[int, int]:
+    root = world.tree(program=program)
+    return root, world.born(root, Fork("a part"))
+
+
+def test_a_parent_that_waits_for_a_child_that_waits_for_the_board(world: KernelWorld) -> None:
+    root, child = pair(world)
+    assert told(world.trap(root, Wait())) == []
+    effects = world.trap(child, BOARD)
+    assert told(effects) == [child]
+    answer = answer_to(child, effects)
+    assert isinstance(answer, Ok) and isinstance(answer.value, Waited) and answer.value.timed_out
+    (mail,) = answer.mail
+    assert mail.sender == -1 and "ask the person" in mail.text
+    assert answer_to(root, effects) is None
+    ended = answer_to(root, world.trap(child, Exit("nothing to do")))
+    assert isinstance(ended, Ok) and ended.value.ended[0].value == "nothing to do"
+
+
+def test_who_waits_again_has_chosen_to_and_the_next_one_is_told_each_once(world: KernelWorld) -> None:
+    root, child = pair(world)
+    grandchild = world.born(child, Fork("a part of it"))
+    world.trap(root, Wait())
+    world.trap(child, Wait())
+    assert told(world.trap(grandchild, BOARD)) == [grandchild]
+    assert told(world.trap(grandchild, BOARD)) == [child]
+    assert told(world.trap(child, Wait())) == [root]
+    assert told(world.trap(root, Wait())) == [], "now they wait for the person"
+    assert {world.kernel.processes[pid].state for pid in (root, child, grandchild)} == {"waiting"}
+
+
+def test_what_ends_a_wait_makes_it_news_again(world: KernelWorld) -> None:
+    root, child = pair(world)
+    world.trap(root, Wait())
+    world.trap(child, BOARD)
+    world.trap(child, BOARD)
+    world.trap(root, Wait())
+    assert told(world.say(child, "look at the door")) == []
+    assert told(world.trap(child, BOARD)) == [child], "told anew, and its parent not: nothing woke that"
+    assert told(world.trap(child, BOARD)) == []
+
+
+def test_of_several_that_wait_one_is_told_at_a_time(world: KernelWorld) -> None:
+    root = world.tree(program="talker")
+    children = [world.born(root, Fork(f"part {one}")) for one in range(3)]
+    world.trap(root, Wait())
+    assert [told(world.trap(one, BOARD)) for one in children] == [[], [], [children[0]]]
+    assert told(world.trap(children[0], BOARD)) == [children[1]]
+    assert told(world.trap(children[1], Exit())) == [children[2]]
+
+
+@pytest.mark.parametrize("wait", [Wait(board=True, timeout_seconds=5), Receive(timeout_seconds=5)])
+def test_a_wait_that_ends_by_itself_is_left_alone(world: KernelWorld, wait: Syscall) -> None:
+    root, child = pair(world)
+    world.trap(root, Wait())
+    assert told(world.trap(child, wait)) == []
+    assert told(world.later(5_000)) == []
+    assert told(world.trap(child, BOARD)) == [child]
+
+
+def test_an_alarm_that_will_ring_is_waited_for(world: KernelWorld) -> None:
+    root, child = pair(world)
+    world.ask(child, Alarm(60))
+    world.trap(root, Wait())
+    assert told(world.trap(child, BOARD)) == []
+    world.later(60_000)
+    assert told(world.trap(child, BOARD)) == [child]
+
+
+def test_a_deadline_that_will_pass_is_waited_for(world: KernelWorld) -> None:
+    root = world.tree(program="talker")
+    child = world.born(root, Spawn("a part", "talker", deadline_seconds=60))
+    world.trap(root, Wait())
+    assert told(world.trap(child, BOARD)) == []
+    assert isinstance(answer_to(root, world.later(60_000)), Ok)
+
+
+def test_a_lease_that_will_be_over_is_waited_for(world: KernelWorld) -> None:
+    root, child = pair(world)
+    world.ask(root, Add((Task("write"),)))
+    world.ask(child, Claim(1, lease_seconds=60))
+    world.trap(root, Wait())
+    assert told(world.trap(child, Receive())) == []
+    assert told(world.later(60_000)) == [], "it was told that its task is open again"
+    assert told(world.trap(child, Receive())) == [child]
+
+
+def test_who_was_asked_is_waited_for(world: KernelWorld) -> None:
+    root, child = pair(world)
+    other = world.born(root, Fork("another part"))
+    world.trap(root, Wait())
+    world.trap(other, Ask("red or blue?"))
+    assert told(world.trap(child, BOARD)) == []
+    assert told(world.answer(1, text="red")) == [], "it goes on with that"
+    assert told(world.trap(other, BOARD)) == [child]
+
+
+def test_a_task_that_only_the_person_brings_further_is_waited_for(world: KernelWorld) -> None:
+    root, child = pair(world)
+    world.work(root, Add((Task("choose a title"),)))
+    world.ask(child, Claim(1))
+    world.ask(child, Complete(1, "A Book"))
+    world.trap(root, Wait())
+    assert told(world.trap(child, BOARD)) == []
+
+
+def test_a_task_that_the_person_does_is_waited_for(world: KernelWorld) -> None:
+    root, child = pair(world)
+    world.work(root, Add((Task("choose a title"),)))
+    world.work(root, Claim(1))
+    world.trap(root, Wait())
+    assert told(world.trap(child, BOARD)) == []
+
+
+def test_the_first_process_may_listen_to_the_person(world: KernelWorld) -> None:
+    root = world.tree(program="talker")
+    assert told(world.trap(root, Receive())) == []
+    assert isinstance(answer_to(root, world.say(root, "hello")), Ok)
+    child = world.born(root, Fork("a part"))
+    world.trap(root, Receive())
+    assert told(world.trap(child, Receive())) == [child], "but nobody talks to this one"
+    assert told(world.trap(child, Receive())) == []
+
+
+def test_nobody_is_told_while_somebody_is_at_work(world: KernelWorld) -> None:
+    root, child = pair(world)
+    other = world.born(root, Fork("another part"))
+    world.trap(root, Wait())
+    world.trap(other, Generate())
+    assert told(world.trap(child, BOARD)) == []
+    (effect,) = world.kernel.working
+    assert told(world.done(effect, replied())) == []
+    assert told(world.trap(other, BOARD)) == [child]
+
+
+def test_native_programs_are_not_told_but_their_children_are(world: KernelWorld) -> None:
+    root = world.tree(program="worker")
+    child = world.born(root, Spawn("talk", "talker"))
+    world.trap(root, Wait())
+    assert told(world.trap(child, BOARD)) == [child]
+    assert told(world.trap(child, BOARD)) == []
+    assert world.kernel.processes[root].state == "waiting"
+
+
+def test_a_tree_that_sleeps_is_told_when_it_goes_on(world: KernelWorld) -> None:
+    root, child = pair(world)
+    world.trap(root, Wait())
+    world.pause(root)
+    assert told(world.trap(child, BOARD)) == []
+    assert told(world.resume(root)) == [child]
+    world.trap(child, BOARD)
+    world.reboot()
+    assert told(world.resume(root)) == [], "the root had been told before"
