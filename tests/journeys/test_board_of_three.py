@@ -103,3 +103,9 @@ def test_a_board_can_be_begun_by_the_person_alone(person: Person) -> None:
     assert (found["sweep"]["state"], found["tidy \x1b[2J up\nand more"]["state"]) == ("accepted", "dropped")
     for bad in (("add", " "), ("add", "x", "--after", "nobody"), ("accept", "x"), ("paint", "1"), ("accept", "1" * 40)):
         person.gemot("board", *bad, code=2)
+
+
+def test_two_who_would_wait_for_each_other_for_ever_come_to_an_end(person: Person) -> None:
+    ran = person.run("boards.py:idle", "make a book", "--program", "planner", "-q")
+    assert "there was nothing to do" in ran.out
+    assert "told that nothing would come by itself" in person.gemot("log", "2").out

@@ -10,9 +10,9 @@ those are told.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from gemot.abi.answers import Mail
+from gemot.abi.answers import Answer, Mail, Ok
 from gemot.abi.labels import KERNEL, Label
 from gemot.abi.syscalls import Receive, Wait
 from gemot.kernel import waiting
@@ -54,6 +54,14 @@ def look(kernel: Kernel, root: int) -> None:
     told.stood = True
     told.mailbox.append(Mail(-1, WORDS, Label((KERNEL,)), moment=kernel.moment))
     waiting.timed_out(kernel, told)
+
+
+def tells(answer: Answer) -> bool:
+    """Does an answer tell of a standstill?"""
+    taken = (
+        cast("tuple[object, ...]", answer.value) if isinstance(answer, Ok) and isinstance(answer.value, tuple) else ()
+    )
+    return any(isinstance(one, Mail) and one.sender == -1 and one.text == WORDS for one in (*answer.mail, *taken))
 
 
 def _awake(process: Process) -> bool:

@@ -42,7 +42,7 @@ from gemot.abi.events import (
 )
 from gemot.abi.messages import Text, ToolRequest, Usage
 from gemot.abi.syscalls import Accept, Call, Exit, Generate, Send, Syscall, name_of
-from gemot.kernel import Kernel
+from gemot.kernel import Kernel, standing
 from gemot.kernel.process import Work
 
 
@@ -227,6 +227,8 @@ def notes(kernel: Kernel, event: Event, effects: list[Effect]) -> list[Note]:
                 told.append(AskClosed(ask))
             case Deliver(pid, answer):
                 told.extend(_refusals(event, pid, answer))
+                if standing.tells(answer):
+                    told.append(Changed(pid, "told that nothing would come by itself: everybody in its tree waits"))
             case TakeBack(pid, places, why) if why:
                 said = ", ".join(map(str, sorted({source for _, source in places if source})))
                 what = f"what {said} said" if said else "what it was told then"

@@ -91,3 +91,17 @@ def obedient(question: Request):
         return [request("wait", board=True, messages=False)]
     colour = json.loads(last.text).get("note", "in red").split()[-1]
     return [request("complete", task=1, result=f"painted {colour}")]
+
+
+def idle(question: Request):
+    """A planner whose one runner waits for tasks that nobody adds; told that nothing will come, the runner goes home."""
+    brief = next(part.text for part in question.messages[1].parts if isinstance(part, Text))
+    last = {one.name: one.text for one in heard(question)}
+    if brief.startswith("Work on the board"):
+        told = any(
+            "standstill" in part.text for one in question.messages for part in one.parts if isinstance(part, Text)
+        )
+        return request("exit", value="there was nothing to do") if told else request("wait", board=True)
+    if "spawn" in last:
+        return request("wait")
+    return request("exit", value=f"the runner said: {last['wait']}") if "wait" in last else spawn(1)
