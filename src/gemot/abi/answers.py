@@ -90,13 +90,30 @@ class Use(Struct, frozen=True, gc=False, omit_defaults=True):
     moment: int = 0
 
 
+class Change(Struct, frozen=True, gc=False, omit_defaults=True):
+    """One path that a process left otherwise than it found it, as it sees it (``/work/a.py``); of text, how many lines were
+    ``added`` and ``removed``."""
+
+    path: str
+    what: Literal["added", "changed", "removed"]
+    added: int = 0
+    removed: int = 0
+
+
 class Receipt(Struct, frozen=True, gc=False, omit_defaults=True):
     """The kernel's own record of what a process did. ``uses``: in their order, the last ones where there are too many; ``more``: how many
-    came before. ``claims``: what the process said it did, each with the use that shows it, or nothing."""
+    came before. ``claims``: what the process said it did, each with the use that shows it, or nothing.
+
+    Of a process that worked on a copy, ``changes``: what it left there otherwise, the first ones where there are too many, and
+    ``changes_more`` how many others; ``diff``: the digest of their text in the journal. ``unknown``: why that could not be compared."""
 
     uses: tuple[Use, ...] = ()
     more: int = 0
     claims: dict[str, str] = {}
+    changes: tuple[Change, ...] = ()
+    changes_more: int = 0
+    diff: str = ""
+    unknown: str = ""
 
 
 class Outcome(Struct, frozen=True, gc=False, omit_defaults=True):

@@ -55,6 +55,15 @@ class StartTool(Struct, frozen=True, gc=False, tag="start_tool", omit_defaults=T
     others: dict[int, tuple[Mount, ...]] = {}
 
 
+class Compare(Struct, frozen=True, gc=False, tag="compare", omit_defaults=True):
+    """Compare copies that a process worked on with what they are copies of."""
+
+    effect: int
+    pid: int
+    mounts: tuple[Mount, ...]
+    millis_max: int
+
+
 class ReadValue(Struct, frozen=True, gc=False, tag="read_value", omit_defaults=True):
     """Fetch a part of a value from the blob store."""
 
@@ -215,6 +224,6 @@ class Adopt(Struct, frozen=True, tag="adopt", omit_defaults=True):
 
 
 Effect = (
-    AskModel | StartTool | ReadValue | KeepMemory | FindMemories | DropMemory | StopWork
+    AskModel | StartTool | ReadValue | Compare | KeepMemory | FindMemories | DropMemory | StopWork
     | Begin | BeginFork | Adopt | Deliver | TakeBack | Rewind | End | PutAsk | TakeAsk | WakeAt
 )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from gemot.abi import limits
-from gemot.abi.answers import Entry
+from gemot.abi.answers import Change, Entry
 from gemot.abi.grants import Budget, Grant, Mount
 from gemot.abi.labels import Label
 from gemot.abi.memories import Memory
@@ -123,6 +123,16 @@ class Replied(Struct, frozen=True, gc=False, tag="replied", omit_defaults=True):
     reply: Reply
 
 
+class Compared(Struct, frozen=True, gc=False, tag="compared", omit_defaults=True):
+    """What is otherwise in the copies of a process; the fields as in :class:`gemot.abi.answers.Receipt`. ``text``: the beginning
+    of the diff."""
+
+    changes: tuple[Change, ...] = ()
+    more: int = 0
+    diff: str = ""
+    text: str = ""
+
+
 class Kept(Struct, frozen=True, gc=False, tag="kept"):
     """A memory is kept, under this number; or was already, by an earlier try."""
 
@@ -135,7 +145,7 @@ class Found(Struct, frozen=True, gc=False, tag="found"):
     memories: tuple[Memory, ...]
 
 
-Result = Value | Failure | Replied | Kept | Found
+Result = Value | Failure | Replied | Compared | Kept | Found
 """What came of a piece of work."""
 
 

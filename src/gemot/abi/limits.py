@@ -201,6 +201,18 @@ COPY_ENTRIES_SEEN_MAX: Final = 4 * COPY_FILES_MAX
 RECEIPT_USES_MAX: Final = 64
 """The most uses that a receipt lists: a page of lines; what came before is counted."""
 
+CHANGES_MAX: Final = 100
+"""The most changed files that a receipt lists."""
+
+DIFF_CHARS_MAX: Final = 1_000_000
+"""The most text of what changed that is kept."""
+
+DIFF_CHARS_SHOWN: Final = 12_000
+"""How much of it a reviewer is shown; about 4,000 tokens."""
+
+COMPARE_MILLIS: Final = 120_000
+"""The longest look at what changed in copies."""
+
 RECEIPT_CHARS: Final = 160
 """How much of a use's arguments (characters) a receipt shows: a command, a path."""
 

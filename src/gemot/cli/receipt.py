@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
+from gemot.abi.answers import Receipt
 from gemot.cli.dumping import dump
 from gemot.cli.failing import DONE, Usage, put
 from gemot.cli.plain import plain
@@ -13,8 +16,8 @@ from gemot.kernel.process import Process
 from gemot.machine.snapshot import Snapshot
 
 
-def receipt(home: Path | None, pid: int, as_json: bool) -> int:
-    """Print the receipt of a process, at work or ended."""
+def receipt(home: Path | None, pid: int, as_json: bool, with_diff: bool = False) -> int:
+    """Print the receipt of a process, at work or ended; ``with_diff``: and the text of what it changed in its copies."""
     snapshot = Snapshot(known_home(home).journal)
     try:
         for _ in snapshot.go_on():
@@ -22,17 +25,20 @@ def receipt(home: Path | None, pid: int, as_json: bool) -> int:
         process = snapshot.kernel.processes.get(pid)
         if process is None:
             raise Usage(f"there is no process {pid}; gemot ps --all shows all there were")
-        _print(process, as_json)
+        given = process.outcome.receipt if process.outcome is not None else receipts.receipt(process, {})
+        text = snapshot.text(given.diff) if with_diff and given.diff else ""
+        if as_json:
+            dump([msgspec.structs.replace(given, diff=text) if with_diff else given])
+            return DONE
+        _print(process, given)
+        for line in text.splitlines():
+            put(plain(line))
     finally:
         snapshot.close()
     return DONE
 
 
-def _print(process: Process, as_json: bool) -> None:
-    given = process.outcome.receipt if process.outcome is not None else receipts.receipt(process, {})
-    if as_json:
-        dump([given])
-        return
+def _print(process: Process, given: Receipt) -> None:
     put(f"process {process.pid}, {plain(process.name)}, {process.state}")
     for line in receipts.lines(given) or ["used no tool"]:
         put(f"  {plain(line)}")

@@ -7,6 +7,8 @@ import stat
 from collections.abc import Collection, Generator, Iterable
 from contextlib import contextmanager
 
+from gemot.abi import answers
+from gemot.abi.limits import DIFF_CHARS_MAX
 from gemot.drivers import reading
 from gemot.drivers.children import Children, Copy
 from gemot.drivers.comparing import Change, changes, unified
@@ -139,6 +141,28 @@ def described(copy: Copy, within: tuple[str, ...] = ()) -> str:
             if step.change.kind == "file" and not step.refused:
                 lines += unified(step.change, there, here).splitlines()
     return "\n".join(lines)
+
+
+def summed(copy: Copy) -> tuple[list[answers.Change], str]:
+    """What was changed in a copy, for a receipt: each path with the lines that were added and removed, and the text of it
+    (what has no text, or is longer than is kept, is said to be so)."""
+    if not copy.space.made:
+        return [], ""
+    with _tops(copy) as (here, there):
+        found = changes(here, copy.space.base())
+        listed: list[answers.Change] = []
+        told: list[str] = []
+        size = 0
+        for change in found:
+            text = unified(change, there, here) if change.kind == "file" and copy.into is not None else ""
+            kept = size + len(text) <= DIFF_CHARS_MAX
+            size += len(text) if kept else 0
+            told += [text if kept else f"[{shown(change.path)}: left out, for there is too much]"] if text else []
+            lines = text.splitlines()[2:]  # the first two name the file
+            added, removed = (sum(line.startswith(sign) for line in lines) for sign in "+-")
+            path = f"/{copy.mount.name}/{shown(change.path)}{'/' if change.kind == 'folder' else ''}"
+            listed.append(answers.Change(path, change.what, added, removed))
+    return listed, "\n".join(told)
 
 
 def _line(step: Step) -> str:

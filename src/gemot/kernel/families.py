@@ -19,7 +19,7 @@ from gemot.authority.narrowing import Handed, anchor, inherited, narrowed, sub_m
 from gemot.authority.refusal import Refused, closest
 from gemot.authority.schema import flaw, mismatch
 from gemot.board.table import Item
-from gemot.kernel import alarms, ledger, receipts, reviewing
+from gemot.kernel import alarms, changes, ledger, receipts, reviewing
 from gemot.kernel.process import Heard, Process, Progress, Review, Timer
 from gemot.kernel.results import sources_of
 
@@ -261,20 +261,7 @@ def leave(kernel: Kernel, process: Process, syscall: Exit) -> None:
     if len(syscall.failed) > limits.NOTE_CHARS_MAX:
         raise Refused("limit", f"failed says why in at most {limits.NOTE_CHARS_MAX} characters")
     receipts.must_be_claims(syscall.claims)
-    if syscall.failed:
-        kernel.end(
-            process,
-            Outcome(
-                process.pid,
-                process.name,
-                "failed",
-                value=syscall.value,
-                error=syscall.failed,
-                rule=process.last_rule or "failed",
-            ),
-        )
-        return
-    wrong = mismatch(syscall.value, process.returns) if process.returns else ""
+    wrong = mismatch(syscall.value, process.returns) if process.returns and not syscall.failed else ""
     if wrong:
         process.exit_tries += 1
         message = f"this result is not what the parent asked for: {wrong}. Its schema: {msgspec.json.encode(process.returns).decode()}"
@@ -284,7 +271,17 @@ def leave(kernel: Kernel, process: Process, syscall: Exit) -> None:
             error = f"exited {process.exit_tries} times with a result that does not fit: {wrong}"
             kernel.end(process, Outcome(process.pid, process.name, "failed", error=error, rule="schema"))
         return
-    if process.review is not None:
+    if not changes.look(kernel, process):
+        looked_at(kernel, process, syscall)
+
+
+def looked_at(kernel: Kernel, process: Process, syscall: Exit) -> None:
+    """It is known what a process that exits has changed: its result goes on to its gate."""
+    if syscall.failed:
+        rule = process.last_rule or "failed"
+        failed = Outcome(process.pid, process.name, "failed", value=syscall.value, error=syscall.failed, rule=rule)
+        kernel.end(process, failed)
+    elif process.review is not None:
         reviewing.begin(kernel, process)
     else:
         accepted(kernel, process, syscall)

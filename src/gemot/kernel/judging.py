@@ -40,12 +40,14 @@ def ask_reviewer(kernel: Kernel, process: Process, review: Review, check: Review
     assert isinstance(process.syscall, Exit)
     given = receipts.receipt(process, process.syscall.claims)
     record = "\n".join(receipts.lines(given)) or "nothing: no tool was used"
+    diff = process.changed.text if process.changed is not None else ""
     claims = "\n".join(f"- {line}" for line in receipts.claimed(given))
     parts = [
         'Judge whether a result is right; exit with {"accepted": true or false, "reason": "..."}. Its task was:\n'
         f"{_shortened(review.brief)}",
         *([f"Look at this above all: {check.about}"] if check.about else []),
         f"What was really done, by the kernel's own record:\n{_shortened(record)}",
+        *([f"The changes themselves, each line behind '> ':\n{_quoted(diff)}"] if diff else []),
         *([f"What it says it did, and the use that shows it:\n{claims}"] if claims else []),
         f"The result, each line of it behind '> ':\n{_quoted(text)}",
     ]

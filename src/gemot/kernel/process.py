@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from gemot.abi import limits
-from gemot.abi.answers import Mail, Outcome, Returned, Room, State, Use
+from gemot.abi.answers import Change, Mail, Outcome, Returned, Room, State, Use
 from gemot.abi.effects import Asked, Filled
 from gemot.abi.grants import Grant, Mount
 from gemot.abi.labels import Handle, Label
@@ -36,7 +36,7 @@ class Work:
     effect: int
     index: int
     state: Literal["asking", "held", "ready", "started", "interrupted", "done"]
-    kind: Literal["model", "tool", "read", "question", "check", "memory"]
+    kind: Literal["model", "tool", "read", "question", "check", "compare", "memory"]
     repeatable: bool = True
     ask: int = 0
     millis_max: int = 0
@@ -98,6 +98,16 @@ class Progress:
     moment: int = 0
 
 
+class Changed(NamedTuple):
+    """What a process left otherwise in its copies, as in :class:`gemot.abi.answers.Receipt`, and the beginning of its text."""
+
+    changes: tuple[Change, ...] = ()
+    more: int = 0
+    diff: str = ""
+    text: str = ""
+    unknown: str = ""
+
+
 class Heard(NamedTuple):
     """Words of another process that one was told: at ``moment``, by its answer ``entry``; they were ``said`` at that moment."""
 
@@ -118,7 +128,8 @@ class Process:
     selected from, by handle. ``uses``: of tools, the last ones, and how many came before. ``heard_at``: when it last made a
     syscall, or began. ``born``: the moment at which it began; ``entries``: how many answers it has had; ``heard``: whose
     words it was told; ``forked``: it began with its
-    parent's context; ``stood``: its last wait ended because nothing else would have. Of a tree's first process: ``sourced``, the tools that a grant in the tree names as a source;
+    parent's context; ``stood``: its last wait ended because nothing else would have; ``changed``: what its copies
+    were like when it last exited. Of a tree's first process: ``sourced``, the tools that a grant in the tree names as a source;
     ``stored``, by driver (``""``: in its files), the label of what the tree wrote with it, and so may read again.
     ``models``: the one that it uses, then the others that it may; ``route``: see :mod:`gemot.kernel.routes`."""
 
@@ -167,6 +178,7 @@ class Process:
     heard: list[Heard] = field(default_factory=list[Heard])
     forked: bool = False
     stood: bool = False
+    changed: Changed | None = None
 
     @property
     def alive(self) -> bool:

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from gemot.abi import limits
-from gemot.abi.answers import Receipt, Use
+from gemot.abi.answers import Change, Receipt, Use
 from gemot.abi.events import Result, Value
 from gemot.abi.reviews import ReceiptCheck
 from gemot.abi.syscalls import ToolUse
 from gemot.authority.documents import parsed
 from gemot.authority.refusal import Refused
+from gemot.kernel.process import Changed, Process
 
 if TYPE_CHECKING:
     from gemot.kernel.kernel import Kernel
-    from gemot.kernel.process import Process
 
 NO_RECEIPT = "no receipt"
 
@@ -93,7 +93,10 @@ def must_be_claims(claims: dict[str, str]) -> None:
 def receipt(process: Process, claims: dict[str, str]) -> Receipt:
     """What a process did, and what each of its claims rests on."""
     shown = {text: _shown_by(process, tool) for text, tool in claims.items()}
-    return Receipt(tuple(process.uses), process.uses_before, shown)
+    changed = process.changed or Changed()
+    return Receipt(
+        tuple(process.uses), process.uses_before, shown, changed.changes, changed.more, changed.diff, changed.unknown
+    )
 
 
 def _shown_by(process: Process, tool: str) -> str:
@@ -102,12 +105,24 @@ def _shown_by(process: Process, tool: str) -> str:
 
 
 def lines(given: Receipt) -> list[str]:
-    """A receipt as people and models read it: one line for all uses that were the same."""
+    """A receipt as people and models read it: one line for all uses that were the same, then what has changed."""
     counted: dict[str, int] = {}
     for use in given.uses:
         counted[use.shown] = counted.get(use.shown, 0) + 1
     told = [f"{line} ({count} times)" if count > 1 else line for line, count in counted.items()]
-    return ([f"({given.more} earlier uses)"] if given.more else []) + told
+    return ([f"({given.more} earlier uses)"] if given.more else []) + told + changes(given)
+
+
+def changes(given: Receipt) -> list[str]:
+    """What is otherwise in the copies of a process, a line for each file."""
+    told = [f"{one.what} {' '.join(one.path.split())}{_counted(one)}" for one in given.changes]
+    more = [f"({given.changes_more} more files have changed)"] if given.changes_more else []
+    unknown = [f"what changed is not known: {' '.join(given.unknown.split())}"] if given.unknown else []
+    return told + more + unknown
+
+
+def _counted(one: Change) -> str:
+    return f" (+{one.added} -{one.removed})" if one.added or one.removed else ""
 
 
 def claimed(given: Receipt) -> list[str]:

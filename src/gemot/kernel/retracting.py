@@ -236,7 +236,7 @@ def _tell(kernel: Kernel, process: Process, lost: TakeBack, what: str) -> None:
         )
         process.work = [anew]
         kernel.start(process, anew)
-    if isinstance(process.syscall, Exit) and process.review is not None:
+    if isinstance(process.syscall, Exit):
         reviewing.give_up(kernel, process, lost.why)
     if what:
         text = f"{what} was {lost.why}. What you did since you read it may rest on it: look again"

@@ -39,7 +39,7 @@ from gemot.authority.narrowing import path_bounds, used
 from gemot.authority.references import fill
 from gemot.authority.refusal import Refused, closest
 from gemot.authority.schema import flaw, mismatch
-from gemot.kernel import families, judging, receipts, results, routes
+from gemot.kernel import changes, families, judging, receipts, results, routes
 from gemot.kernel.process import Process, Review, Work
 
 if TYPE_CHECKING:
@@ -178,6 +178,9 @@ def _use(kernel: Kernel, process: Process, review: Review, check: ToolCheck, val
 def start(kernel: Kernel, process: Process, work: Work) -> bool:
     """Tell the machine to use the tool of a check; says whether there is such a tool. A check is a look, so it is made again
     after a crash."""
+    if work.kind == "compare":
+        changes.start(kernel, process, work)
+        return True
     review = process.review
     assert review is not None and work.arguments is not None
     check = review.checks[review.at]
@@ -303,12 +306,12 @@ def reject(kernel: Kernel, process: Process, why: str) -> None:
 
 
 def give_up(kernel: Kernel, process: Process, why: str) -> None:
-    """End a review without a verdict: what the result was built on is gone. That costs no try."""
-    review = process.review
-    assert review is not None and isinstance(process.syscall, Exit)
+    """End a review without a verdict, also one that has not begun: what the result was built on is gone. That costs no try."""
+    assert isinstance(process.syscall, Exit)
     for work in process.work:
         kernel.stop(work)
-    judging.dismiss(kernel, review)
+    if process.review is not None:
+        judging.dismiss(kernel, process.review)
     kernel.answer(process, Error("review", f"your result was not judged, for what it rests on was {why}: exit again"))
 
 

@@ -11,7 +11,7 @@ from gemot.abi.answers import Error, Ok, Returned, Room
 from gemot.abi.effects import Action, TakeAsk
 from gemot.abi.events import Answered, Cost, Done, Failure, Replied, Trapped, Value
 from gemot.abi.labels import Label
-from gemot.abi.syscalls import Ask, Call, Generate, PageIn, PageOut, Read, ToolUse
+from gemot.abi.syscalls import Ask, Call, Exit, Generate, PageIn, PageOut, Read, ToolUse
 from gemot.abi.tools import ToolSpec
 from gemot.authority.deciding import Others, decide, seen_by
 from gemot.authority.labels import join
@@ -19,8 +19,7 @@ from gemot.authority.narrowing import used
 from gemot.authority.references import Filling, fill, mentioned
 from gemot.authority.refusal import Refused, closest
 from gemot.authority.schema import mismatch
-from gemot.kernel import asking, mandate, receipts, remembering, reviewing, routes
-from gemot.kernel.families import mounts_of_children
+from gemot.kernel import asking, changes, families, mandate, receipts, remembering, reviewing, routes
 from gemot.kernel.process import Process, Work
 from gemot.kernel.results import returned
 
@@ -135,7 +134,7 @@ def _check(
 def _children(kernel: Kernel, process: Process, tool: ToolSpec, filling: Filling) -> Others:
     if any((name,) in filling.references for name in tool.children):
         raise Refused("malformed", f"{tool.name}: {', '.join(tool.children)} is the number of a child, not a reference")
-    return mounts_of_children(kernel, process, tool, filling.arguments)
+    return families.mounts_of_children(kernel, process, tool, filling.arguments)
 
 
 def _fill(process: Process, use: ToolUse, tool: ToolSpec) -> Filling:
@@ -293,6 +292,10 @@ def done(kernel: Kernel, event: Done) -> None:
         finish(kernel, process)
     elif work.kind == "check":
         reviewing.checked(kernel, process, work, outcome)
+    elif work.kind == "compare":
+        assert isinstance(process.syscall, Exit)
+        changes.seen(process, outcome)
+        families.looked_at(kernel, process, process.syscall)
     elif work.kind == "memory":
         remembering.done(kernel, process, outcome)
     elif isinstance(outcome, Replied):

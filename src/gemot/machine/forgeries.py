@@ -29,6 +29,7 @@ _WORK: dict[str, tuple[type, ...]] = {
     "read": (Read,),
     "question": (Ask, Mandate, Endorse, Exit),
     "check": (Exit,),
+    "compare": (Exit,),
     "memory": (Remember, Recall, Forget),
 }
 """By kind of work: the syscalls that it is for."""
@@ -132,6 +133,8 @@ def _judged_rightly(process: Process) -> bool:
     """Is its review at one of its checks, and made by its own children?"""
     review, ends = process.review, isinstance(process.syscall, Exit)
     checks = [work for work in process.work if work.kind == "check"]
+    if any(work.kind == "compare" for work in process.work):
+        return len(process.work) == 1 and (review is None or not review.judges)
     if review is None:
         return not checks and not ends
     check = review.checks[review.at] if 0 <= review.at < len(review.checks) else None

@@ -20,6 +20,7 @@ from gemot.abi.effects import (
     AskModel,
     Begin,
     BeginFork,
+    Compare,
     Deliver,
     DropMemory,
     Effect,
@@ -329,6 +330,8 @@ class Loop:
                 self.stage.use(effect, self.spaces.view)
             case ReadValue():
                 self.stage.read(effect)
+            case Compare():
+                self.stage.compare(effect, self.spaces.compared)
             case KeepMemory() | FindMemories() | DropMemory():
                 self.stage.remember(effect)
             case StopWork(number):

@@ -24,6 +24,7 @@ from gemot.abi.effects import (
     TakeBack,
 )
 from gemot.abi.events import (
+    Compared,
     Done,
     Event,
     Failure,
@@ -308,7 +309,7 @@ def of_done(event: Done, pid: int, tool: str) -> list[Note]:
         case Found(memories):
             found = ", ".join(str(one.number) for one in memories)
             return [Used(pid, event.effect, tool, True, f"memories {found}" if found else "no memories")]
-        case Failure("given_up"):
+        case Compared() | Failure("given_up"):
             return []
         case Failure(rule, message):
             return [Used(pid, event.effect, tool, False, f"{rule}: {message}")]

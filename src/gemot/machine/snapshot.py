@@ -24,7 +24,7 @@ class Snapshot:
 
     def __init__(self, path: Path, readings: bool = False) -> None:
         self.kernel = Kernel()
-        self._cast = Cast(self.kernel, Library({}, {}), self._text) if readings else None
+        self._cast = Cast(self.kernel, Library({}, {}), self.text) if readings else None
         self.position = 0
         self._path = path
         self._journal: SqliteJournal | None = None
@@ -66,7 +66,8 @@ class Snapshot:
         program = self._cast.programs.get(pid) if self._cast is not None else None
         return program.pages if isinstance(program, Conversation) else None
 
-    def _text(self, digest: str) -> str:
+    def text(self, digest: str) -> str:
+        """A text that the journal keeps."""
         assert self._journal is not None
         return self._journal.value(digest)
 

@@ -14,11 +14,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from gemot.abi.effects import StartTool
+from gemot.abi.answers import Change
+from gemot.abi.effects import Compare, StartTool
 from gemot.abi.grants import Mount
 from gemot.authority.paths import anchored, is_under
 from gemot.drivers.children import Child, Children, Copy
-from gemot.drivers.copies import changed
+from gemot.drivers.copies import changed, summed
 from gemot.drivers.copying import BUILDING, GONE, Space, remove
 from gemot.drivers.errors import ToolError
 from gemot.drivers.names import parts_of
@@ -104,6 +105,16 @@ class Spaces:
         """The copies of a process in which something was changed and not merged, or that can't be compared any more. Of a
         folder of its own nothing can be merged."""
         return [one for one in self.child(process).copies if one.into is not None and _differs(one)]
+
+    def compared(self, effect: Compare) -> tuple[list[Change], str]:
+        """What a process changed in its copies, and the text of it. Raises :class:`ToolError`."""
+        listed: list[Change] = []
+        texts: list[str] = []
+        for copy in self._child(effect.pid, effect.mounts, ()).copies:
+            found, text = summed(copy)
+            listed += found
+            texts += [text] if text else []
+        return listed, "\n".join(texts)
 
     def forget(self, process: Process) -> None:
         """Take the spaces of a process away."""

@@ -12,8 +12,9 @@ import msgspec
 from msgspec.structs import replace
 
 from gemot.abi import limits
-from gemot.abi.effects import AskModel, DropMemory, FindMemories, KeepMemory, ReadValue, StartTool
-from gemot.abi.events import Done, Failure, Found, Kept, Replied, Result, Value
+from gemot.abi.answers import Change
+from gemot.abi.effects import AskModel, Compare, DropMemory, FindMemories, KeepMemory, ReadValue, StartTool
+from gemot.abi.events import Compared, Done, Failure, Found, Kept, Replied, Result, Value
 from gemot.abi.labels import Label
 from gemot.abi.messages import Reply, Request, ToolRequest, Usage
 from gemot.drivers.kit import Tool, ToolError
@@ -88,6 +89,18 @@ class Stage:
                 return Failure("failed", str(error))
 
         self._begin(effect.effect, "read", 60_000, fetch)
+
+    def compare(self, effect: Compare, look: Callable[[Compare], tuple[list[Change], str]]) -> None:
+        """See what a process changed. ``look`` takes as long as it takes to read its files."""
+
+        async def compare() -> Result:
+            changes, text = await asyncio.to_thread(look, effect)
+            text = self._vault.redactor.text(text)
+            digest = self._journal.put_value(text) if text else ""
+            more = max(0, len(changes) - limits.CHANGES_MAX)
+            return Compared(tuple(changes[: limits.CHANGES_MAX]), more, digest, text[: limits.DIFF_CHARS_SHOWN])
+
+        self._begin(effect.effect, "compare", effect.millis_max, compare)
 
     def remember(self, effect: KeepMemory | FindMemories | DropMemory) -> None:
         async def do() -> Result:

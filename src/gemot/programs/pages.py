@@ -174,7 +174,7 @@ def blanked(part: Part, words: str, pid: int | None = None) -> Part:
 
 
 _SAID: dict[str, tuple[str, ...]] = {
-    "pid": ("value", "error", "claims", "receipt", "note"),
+    "pid": ("value", "error", "claims", "receipt", "changed", "note"),
     "sender": ("text",),
     "said_by": ("text",),
     "author": ("name", "text", "acceptance"),

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import msgspec
 
-from gemot.abi.answers import Mail, Outcome, Returned, Waited
+from gemot.abi.answers import Mail, Outcome, Receipt, Returned, Waited
 from gemot.abi.memories import Memory
 from gemot.programs.reading import runs
 
@@ -65,9 +65,18 @@ def _told(outcome: Outcome) -> dict[str, Any]:
     receipt = outcome.receipt
     used = list(dict.fromkeys(use.shown for use in receipt.uses))[-LINES_TOLD_MAX:]
     told["receipt"] = used or "used no tool"
+    if receipt.changes or receipt.unknown:
+        told["changed"] = _changes(receipt)
     if receipt.claims:
         told["claims"] = {claim: _in_short(shown, used) for claim, shown in receipt.claims.items()}
     return told
+
+
+def _changes(receipt: Receipt) -> list[str]:
+    """What a child changed in its copies, a line a file, the first of them."""
+    told = [f"{one.what} {one.path} (+{one.added} -{one.removed})" for one in receipt.changes[:LINES_TOLD_MAX]]
+    more = len(receipt.changes) + receipt.changes_more - len(told)
+    return told + ([f"{more} more"] if more else []) + ([f"not known: {receipt.unknown}"] if receipt.unknown else [])
 
 
 def _in_short(shown: str, used: list[str]) -> str:

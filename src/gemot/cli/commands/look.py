@@ -23,6 +23,7 @@ def add(command: Adder) -> None:
     home(replay)
     receipt = command("receipt", _receipt, "show what a process really did, by the kernel's own record")
     pid(receipt)
+    receipt.add_argument("--diff", action="store_true", help="and the text of what it changed in its copies")
     asks = command("asks", _asks, "list what processes ask you")
     for made in (ps, tree, log, receipt, asks):
         json(made)
@@ -50,7 +51,7 @@ def _log(typed: Namespace) -> int:
 def _receipt(typed: Namespace) -> int:
     from gemot.cli.receipt import receipt
 
-    return receipt(typed.home, typed.pid, typed.as_json)
+    return receipt(typed.home, typed.pid, typed.as_json, typed.diff)
 
 
 def _replay(typed: Namespace) -> int:

@@ -1,0 +1,53 @@
+"""What changed: before a process's result is looked at, the machine compares the copies that it worked on with what they are
+copies of. So its receipt says what it did to files whatever it did that with: an edit, a command, a program of its own.
+
+What it wrote where it is, on no copy, is in the uses of its receipt: what was there before is nowhere any more.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gemot.abi import limits
+from gemot.abi.effects import Compare
+from gemot.abi.events import Compared, Failure, Result
+from gemot.abi.grants import Mount
+from gemot.kernel.process import Changed, Process, Work
+
+if TYPE_CHECKING:
+    from gemot.kernel.kernel import Kernel
+
+
+def copies(process: Process) -> tuple[Mount, ...]:
+    """The mounts that are a process's own copies, or its own empty folders."""
+    own = f"{process.pid}-"
+    return tuple(one for one in process.mounts if one.mode in ("cow", "private") and one.space.startswith(own))
+
+
+def look(kernel: Kernel, process: Process) -> bool:
+    """A process exits: have its copies compared; False where it has none."""
+    if not copies(process):
+        return False
+    process.state = "reviewing"
+    process.changed = None
+    work = Work(kernel.number(), 0, "ready", "compare", millis_max=limits.COMPARE_MILLIS)
+    process.work = [work]
+    kernel.start(process, work)
+    return True
+
+
+def start(kernel: Kernel, process: Process, work: Work) -> None:
+    """Tell the machine. It is a look, so it is made again after a crash."""
+    kernel.emit(Compare(work.effect, process.pid, copies(process), work.millis_max))
+
+
+def seen(process: Process, outcome: Result) -> None:
+    """The machine has looked, or could not."""
+    match outcome:
+        case Compared(changes, more, diff, text):
+            process.changed = Changed(changes, more, diff, text)
+        case Failure(_, message):
+            process.changed = Changed(unknown=message[: limits.NOTE_CHARS_MAX])
+        case _:
+            raise AssertionError(f"{type(outcome).__name__} came for a comparison")
+    process.work = []

@@ -1,0 +1,184 @@
+"""What changed: the receipt of a process that worked on a copy says what it left otherwise, whatever it did that with."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from copied import World
+from worlds import KernelWorld, ends
+
+from gemot import Calls, Grant, Machine, Mount, program, scripted
+from gemot.abi.answers import Change, Outcome
+from gemot.abi.effects import Begin, Compare, Deliver, Effect
+from gemot.abi.events import Compared, Failure
+from gemot.abi.grants import MountRequest
+from gemot.abi.messages import Request, Text
+from gemot.abi.reviews import ReviewerCheck
+from gemot.abi.syscalls import Exit, Spawn
+from gemot.drivers import shipped
+from gemot.drivers.copies import summed
+from gemot.kernel import receipts
+from gemot.models.scripted import request
+from gemot.programs.telling import plain
+
+DIFF = Compared((Change("/work/a.md", "changed", 2, 1),), 0, "d" * 64, "-alpha\n+one\n+two\n")
+
+
+def worker(world: KernelWorld, mode: str = "cow", **more: Any) -> tuple[int, int]:
+    """A parent that waits for nothing, and a child on a copy."""
+    root = world.tree()
+    mounts = (MountRequest(".", "work", mode),)  # type: ignore[arg-type]
+    return root, world.born(root, Spawn("work", "worker", mounts=mounts, **more))
+
+
+def looks(effects: list[Effect]) -> Compare:
+    return next(one for one in effects if isinstance(one, Compare))
+
+
+@pytest.mark.parametrize("exit", [Exit("done"), Exit(failed="no way")])
+def test_an_exit_waits_until_the_copies_were_looked_at(world: KernelWorld, exit: Exit) -> None:
+    _, child = worker(world)
+    look = looks(world.trap(child, exit))
+    assert [(one.name, one.mode) for one in look.mounts] == [("work", "cow")]
+    assert world.kernel.processes[child].state == "reviewing"
+    (outcome,) = ends(world.done(look.effect, DIFF)).values()
+    assert outcome.state == ("failed" if exit.failed else "done")
+    assert (outcome.receipt.changes, outcome.receipt.diff) == (DIFF.changes, DIFF.diff)
+    assert receipts.lines(outcome.receipt) == ["changed /work/a.md (+2 -1)"]
+    assert '"changed":["changed /work/a.md (+2 -1)"]' in plain(outcome)
+
+
+def test_who_has_no_copy_exits_at_once(world: KernelWorld) -> None:
+    for mode in ("ro", "rw"):
+        _, child = worker(world, mode)
+        assert list(ends(world.trap(child, Exit("done")))) == [child]
+
+
+def test_a_copy_of_somebody_elses_is_not_looked_at(world: KernelWorld) -> None:
+    """A child that writes into the copy of its parent: that is the parent's to answer for."""
+    _, child = worker(world, grants=(Grant("spawn"),))
+    grandchild = world.born(child, Spawn("work", "worker", mounts=(MountRequest(".", "work", "rw"),)))
+    assert list(ends(world.trap(grandchild, Exit("done")))) == [grandchild]
+    assert looks(world.trap(child, Exit("done"))).pid == child
+
+
+def test_what_can_t_be_compared_is_said_to_be_unknown(world: KernelWorld) -> None:
+    _, child = worker(world)
+    look = looks(world.trap(child, Exit("done")))
+    (outcome,) = ends(world.done(look.effect, Failure("failed", "the copy\nis gone"))).values()
+    assert outcome.state == "done" and outcome.receipt.unknown
+    assert receipts.lines(outcome.receipt) == ["what changed is not known: the copy is gone"]
+    assert "not known: the copy" in plain(outcome)
+
+
+def test_a_machine_that_stops_meanwhile_looks_again(world: KernelWorld) -> None:
+    root, child = worker(world)
+    first = looks(world.trap(child, Exit("done")))
+    world.reboot()
+    again = looks(world.resume(root))
+    assert again.effect != first.effect and again.mounts == first.mounts
+    assert ends(world.done(first.effect, DIFF)) == {}
+    assert ends(world.done(again.effect, DIFF))[child].receipt.changes == DIFF.changes
+
+
+def test_a_reviewer_is_shown_the_changes_and_each_exit_is_looked_at_anew(world: KernelWorld) -> None:
+    _, child = worker(world, review=(ReviewerCheck(program="worker"),), tries=2)
+    effects = world.done(looks(world.trap(child, Exit("done"))).effect, DIFF)
+    (judge,) = [one for one in effects if isinstance(one, Begin)]
+    assert "changed /work/a.md (+2 -1)" in judge.brief and "> +one\n> +two" in judge.brief
+    effects = world.trap(judge.pid, Exit({"accepted": False, "reason": "no"}))
+    assert any(isinstance(one, Deliver) and one.pid == child for one in effects)
+    effects = world.done(looks(world.trap(child, Exit("done"))).effect, Compared())
+    (judge,) = [one for one in effects if isinstance(one, Begin)]
+    assert "a.md" not in judge.brief
+    (outcome,) = [ends(world.trap(judge.pid, Exit({"accepted": False, "reason": "no"})))[child]]
+    assert outcome.rule == "review"
+
+
+def test_of_a_result_that_was_not_accepted_no_name_of_a_file_is_told(world: KernelWorld) -> None:
+    _, child = worker(world, review=(ReviewerCheck(program="worker"),), tries=1)
+    effects = world.done(looks(world.trap(child, Exit("done"))).effect, DIFF)
+    (judge,) = [one for one in effects if isinstance(one, Begin)]
+    outcome = ends(world.trap(judge.pid, Exit({"accepted": False, "reason": "no"})))[child]
+    assert outcome.rule == "review" and not outcome.receipt.changes and not outcome.receipt.diff
+
+
+# Real files.
+
+
+def test_the_changes_of_a_copy_with_their_lines_and_their_text(tmp_path: Path) -> None:
+    world = World(tmp_path).make()
+    (world.tree / "a.md").write_text("one\n-- original/two\n++ copy/three\n")
+    (world.tree / "notes" / "b.md").unlink()
+    (world.tree / "new \x1b[2J\n.bin").write_bytes(b"\0\1")
+    (world.tree / "folder").mkdir()
+    (world.tree / "run.sh").chmod(0o644)
+    found, text = summed(world.copy())
+    assert [(one.path, one.what, one.added, one.removed) for one in found] == [
+        ("/work/a.md", "changed", 3, 1),
+        ("/work/folder/", "added", 0, 0),
+        ("/work/new \\x1b[2J\\x0a.bin", "added", 0, 0),
+        ("/work/notes/b.md", "removed", 0, 1),
+        ("/work/run.sh", "changed", 0, 0),
+    ]
+    assert "+one" in text and "-beta" in text and "not text" in text and "\x1b" not in text
+
+
+def test_a_copy_that_was_never_used(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    assert summed(world.copy()) == ([], "")
+    assert summed(world.make().copy()) == ([], "")
+
+
+def test_too_much_text_is_counted_and_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gemot.drivers.copies.DIFF_CHARS_MAX", 200)
+    world = World(tmp_path).make()
+    (world.tree / "a.md").write_text("long line\n" * 100)
+    (world.tree / "notes" / "b.md").write_text("short\n")
+    (a, b), text = summed(world.copy())
+    assert (a.added, b.added) == (100, 1) and "[a.md: left out" in text and "+short" in text
+
+
+def model(question: Request) -> Any:
+    """A hand that edits and then says so; a reviewer that looks for the edit in what it was told."""
+    brief = next(part.text for part in question.messages[1].parts if isinstance(part, Text))
+    if "Judge whether" in brief:
+        right = "+beta" in brief and "-alpha" in brief and "added /work/new.md (+1 -0)" in brief
+        return request("exit", value={"accepted": right, "reason": brief})
+    if len(question.messages) == 2:
+        return [
+            request("files/edit", path="a.md", old="alpha", new="beta"),
+            request("files/write", path="new.md", content="new\n"),
+            request("exit", value="edited"),
+        ]
+    return "done"
+
+
+@program(grants=("spawn", "wait", "files/*"))
+async def chief(calls: Calls, brief: str) -> Any:
+    """Lets a hand work on a copy, reviewed."""
+    mounts = (MountRequest(".", "work", "cow"),)
+    pid = await calls.spawn("edit it", "runner", mounts=mounts, review=(ReviewerCheck(),))
+    (outcome,) = (await calls.wait([pid])).ended
+    return [outcome.state, receipts.lines(outcome.receipt)]
+
+
+def test_on_a_machine_it_is_in_the_receipt_and_before_the_reviewer(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("alpha\n")
+
+    async def run() -> Outcome:
+        options: dict[str, Any] = {"in_memory": True, "drivers": shipped(), "models": {"m": scripted(model)}}
+        async with await Machine.open(programs=[chief], **options) as machine:
+            rights = (Grant("spawn"), Grant("files/*", endorsed=True))
+            mounts = (Mount("work", str(tmp_path), "rw"),)
+            return await machine.result(
+                await machine.start("go", program="chief", model="m", grants=rights, mounts=mounts)
+            )
+
+    outcome = asyncio.run(run())
+    assert outcome.value[0] == "done", outcome
+    assert outcome.value[1][-2:] == ["changed /work/a.md (+1 -1)", "added /work/new.md (+1 -0)"]
+    assert (tmp_path / "a.md").read_text() == "alpha\n"
