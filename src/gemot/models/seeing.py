@@ -41,7 +41,7 @@ _MODEL = re.compile(
     r"|\b(?:image_url|image (?:inputs?|urls?|uploads?|blocks?|content|understanding)|images|vision|multi-?modal\w*(?: \w+)?)"
     r"(?: modality)? (?:(?:is|are) )?(?:currently )?"
     r"(?:not (?:currently )?(?:supported|enabled|available|allowed|accepted)|unsupported|only supported (?:by|for|with))"
-    r"|\b(?:requires?|without|lacks?|needs?) (?:an? )?(?:vision|multi-?modal)|len\(image_ranges\) = 0",
+    r"|\b(?:requires?|without|lacks?|needs?) (?:an? )?(?:vision|multi-?modal)",
     re.IGNORECASE,
 )
 """Refusals of OpenAI, Google, Groq, DeepSeek, Mistral's and Fireworks' models, Bedrock, OpenRouter, vLLM, llama.cpp, Ollama,

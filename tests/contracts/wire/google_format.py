@@ -27,9 +27,15 @@ def pictures(request: dict[str, Any]) -> list[Picture]:
     for content in request.get("contents") or []:
         for part in content.get("parts") or []:
             for one in [part, *part.get("functionResponse", {}).get("parts", [])]:
-                if blob := one.get("inlineData"):
-                    found.append((blob["mimeType"], decoded(blob["data"], either_alphabet=True) or b""))
+                if blob := _blob(one):
+                    found.append((blob["mime_type"], decoded(blob["data"], either_alphabet=True) or b""))
     return found
+
+
+def _blob(part: dict[str, Any]) -> dict[str, Any] | None:
+    """A part's inline data; like every field, it may have either of its two spellings, and Google's own client mixes them."""
+    blob = part.get("inlineData") or part.get("inline_data")
+    return blob and {"data": blob["data"], "mime_type": blob.get("mimeType") or blob["mime_type"]}
 
 
 def _wrong_blobs(part: dict[str, Any], role: str | None, at: int, dialect: str) -> Iterator[str]:
@@ -37,12 +43,12 @@ def _wrong_blobs(part: dict[str, Any], role: str | None, at: int, dialect: str) 
     if inside is not None and not dialect.startswith("gemini-3"):
         yield "Unable to submit request because `function_response.parts` is not supported for this model."
     for one in [part, *(inside or [])]:
-        if blob := one.get("inlineData"):
+        if blob := _blob(one):
             if role != "user":
                 yield f"contents[{at}]: inlineData of the {role}"
             bad = "Unable to process input image."
             data = decoded(blob["data"], either_alphabet=True)
-            yield from wrong_picture(f"contents[{at}]", blob["mimeType"], data, _TYPES, mismatch=bad, broken=bad)
+            yield from wrong_picture(f"contents[{at}]", blob["mime_type"], data, _TYPES, mismatch=bad, broken=bad)
 
 
 def wrong(request: dict[str, Any], dialect: str, signatures: set[str]) -> Iterator[str]:

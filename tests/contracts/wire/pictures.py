@@ -75,7 +75,8 @@ class Album:
 
 def size(media_type: str, data: bytes) -> tuple[int, int]:
     """Width and height, of what can be large here; the others have one pixel."""
-    return struct.unpack(">II", data[16:24]) if media_type == "image/png" else (1, 1)
+    is_png = media_type == "image/png" and len(data) >= 24
+    return struct.unpack(">II", data[16:24]) if is_png else (1, 1)
 
 
 def decoded(text: str, *, either_alphabet: bool = False) -> bytes | None:
