@@ -1,7 +1,8 @@
 """Every conversation moves from every provider to every other, and back, whatever is in it and wherever it stands.
 
 The providers are local servers that speak the real formats and refuse what the real ones refuse. The neutral form has
-system text, words, reasoning, requests and results; it has no images, so there are none here.
+system text, words, reasoning, requests, results and images; images, and models that can't see them, are in
+test_migration_images.
 """
 
 from __future__ import annotations

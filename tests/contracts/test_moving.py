@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from wire import KINDS, Kind, Speech, WireServer
 from wire.asking import READ, ask, at, question, text, wanted
+from wire.pictures import ONE_OF_EACH, Album
 
-from gemot.abi.messages import Message, Reasoning, Reply, Request, Text, ToolOffer, ToolRequest, ToolResult
+from gemot.abi.messages import Image, Message, Reasoning, Reply, Request, Text, ToolOffer, ToolRequest, ToolResult
 from gemot.models.naming import ToolNames, self_contained
 from gemot.models.repairing import repaired
 
@@ -100,12 +101,24 @@ def test_the_oddest_log_is_accepted(kind: Kind) -> None:
 
 # Repairs, for any log at all
 
+ALBUM = Album()
+IMAGES = some.sampled_from(
+    [Image("gone", "image/png", 1, 1), *(ALBUM.add(data, media_type) for media_type, data in ONE_OF_EACH)]
+)
 IDS = some.sampled_from(["a", "b", "c", "an odd id!"])
 PARTS = some.one_of(
     some.builds(Text, some.sampled_from(["word", " ", ""])),
     some.builds(Reasoning, some.just("thought"), some.sampled_from(["openai", "anthropic", ""])),
     some.builds(ToolRequest, IDS, some.sampled_from(["files/read", "clock/now"]), some.just("{}")),
-    some.builds(ToolResult, IDS, some.just("files/read"), some.just("result"), some.booleans()),
+    some.builds(
+        ToolResult,
+        IDS,
+        some.just("files/read"),
+        some.sampled_from(["result", ""]),
+        some.booleans(),
+        some.lists(IMAGES, max_size=2).map(tuple),
+    ),
+    IMAGES,
 )
 ROLES = some.sampled_from(["system", "user", "model", "tool"])
 LOGS = some.lists(some.builds(Message, ROLES, some.lists(PARTS, max_size=4).map(tuple)), max_size=12)
@@ -127,6 +140,21 @@ def test_any_log_becomes_turns_in_which_every_request_has_its_result(log: list[M
     assert all(turn.parts for turn in turns)
 
 
+def images_of(log: list[Message]) -> list[str]:
+    parts = [part for message in log for part in message.parts if message.role != "model"]
+    found: list[Image] = []
+    for part in parts:
+        found += part.images if isinstance(part, ToolResult) else [part] if isinstance(part, Image) else []
+    return sorted(image.digest for image in found)
+
+
+@given(LOGS)
+@settings(max_examples=400, deadline=None)
+def test_no_image_is_lost_or_shown_twice(log: list[Message]) -> None:
+    log = [message for message in log if message.role != "system"]  # which has no results
+    assert images_of(log) == images_of(list(repaired(log).turns))
+
+
 @given(LOGS, some.integers(0, 12))
 @settings(max_examples=400, deadline=None)
 def test_a_longer_log_keeps_the_beginning_that_caches_know(log: list[Message], cut: int) -> None:
@@ -139,7 +167,7 @@ def test_a_longer_log_keeps_the_beginning_that_caches_know(log: list[Message], c
 @settings(max_examples=10, deadline=None)
 def test_any_log_is_what_every_provider_accepts(kind: Kind, logs: list[list[Message]]) -> None:
     with WireServer(kind) as server:
-        ask(at(server), *(Request(tuple(log), (READ,)) for log in logs))
+        ask(at(server), *(Request(tuple(log), (READ,), images=ALBUM.bytes) for log in logs))
     assert not server.refused
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from functools import cache
 from pathlib import Path
@@ -12,9 +13,10 @@ import pytest
 import gemot
 from evals.bestiary.bomb import explode
 from evals.bestiary.running import Row, run
-from gemot.abi.messages import Message, Request, Text, ToolOffer
+from gemot.abi.messages import Image, Message, Request, Text, ToolOffer, ToolResult
 from gemot.models import ModelFailed, open_model, price_known
 from gemot.models.beasts.obeying import orders
+from gemot.models.beasts.seeing import news
 from gemot.models.bestiary import BEASTS, about
 
 PAGE = Path(__file__).parents[2] / "docs" / "book" / "bestiary.md"
@@ -111,6 +113,22 @@ def test_a_beast_is_deterministic_free_and_says_what_contains_it(name: str) -> N
         first, again = (asyncio.run(model.generate(QUESTION, lambda _: None)) for _ in range(2))
         assert first == again == asyncio.run(gemot.bestiary(name).generate(QUESTION, lambda _: None))
         assert first.usage.usd_micros in (0, None)
+
+
+@pytest.mark.parametrize("name", sorted(BEASTS))
+def test_a_beast_is_told_what_an_image_is_and_does_not_stumble_over_it(name: str) -> None:
+    image = Image("d", "image/png", 1, 1, "a cat")
+    shown = (Message("tool", (ToolResult("i", "files/list", "one file", images=(image,)),)), Message("user", (image,)))
+    question = Request((*QUESTION.messages, *shown), QUESTION.tools)
+    seen = "[an image, which this model can't see: a cat]"
+    assert news(question) == ["use files/list", "one file", seen, seen]
+    model = open_model(f"bestiary:{name}")
+
+    async def ask() -> None:
+        with contextlib.suppress(ModelFailed, TimeoutError):  # of its own kind; whatever else it raises is a fault
+            await asyncio.wait_for(model.generate(question, lambda _: None), 0.2)
+
+    asyncio.run(ask())
 
 
 def test_a_beast_that_is_not_there_is_answered_with_those_that_are() -> None:

@@ -19,6 +19,7 @@ class Provider(Struct, frozen=True):
 
     ``extra`` is what ``pip install gemot[extra]`` brings; ``modules`` tells whether it is there.
     ``silence_seconds`` is how long it may say nothing before the connection counts as dead (None: for ever).
+    ``image_types`` are the media types of images that it takes, from a model of it that sees.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Provider(Struct, frozen=True):
     key_needed: bool = True
     silence_seconds: float | None = 600.0
     tokens_max: int = 128_000
+    image_types: tuple[str, ...] = ("image/png", "image/jpeg", "image/webp", "image/gif")
 
 
 class Limits(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -80,6 +82,7 @@ PROVIDERS: dict[str, Provider] = {
             url="https://generativelanguage.googleapis.com",
             example="google:gemini-2.5-flash",
             tokens_max=1_000_000,
+            image_types=("image/png", "image/jpeg", "image/webp"),  # and HEIC, which no other takes; but no GIF
         ),
         Provider(
             name="ollama",
@@ -93,6 +96,7 @@ PROVIDERS: dict[str, Provider] = {
             key_needed=False,
             silence_seconds=None,  # a cold local model loads and reads its prompt without saying a word
             tokens_max=8_192,
+            image_types=("image/png", "image/jpeg", "image/webp"),
         ),
         Provider(
             name="openai-compatible",

@@ -26,7 +26,8 @@ from gemot.models.prices import cost_usd_micros
 from gemot.models.redacting import Redactor, Stream
 from gemot.models.repairing import repaired
 from gemot.models.retrying import Trouble
-from gemot.models.translating import Translation
+from gemot.models.seeing import IN_WORDS, UNSEEN, Refused, refused
+from gemot.models.translating import Sight, Translation
 
 CONNECT_SECONDS = 10.0
 
@@ -43,10 +44,19 @@ WORDS_MAX = 400
 warnings.filterwarnings("ignore", category=UnsupportedSettingWarning)
 
 
+class _ImagesRefused(Exception):
+    """The provider refused a request for the images in it: ``what`` says whether for all that it might be sent."""
+
+    def __init__(self, what: Refused) -> None:
+        super().__init__(what)
+        self.what: Refused = what
+
+
 class Connection:
     """A client for ``model`` at ``url``; belongs to the event loop it is first used on.
 
-    ``remembers_as`` is the name under which extras are kept: two servers never see each other's.
+    ``remembers_as`` is the name under which extras are kept: two servers never see each other's. A model that turned out
+    not to see is shown no image again, for as long as the connection is there.
     """
 
     def __init__(self, provider: Provider, model: str, url: str, key: str | None, remembers_as: str) -> None:
@@ -62,6 +72,7 @@ class Connection:
             trust_env=not _is_here(url),  # a proxy from the environment can't reach this computer's own servers
         )
         self._wire = self._wire_model(url)
+        self._blind = False
 
     def _wire_model(self, url: str) -> WireModel[Any]:
         key = self._key or "none"
@@ -97,11 +108,22 @@ class Connection:
         )
 
     async def ask(self, request: Request, heard: Heard) -> Reply:
-        """One attempt. Raises :class:`Trouble` where another may go better, :class:`ModelFailed` where not."""
+        """One attempt; two, if it is refused for its images, the second with words in their place. Raises
+        :class:`Trouble` where another may go better, :class:`ModelFailed` where not."""
+        try:
+            return await self._ask(request, heard, UNSEEN if self._blind else "")
+        except _ImagesRefused as refusal:
+            what = refusal.what
+        reply = await self._ask(request, heard, IN_WORDS[what])
+        self._blind = self._blind or what == "model"  # not before: had that been refused as well, it was not the images
+        return reply
+
+    async def _ask(self, request: Request, heard: Heard, instead: str) -> Reply:
+        sight = Sight(self.provider.image_types, self._types_in_results(), instead)
         translation = Translation(
-            request, repaired(request.messages), self.provider.family, self.remembers_as, self._wire.system
+            request, repaired(request.messages), self.provider.family, self.remembers_as, self._wire.system, sight
         )
-        with self._failures_explained():
+        with self._failures_explained(translation.shows_images):
             async with direct.model_request_stream(
                 self._wire,
                 translation.messages(),
@@ -133,16 +155,25 @@ class Connection:
         )
         return self._redactor.anything(reply)
 
+    def _types_in_results(self) -> tuple[str, ...]:
+        """Which images may stand inside a result; chat completions take them from the user alone."""
+        if self.provider.family == "anthropic":
+            return self.provider.image_types
+        if self.provider.family == "google":  # since Gemini 3
+            profile = cast(dict[str, Any], self._wire.profile)
+            return tuple(profile.get("google_supported_mime_types_in_tool_returns", ()))
+        return ()
+
     async def close(self) -> None:
         await self._http.aclose()
 
     @contextmanager
-    def _failures_explained(self) -> Generator[None]:
+    def _failures_explained(self, showed_images: bool) -> Generator[None]:
         """The edge where the client libraries' exceptions become ours; none of theirs gets past it."""
         try:
             yield
         except failures.ModelAPIError as error:
-            raise self._explained(error) from None
+            raise self._explained(error, showed_images) from None
         except httpx2.TransportError as error:
             raise Trouble(f"the connection to {self.url} failed ({self._words(_kind(error))})") from None
         except failures.UnexpectedModelBehavior as error:
@@ -152,9 +183,12 @@ class Connection:
         except ValueError as error:  # undecodable JSON and unknown shapes, from several libraries under several names
             raise Trouble(f"its reply can't be read ({self._words(str(error))})", garbled=True) from None
 
-    def _explained(self, error: failures.ModelAPIError) -> Exception:
+    def _explained(self, error: failures.ModelAPIError, showed_images: bool) -> Exception:
         words = self._words(_message(error.body) or error.message)
         status = error.status_code if isinstance(error, failures.ModelHTTPError) else None
+        too_long = _TOO_LONG.search(f"{words} {_message(error.body, 'code')}") is not None
+        if showed_images and not too_long and (what := refused(status, error.body, error.message)):
+            return _ImagesRefused(what)
         if isinstance(error, failures.ModelQuotaExceededError):
             return self._refused(status, words, "Its credit or quota is used up: top it up, or name another model.")
         if isinstance(error, failures.ModelConnectionError):
@@ -165,7 +199,7 @@ class Connection:
             broke_off = error.in_stream or "finish_reason" in error.message
             what = "the reply broke off in the middle" if broke_off else "its reply can't be read"
             return Trouble(f"{what} ({words})", garbled=not broke_off)
-        if status == 413 or (status in (400, 422) and _TOO_LONG.search(f"{words} {_message(error.body, 'code')}")):
+        if status == 413 or (status in (400, 422) and too_long):
             return self._refused(status, words, "Show it less, or name a model with a larger window.", "window")
         if status in (408, 409, 425, 429) or status >= 500:
             return Trouble(f"it answered {status} ({words})", retry_after_seconds=error.retry_after)

@@ -11,7 +11,8 @@
 
 The function gets the :class:`Request` and returns words (a ``str`` or :func:`say`), requests (:func:`request`, several
 in a list are parallel), a mixed list, or a whole :class:`Reply`. It may be ``async``. Usage is counted as characters
-divided by four, so that budgets mean something; the price is nothing.
+divided by four, so that budgets mean something; the price is nothing. Images are in the messages as they are, and their
+bytes, by digest, in the question's ``images``.
 """
 
 from __future__ import annotations

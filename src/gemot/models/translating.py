@@ -2,6 +2,9 @@
 
 What a provider adds to its words (signatures, ids, reasoning) is kept in ``extra`` under that provider's name. It
 goes back to that provider alone; every other provider is sent the words and the requests, and no reasoning at all.
+
+Images go as bytes, each where the provider takes one: in a result, or else in a message of the user's right after the
+results, under a line that says whose it is. One that can't be shown is spoken of in words, in its place.
 """
 
 from __future__ import annotations
@@ -10,27 +13,50 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
+from msgspec import Struct
 from pydantic_ai import messages as wire
 from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.tools import ToolDefinition
 
-from gemot.abi.messages import Message, Part, Reasoning, Request, Text, ToolRequest, ToolResult
+from gemot.abi.messages import Image, Message, Part, Reasoning, Request, Text, ToolRequest, ToolResult
 from gemot.models.catalogue import Family
 from gemot.models.naming import ToolNames, self_contained
 from gemot.models.repairing import Conversation
+from gemot.models.seeing import CROWDED, NOT_HERE, NOT_TAKEN, in_words
 
 NEXT = "next"
 """Key in a Reasoning's extra: what belongs to the text after it (our Text has no extra of its own)."""
+
+
+_MANY_IMAGES = 20
+_SIDE_AMONG_MANY = 2_000
+"""Anthropic refuses a request with more images than that, if one of them is wider or higher than this many pixels."""
+
+
+class Sight(Struct, frozen=True):
+    """How images are shown. ``types`` are the media types that the provider takes, ``in_results`` those that it takes inside
+    a result; ``instead`` is what is said in the place of each image, where none is to be shown."""
+
+    types: tuple[str, ...] = ()
+    in_results: tuple[str, ...] = ()
+    instead: str = ""
 
 
 class Translation:
     """The translation of one request for one provider.
 
     ``provider`` is the name under which extras are kept, ``system`` the name pydantic-ai knows the provider by.
+    ``shows_images``: it holds the bytes of at least one.
     """
 
     def __init__(
-        self, request: Request, conversation: Conversation, family: Family, provider: str, system: str
+        self,
+        request: Request,
+        conversation: Conversation,
+        family: Family,
+        provider: str,
+        system: str,
+        sight: Sight,
     ) -> None:
         self.request = request
         self.conversation = conversation
@@ -38,6 +64,12 @@ class Translation:
         self.provider = provider
         self.system = system
         self.names = ToolNames(tool.name for tool in request.tools)
+        self.sight = sight
+        images = [image for turn in conversation.turns for image in _images(turn)]
+        self._side_max: int | None = None  # in pixels, of every image
+        if family == "anthropic" and sum(not self._hidden(image) for image in images) > _MANY_IMAGES:
+            self._side_max = _SIDE_AMONG_MANY
+        self.shows_images = any(not self._hidden(image) for image in images)
 
     def messages(self) -> list[wire.ModelMessage]:
         sent: list[wire.ModelMessage] = []
@@ -74,22 +106,71 @@ class Translation:
         )
 
     def _heard(self, turn: Message) -> wire.ModelRequest:
+        results = [part for part in turn.parts if isinstance(part, ToolResult)]
         parts: list[wire.ModelRequestPart] = []
-        for part in turn.parts:
-            if isinstance(part, ToolResult):
-                # Chat completions have no mark for a failed result, and pydantic-ai would wrap the text in JSON.
-                failed = not part.ok and self.family != "openai"
-                parts.append(
-                    wire.ToolReturnPart(
-                        tool_name=self.names.wire(part.name),
-                        content=part.text if part.text.strip() else "(no output)",
-                        tool_call_id=part.id,
-                        outcome="failed" if failed else "success",
-                    )
+        after: list[wire.UserContent] = []  # the images that can't stand in their results, when all results are said
+        for number, result in enumerate(results, 1):
+            within, outside = self._shown(result, f"result {number} of {len(results)}")
+            # Chat completions have no mark for a failed result, and pydantic-ai would wrap the text in JSON.
+            failed = not result.ok and self.family != "openai"
+            parts.append(
+                wire.ToolReturnPart(
+                    tool_name=self.names.wire(result.name),
+                    content=within[0] if len(within) == 1 else within,
+                    tool_call_id=result.id,
+                    outcome="failed" if failed else "success",
                 )
-            elif isinstance(part, Text):
-                parts.append(wire.UserPromptPart(part.text))
+            )
+            after += outside
+        if after:
+            parts.append(wire.UserPromptPart(after))
+        said = [
+            part.text if isinstance(part, Text) else self._seen(part)
+            for part in turn.parts
+            if isinstance(part, Text | Image)
+        ]
+        if all(isinstance(one, str) for one in said):
+            parts += [wire.UserPromptPart(one) for one in said if isinstance(one, str)]
+        else:
+            parts.append(wire.UserPromptPart(said))
         return wire.ModelRequest(parts=parts)
+
+    def _shown(
+        self, result: ToolResult, which: str
+    ) -> tuple[list[str | wire.BinaryContent], list[str | wire.BinaryContent]]:
+        """A result's words and images, the words first; and the images that must stand outside of it, each under its name."""
+        lines = [result.text] if result.text.strip() else []
+        within: list[str | wire.BinaryContent] = []
+        outside: list[str | wire.BinaryContent] = []
+        for number, image in enumerate(result.images, 1):
+            seen = self._seen(image)
+            if isinstance(seen, str):
+                lines.append(seen)
+            elif result.ok and image.media_type in self.sight.in_results:
+                within.append(seen)  # one that failed may hold words only (Anthropic)
+            else:
+                whose = f"{which}, of {self.names.wire(result.name)} ({result.id})"
+                outside += [f"[image {number} of {len(result.images)} from {whose}:]", seen]
+        if outside:
+            lines.append("[its images follow after the results]")
+        text = "\n".join(lines) or ("(no words)" if within else "(no output)")
+        return [text, *within], outside
+
+    def _seen(self, image: Image) -> wire.BinaryContent | str:
+        why = self._hidden(image)
+        if why:
+            return in_words(image, why)
+        return wire.BinaryContent(self.request.images[image.digest], media_type=image.media_type)
+
+    def _hidden(self, image: Image) -> str:
+        """Why an image is not shown; empty where it is."""
+        if image.digest not in self.request.images:
+            return NOT_HERE
+        if image.media_type not in self.sight.types:
+            return NOT_TAKEN
+        if self._side_max is not None and max(image.width, image.height) > self._side_max:
+            return CROWDED
+        return self.sight.instead
 
     def _said(self, turn: Message) -> wire.ModelResponse:
         parts: list[wire.ModelResponsePart] = []
@@ -180,6 +261,16 @@ class Translation:
 
 def _requests(turn: Message) -> list[ToolRequest]:
     return [part for part in turn.parts if isinstance(part, ToolRequest)]
+
+
+def _images(turn: Message) -> list[Image]:
+    images: list[Image] = []
+    for part in turn.parts:
+        if isinstance(part, Image):
+            images.append(part)
+        elif isinstance(part, ToolResult):
+            images += part.images
+    return images
 
 
 def _as_written(arguments: str | dict[str, Any] | None) -> str:

@@ -7,11 +7,69 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from wire.pictures import Picture, decoded, size, wrong_picture
 from wire.speech import Speech, halves
 
 PATH = re.compile(r"^/v1/messages$")
 _ID = re.compile(r"^[a-zA-Z0-9_-]+$")
 _NAME = re.compile(r"^[a-zA-Z0-9_-]{1,64}$")
+
+
+_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif")
+_IMAGE_CHARS_MAX = 5 * 1024 * 1024
+_SIDE_MAX, _SIDE_AMONG_MANY, _MANY = 8_000, 2_000, 20
+BLIND = {"anthropic": (400, "this model does not support image input")}
+"""Anthropic's own models all see; other servers that speak its format (here: Ollama) have models that don't."""
+
+
+def pictures(request: dict[str, Any]) -> list[Picture]:
+    """The images of a request, in their order."""
+    sources = [block["source"] for block in _image_blocks(request)]
+    return [(source["media_type"], decoded(source["data"]) or b"") for source in sources]
+
+
+def _image_blocks(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for message in request.get("messages") or []:
+        for block in message["content"] if isinstance(message["content"], list) else []:
+            inside = block.get("content") if block["type"] == "tool_result" else None
+            for one in [block, *(inside if isinstance(inside, list) else [])]:
+                if one["type"] == "image":
+                    yield one
+
+
+def _wrong_image(block: dict[str, Any], where: str, many: bool) -> Iterator[str]:
+    source = block["source"]
+    data = decoded(source["data"])
+    where = f"{where}.image.source.base64"
+    mismatch = f"Image does not match the provided media type {source['media_type']}"
+    yield from wrong_picture(
+        where, source["media_type"], data, _TYPES, mismatch=mismatch, broken="Could not process image"
+    )
+    if source["type"] != "base64":
+        yield f"{where}: source {source['type']!r}"
+    if len(source["data"]) > _IMAGE_CHARS_MAX:
+        yield f"{where}: image exceeds 5 MB maximum: {len(source['data'])} bytes > {_IMAGE_CHARS_MAX} bytes"
+    side = max(size(source["media_type"], data)) if data else 0
+    if side > _SIDE_MAX:
+        yield f"{where}.data: At least one of the image dimensions exceed max allowed size: {_SIDE_MAX} pixels"
+    elif many and side > _SIDE_AMONG_MANY:
+        yield (
+            f"{where}.data: At least one of the image dimensions exceed max allowed size for many-image requests: "
+            f"{_SIDE_AMONG_MANY} pixels"
+        )
+
+
+def _wrong_result(block: dict[str, Any], where: str, many: bool) -> Iterator[str]:
+    content = block.get("content") or []
+    for one in [{"type": "text", "text": content}] if isinstance(content, str) else content:
+        if block.get("is_error") and one["type"] != "text":
+            yield f"{where}: all content must be type 'text' if 'is_error' is true"
+        if one["type"] == "image":
+            yield from _wrong_image(one, where, many)
+        elif one["type"] != "text":
+            yield f"{where}: block {one['type']!r} in a tool_result"
+        elif not one["text"].strip():
+            yield f"{where}: text content blocks must contain non-whitespace text"
 
 
 def wrong(request: dict[str, Any], dialect: str, signatures: set[str]) -> Iterator[str]:
@@ -27,6 +85,7 @@ def wrong(request: dict[str, Any], dialect: str, signatures: set[str]) -> Iterat
     waiting: list[str] = []
     seen: set[str] = set()
     uses_tools = False
+    many = len(list(_image_blocks(request))) > _MANY
     for at, message in enumerate(messages):
         if message["role"] not in ("user", "assistant"):
             yield f"messages.{at}: role {message['role']!r}"
@@ -44,7 +103,7 @@ def wrong(request: dict[str, Any], dialect: str, signatures: set[str]) -> Iterat
             yield f"messages.{at}: tool_result blocks come first"
         waiting = []
         for block in blocks:
-            yield from _wrong_block(block, message["role"], at, seen, signatures)
+            yield from _wrong_block(block, message["role"], at, seen, signatures, many)
             if block["type"] == "tool_use":
                 waiting.append(block["id"])
             uses_tools |= block["type"] in ("tool_use", "tool_result")
@@ -57,7 +116,9 @@ def wrong(request: dict[str, Any], dialect: str, signatures: set[str]) -> Iterat
             yield f"tools: {tool['name']}: input_schema.type must be object"
 
 
-def _wrong_block(block: dict[str, Any], role: str, at: int, seen: set[str], signatures: set[str]) -> Iterator[str]:
+def _wrong_block(
+    block: dict[str, Any], role: str, at: int, seen: set[str], signatures: set[str], many: bool
+) -> Iterator[str]:
     kind = block["type"]
     if kind == "text":
         if not block["text"].strip():
@@ -69,7 +130,9 @@ def _wrong_block(block: dict[str, Any], role: str, at: int, seen: set[str], sign
         if not _NAME.match(block["name"]) or not isinstance(block["input"], dict):
             yield f"messages.{at}: tool_use {block['name']!r}"
     elif kind == "tool_result" and role == "user":
-        pass
+        yield from _wrong_result(block, f"messages.{at}.content.tool_result", many)
+    elif kind == "image" and role == "user":
+        yield from _wrong_image(block, f"messages.{at}.content", many)
     elif kind == "thinking" and role == "assistant":
         if block.get("signature") not in signatures:
             yield f"messages.{at}: invalid signature in thinking block"

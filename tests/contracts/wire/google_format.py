@@ -8,6 +8,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
 
+from wire.pictures import Picture, decoded, wrong_picture
 from wire.speech import Speech
 
 PATH = re.compile(r"^/v1(?:beta)?/models/[^/:]+:(?:streamGenerateContent|generateContent)$")
@@ -16,9 +17,43 @@ _NO_SIGNATURE = b64encode(b"skip_thought_signature_validator").decode()
 """The signature that Google documents for requests which other models made."""
 
 
+_TYPES = ("image/png", "image/jpeg", "image/webp")
+BLIND = {"google": (400, "Image input modality is not enabled for models/gemini-2.5-flash")}
+
+
+def pictures(request: dict[str, Any]) -> list[Picture]:
+    """The images of a request, in their order."""
+    found: list[Picture] = []
+    for content in request.get("contents") or []:
+        for part in content.get("parts") or []:
+            for one in [part, *part.get("functionResponse", {}).get("parts", [])]:
+                if blob := _blob(one):
+                    found.append((blob["mime_type"], decoded(blob["data"], either_alphabet=True) or b""))
+    return found
+
+
+def _blob(part: dict[str, Any]) -> dict[str, Any] | None:
+    """A part's inline data; like every field, it may have either of its two spellings, and Google's own client mixes them."""
+    blob = part.get("inlineData") or part.get("inline_data")
+    return blob and {"data": blob["data"], "mime_type": blob.get("mimeType") or blob["mime_type"]}
+
+
+def _wrong_blobs(part: dict[str, Any], role: str | None, at: int, dialect: str) -> Iterator[str]:
+    inside = part.get("functionResponse", {}).get("parts")
+    if inside is not None and not dialect.startswith("gemini-3"):
+        yield "Unable to submit request because `function_response.parts` is not supported for this model."
+    for one in [part, *(inside or [])]:
+        if blob := _blob(one):
+            if role != "user":
+                yield f"contents[{at}]: inlineData of the {role}"
+            bad = "Unable to process input image."
+            data = decoded(blob["data"], either_alphabet=True)
+            yield from wrong_picture(f"contents[{at}]", blob["mime_type"], data, _TYPES, mismatch=bad, broken=bad)
+
+
 def wrong(request: dict[str, Any], dialect: str, signatures: set[str]) -> Iterator[str]:
-    """What Google would refuse about ``request``; ``signatures`` are those that this server gave out."""
-    del dialect
+    """What Google would refuse about ``request``; ``signatures`` are those that this server gave out. ``dialect`` is the
+    model's name: since Gemini 3, images may stand inside a function's response."""
     contents = request.get("contents") or []
     if not contents or contents[0].get("role") != "user":
         yield "contents: the first turn must be the user's"
@@ -45,6 +80,7 @@ def wrong(request: dict[str, Any], dialect: str, signatures: set[str]) -> Iterat
         if calls and not calls[0].get("thoughtSignature"):
             yield f"contents[{at}]: the first function call lacks a thought_signature"
         for part in parts:
+            yield from _wrong_blobs(part, content.get("role"), at, dialect)
             if part.get("text", "-") == "" and not part.get("thoughtSignature"):
                 yield f"contents[{at}]: empty text"
             given = part.get("thoughtSignature")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from wire.pictures import Picture, decoded, wrong_picture
 from wire.speech import Speech, halves
 
 PATH = re.compile(r"^/v1/chat/completions$")
@@ -17,6 +18,56 @@ _FIELDS = {
     "assistant": {"role", "content", "tool_calls"},
     "tool": {"role", "content", "tool_call_id"},
 }
+
+
+_DATA_URL = re.compile(r"^data:(image/[a-z]+);base64,(.*)$", re.DOTALL)
+_TYPES = {
+    "openai": ("image/png", "image/jpeg", "image/webp", "image/gif"),
+    "ollama": ("image/png", "image/jpeg", "image/webp"),
+}
+_IMAGE_BYTES_MAX = 20_000_000
+BLIND = {
+    "openai": (400, "Invalid content type. image_url is only supported by certain models."),
+    "ollama": (400, "this model does not support image input (ref: b8bd630e-4a39-4b57-82af-9158ee9d5703)"),
+}
+"""Status and words for images that the model doesn't take."""
+
+
+def pictures(request: dict[str, Any]) -> list[Picture]:
+    """The images of a request, in their order."""
+    found: list[Picture] = []
+    for message in request.get("messages") or []:
+        content = message.get("content")
+        for part in content if isinstance(content, list) else []:
+            if part["type"] == "image_url" and (url := _DATA_URL.match(part["image_url"]["url"])):
+                found.append((url[1], decoded(url[2]) or b""))
+    return found
+
+
+def _wrong_content(message: dict[str, Any], at: int, dialect: str) -> Iterator[str]:
+    content = message.get("content")
+    if isinstance(content, str | None):
+        return
+    for number, part in enumerate(content):
+        where = f"messages[{at}].content[{number}]"
+        if part["type"] == "text":
+            if set(part) != {"type", "text"} or not part["text"].strip():
+                yield f"{where}: text {part!r}"
+        elif part["type"] != "image_url":
+            yield f"{where}: Invalid value: {part['type']!r}. Supported values are: 'text', 'image_url'"
+        elif message["role"] != "user":
+            yield (
+                f"Invalid 'messages[{at}]'. Image URLs are only allowed for messages with role 'user', "
+                f"but this message with role {message['role']!r} contains an image URL."
+            )
+        elif not (url := _DATA_URL.match(part["image_url"]["url"])):
+            yield f"{where}: Invalid image URL"
+        else:
+            bad = "You uploaded an unsupported image."
+            data = decoded(url[2])
+            yield from wrong_picture(where, url[1], data, _TYPES[dialect], mismatch=bad, broken=bad)
+            if data is not None and len(data) > _IMAGE_BYTES_MAX:
+                yield f"{where}: image is too large"
 
 
 def wrong(request: dict[str, Any], dialect: str, signatures: set[str]) -> Iterator[str]:
@@ -34,6 +85,7 @@ def wrong(request: dict[str, Any], dialect: str, signatures: set[str]) -> Iterat
         allowed = _FIELDS[role] | ({"reasoning"} if dialect == "ollama" else set())
         if unknown := set(message) - allowed:
             yield f"messages[{at}]: unknown fields {sorted(unknown)}"
+        yield from _wrong_content(message, at, dialect)
         if role == "tool":
             if message.get("tool_call_id") not in waiting:
                 yield f"messages[{at}]: a tool message must follow an assistant message with its tool_call"

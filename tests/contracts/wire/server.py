@@ -13,6 +13,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from wire import anthropic_format, google_format, openai_format
+from wire.pictures import Picture
 from wire.speech import Speech
 
 Kind = Literal["openai", "anthropic", "google", "ollama"]
@@ -46,10 +47,16 @@ class WireServer:
     ``script`` says what to answer. ``url`` is the base address that a client is given, ``requests`` are the bodies
     that arrived, ``refused`` says why requests were refused as malformed. ``model`` is the name to give to gemot;
     ``environment`` the variables that lead gemot here. ``gone`` is set when a client leaves before its reply.
+    ``sees`` False: images are refused, as the provider refuses them for a model that takes none; ``unseen`` counts it.
     """
 
-    def __init__(self, kind: Kind, script: Script | str = "Hello.") -> None:
+    def __init__(
+        self, kind: Kind, script: Script | str = "Hello.", *, sees: bool = True, model: str | None = None
+    ) -> None:
         self.kind = kind
+        self.sees = sees
+        self.unseen = 0
+        self._model = model or _MODELS[kind]
         self.script: Script = (lambda _, __: script) if isinstance(script, str) else script
         self.key = f"sk-{kind}-0123456789abcdef"
         self.requests: list[dict[str, Any]] = []
@@ -78,22 +85,32 @@ class WireServer:
 
     @property
     def model(self) -> str:
-        return f"{self.kind}:{_MODELS[self.kind]}"
+        return f"{self.kind}:{self._model}"
 
     @property
     def environment(self) -> dict[str, str]:
         url, key = _VARIABLES[self.kind]
         return {url: self.url, key: self.key}
 
+    def pictures(self, number: int = -1) -> list[Picture]:
+        """The images of a request that arrived, in their order."""
+        return _FORMATS[self.kind].pictures(self.requests[number])
+
     def speech(self, request: dict[str, Any]) -> tuple[Speech, int]:
         """What to answer, and the request's number. A malformed request is refused before the script sees it."""
         with self._counting:
             number = len(self.requests)
             self.requests.append(request)
-        wrong = list(_FORMATS[self.kind].wrong(request, self.kind, self.signatures))
+        speaks = _FORMATS[self.kind]
+        dialect = self._model if self.kind == "google" else self.kind
+        wrong = list(speaks.wrong(request, dialect, self.signatures))
         if wrong:
             self.refused.extend(wrong)
             return Speech(status=400, error="; ".join(wrong)), number
+        if not self.sees and speaks.pictures(request):
+            self.unseen += 1
+            status, words = speaks.BLIND[self.kind]
+            return Speech(status=status, error=words), number
         said = self.script(request, number)
         speech = Speech(said) if isinstance(said, str) else said
         if speech.signature:

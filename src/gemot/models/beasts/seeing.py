@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from gemot.abi.messages import Request, Text, ToolOffer, ToolRequest, ToolResult
+from gemot.abi.messages import Image, Message, Request, Text, ToolOffer, ToolRequest, ToolResult
 from gemot.abi.syscalls import SYSCALLS
+from gemot.models.seeing import UNSEEN, in_words
 
 _PLAIN: dict[str, Any] = {"integer": 1, "number": 1.0, "boolean": False, "array": [], "object": {}}
 
@@ -21,13 +22,29 @@ def brief(question: Request) -> str:
 
 
 def news(question: Request) -> list[str]:
-    """Every text that came since the last reply: results of tools, mail, words of a person; not its own instructions."""
+    """Every text that came since the last reply: results of tools, mail, words of a person; not its own instructions. Of
+    images, what they are said to be."""
     found: list[str] = []
     for message in reversed(question.messages):
         if message.role in ("model", "system"):
             break
-        found[:0] = [part.text for part in message.parts if isinstance(part, Text | ToolResult)]
+        found[:0] = _told(message)
     return found
+
+
+def _told(message: Message) -> list[str]:
+    texts: list[str] = []
+    for part in message.parts:
+        match part:
+            case Text(text):
+                texts.append(text)
+            case ToolResult(text=text, images=images):
+                texts += [text, *(in_words(image, UNSEEN) for image in images)]
+            case Image():
+                texts.append(in_words(part, UNSEEN))
+            case _:
+                pass
+    return texts
 
 
 def all_results(question: Request) -> list[ToolResult]:

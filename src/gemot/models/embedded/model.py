@@ -14,13 +14,14 @@ from typing import Any
 
 import msgspec
 
-from gemot.abi.messages import Message, Reply, Request, Text, ToolOffer, ToolRequest, ToolResult
+from gemot.abi.messages import Image, Message, Reply, Request, Text, ToolOffer, ToolRequest, ToolResult
 from gemot.models.embedded.acting import Action, Ending, next_action
 from gemot.models.embedded.choosing import Scales, Spent, choose
 from gemot.models.embedded.install import weights
 from gemot.models.embedded.link import Link
 from gemot.models.embedded.results import Step
 from gemot.models.port import Heard, ModelFailed
+from gemot.models.seeing import UNSEEN, in_words
 
 TOKENS_MAX = 0
 """Of a conversation it looks at the goal and the steps, each in small parts, so that its engine's window of 4,096 tokens is no
@@ -133,6 +134,9 @@ def _turns(messages: Sequence[Message]) -> list[tuple[str, str]]:
                     texts.append(f"{part.name} {part.arguments}")
                 case ToolResult():
                     texts.append(f"{part.name}: {part.text[:2000]}")
+                    texts += [in_words(image, UNSEEN) for image in part.images]
+                case Image():
+                    texts.append(in_words(part, UNSEEN))
                 case _:
                     pass
         if texts:
@@ -143,7 +147,8 @@ def _turns(messages: Sequence[Message]) -> list[tuple[str, str]]:
 def _conversation(messages: Sequence[Message]) -> tuple[str, list[Step]]:
     """The goal, which is the first message and what the person wrote since, and the answered requests, in order.
 
-    Other mail and the kernel's reminders are no goals: authority comes from people's words.
+    Other mail and the kernel's reminders are no goals: authority comes from people's words. What an image is about is none,
+    either: whoever made it may have said so.
     """
     goals: list[str] = []
     requests: dict[str, ToolRequest] = {}
