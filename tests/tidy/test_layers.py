@@ -101,7 +101,12 @@ def test_the_words_have_no_behaviour() -> None:
         for node in ast.walk(tree(MODULES[name])):
             if isinstance(node, ast.ClassDef) and "frozen" not in {keyword.arg for keyword in node.keywords}:
                 wrong.append(f"{name}.{node.name} is not frozen")
-            if isinstance(node, ast.FunctionDef) and node.name not in ("name_of", "runs_later", "length_chars", "_table"):
+            if isinstance(node, ast.FunctionDef) and node.name not in (
+                "name_of",
+                "runs_later",
+                "length_chars",
+                "_table",
+            ):
                 wrong.append(f"{name}.{node.name} is a function")
     assert not wrong
 
