@@ -70,6 +70,7 @@ def test_the_drivers_that_ship_without_walls_are_files_copies_calculator_and_clo
             "files/patch",
             "files/read",
             "files/search",
+            "files/view",
             "files/write",
         ]
     )

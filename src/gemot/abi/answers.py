@@ -8,12 +8,14 @@ from msgspec import Struct
 
 from gemot.abi.grants import Budget
 from gemot.abi.labels import Handle, Label
+from gemot.abi.messages import Image
 
 
 class Mail(Struct, frozen=True, gc=False, omit_defaults=True):
     """A message as its receiver gets it. ``sender`` is a pid, 0 for the person, -1 for the kernel (an alarm). ``alarm``: the
     number of the one that rang; ``missed``: how many of its firings before this one were not told one by one. ``said_by``: the
-    process whose words these are, also where the kernel passes them on; ``moment``: when it was sent (see :class:`Use`)."""
+    process whose words these are, also where the kernel passes them on; ``moment``: when it was sent (see :class:`Use`).
+    ``images``: what the person shows with it."""
 
     sender: int
     text: str
@@ -22,6 +24,7 @@ class Mail(Struct, frozen=True, gc=False, omit_defaults=True):
     missed: int = 0
     said_by: int = 0
     moment: int = 0
+    images: tuple[Image, ...] = ()
 
 
 class Ok(Struct, frozen=True, gc=False, tag="ok", omit_defaults=True):
@@ -64,7 +67,8 @@ class Returned(Struct, frozen=True, gc=False, omit_defaults=True):
     """The result of one tool use inside the answer to a `call`.
 
     ``text`` is the whole result where it is small, else empty, and ``handle`` names it; a value that may be referred to has a
-    handle also when it is small, and one that is sealed has its shape for a text. ``rule`` says why not ``ok``.
+    handle also when it is small, and one that is sealed has its shape for a text. ``rule`` says why not ``ok``. ``images``:
+    what it shows beside the text.
     """
 
     tool: str
@@ -73,6 +77,7 @@ class Returned(Struct, frozen=True, gc=False, omit_defaults=True):
     handle: Handle | None = None
     rule: str = ""
     label: Label = Label()
+    images: tuple[Image, ...] = ()
 
 
 State = Literal["running", "waiting", "asking", "reviewing", "done", "failed", "killed"]

@@ -11,6 +11,7 @@ from gemot.abi.answers import Answer, Entry, Outcome
 from gemot.abi.grants import Mount
 from gemot.abi.labels import Integrity, Label
 from gemot.abi.memories import Shelf
+from gemot.abi.messages import Image
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.syscalls import Generate
 
@@ -124,6 +125,7 @@ class Begin(Struct, frozen=True, gc=False, tag="begin", omit_defaults=True):
     brief: str
     arguments: dict[str, Any]
     name: str = ""
+    images: tuple[Image, ...] = ()
 
 
 class BeginFork(Struct, frozen=True, gc=False, tag="begin_fork", omit_defaults=True):

@@ -14,7 +14,7 @@ from gemot.abi.answers import Change, Entry
 from gemot.abi.grants import Budget, Grant, Mount
 from gemot.abi.labels import Label
 from gemot.abi.memories import Memory
-from gemot.abi.messages import Reply
+from gemot.abi.messages import Image, Reply
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.reviews import TRIES, Check
 from gemot.abi.syscalls import Accept, Add, Claim, Complete, Reorder, Syscall
@@ -40,7 +40,7 @@ class Installed(Struct, frozen=True, gc=False, tag="installed", omit_defaults=Tr
 class Arrived(Struct, frozen=True, gc=False, tag="arrived", omit_defaults=True):
     """A person gave a goal: the first process of a new tree, with the rights and means they gave it. ``route``: models of it
     in the order in which it goes on when one fails or is not good enough. ``priority``: its tree's share where model calls
-    queue."""
+    queue. ``images``: what its model is shown beside the goal."""
 
     at: int
     goal: str
@@ -56,6 +56,7 @@ class Arrived(Struct, frozen=True, gc=False, tag="arrived", omit_defaults=True):
     tries: int = TRIES
     route: tuple[str, ...] = ()
     priority: int = limits.PRIORITY
+    images: tuple[Image, ...] = ()
 
 
 class Cost(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -100,13 +101,15 @@ class Trapped(Struct, frozen=True, gc=False, tag="trapped", omit_defaults=True):
 
 class Value(Struct, frozen=True, gc=False, tag="value", omit_defaults=True):
     """A tool's result. Large ones are in the blob store: then ``text`` is their beginning and ``digest`` names them. One that
-    was wanted whole is there in any case; ``document`` is all of its text, where ``text`` is not and it is not too long."""
+    was wanted whole is there in any case; ``document`` is all of its text, where ``text`` is not and it is not too long.
+    ``images``: what it shows beside that."""
 
     text: str
     digest: str = ""
     size_chars: int = 0
     label: Label = Label()
     document: str = ""
+    images: tuple[Image, ...] = ()
 
 
 class Failure(Struct, frozen=True, gc=False, tag="failure", omit_defaults=True):
@@ -167,11 +170,12 @@ class Ticked(Struct, frozen=True, gc=False, tag="ticked", omit_defaults=True):
 
 
 class Said(Struct, frozen=True, gc=False, tag="said", omit_defaults=True):
-    """A person sent a process a message: a new goal, a suggestion, a correction."""
+    """A person sent a process a message: a new goal, a suggestion, a correction; perhaps with ``images``."""
 
     at: int
     pid: int
     text: str
+    images: tuple[Image, ...] = ()
 
 
 class Answered(Struct, frozen=True, gc=False, tag="answered", omit_defaults=True):

@@ -96,8 +96,17 @@ IMAGE_TOKENS_MAX: Final = 1_600
 IMAGES_MAX: Final = 8
 """Images in one result or message."""
 
+IMAGES_SHOWN_MAX: Final = 40
+"""Images of a reading that a model is shown; older ones are spoken of."""
+
+IMAGES_SHOWN_BYTES_MAX: Final = 14_000_000
+"""And how long those are together: in base64 what the strictest provider takes in one request, 20 MB, with room for the rest."""
+
 IMAGE_BYTES_MAX: Final = 3_750_000
 """The largest image; in base64 that is the 5 MB which the strictest provider takes."""
+
+IMAGES_BYTES_MAX: Final = 8_000_000
+"""All images of one result or message together."""
 
 IMAGE_PIXELS_MAX: Final = 8_000
 """The widest and the highest one, in pixels; likewise."""

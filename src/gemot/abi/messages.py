@@ -40,15 +40,16 @@ class ToolRequest(Struct, frozen=True, gc=False, tag="request", omit_defaults=Tr
 
 
 class Image(Struct, frozen=True, gc=False, tag="image", omit_defaults=True):
-    """A picture, by its name in the journal: ``digest`` names its bytes there, in base64. ``media_type`` is one of those that
-    every provider takes: image/png, image/jpeg, image/gif, image/webp; ``width`` and ``height`` are in pixels; ``about`` says
-    what it is to whoever can't see it."""
+    """A picture, by its name in the journal: ``digest`` names its bytes there, in base64. ``media_type``: image/png, image/jpeg,
+    image/gif or image/webp (the last two not every provider takes); ``width`` and ``height`` are in pixels; ``about`` says what
+    it is to whoever can't see it; ``size_bytes`` is how long it is."""
 
     digest: str
     media_type: str
     width: int
     height: int
     about: str = ""
+    size_bytes: int = 0
 
 
 class ToolResult(Struct, frozen=True, gc=False, tag="result", omit_defaults=True):
@@ -75,8 +76,8 @@ def length_chars(part: Part) -> int:
         case ToolResult(_, name, text, images=images):
             return len(name) + len(text) + sum(map(length_chars, images))
         case Image(width=width, height=height):
-            tokens = min(width * height // limits.IMAGE_PIXELS_PER_TOKEN + 1, limits.IMAGE_TOKENS_MAX)
-            return tokens * limits.CHARS_PER_TOKEN
+            tokens = min(width * height // limits.IMAGE_PIXELS_PER_TOKEN, limits.IMAGE_TOKENS_MAX)
+            return max(1, tokens) * limits.CHARS_PER_TOKEN
 
 
 class Message(Struct, frozen=True, gc=False, omit_defaults=True):

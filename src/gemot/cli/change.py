@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from gemot.cli.failing import DONE, Usage, put
 from gemot.cli.reach import change
+from gemot.drivers.kit import Picture
 from gemot.machine.client import Client
 from gemot.machine.machine import Machine
 
@@ -20,9 +22,9 @@ def told(words: str, machine: Machine | Client, pid: int) -> None:
     put(words)
 
 
-def send(home: Path | None, pid: int, text: str) -> int:
+def send(home: Path | None, pid: int, text: str, images: Sequence[Picture] = ()) -> int:
     async def work(machine: Machine | Client) -> None:
-        await machine.send(pid, text)
+        await machine.send(pid, text, images)
         told(f"sent to {pid}", machine, pid)
 
     change(home, work)

@@ -24,6 +24,7 @@ def prepared(
     checks: Sequence[str] = (),
     reviews: Sequence[str] = (),
     priority: int = PRIORITY,
+    images: Sequence[str] = (),
 ) -> Start:
     """``models``: what was named after ``--model``. Raises :class:`Usage` for whatever can't be meant."""
     known = config.read()
@@ -51,6 +52,7 @@ def prepared(
         arguments=options.arguments(settings, specs[name]),
         policy=known.endorse,
         review=options.review(checks, reviews),
+        images=options.images(images),
     )
 
 

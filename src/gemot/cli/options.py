@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from gemot.abi import limits
 from gemot.abi.grants import Budget, Mode
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.reviews import Check, PersonCheck, ReviewerCheck, ToolCheck
 from gemot.authority.refusal import closest
 from gemot.cli.config import BudgetTable, RouteTable
 from gemot.cli.failing import Usage
+from gemot.cli.plain import one_line
+
+if TYPE_CHECKING:
+    from gemot.drivers.kit import Picture
 
 BUDGET_FORM = "tokens=200000,usd=0.50,seconds=600,processes=8,depth=3"
 
@@ -180,6 +186,25 @@ def goal(text: str | None) -> str:
             'what is to be done? Say it in quotes, like: gemot run "sum up notes.md", or - to read it from a pipe'
         )
     return text
+
+
+def images(names: Sequence[str]) -> tuple[Picture, ...]:
+    """The image files of these names. Raises :class:`Usage`."""
+    from gemot.drivers.kit import Picture, ToolError
+    from gemot.drivers.pictures import header
+
+    found: list[Picture] = []
+    for name in names:
+        try:
+            with open(name, "rb") as file:
+                data = file.read(limits.IMAGE_BYTES_MAX + 1)
+                header(data, one_line(name), file.seek(0, 2))
+        except OSError as error:
+            raise Usage(f"{one_line(name)} can't be read: {error.strerror}") from error
+        except ToolError as error:
+            raise Usage(str(error)) from error
+        found.append(Picture(data, one_line(os.path.basename(name))))
+    return tuple(found)
 
 
 def can_be_kept(budget: str, model: str) -> None:

@@ -8,10 +8,12 @@ import stat
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
+from gemot.abi.limits import IMAGE_BYTES_MAX
 from gemot.drivers import editing, reading, searching
 from gemot.drivers.descent import Entry, kind_of
-from gemot.drivers.kit import Driver, ToolError
+from gemot.drivers.kit import Driver, Picture, ToolError
 from gemot.drivers.names import shown
+from gemot.drivers.pictures import header
 from gemot.drivers.place import Place
 
 ENTRIES_MAX = 500
@@ -49,6 +51,15 @@ def read(place: Place, path: str, first_line: int = 1, lines: int = 400) -> str:
         raise ToolError("first_line and lines are counted from 1; to read from the beginning leave them out")
     with place.open(path) as (file, label):
         return reading.excerpt(file, label, first_line, lines).text()
+
+
+@files.tool(effect="reads", repeatable=True, paths=("path",))
+def view(place: Place, path: str) -> Picture:
+    """See an image: PNG, JPEG, GIF or WebP. path: the file. A model that can't see gets a line that says what it is."""
+    with place.open(path) as (file, label):
+        data = file.read(IMAGE_BYTES_MAX + 1)
+        header(data, label, file.seek(0, 2))
+        return Picture(data, label)
 
 
 @files.tool(effect="reads", repeatable=True, paths=("path",))

@@ -10,7 +10,7 @@
 A parameter annotated ``Place`` is the process's file tree, one annotated ``Secret`` a key of the person's that the tool names
 in ``secrets``, one annotated ``Children`` what the children see that ``children`` names; they are filled in by the machine and
 are no arguments.
-A tool returns text (or anything JSON can say) and raises :class:`ToolError` for what its user can mend.
+A tool returns text (or anything JSON can say, or a :class:`Picture`, or a list of texts and pictures) and raises :class:`ToolError` for what its user can mend.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import msgspec
 from gemot.abi.tools import Effect, Manifest, ToolSpec
 from gemot.drivers.children import Children as Children
 from gemot.drivers.errors import ToolError as ToolError
+from gemot.drivers.pictures import Picture as Picture
 from gemot.drivers.place import Place
 from gemot.drivers.secret import Secret as Secret
 

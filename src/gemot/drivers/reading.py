@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from gemot.drivers.errors import ToolError
+from gemot.drivers.pictures import image_kind
 
 CHARS_MAX = 200_000
 """The most text that one read returns; about 50,000 tokens, more than most readings hold."""
@@ -23,6 +24,7 @@ _KINDS = (
     (b"\x89PNG", "a PNG picture"),
     (b"\xff\xd8\xff", "a JPEG picture"),
     (b"GIF8", "a GIF picture"),
+    (b"RIFF", "a WebP picture, a sound or a film"),
     (b"PK\x03\x04", "a ZIP archive or an office document"),
     (b"\x1f\x8b", "gzip-compressed data"),
     (b"\x7fELF", "a program"),
@@ -86,7 +88,8 @@ def excerpt(file: BinaryIO, label: str, first_line: int, line_max: int) -> Excer
     kind = binary_kind(head)
     if kind is not None:
         size = file.seek(0, 2)
-        raise ToolError(f"{label} is {kind}, {size:,} bytes, and can't be read as text; files/facts tells more")
+        other = "files/facts tells more" if image_kind(head) is None else "files/view shows it"
+        raise ToolError(f"{label} is {kind}, {size:,} bytes, and can't be read as text; {other}")
     file.seek(len(_BOM) if head.startswith(_BOM) else 0)
     found = Excerpt(first_line)
     chars = 0

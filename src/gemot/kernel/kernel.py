@@ -36,7 +36,7 @@ from gemot.abi.effects import (
     WakeAt,
 )
 from gemot.abi.events import Booted, Cost, Event, Ticked, Trapped
-from gemot.abi.messages import Reply
+from gemot.abi.messages import Image, Reply
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.syscalls import Call, Exit, Forget, Generate, Read, Recall, Remember
 from gemot.abi.tools import ToolSpec
@@ -280,8 +280,8 @@ class Kernel:
         if board is not None:
             waiting.board_changed(self, board)
 
-    def begin(self, process: Process, arguments: dict[str, object]) -> None:
-        self.emit(Begin(process.pid, process.program, process.brief, arguments, process.name))
+    def begin(self, process: Process, arguments: dict[str, object], images: tuple[Image, ...] = ()) -> None:
+        self.emit(Begin(process.pid, process.program, process.brief, arguments, process.name, images))
 
     def end(self, process: Process, outcome: Outcome) -> None:
         """End a process: its descendants first, then its work, its rights and its place; its means go back."""

@@ -62,10 +62,10 @@ def hear(kernel: Kernel, event: Event) -> None:
             working.done(kernel, event)
         case Ticked():
             _ticked(kernel, event)
-        case Said(_, pid, text):
+        case Said(_, pid, text, images):
             process = kernel.process(pid)
             if process is not None:
-                kernel.post(process, Mail(0, text, Label((PERSON,))))
+                kernel.post(process, Mail(0, text, Label((PERSON,)), images=images))
         case Answered():
             working.answered(kernel, event)
         case Worked(_, root, move):
@@ -136,7 +136,7 @@ def _arrived(kernel: Kernel, event: Arrived) -> None:
         process.review = Review(event.review, event.tries, event.goal, program.name, event.arguments, Label((PERSON,)))
     process.policy = anchor(event.policy, mounts, kernel.tools)
     process.route, process.priority = event.route, event.priority
-    kernel.begin(process, event.arguments)
+    kernel.begin(process, event.arguments, event.images)
 
 
 def _root(

@@ -67,7 +67,7 @@ def returned(kernel: Kernel, process: Process, work: Work, use: ToolUse, outcome
 
 def _value(kernel: Kernel, process: Process, work: Work, use: ToolUse, value: Value, label: Label) -> Returned:
     if not value.digest and not work.sealed:
-        return Returned(use.tool, True, value.text, label=label)
+        return Returned(use.tool, True, value.text, label=label, images=value.images)
     number = kernel.number()
     small = value.size_chars <= len(value.text)
     text = value.text if small else value.document or None
@@ -81,7 +81,7 @@ def _value(kernel: Kernel, process: Process, work: Work, use: ToolUse, value: Va
     if work.sealed:
         told = shape(text, handle, spec, process.grants)
         return Returned(use.tool, True, told, handle, label=label)
-    return Returned(use.tool, True, value.text if small else "", handle, label=label)
+    return Returned(use.tool, True, value.text if small else "", handle, label=label, images=value.images)
 
 
 def _plain(arguments: dict[str, Any], spec: ToolSpec) -> dict[str, Any]:

@@ -7,11 +7,12 @@ and its rights and means are shown first.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -20,7 +21,7 @@ from msgspec.structs import replace
 import gemot
 from gemot.abi.events import Adopted, Arrived, Blank, Booted, Copied, Ticked
 from gemot.abi.grants import Grant, Mount, Rule
-from gemot.journal.contract import Journal
+from gemot.journal.contract import Journal, JournalError
 from gemot.journal.records import decode, encode
 from gemot.kernel import Kernel
 from gemot.kernel import freezing as tables
@@ -30,6 +31,7 @@ from gemot.machine.cast import Cast
 from gemot.machine.forgeries import whole
 from gemot.machine.loop import Loop, MachineError
 from gemot.programs import freezing as folds
+from gemot.programs.conversation import Conversation
 
 MAGIC = b"gemot tree 1\n"
 LARGEST_BYTES = 1 << 30
@@ -106,14 +108,30 @@ def pack(journal: Journal, kernel: Kernel, cast: Cast, root: int) -> Carried:
     if pids & cast.missing.keys():
         raise CarryError(f"a program of tree {root} is not installed here, so the tree can't be carried whole")
     programs = folds.freeze({pid: cast.programs[pid] for pid in sorted(pids) if pid in cast.programs})
-    digests = {handle.digest for one in kernel.tree(root) for handle in one.handles.values() if handle.digest}
+    digests = {digest for one in kernel.tree(root) for digest in _named(one)}
     return Carried(
         gemot.__version__,
         tables.carry(kernel, root),
         msgspec.msgpack.encode(programs),
         [(record.at, record.pid, record.body) for record in journal.read() if record.pid in pids],
-        [journal.value(digest) for digest in sorted(digests)],
+        [*(journal.value(digest) for digest in sorted(digests)), *_shown(journal, cast, pids)],
     )
+
+
+def _shown(journal: Journal, cast: Cast, pids: Collection[int]) -> Iterator[str]:
+    """The images in the readings of these processes. One that is not there any more is only spoken of, here as anywhere."""
+    programs = [cast.programs.get(pid) for pid in pids]
+    for digest in sorted({one for program in programs if isinstance(program, Conversation) for one in program.images}):
+        with contextlib.suppress(JournalError):
+            yield journal.value(digest)
+
+
+def _named(process: Process) -> Iterator[str]:
+    """What of the journal's values a process has or tells of, by their digests."""
+    yield from (handle.digest for handle in process.handles.values() if handle.digest)
+    yield from (image.digest for mail in process.mailbox for image in mail.images)
+    changed = process.changed.diff if process.changed is not None else ""
+    yield from filter(None, (changed, process.outcome.receipt.diff if process.outcome is not None else ""))
 
 
 def write(carried: Carried, path: Path) -> None:

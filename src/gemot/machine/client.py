@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -13,6 +13,7 @@ import msgspec
 from gemot.abi.answers import Retraction
 from gemot.abi.effects import Asked
 from gemot.abi.events import BoardMove
+from gemot.drivers.kit import Picture
 from gemot.machine import door
 from gemot.machine.door import LINE_BYTES_MAX, Said, Start, Wanted, Wish
 from gemot.machine.machine import MachineError
@@ -61,8 +62,8 @@ class Client:
     async def start(self, start: Start) -> int:
         return await self._ask(start, int)
 
-    async def send(self, pid: int, text: str) -> None:
-        await self._ask(door.Send(pid, text), None)
+    async def send(self, pid: int, text: str, images: Iterable[Picture] = ()) -> None:
+        await self._ask(door.Send(pid, text, tuple(images)), None)
 
     async def answer(
         self, ask: int, allow: bool = True, text: str = "", scope: Literal["once", "process", "subtree"] = "once"

@@ -23,12 +23,13 @@ from gemot.abi.events import BoardMove
 from gemot.abi.grants import Budget, Grant, Mode
 from gemot.abi.limits import PRIORITY
 from gemot.abi.reviews import TRIES, Check
+from gemot.drivers.kit import Picture
 from gemot.machine.machine import DEFAULT_BUDGET, Machine
 from gemot.machine.notes import Note
 from gemot.machine.standstill import waits_for_person
 
-LINE_BYTES_MAX = 4 << 20
-"""The longest line: the longest goal, with every character escaped, and room for the rest."""
+LINE_BYTES_MAX = 16 << 20
+"""The longest line: the longest goal, with every character escaped, with all images that it may have, and room for the rest."""
 
 UNREAD_BYTES_MAX = 16 << 20
 """How much a client may leave unread before it is dropped."""
@@ -51,15 +52,17 @@ class Start(Struct, frozen=True, tag="start", omit_defaults=True):
     tries: int = TRIES
     route: tuple[str, ...] = ()
     priority: int = PRIORITY
+    images: tuple[Picture, ...] = ()
 
 
 class Providers(Struct, frozen=True, tag="providers"):
     """Answers a list of what goes on at each provider."""
 
 
-class Send(Struct, frozen=True, tag="send"):
+class Send(Struct, frozen=True, tag="send", omit_defaults=True):
     pid: int
     text: str
+    images: tuple[Picture, ...] = ()
 
 
 class Answer(Struct, frozen=True, tag="answer"):
@@ -298,8 +301,8 @@ class Door:
                 return await machine.start(goal, **rest)
             case Providers():
                 return machine.providers()
-            case Send(pid, text):
-                return await machine.send(pid, text)
+            case Send(pid, text, images):
+                return await machine.send(pid, text, images)
             case Answer(ask, allow, text, scope):
                 return await machine.answer(ask, allow, text, scope)
             case Work(pid, move):

@@ -115,7 +115,7 @@ class Loop:
         pool = Pool(limits, now, lambda: self.kernel.bills)
         self.memories = Memories(None if home is None else home.memories)
         self.stage = Stage(journal, tools, open_model, now, self.happened, self._heard, self.memories, pool, windows)
-        self.questions = Questions(self.kernel, self.cast, self.stage.window)
+        self.questions = Questions(self.kernel, self.cast, self.stage.window, journal.value)
         self.watchers: list[Callable[[notes.Note], None]] = []
         self.broken: BaseException | None = None
         self.closed = False

@@ -18,7 +18,7 @@ from gemot.abi.events import Answered, Arrived, Booted, Copied, Installed, Moved
 from gemot.abi.grants import Budget, Grant, Mode, Mount
 from gemot.abi.limits import PRIORITY
 from gemot.abi.reviews import TRIES, Check
-from gemot.drivers.kit import Driver, Tool
+from gemot.drivers.kit import Driver, Picture, Tool
 from gemot.journal.contract import Journal
 from gemot.kernel import Kernel, asking
 from gemot.kernel.process import Process
@@ -193,6 +193,7 @@ class Machine:
         tries: int = TRIES,
         route: Iterable[str] = (),
         priority: int = PRIORITY,
+        images: Iterable[Picture] = (),
     ) -> int:
         """Start a process on a goal; returns its pid at once. Raises :class:`MachineError` for what can't be.
 
@@ -201,7 +202,7 @@ class Machine:
         within them needs no further word of the person (see `gemot.abi.syscalls.Mandate`). ``review``: checks that its
         result must pass (see `gemot.abi.reviews`), ``tries``: how often it may be rejected. ``route``: the models that take
         the place of ``model``, one after the other, when one fails (see `gemot.kernel.routes`). ``priority``: from 1 to 9;
-        where model calls queue, a tree's share of the turns.
+        where model calls queue, a tree's share of the turns. ``images``: what its model is shown beside the goal.
         """
         self._loop.must_run()
         way = starting.way(self._loop.stage, model, route)
@@ -223,17 +224,18 @@ class Machine:
             tries,
             way if len(way) > 1 else (),
             priority,
+            starting.images(self._loop.journal, images),
         )
         starting.check(self.kernel, event)
         return await self._loop.happens(event)
 
-    async def send(self, pid: int, text: str) -> None:
-        """Tell a process something: a new goal, a suggestion, a correction."""
-        self._living(pid)
-        if not text.strip():
-            raise MachineError("there is nothing to send: the message is empty")
-        starting.check_words(text)
-        self._loop.happens_now(Said(self._now(), pid, text))
+    async def send(self, pid: int, text: str, images: Iterable[Picture] = ()) -> None:
+        """Tell a process something: a new goal, a suggestion, a correction; perhaps show its model something."""
+        program = self._living(pid).program
+        starting.check_words(text, needed=True)
+        seen = starting.images(self._loop.journal, images)
+        starting.check_sight(program, seen)
+        self._loop.happens_now(Said(self._now(), pid, text, seen))
 
     async def answer(
         self, ask: int, allow: bool = True, text: str = "", scope: Literal["once", "process", "subtree"] = "once"

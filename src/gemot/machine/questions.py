@@ -11,17 +11,17 @@ from gemot.abi.syscalls import Alarm, Generate, Syscall
 from gemot.kernel import Kernel
 from gemot.kernel.process import Process
 from gemot.kernel.routes import further
-from gemot.machine import calendar, offers
+from gemot.machine import calendar, offers, pictures
 from gemot.machine.cast import Cast
 from gemot.machine.estimating import estimate
 from gemot.programs.port import Program
 
 
 class Questions:
-    """``window``: the tokens that the model of a name takes in."""
+    """``window``: the tokens that the model of a name takes in; ``value``: what the journal keeps under a digest."""
 
-    def __init__(self, kernel: Kernel, cast: Cast, window: Callable[[str], int]) -> None:
-        self._kernel, self._cast, self._window = kernel, cast, window
+    def __init__(self, kernel: Kernel, cast: Cast, window: Callable[[str], int], value: Callable[[str], str]) -> None:
+        self._kernel, self._cast, self._window, self._value = kernel, cast, window, value
         self._offers = offers.Offers()
 
     def trapped(self, at: int, pid: int, syscall: Syscall) -> Trapped:
@@ -43,7 +43,8 @@ class Questions:
             return None, 0
         offered, chars = self._offered(self._kernel.processes[effect.pid], program), program.size_chars
         shown = program.reading(generate)
-        request = Request(shown, offered.tools, generate.choose, effect.tokens_out_max, size_chars=chars)
+        seen = pictures.shown(shown, self._value)
+        request = Request(shown, offered.tools, generate.choose, effect.tokens_out_max, size_chars=chars, images=seen)
         return request, chars + offered.size_chars
 
     def _offered(self, process: Process, program: Program) -> offers.Offered:

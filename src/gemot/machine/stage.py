@@ -19,6 +19,7 @@ from gemot.abi.labels import Label
 from gemot.abi.messages import Reply, Request, ToolRequest, Usage
 from gemot.drivers.kit import Tool, ToolError
 from gemot.journal.contract import Journal, JournalError
+from gemot.machine import pictures
 from gemot.machine.memories import Memories, MemoriesError
 from gemot.machine.pool import Pool
 from gemot.machine.spaces import View
@@ -254,8 +255,10 @@ class Stage:
             if self._threads is None:
                 self._threads = ThreadPoolExecutor(TOOLS_AT_ONCE, "gemot-tool")
             result = await asyncio.get_running_loop().run_in_executor(self._threads, lambda: tool.function(**arguments))
-        text = str(result) if isinstance(result, str) else msgspec.json.encode(result, enc_hook=_shown).decode()
-        return self._kept(self._vault.redactor.text(text), Label((f"tool:{effect.tool}",)), effect.whole)
+        words, seen = pictures.told(result)
+        text = str(words) if isinstance(words, str) else msgspec.json.encode(words, enc_hook=_shown).decode()
+        kept = self._kept(self._vault.redactor.text(text), Label((f"tool:{effect.tool}",)), effect.whole)
+        return replace(kept, images=pictures.taken(self._journal, seen)) if seen else kept
 
     def _filled(self, effect: StartTool) -> dict[str, Any]:
         """The arguments with the large values put in that the kernel only knows by their digest. Raises ``JournalError``."""

@@ -10,12 +10,17 @@ import msgspec
 from gemot.abi import limits
 from gemot.abi.events import Arrived
 from gemot.abi.grants import Budget, Mode, Mount
+from gemot.abi.messages import Image
+from gemot.abi.programs import ProgramSpec
 from gemot.authority.narrowing import MOUNT_NAME, anchor
 from gemot.authority.refusal import Refused
+from gemot.drivers.kit import Picture, ToolError
+from gemot.journal.contract import Journal
 from gemot.journal.records import legible
 from gemot.kernel import Kernel, reviewing
 from gemot.kernel.families import known_program
 from gemot.kernel.ledger import AMOUNT_MAX, NAMES, means
+from gemot.machine import pictures
 from gemot.machine.loop import MachineError
 from gemot.machine.stage import Stage
 from gemot.models.port import Model
@@ -77,8 +82,27 @@ def check_budget(budget: Budget) -> None:
         raise MachineError(f"a budget is of numbers up to {AMOUNT_MAX}, not {large}={getattr(budget, large)!r:.40}")
 
 
-def check_words(text: str) -> None:
-    """Raises :class:`MachineError` for what is longer than anybody can be told: its process could only end."""
+def images(journal: Journal, shown: Iterable[Picture]) -> tuple[Image, ...]:
+    """What a person shows, kept. Raises :class:`MachineError` for what can't be shown."""
+    try:
+        return pictures.taken(journal, tuple(shown))
+    except ToolError as error:
+        raise MachineError(str(error)) from error
+
+
+def check_sight(program: ProgramSpec, shown: tuple[Image, ...]) -> None:
+    """Raises :class:`MachineError` where nobody would look at images."""
+    if shown and program.kind != "ai":
+        raise MachineError(
+            f"{program.name} is code, which looks at no image: name it a folder that they are in, and its tools see them"
+        )
+
+
+def check_words(text: str, needed: bool = False) -> None:
+    """Raises :class:`MachineError` for what is longer than anybody can be told (its process could only end), and where words are
+    ``needed`` for none."""
+    if needed and not text.strip():
+        raise MachineError("there is nothing to send: the message is empty")
     if len(text) > limits.TEXT_CHARS_MAX:
         raise MachineError(
             f"a message has at most {limits.TEXT_CHARS_MAX} characters, this has {len(text)}; put long texts into a file and name it"
@@ -111,6 +135,7 @@ def check(kernel: Kernel, event: Arrived) -> None:
             )
     try:
         spec = known_program(kernel, event.program, event.arguments)
+        check_sight(spec, event.images)
         anchor(spec.grants if event.grants is None else event.grants, event.mounts, kernel.tools)
         anchor(event.policy, event.mounts, kernel.tools)
         reviewing.must_be(kernel, event.review, event.tries, forked=False)

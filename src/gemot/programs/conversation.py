@@ -20,7 +20,7 @@ import msgspec
 from gemot.abi import limits
 from gemot.abi.answers import Answer, Born, Cancelled, Error, Mail, Ok, Room
 from gemot.abi.effects import TakeBack
-from gemot.abi.messages import Message, Part, Reply, Text, ToolRequest, ToolResult
+from gemot.abi.messages import Image, Message, Part, Reply, Text, ToolRequest, ToolResult
 from gemot.abi.syscalls import Ask, Call, Exit, Generate, Mandate, PageIn, PageOut, Recall, Syscall, ToolUse, name_of
 from gemot.programs import paging, recalling
 from gemot.programs.leaving import Leaving, page_in_chars, stubs_chars
@@ -155,6 +155,13 @@ class Conversation:
         self._reading.blank(number, part, words, pid)
         self._blank_what_tells(number, words)
 
+    @property
+    def images(self) -> set[str]:
+        """The digests of all images that it was ever shown and may be shown again."""
+        pages = self._reading.log.messages()
+        waiting = (Message("user", self._results), *(Message("user", mail.images) for _, mail in self._mail))
+        return {image.digest for message in (*pages, *waiting) for image in paging.images_of(message)}
+
     def part(self, number: int, part: int) -> Part | None:
         """A part of a page, or of the page that is to be the next; None where there is none."""
         pages = self._reading.log
@@ -183,7 +190,7 @@ class Conversation:
     def absorb(self, entry: Start | Answer) -> None:
         if isinstance(entry, Start):
             self._reading.add(Message("system", (Text(self._instructions),)))
-            self._reading.add(Message("user", (Text(entry.brief),)))
+            self._reading.add(Message("user", (Text(entry.brief), *entry.images)))
             return
         self._entries += 1
         self._mail += tuple((self._entries, mail) for mail in entry.mail)
@@ -247,7 +254,10 @@ class Conversation:
             case Ok(value) if isinstance(pending, Call):
                 pairs = zip(self._asked, value, strict=True)
                 self._results += tuple(
-                    [ToolResult(one.id, one.name, result_text(returned), returned.ok) for one, returned in pairs]
+                    [
+                        ToolResult(one.id, one.name, result_text(returned), returned.ok, returned.images)
+                        for one, returned in pairs
+                    ]
                 )
             case Ok(value) if isinstance(pending, Recall):
                 self._answer_asked(recalling.told(value), True, Mark(sources=self._said(value)))
@@ -284,8 +294,8 @@ class Conversation:
         if not wanted.pages:
             self._answer_asked(paging.listed(self._reading, max(1, wanted.start), room), True)
             return
-        text, ok, mark = paging.brought(self._reading, wanted.pages, max(0, wanted.start), room)
-        self._answer_asked(text, ok, mark)
+        page = paging.brought(self._reading, wanted.pages, max(0, wanted.start), room)
+        self._answer_asked(page.text, page.any, page.mark, page.images)
 
     def _become_child(self, brief: str) -> None:
         """The same syscall, the other answer: this is the fork, and the parent's other requests are not its own."""
@@ -301,7 +311,7 @@ class Conversation:
         self._results += tuple(ToolResult(request.id, request.name, why, False) for request in self._queue)
         self._queue = ()
 
-    def _answer_asked(self, text: str, ok: bool, mark: Mark = PLAIN) -> None:
+    def _answer_asked(self, text: str, ok: bool, mark: Mark = PLAIN, images: tuple[Image, ...] = ()) -> None:
         """``mark``: of the result; it is its part 0 there."""
         if mark != PLAIN:
             place, all_of = len(self._results), self._mark
@@ -310,7 +320,7 @@ class Conversation:
                 (*all_of.sources, *((place, pid, entry) for _, pid, entry in mark.sources)),
                 (*all_of.of, *((place, first, last) for _, first, last in mark.of)),
             )
-        self._results += tuple(ToolResult(request.id, request.name, text, ok) for request in self._asked)
+        self._results += tuple(ToolResult(request.id, request.name, text, ok, images) for request in self._asked)
 
     def _close_turn(self) -> None:
         """All requests of the reply are answered: show the results, then what came meanwhile."""
@@ -323,7 +333,9 @@ class Conversation:
                 tuple(part for part, (_, mail) in enumerate(self._mail) if not mail.sender),
                 tuple(one for one in said if one[1] > 0),
             )
-            self._reading.add(Message("user", tuple(Text(letter(mail)) for _, mail in self._mail)), mark)
+            letters = tuple(Text(letter(mail)) for _, mail in self._mail)
+            images = tuple(image for _, mail in self._mail for image in mail.images)
+            self._reading.add(Message("user", (*letters, *images)), mark)
             self._mail = ()
             self._silent = 0
 
@@ -373,4 +385,6 @@ class Conversation:
 
 
 def _blanked_results(results: tuple[ToolResult, ...], gone: Collection[int], words: str) -> tuple[ToolResult, ...]:
-    return tuple(msgspec.structs.replace(one, text=words) if at in gone else one for at, one in enumerate(results))
+    return tuple(
+        msgspec.structs.replace(one, text=words, images=()) if at in gone else one for at, one in enumerate(results)
+    )

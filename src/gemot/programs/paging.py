@@ -14,6 +14,7 @@ Everything here follows from the pages and from what the kernel said about the w
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import NamedTuple
 
 from gemot.abi import limits
 from gemot.abi.answers import Room
@@ -36,6 +37,9 @@ GOAL = 2
 
 GOAL_CHARS = 1_000
 """How much of the goal a child that sums up is told."""
+
+IMAGE_CHARS_MAX = limits.IMAGE_TOKENS_MAX * limits.CHARS_PER_TOKEN
+"""What one image takes at most."""
 
 TOLD_CHARS_MIN = 80
 """The least that it is told of a page; of too many pages it is told some."""
@@ -275,9 +279,19 @@ def listed(reading: Reading, start: int, room_chars: int) -> str:
     return "\n".join(text)
 
 
-def brought(reading: Reading, pages: Iterable[int], start: int, room_chars: int) -> tuple[str, bool, Mark]:
-    """The text of pages, as far as there is room, each line quoted; whether any was there; and where the words come from."""
+class Brought(NamedTuple):
+    """The ``text`` of pages, each line quoted; whether ``any`` was there; where the words come from; and what the pages show."""
+
+    text: str
+    any: bool
+    mark: Mark
+    images: tuple[Image, ...]
+
+
+def brought(reading: Reading, pages: Iterable[int], start: int, room_chars: int) -> Brought:
+    """Pages, as far as there is room."""
     found: list[str] = []
+    images: list[Image] = []
     numbers: list[int] = []
     wanted = list(dict.fromkeys(pages))
     for number in wanted:
@@ -294,12 +308,25 @@ def brought(reading: Reading, pages: Iterable[int], start: int, room_chars: int)
             room_chars -= len(text)
             numbers.append(number)
             found.append(_quoted(number, reading.log, text))
+            shown = [] if begin else images_of(reading.log.message(number))
+            images += shown[: max(0, room_chars // IMAGE_CHARS_MAX)]
+            room_chars -= len(shown) * IMAGE_CHARS_MAX
             end = begin + len(text)
             if end < len(whole):
                 found.append(
                     f"[page {number} has {len(whole)} characters; page_in(pages=[{number}], start={end}) goes on]"
                 )
-    return "\n".join(found), bool(numbers), _retelling(numbers, reading.log)
+    if images:
+        found.append(f"[the images of these pages follow: {', '.join(one.about for one in images)}]")
+    return Brought(
+        "\n".join(found), bool(numbers), _retelling(numbers, reading.log), tuple(images[: limits.IMAGES_MAX])
+    )
+
+
+def images_of(message: Message) -> list[Image]:
+    """All that a page shows."""
+    results = (image for part in message.parts if isinstance(part, ToolResult) for image in part.images)
+    return [*(part for part in message.parts if isinstance(part, Image)), *results]
 
 
 def _retelling(pages: Collection[int], log: Piece, by: tuple[int, int] | None = None) -> Mark:

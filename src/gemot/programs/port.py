@@ -16,19 +16,21 @@ from gemot.abi.answers import Answer
 from gemot.abi.effects import TakeBack
 from gemot.abi.events import Arrived
 from gemot.abi.grants import Grant
-from gemot.abi.messages import Message
+from gemot.abi.messages import Image, Message
 from gemot.abi.reviews import Check, SchemaCheck, ToolCheck
 from gemot.abi.syscalls import Add, Call, Exec, Exit, Fork, Generate, GrantTo, Mandate, Spawn, Syscall, ToolUse
 
 
 class Start(Struct, frozen=True, gc=False):
-    """The first entry of a log: who the process is and what it was told. ``files`` says in words what it sees of the disk."""
+    """The first entry of a log: who the process is and what it was told. ``files`` says in words what it sees of the disk;
+    ``images``: what it is shown beside its brief."""
 
     pid: int
     name: str
     brief: str
     arguments: dict[str, Any]
     files: str
+    images: tuple[Image, ...] = ()
 
 
 class Program(Protocol):

@@ -105,6 +105,7 @@ def letter(mail: Mail) -> str:
     """A message as a model reads it. Only the person's stands as it is: a process's is quoted line by line, so that nothing
     in it can pass for somebody else's."""
     if mail.sender == 0:
-        return f"[message from the person]\n{mail.text}"
+        shown = f", with {len(mail.images)} images: they follow" if mail.images else ""
+        return f"[message from the person{shown}]\n{mail.text}"
     sender = "the kernel" if mail.sender < 0 else f"process {mail.sender}"
     return f"[message from {sender}]\n" + "\n".join(f"> {line}" for line in mail.text.splitlines())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from gemot.cli.commands.common import Adder, home, pid
+from gemot.cli.commands.common import Adder, home, image, pid
 
 
 def add(command: Adder) -> None:
@@ -13,6 +13,7 @@ def add(command: Adder) -> None:
     send = command("send", _send, "tell a process something while it works")
     pid(send)
     send.add_argument("text", metavar="TEXT", help="a new goal, a suggestion, a correction")
+    image(send)
     answer = command("answer", _answer, "answer an ask")
     answer.add_argument("ask", type=int, metavar="ASK", help="the number of the ask; gemot asks lists them")
     answer.add_argument("word", metavar="yes|no|TEXT", help="yes or no to an action; the answer to a question")
@@ -72,8 +73,9 @@ def add(command: Adder) -> None:
 
 def _send(typed: Namespace) -> int:
     from gemot.cli.change import send
+    from gemot.cli.options import images
 
-    return send(typed.home, typed.pid, typed.text)
+    return send(typed.home, typed.pid, typed.text, images(typed.images))
 
 
 def _answer(typed: Namespace) -> int:

@@ -122,6 +122,18 @@ def goal(made: ArgumentParser) -> None:
     )
 
 
+def image(made: ArgumentParser) -> None:
+    """Images that are shown with words."""
+    made.add_argument(
+        "--image",
+        metavar="FILE",
+        action="append",
+        default=[],
+        dest="images",
+        help="an image that its model is shown with it (PNG, JPEG, GIF, WebP); repeatable",
+    )
+
+
 def typed_goal(typed: Namespace) -> tuple[Any, ...]:
     """What was typed there, as :func:`gemot.cli.goal.prepared` takes it."""
     return (

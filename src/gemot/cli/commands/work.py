@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from gemot.cli.commands.common import Adder, goal, manner, pid, typed_goal
+from gemot.cli.commands.common import Adder, goal, image, manner, pid, typed_goal
 
 
 def add(command: Adder) -> None:
@@ -17,6 +17,7 @@ def add(command: Adder) -> None:
         dest="show",
         help="show what it plans to be allowed to do, and do nothing yet; gemot answer endorses it, gemot resume goes on",
     )
+    image(run)
     run.add_argument("--detach", action="store_true", help="start it in the background, print its pid and return")
     manner(run)
     resume = command("resume", _resume, "go on with what was interrupted, and follow it")
@@ -29,7 +30,7 @@ def _run(typed: Namespace) -> int:
     from gemot.cli.goal import prepared
     from gemot.cli.run import Manner, run
 
-    start = prepared(*typed_goal(typed))
+    start = prepared(*typed_goal(typed), images=typed.images)
     if typed.detach:
         from gemot.cli.background import detach
 
