@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gemot.abi.answers import Outcome
     from gemot.abi.grants import Budget, BudgetRequest, Grant, Mount, MountRequest, Rule, Source
-    from gemot.drivers.kit import Driver, ToolError, tool
+    from gemot.drivers.kit import Driver, Picture, ToolError, tool
     from gemot.machine.machine import DEFAULT_BUDGET, Machine, MachineError
     from gemot.models.bestiary import bestiary
     from gemot.models.scripted import request, say, scripted
@@ -32,6 +32,7 @@ _HOMES = {
     "Rule": "gemot.abi.grants",
     "Source": "gemot.abi.grants",
     "Driver": "gemot.drivers.kit",
+    "Picture": "gemot.drivers.kit",
     "ToolError": "gemot.drivers.kit",
     "tool": "gemot.drivers.kit",
     "scripted": "gemot.models.scripted",
@@ -55,6 +56,7 @@ __all__ = [
     "Mount",
     "MountRequest",
     "Outcome",
+    "Picture",
     "Rule",
     "Source",
     "SyscallFailed",

@@ -105,8 +105,8 @@ IMAGES_SHOWN_BYTES_MAX: Final = 14_000_000
 IMAGE_BYTES_MAX: Final = 3_750_000
 """The largest image; in base64 that is the 5 MB which the strictest provider takes."""
 
-IMAGES_BYTES_MAX: Final = 8_000_000
-"""All images of one result or message together."""
+IMAGES_BYTES_MAX: Final = IMAGES_SHOWN_BYTES_MAX // 2
+"""All images of one result or message together: so the newest are always shown."""
 
 IMAGE_PIXELS_MAX: Final = 8_000
 """The widest and the highest one, in pixels; likewise."""

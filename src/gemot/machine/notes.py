@@ -41,7 +41,7 @@ from gemot.abi.events import (
     Value,
     Worked,
 )
-from gemot.abi.messages import Text, ToolRequest, Usage
+from gemot.abi.messages import Image, Text, ToolRequest, Usage
 from gemot.abi.syscalls import Accept, Call, Exit, Generate, Send, Syscall, name_of
 from gemot.kernel import Kernel, standing
 from gemot.kernel.process import Work
@@ -194,8 +194,8 @@ def notes(kernel: Kernel, event: Event, effects: list[Effect]) -> list[Note]:
             told.append(Did(pid, detail.pop("type"), detail))
             if isinstance(syscall, Accept) and not _refused(effects, pid):
                 told.extend(_stuck(kernel, pid, syscall.task))
-        case Said(_, pid, text):
-            told.append(Told(0, pid, text))
+        case Said(_, pid, text, images):
+            told.append(Told(0, pid, _shown(text, images)))
         case Worked(_, root, move):
             detail = msgspec.to_builtins(move)
             told.append(Arranged(root, detail.pop("type"), detail))
@@ -218,7 +218,9 @@ def notes(kernel: Kernel, event: Event, effects: list[Effect]) -> list[Note]:
             pass
     for effect in effects:
         match effect:
-            case Begin(pid) | BeginFork(pid):
+            case Begin(pid, images=images):
+                told.append(_began(kernel, pid, images))
+            case BeginFork(pid):
                 told.append(_began(kernel, pid))
             case StartTool(number, pid, tool, arguments):
                 told.append(Using(pid, number, tool, arguments))
@@ -241,9 +243,15 @@ def notes(kernel: Kernel, event: Event, effects: list[Effect]) -> list[Note]:
     return told
 
 
-def _began(kernel: Kernel, pid: int) -> Began:
+def _began(kernel: Kernel, pid: int, images: tuple[Image, ...] = ()) -> Began:
     process = kernel.processes[pid]
-    return Began(pid, process.parent, process.name, process.program.name, process.models[0], process.brief)
+    brief = _shown(process.brief, images)
+    return Began(pid, process.parent, process.name, process.program.name, process.models[0], brief)
+
+
+def _shown(text: str, images: tuple[Image, ...]) -> str:
+    """A person's words, with what they show beside them."""
+    return "\n".join([text, *(f"[image: {one.about}]" for one in images)])
 
 
 def _refused(effects: list[Effect], pid: int) -> bool:

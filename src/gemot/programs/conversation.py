@@ -28,7 +28,7 @@ from gemot.programs.pages import PLAIN, Mark
 from gemot.programs.port import Fault, Start
 from gemot.programs.reading import Reading
 from gemot.programs.replying import ENDINGS, Malformed, decode, requests
-from gemot.programs.telling import letter, numbered, plain, result_text, speakers
+from gemot.programs.telling import letter, numbered, plain, result_text, shown_with, speakers
 
 SILENT_REPLIES_MAX = 2
 
@@ -267,7 +267,7 @@ class Conversation:
                 self._page_in(pending)
             case Ok(value):
                 pinned = (0,) if isinstance(pending, Ask | Mandate) else ()
-                self._answer_asked(plain(value), True, Mark(pinned, self._said(value)))
+                self._answer_asked(plain(value), True, Mark(pinned, self._said(value)), shown_with(value))
             case Error(rule, message):
                 self._answer_asked(f"refused ({rule}): {message}", False)
             case Cancelled(reason):

@@ -9,6 +9,7 @@ import msgspec
 
 from gemot.abi.answers import Mail, Outcome, Receipt, Returned, Waited
 from gemot.abi.memories import Memory
+from gemot.abi.messages import Image
 from gemot.programs.reading import runs
 
 LINES_TOLD_MAX = 12
@@ -53,7 +54,19 @@ def plain(value: Any) -> str:
         value = {"ended": [_told(one) for one in value.ended]} | msgspec.to_builtins(rest)
     elif isinstance(value, Outcome):
         value = _told(value)
+    elif shown_with(value):
+        value = [msgspec.structs.replace(one, text=f"{one.text}{_with(one)}", images=()) for one in value]
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def shown_with(value: Any) -> tuple[Image, ...]:
+    """The images of the messages that an answer is."""
+    letters = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else ()
+    return tuple(image for one in letters if isinstance(one, Mail) for image in one.images)
+
+
+def _with(mail: Mail) -> str:
+    return f" [with {len(mail.images)} images: they follow]" if mail.images else ""
 
 
 def _told(outcome: Outcome) -> dict[str, Any]:
@@ -105,7 +118,6 @@ def letter(mail: Mail) -> str:
     """A message as a model reads it. Only the person's stands as it is: a process's is quoted line by line, so that nothing
     in it can pass for somebody else's."""
     if mail.sender == 0:
-        shown = f", with {len(mail.images)} images: they follow" if mail.images else ""
-        return f"[message from the person{shown}]\n{mail.text}"
+        return f"[message from the person]{_with(mail)}\n{mail.text}"
     sender = "the kernel" if mail.sender < 0 else f"process {mail.sender}"
     return f"[message from {sender}]\n" + "\n".join(f"> {line}" for line in mail.text.splitlines())
