@@ -11,6 +11,7 @@ import pytest
 from wire import KINDS, Kind, Speech, WireServer
 from wire.asking import at
 from wire.pictures import GIF, JPEG, ONE_OF_EACH, WEBP, png
+from worlds import settled
 
 from gemot import Calls, Driver, Grant, Machine, MachineError, Outcome, Picture, ToolError, program, request, scripted
 from gemot.abi import limits
@@ -18,6 +19,7 @@ from gemot.abi.messages import Image, Message, Request, ToolResult, length_chars
 from gemot.drivers import shipped
 from gemot.drivers.pictures import header
 from gemot.machine import carrying
+from gemot.machine.notes import Asking
 from gemot.machine.pictures import shown
 from gemot.models.scripted import Said, heard
 
@@ -177,8 +179,7 @@ def test_the_person_shows_something_with_the_goal_and_later() -> None:
             pid = await machine.start(
                 "what is it?", model="m", images=[Picture(png(), "one.png")], grants=(Grant("receive"),)
             )
-            while machine.kernel.processes[pid].state != "waiting":
-                await asyncio.sleep(0.01)
+            await settled(machine)
             await machine.send(pid, "look again", images=(Picture(JPEG, "two.jpg"), Picture(GIF, "three.gif")))
             return await machine.result(pid)
 
@@ -230,8 +231,9 @@ def sequel(home: Path, script: Script, then: Callable[[Machine, int], Awaitable[
         options: dict[str, Any] = {"drivers": shipped(), "models": {"m": scripted(model)}}
         async with await Machine.open(home / "home", **options) as machine:
             pid = await machine.start("look", model="m", work=home, grants=(Grant("files/view"), Grant("ask")))
-            while not machine.asks():
-                await asyncio.sleep(0.01)
+            async for note in machine.events(pid):
+                if isinstance(note, Asking):
+                    break
         async with await Machine.open(home / "home", resume=True, **options) as machine:
             await then(machine, pid)
 
