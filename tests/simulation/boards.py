@@ -241,8 +241,10 @@ class Boards:
                 _law(not over, f"board: lease: task {number} is still {owner}'s, and now it is {now}")
 
     def unseen(self, kernel: Kernel, pid: int) -> set[int]:
-        """What others changed since a process looked."""
-        return self.trees[kernel.processes[pid].root].unseen[pid]
+        """What others changed since a process looked; what somebody is at work on is no news."""
+        root = kernel.processes[pid].root
+        items = kernel.boards[root].items if root in kernel.boards else {}
+        return {number for number in self.trees[root].unseen[pid] if items[number].state != "claimed"}
 
 
 def _shown(item: Item) -> tuple[Any, ...]:

@@ -159,9 +159,10 @@ def test_who_waits_for_the_board_comes_back_when_somebody_else_changed_it(world:
     _, one, other = planted(world)
     assert woken(one, world.trap(one, Wait(board=True))) == (1, 2), "it has never looked"
     assert woken(one, world.trap(one, Wait(board=True))) is None
-    assert woken(one, world.trap(other, Claim(2))) == (2,)
+    world.ask(other, Claim(2))
+    assert woken(one, world.trap(other, Complete(2, "done"))) == (2,)
     assert world.ask(one, Status()) is not None
-    world.trap(other, Complete(2, "done"))
+    world.trap(world.kernel.processes[one].root, Accept(2))
     assert woken(one, world.trap(one, Wait(board=True))) == (2,), "it came while nobody waited"
 
 
@@ -190,11 +191,12 @@ def test_who_looks_has_seen_and_who_looks_at_a_part_has_not(world: KernelWorld) 
     assert woken(one, world.trap(one, Wait(board=True, timeout_seconds=0.0))) is None
     world.later(0)
     world.ask(other, Claim(1))
+    world.ask(other, Complete(1, "done"))
     world.ask(one, ListTasks(ready=True))
     assert woken(one, world.trap(one, Wait(board=True))) == (1,)
 
 
-@pytest.mark.parametrize("how", ["lease", "end", "person", "reopen", "drop", "reorder", "spawn", "add"])
+@pytest.mark.parametrize("how", ["lease", "end", "person", "reopen", "drop", "reorder", "add"])
 def test_every_change_wakes(world: KernelWorld, how: str) -> None:
     root, one, other = planted(world)
     world.ask(other, Claim(1, 10.0))
@@ -212,12 +214,28 @@ def test_every_change_wakes(world: KernelWorld, how: str) -> None:
         case "drop":
             effects = world.work(root, Drop(1))
         case "reorder":
-            effects = world.trap(root, Reorder((1,)))
-        case "spawn":
-            effects = world.trap(root, Spawn("x", "worker", task=2))
+            effects = world.trap(root, Reorder((2,)))
         case _:
             effects = world.work(root, Add((Task("new"),)))
-    assert woken(one, effects) == ({"spawn": 2, "add": 3}.get(how, 1),)
+    assert woken(one, effects) == ({"reorder": 2, "add": 3}.get(how, 1),)
+
+
+@pytest.mark.parametrize("who", ["process", "person", "spawn"])
+def test_a_claim_wakes_nobody_and_what_comes_of_it_does(world: KernelWorld, who: str) -> None:
+    root, one, other = planted(world)
+    world.ask(one, ListTasks())
+    world.trap(one, Wait(board=True))
+    match who:
+        case "process":
+            assert woken(one, world.trap(other, Claim(1))) is None
+            effects = world.trap(other, Complete(1, "done"))
+        case "person":
+            assert woken(one, world.work(root, Claim(1))) is None
+            effects = world.work(root, Complete(1, "done"))
+        case _:
+            assert woken(one, world.trap(root, Spawn("x", "worker", task=1))) is None
+            effects = world.stop(max(world.kernel.processes))
+    assert woken(one, effects) == (1,)
 
 
 def test_who_waits_is_told_of_what_became_ready(world: KernelWorld) -> None:
@@ -241,10 +259,12 @@ def test_who_waits_for_more_is_told_of_all(world: KernelWorld) -> None:
     root, one, other = planted(world)
     world.ask(root, ListTasks())
     assert woken(root, world.trap(root, Wait(board=True))) is None
-    assert woken(root, world.trap(one, Claim(1))) == (1,)
-    world.trap(one, Complete(1, "done"))
+    world.ask(one, Claim(1))
+    assert woken(root, world.trap(one, Complete(1, "done"))) == (1,)
+    world.ask(other, Claim(2))
+    world.ask(other, Complete(2, "done"))
     effects = world.trap(root, Wait((other,), board=True))
-    assert woken(root, effects) == (1,)
+    assert woken(root, effects) == (2,)
     world.trap(root, Wait((other,), board=True, messages=False, alarms=False))
     effects = world.trap(other, Exit("bye"))
     answer = answer_to(root, effects)
@@ -256,4 +276,5 @@ def test_who_waits_while_it_sleeps_is_woken_by_the_person(world: KernelWorld) ->
     world.ask(one, ListTasks())
     world.trap(one, Wait(board=True))
     world.reboot()
-    assert woken(one, world.work(root, Claim(1))) == (1,)
+    world.work(root, Claim(1))
+    assert woken(one, world.work(root, Complete(1, "done"))) == (1,)

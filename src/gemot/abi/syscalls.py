@@ -142,7 +142,10 @@ class Wait(Struct, frozen=True, gc=False, tag="wait", omit_defaults=True, forbid
         bool, Meta(description="false: only how they ended; what they said stays unread, and so can't mislead.")
     ] = True
     board: Annotated[
-        bool, Meta(description="Come back when somebody else has changed the board since you last looked, too.")
+        bool,
+        Meta(
+            description="Come back when somebody else has changed the board since you last looked, too (a claim is no change)."
+        ),
     ] = False
 
 

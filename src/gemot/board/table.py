@@ -207,9 +207,12 @@ class Board:
     # Who has seen what.
 
     def news(self, pid: int) -> tuple[int, ...]:
-        """The tasks that others changed since this process last looked."""
+        """The tasks that others changed since this process last looked. One that somebody works on is no news: nobody need do
+        anything about it, and what comes of it will be some."""
         looked = self.looked.get(pid, 0)
-        return tuple(one.number for one in self.items.values() if one.changed_for(pid) > looked)
+        return tuple(
+            one.number for one in self.items.values() if one.state != "claimed" and one.changed_for(pid) > looked
+        )
 
     def look(self, pid: int, numbers: tuple[int, ...], everything: bool, label: Label) -> Label:
         """A process of this label knows of these tasks; ``everything``: and now of all that changed. Returns the label that it
