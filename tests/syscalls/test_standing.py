@@ -171,3 +171,12 @@ def test_a_tree_that_sleeps_is_told_when_it_goes_on(world: KernelWorld) -> None:
     world.trap(child, BOARD)
     world.reboot()
     assert told(world.resume(root)) == [], "the root had been told before"
+
+
+def test_an_alarm_that_wakes_nobody_ends_no_standstill(world: KernelWorld) -> None:
+    """It is set, so something is due; when it has rung and its process listens to no alarm, nothing is any more."""
+    root, child = pair(world)
+    world.ask(child, Alarm(seconds=5))
+    world.trap(root, Wait())
+    assert told(world.trap(child, Wait(board=True, alarms=False, messages=False))) == []
+    assert told(world.later(5_000)) == [child]

@@ -10,16 +10,17 @@ from typing import Any
 
 import pytest
 from copied import World
-from worlds import KernelWorld, ends
+from worlds import TOOLS, KernelWorld, ends, started
 
 from gemot import Calls, Grant, Machine, Mount, program, scripted
 from gemot.abi.answers import Change, Outcome
 from gemot.abi.effects import Begin, Compare, Deliver, Effect
-from gemot.abi.events import Compared, Failure
+from gemot.abi.events import Compared, Failure, Value
 from gemot.abi.grants import MountRequest
 from gemot.abi.messages import Request, Text
 from gemot.abi.reviews import ReviewerCheck
-from gemot.abi.syscalls import Exit, Spawn
+from gemot.abi.syscalls import Call, Exit, Spawn, ToolUse
+from gemot.abi.tools import ToolSpec
 from gemot.drivers import shipped
 from gemot.drivers.copies import summed
 from gemot.drivers.copying import GivenUp
@@ -108,6 +109,46 @@ def test_of_a_result_that_was_not_accepted_no_name_of_a_file_is_told(world: Kern
     (judge,) = [one for one in effects if isinstance(one, Begin)]
     outcome = ends(world.trap(judge.pid, Exit({"accepted": False, "reason": "no"})))[child]
     assert outcome.rule == "review" and not outcome.receipt.changes and not outcome.receipt.diff
+
+
+def somebody_writes_a_letter_down(world: KernelWorld, root: int) -> None:
+    letters = ToolSpec("mail/list", "All letters.", {}, "reads", True, foreign=True, secret="mail")
+    world.install((*TOOLS, letters))
+    reader = world.born(root, Spawn("read", "worker", grants=(Grant("mail/*"), Grant("disk/*"))))
+    for use in (ToolUse("mail/list"), ToolUse("disk/write", {"path": "letter"})):
+        (effect,) = started(world.trap(reader, Call((use,))))
+        world.done(effect, Value("a letter"))
+
+
+def test_what_is_told_of_files_bears_the_label_of_what_was_written_there(world: KernelWorld) -> None:
+    """Who passes a letter on by its handle never read it; its lines and its names are somebody else's all the same."""
+    root, child = worker(world, review=(ReviewerCheck(program="worker"),), tries=2)
+    somebody_writes_a_letter_down(world, root)
+    before = world.kernel.processes[child].label
+    effects = world.done(looks(world.trap(child, Exit("done"))).effect, DIFF)
+    (judge,) = [one for one in effects if isinstance(one, Begin)]
+    assert "+one" in judge.brief
+    label = world.kernel.processes[judge.pid].label
+    assert (label.integrity, label.secrets) == ("foreign", ("mail",))
+    assert world.kernel.processes[child].label == before, "it has read nothing"
+    outcome = ends(world.trap(judge.pid, Exit({"accepted": True, "reason": ""})))[child]
+    assert outcome.receipt.changes and (outcome.label.integrity, outcome.label.secrets) == ("foreign", ("mail",))
+
+
+def test_where_nothing_changed_nothing_is_told_and_no_label_gets_worse(world: KernelWorld) -> None:
+    root, child = worker(world)
+    somebody_writes_a_letter_down(world, root)
+    (outcome,) = ends(world.done(looks(world.trap(child, Exit("done"))).effect, Compared())).values()
+    assert outcome.label.integrity != "foreign" and not outcome.label.secrets
+
+
+def test_who_goes_on_after_an_exit_leaves_something_else_than_it_had_then(world: KernelWorld) -> None:
+    _, child = worker(world, review=(ReviewerCheck(program="worker"),), tries=2)
+    effects = world.done(looks(world.trap(child, Exit("done"))).effect, DIFF)
+    (judge,) = [one for one in effects if isinstance(one, Begin)]
+    world.trap(judge.pid, Exit({"accepted": False, "reason": "no"}))
+    outcome = ends(world.stop(child))[child]
+    assert not outcome.receipt.changes and not outcome.receipt.diff, "nobody has looked at what it left"
 
 
 # Real files.

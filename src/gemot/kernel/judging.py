@@ -17,6 +17,7 @@ from gemot.abi.grants import Grant, MountRequest
 from gemot.abi.reviews import AgreementCheck, ReviewerCheck
 from gemot.abi.syscalls import Exit, Spawn
 from gemot.authority.kinds import exact_number
+from gemot.authority.labels import join
 from gemot.authority.narrowing import as_written, without_consequences
 from gemot.authority.refusal import Refused
 from gemot.kernel import families, receipts
@@ -65,7 +66,9 @@ def ask_reviewer(kernel: Kernel, process: Process, review: Review, check: Review
         deadline_seconds=limits.JUDGE_SECONDS,
         returns=VERDICT,
     )
-    _judge(kernel, process, review, syscall)
+    judge = _judge(kernel, process, review, syscall)
+    if process.changed is not None:
+        judge.label = join(judge.label, process.changed.label)
 
 
 def _shortened(text: str) -> str:
@@ -136,7 +139,8 @@ def ask_person(kernel: Kernel, process: Process, question: str, value: Any) -> N
         *(f"says: {line}" for line in receipts.claimed(given)),
     )
     digest = hashlib.sha256(msgspec.json.encode([asks, shown], order="sorted")).hexdigest()
-    foreign = ("result",) if process.label.integrity == "foreign" else ()
+    label = process.label if process.changed is None else join(process.label, process.changed.label)
+    foreign = ("result",) if label.integrity == "foreign" else ()
     kernel.question(process, asks, digest=digest, plan=shown, untrusted=foreign, whole=True)
 
 
@@ -154,12 +158,13 @@ def _again(kernel: Kernel, process: Process, review: Review, name: str) -> Spawn
     )
 
 
-def _judge(kernel: Kernel, process: Process, review: Review, syscall: Spawn) -> None:
+def _judge(kernel: Kernel, process: Process, review: Review, syscall: Spawn) -> Process:
     """Start a process that judges. Raises :class:`Refused`."""
     program = families.known_program(kernel, syscall.program, syscall.arguments)
     judge = families.child(kernel, process, syscall, program)
     review.judges.append(judge.pid)
     kernel.begin(judge, syscall.arguments)
+    return judge
 
 
 def _only_looking(kernel: Kernel, process: Process) -> tuple[Grant, ...]:

@@ -16,7 +16,7 @@ from gemot.abi.answers import Answer, Mail, Ok
 from gemot.abi.labels import KERNEL, Label
 from gemot.abi.syscalls import Receive, Wait
 from gemot.kernel import waiting
-from gemot.kernel.process import Process, Timer
+from gemot.kernel.process import Process
 
 if TYPE_CHECKING:
     from gemot.kernel.kernel import Kernel
@@ -79,11 +79,5 @@ def _may_be_told(process: Process) -> bool:
 
 
 def _due(kernel: Kernel, root: int) -> bool:
-    return any(
-        kernel.rings(timer) for _, _, timer in kernel.timers if _root(kernel, timer) == root and timer.kind != "away"
-    )
-
-
-def _root(kernel: Kernel, timer: Timer) -> int:
-    process = kernel.processes.held(timer.pid)
-    return 0 if process is None else process.root
+    mine = (timer for _, _, timer in kernel.timers if timer.kind != "away")
+    return any(kernel.processes[timer.pid].root == root and kernel.rings(timer) for timer in mine)
