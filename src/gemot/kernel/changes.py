@@ -31,7 +31,6 @@ def look(kernel: Kernel, process: Process) -> bool:
     if not copies(process):
         return False
     process.state = "reviewing"
-    process.changed = None
     work = Work(kernel.number(), 0, "ready", "compare", millis_max=limits.COMPARE_MILLIS)
     process.work = [work]
     kernel.start(process, work)

@@ -4,8 +4,7 @@ Then no wait of it would end by itself, unless a person happens to say something
 the child. So whoever waits deepest is told so, and its wait ends there. If it waits again, it has chosen to, and the next one
 is told; once all have been told, the tree really waits for the person. Each is told once until something else ends a wait of its.
 
-Only programs that a model decides are told: they can make something of it. A native one waits for its children, and
-those are told.
+Only programs that a model decides are told: a native one waits for its children, and those are told.
 """
 
 from __future__ import annotations
@@ -29,11 +28,19 @@ WORDS = (
 
 def look(kernel: Kernel, root: int) -> None:
     """Somebody in a tree went to sleep, or ended: if it stands still now, whoever waits deepest is told."""
-    if root in kernel.asleep or root not in kernel.trees:
-        return
+    told = None if root in kernel.asleep or root not in kernel.trees else whom(kernel, root)
+    if told is not None:
+        kernel.changed.add(root)
+        told.stood = True
+        told.mailbox.append(Mail(-1, WORDS, Label((KERNEL,)), moment=kernel.moment))
+        waiting.timed_out(kernel, told)
+
+
+def whom(kernel: Kernel, root: int) -> Process | None:
+    """Whoever is to be told when a tree in memory that stands still is awake."""
     witness = kernel.process(kernel.witnesses.get(root, 0))
     if witness is not None and _awake(witness):
-        return
+        return None
     told: Process | None = None
     depth_told = asking = 0
     level, depth = [kernel.processes[root]] if kernel.processes[root].alive else [], 1
@@ -41,34 +48,28 @@ def look(kernel: Kernel, root: int) -> None:
         for process in level:
             if _awake(process):
                 kernel.witnesses[root] = process.pid
-                return
+                return None
             asking += process.state == "asking"
             if depth > depth_told and _may_be_told(process):
                 told, depth_told = process, depth
         level, depth = [kernel.processes[pid] for process in level for pid in process.children], depth + 1
     kernel.witnesses.pop(root, None)
     board = kernel.boards.get(root)
-    if told is None or asking or (board is not None and board.wants_person) or _due(kernel, root):
-        return
-    kernel.changed.add(root)
-    told.stood = True
-    told.mailbox.append(Mail(-1, WORDS, Label((KERNEL,)), moment=kernel.moment))
-    waiting.timed_out(kernel, told)
+    theirs = asking or (board is not None and board.wants_person)
+    return None if told is None or theirs or _due(kernel, root) else told
 
 
 def tells(answer: Answer) -> bool:
     """Does an answer tell of a standstill?"""
-    taken = (
-        cast("tuple[object, ...]", answer.value) if isinstance(answer, Ok) and isinstance(answer.value, tuple) else ()
-    )
+    value = answer.value if isinstance(answer, Ok) else None
+    taken = cast("tuple[object, ...]", value) if isinstance(value, tuple) else ()
     return any(isinstance(one, Mail) and one.sender == -1 and one.text == WORDS for one in (*answer.mail, *taken))
 
 
 def _awake(process: Process) -> bool:
     """It goes on by itself: its program decides, something is done for it, or a timer of its own will ring."""
-    if process.alarms or process.state not in ("waiting", "asking", "reviewing"):
-        return True
-    if isinstance(process.syscall, Wait | Receive) and process.syscall.timeout_seconds is not None:
+    timed = isinstance(process.syscall, Wait | Receive) and process.syscall.timeout_seconds is not None
+    if timed or process.alarms or process.state not in ("waiting", "asking", "reviewing"):
         return True
     return any(work.state in ("ready", "started", "interrupted") for work in process.work)
 
