@@ -28,7 +28,7 @@ from gemot.programs.pages import PLAIN, Mark
 from gemot.programs.port import Fault, Start
 from gemot.programs.reading import Reading
 from gemot.programs.replying import ENDINGS, Malformed, decode, requests
-from gemot.programs.telling import letter, numbered, plain, result_text, speakers
+from gemot.programs.telling import images_with, letter, numbered, plain, result_text, speakers
 
 SILENT_REPLIES_MAX = 2
 
@@ -174,10 +174,12 @@ class Conversation:
         return len(self._reading) + 1, len(self._results)
 
     def _blank_what_tells(self, number: int, words: str) -> None:
-        """Copies of a page, and what was summed up from it."""
+        """Copies of a page, and what was summed up from it; a copy may not be on a page yet."""
         log = self._reading.log
         for page, part in log.telling(number):
             self._reading.blank(page, part, words)
+        copies = {part for part, first, last in self._mark.of if first <= number <= last}
+        self._results = _blanked_results(self._results, copies, words)
 
     @property
     def asks_its_model(self) -> bool:
@@ -267,7 +269,7 @@ class Conversation:
                 self._page_in(pending)
             case Ok(value):
                 pinned = (0,) if isinstance(pending, Ask | Mandate) else ()
-                self._answer_asked(plain(value), True, Mark(pinned, self._said(value)))
+                self._answer_asked(plain(value), True, Mark(pinned, self._said(value)), images_with(value))
             case Error(rule, message):
                 self._answer_asked(f"refused ({rule}): {message}", False)
             case Cancelled(reason):

@@ -9,6 +9,7 @@ import msgspec
 
 from gemot.abi.answers import Mail, Outcome, Receipt, Returned, Waited
 from gemot.abi.memories import Memory
+from gemot.abi.messages import Image
 from gemot.programs.reading import runs
 
 LINES_TOLD_MAX = 12
@@ -40,6 +41,12 @@ def _noted(seen: dict[str, Any]) -> set[int]:
     """The processes whose notes are in what `status` shows."""
     own = {seen["pid"]} if "note" in seen and isinstance(seen.get("pid"), int) else set[int]()
     return own | {pid for one in seen.get("children", ()) for pid in _noted(one)}
+
+
+def images_with(value: Any) -> tuple[Image, ...]:
+    """What the messages show that an answer holds."""
+    many = cast("tuple[object, ...]", value) if isinstance(value, tuple) else ()
+    return tuple(image for one in many if isinstance(one, Mail) for image in one.images)
 
 
 def numbered(pages: Iterable[int]) -> str:
