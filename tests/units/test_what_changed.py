@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from copied import World
-from worlds import TOOLS, KernelWorld, ends, started
+from worlds import TOOLS, KernelWorld, ends, started, stopped
 
 from gemot import Calls, Grant, Machine, Mount, program, scripted
 from gemot.abi.answers import Change, Outcome
@@ -68,6 +68,18 @@ def test_a_copy_of_somebody_elses_is_not_looked_at(world: KernelWorld) -> None:
     grandchild = world.born(child, Spawn("work", "worker", mounts=(MountRequest(".", "work", "rw"),)))
     assert list(ends(world.trap(grandchild, Exit("done")))) == [grandchild]
     assert looks(world.trap(child, Exit("done"))).pid == child
+
+
+def test_nobody_below_goes_on_writing_in_what_is_looked_at(world: KernelWorld) -> None:
+    """A helper on the same copy that writes when it was compared: what is judged would not be what is merged."""
+    _, child = worker(world, grants=(Grant("spawn"), Grant("disk/*")), review=(ReviewerCheck(program="worker"),))
+    mounts = (MountRequest(".", "work", "rw"),)
+    helper = world.born(child, Spawn("wait, then write", "worker", mounts=mounts, grants=(Grant("disk/*"),)))
+    (work,) = started(world.trap(helper, Call((ToolUse("disk/write", {"path": "late"}),))))
+    effects = world.trap(child, Exit("done"))
+    assert ends(effects)[helper].state == "killed" and work in stopped(effects)
+    world.done(looks(effects).effect, DIFF)
+    assert world.kernel.processes[child].state == "reviewing"
 
 
 def test_what_can_t_be_compared_is_said_to_be_unknown(world: KernelWorld) -> None:

@@ -66,9 +66,7 @@ def ask_reviewer(kernel: Kernel, process: Process, review: Review, check: Review
         deadline_seconds=limits.JUDGE_SECONDS,
         returns=VERDICT,
     )
-    judge = _judge(kernel, process, review, syscall)
-    if process.changed is not None:
-        judge.label = join(judge.label, process.changed.label)
+    _judge(kernel, process, review, syscall)
 
 
 def _shortened(text: str) -> str:
@@ -158,13 +156,13 @@ def _again(kernel: Kernel, process: Process, review: Review, name: str) -> Spawn
     )
 
 
-def _judge(kernel: Kernel, process: Process, review: Review, syscall: Spawn) -> Process:
+def _judge(kernel: Kernel, process: Process, review: Review, syscall: Spawn) -> None:
     """Start a process that judges. Raises :class:`Refused`."""
     program = families.known_program(kernel, syscall.program, syscall.arguments)
     judge = families.child(kernel, process, syscall, program)
     review.judges.append(judge.pid)
+    judge.label = judge.label if process.changed is None else join(judge.label, process.changed.label)
     kernel.begin(judge, syscall.arguments)
-    return judge
 
 
 def _only_looking(kernel: Kernel, process: Process) -> tuple[Grant, ...]:

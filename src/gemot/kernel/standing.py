@@ -1,8 +1,8 @@
 """Standstill: everybody in a tree waits, nothing is under way or due, and no person was asked anything.
 
-Then no wait of it would end by itself, unless a person happens to say something: a child waits for the board, its parent for
-the child. So whoever waits deepest is told so, and its wait ends there. If it waits again, it has chosen to, and the next one
-is told; once all have been told, the tree really waits for the person. Each is told once until something else ends a wait of its.
+Then no wait of it would end by itself: a child waits for the board, its parent for the child. So whoever waits deepest is told,
+and its wait ends there. If it waits again, it has chosen to, and the next one is told; once all have been told, the tree really
+waits for the person. Each is told once until something else ends a wait of its.
 
 Only programs that a model decides are told: a native one waits for its children, and those are told.
 """
@@ -55,8 +55,11 @@ def whom(kernel: Kernel, root: int) -> Process | None:
         level, depth = [kernel.processes[pid] for process in level for pid in process.children], depth + 1
     kernel.witnesses.pop(root, None)
     board = kernel.boards.get(root)
-    theirs = asking or (board is not None and board.wants_person)
-    return None if told is None or theirs or _due(kernel, root) else told
+    if told is None or asking or (board is not None and board.wants_person):
+        return None
+    mine = (timer for _, _, timer in kernel.timers if timer.kind != "away")
+    due = any(kernel.processes[timer.pid].root == root and kernel.rings(timer) for timer in mine)
+    return None if due else told
 
 
 def tells(answer: Answer) -> bool:
@@ -77,8 +80,3 @@ def _awake(process: Process) -> bool:
 def _may_be_told(process: Process) -> bool:
     listens = not process.parent and isinstance(process.syscall, Receive)  # to the person: that is what it waits for
     return process.state == "waiting" and process.program.inline_mail and not process.stood and not listens
-
-
-def _due(kernel: Kernel, root: int) -> bool:
-    mine = (timer for _, _, timer in kernel.timers if timer.kind != "away")
-    return any(kernel.processes[timer.pid].root == root and kernel.rings(timer) for timer in mine)
