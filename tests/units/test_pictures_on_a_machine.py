@@ -13,7 +13,7 @@ import pytest
 from gemot import Grant, Machine, scripted
 from gemot.abi.messages import Image, Message, Request, ToolResult
 from gemot.drivers import shipped
-from gemot.drivers.kit import Picture, tool
+from gemot.drivers.kit import Picture, Secret, tool
 from gemot.journal.memory import MemoryJournal
 from gemot.machine import carrying, pictures
 from gemot.machine.replay import Replay
@@ -42,7 +42,7 @@ def test_an_image_whose_size_is_a_lie_is_only_spoken_of(size: int) -> None:
 @tool("shots/take", effect="reads", repeatable=True)
 def take() -> list[Any]:
     """A picture and words on it."""
-    return ["before", Picture(png(7), "a shot"), {"secret": "after"}]
+    return ["before", Picture(png(7), "a shot"), {"key": Secret("what nobody may see")}, Secret("nor this")]
 
 
 class Eyes:
@@ -86,6 +86,7 @@ def test_a_result_that_is_not_to_be_read_shows_nothing(tmp_path: Path, results: 
 
     asyncio.run(story())
     assert (set(eyes.seen[-1].values()) == {png(7)}) is (results == "page")
+    assert "nobody" not in eyes.told[-1] and "nor this" not in eyes.told[-1]
     assert ("a shot" in eyes.told[-1]) is (results == "page"), eyes.told
 
 

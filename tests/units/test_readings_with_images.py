@@ -6,7 +6,8 @@ from talking import Talk, request, use
 
 from gemot.abi.answers import Answer, Entry, Mail, Ok, Returned
 from gemot.abi.effects import TakeBack
-from gemot.abi.messages import Image, Message, Reply, Text
+from gemot.abi.limits import IMAGES_MAX
+from gemot.abi.messages import Image, Message, Reply, Text, ToolResult
 from gemot.abi.syscalls import Call, Receive, Syscall
 from gemot.programs.paging import images_of
 
@@ -56,3 +57,18 @@ def test_what_is_taken_back_is_not_in_what_was_brought_back_before_it_is_shown()
     conversation.decide()
     assert conversation.images == set()
     assert "[image: photo]" not in str(conversation.pages.messages())
+
+
+def test_images_that_have_no_room_are_not_said_to_follow() -> None:
+    talk = Gallery(0)
+    talk.until_asked()
+    talk.reply(*(use(f"r{number}", "a") for number in range(6)))
+    talk.reply(*(use(f"s{number}", "a") for number in range(6)))
+    talk.reply(Text("and"), request("t", "ask", question="what now?"))
+    talk.reply(request("u", "page_out", pages=[4, 6]))
+    shown = talk.reply(request("v", "page_in", pages=[4, 6]))
+    (part,) = shown[-1].parts
+    assert isinstance(part, ToolResult) and 0 < len(part.images) <= IMAGES_MAX
+    follow = next(line for line in part.text.splitlines() if "follow:" in line)
+    assert follow.count("photo.png") == len(part.images)
+    assert f"[{12 - len(part.images)} more images" in part.text

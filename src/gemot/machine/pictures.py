@@ -39,8 +39,9 @@ def taken(journal: Journal, pictures: Sequence[Picture]) -> tuple[Image, ...]:
     )
 
 
-def told(result: object) -> tuple[object, tuple[Picture, ...]]:
-    """What a tool returned, as words and pictures; the words say where in them each picture belongs."""
+def told(result: object, plain: Callable[[object], str]) -> tuple[object, tuple[Picture, ...]]:
+    """What a tool returned, as words and pictures; the words say where in them each picture belongs. ``plain`` says what JSON has
+    no form for."""
     if isinstance(result, Picture):
         return f"[image: {_called(result, 1)}]", (result,)
     many = cast("Sequence[object]", result) if isinstance(result, list | tuple) else ()
@@ -53,7 +54,7 @@ def told(result: object) -> tuple[object, tuple[Picture, ...]]:
             pictures.append(one)
             words.append(f"[image {len(pictures)}: {_called(one, len(pictures))}]")
         else:
-            words.append(one if isinstance(one, str) else msgspec.json.encode(one).decode())
+            words.append(str(one) if isinstance(one, str) else msgspec.json.encode(one, enc_hook=plain).decode())
     return "\n".join(words), tuple(pictures)
 
 

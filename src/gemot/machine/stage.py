@@ -261,7 +261,7 @@ class Stage:
             if self._threads is None:
                 self._threads = ThreadPoolExecutor(TOOLS_AT_ONCE, "gemot-tool")
             result = await asyncio.get_running_loop().run_in_executor(self._threads, lambda: tool.function(**arguments))
-        words, seen = pictures.told(result)
+        words, seen = pictures.told(result, _shown)
         text = str(words) if isinstance(words, str) else msgspec.json.encode(words, enc_hook=_shown).decode()
         kept = self._kept(self._vault.redactor.text(text), Label((f"tool:{effect.tool}",)), effect.whole)
         return replace(kept, images=pictures.taken(self._journal, seen)) if seen else kept
