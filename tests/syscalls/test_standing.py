@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from worlds import KernelWorld, answer_to, replied
 
 from gemot.abi.answers import Ok, Waited
 from gemot.abi.effects import Deliver, Effect
+from gemot.abi.events import Resumed
 from gemot.abi.syscalls import Add, Alarm, Ask, Claim, Complete, Exit, Fork, Generate, Receive, Spawn, Syscall, Wait
 from gemot.abi.tasks import Task
+from gemot.kernel.freezing import FrozenTree, drop_trees, freeze_trees, thaw_tree
 
 BOARD = Wait(board=True)
 
@@ -171,3 +174,30 @@ def test_a_tree_that_sleeps_is_told_when_it_goes_on(world: KernelWorld) -> None:
     world.trap(child, BOARD)
     world.reboot()
     assert told(world.resume(root)) == [], "the root had been told before"
+
+
+def test_an_alarm_that_wakes_nobody_ends_no_standstill(world: KernelWorld) -> None:
+    """It is set, so something is due; when it has rung and its process listens to no alarm, nothing is any more."""
+    root, child = pair(world)
+    world.ask(child, Alarm(seconds=5))
+    world.trap(root, Wait())
+    assert told(world.trap(child, Wait(board=True, alarms=False, messages=False))) == []
+    assert told(world.later(5_000)) == [child]
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_a_tree_that_came_to_stand_still_while_it_was_paused_is_looked_at_when_it_goes_on(
+    world: KernelWorld, away: bool
+) -> None:
+    """Also where it left the memory meanwhile: the same events give the same tables."""
+    root, child = pair(world)
+    world.trap(root, Wait())
+    world.pause(root)
+    assert told(world.trap(child, BOARD)) == []
+    kernel = world.kernel
+    if away:
+        body = msgspec.msgpack.encode(freeze_trees(kernel, [root])[0])
+        drop_trees(kernel, [root])
+        frozen = msgspec.msgpack.decode(body, type=FrozenTree)
+        kernel.processes.fetch = lambda pid: thaw_tree(frozen, kernel) if root in kernel.away else None
+    assert told(kernel.handle(Resumed(world.at, root))) == [child]

@@ -325,7 +325,7 @@ def images(*sizes: int) -> list[Message]:
 
 def test_only_the_newest_are_sent_and_the_rest_stays_the_same_for_many_turns() -> None:
     def numbers(*sizes: int) -> list[int]:
-        return [int(one) for one in shown(images(*sizes), lambda digest: "AAAA")]
+        return [int(one) for one in shown(images(*sizes), lambda digest: "AAAA" * -(-sizes[int(digest)] // 3))]
 
     assert numbers(*[1] * limits.IMAGES_SHOWN_MAX) == list(range(limits.IMAGES_SHOWN_MAX))
     first = [numbers(*[1] * count)[0] for count in range(1, 4 * limits.IMAGES_SHOWN_MAX)]

@@ -144,7 +144,7 @@ class Wait(Struct, frozen=True, gc=False, tag="wait", omit_defaults=True, forbid
     board: Annotated[
         bool,
         Meta(
-            description="Come back when somebody else has changed the board since you last looked, too (a claim is no change)."
+            description="Come back when others have changed the board since you last looked, too (claims don't count)."
         ),
     ] = False
 

@@ -11,14 +11,14 @@ import difflib
 import os
 import stat
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
 
 from gemot.abi.limits import COPY_ENTRIES_SEEN_MAX
 from gemot.drivers import atomic
-from gemot.drivers.copying import Kind, Known, digest_of, seen
+from gemot.drivers.copying import GivenUp, Kind, Known, digest_of, never, seen
 from gemot.drivers.descent import OPEN_FILE, open_folder
 from gemot.drivers.errors import ToolError, explained
 from gemot.drivers.names import DEPTH_MAX, shown
@@ -26,6 +26,9 @@ from gemot.drivers.reading import binary_kind
 
 TEXT_BYTES_MAX = 200_000
 """Longer files are said to differ, not shown: nobody reads more than that of one."""
+
+ALIKE_MAX = 1_000_000
+"""Pairs of lines that are the same in two texts: of more, made to be so, a comparison takes minutes."""
 
 Parts = tuple[str, ...]
 
@@ -62,9 +65,12 @@ class Change:
         return entry.kind
 
 
-def changes(top: int, base: dict[bytes, Known], within: Parts = ()) -> list[Change]:
-    """All that changed at or beneath ``within``; ``top`` is the open folder of the copy. In the order of their paths."""
-    looker = _Looker(base)
+def changes(
+    top: int, base: dict[bytes, Known], within: Parts = (), given_up: Callable[[], bool] = never
+) -> list[Change]:
+    """All that changed at or beneath ``within``; ``top`` is the open folder of the copy. In the order of their paths. Raises
+    :class:`GivenUp` soon after ``given_up`` says so."""
+    looker = _Looker(base, given_up)
     looker.path(top, within)
     found = [_change(parts, base.get(_key(parts)), now) for parts, now in looker.found.items()]
     prefix = _key(within)
@@ -108,9 +114,9 @@ def _with_names(change: Change, others: dict[tuple[int, int], int]) -> Change:
 
 
 class _Looker:
-    def __init__(self, base: dict[bytes, Known]) -> None:
+    def __init__(self, base: dict[bytes, Known], given_up: Callable[[], bool]) -> None:
         self.found: dict[Parts, Now] = {}
-        self._base = base
+        self._base, self._given_up = base, given_up
         self._links: Counter[tuple[int, int, int]] = Counter()
 
     def outside(self) -> dict[tuple[int, int], int]:
@@ -148,9 +154,12 @@ class _Looker:
             raise ToolError(
                 f"the copy has more than {COPY_ENTRIES_SEEN_MAX:,} files and folders; name a part of it, or discard it"
             )
+        if self._given_up():
+            raise GivenUp("it took too long to look at what changed")
         name = parts[-1]
         facts = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        self.found[parts] = now = now_of(folder, name, facts, self._base.get(_key(parts)))
+        before = self._base.get(_key(parts))
+        self.found[parts] = now = now_of(folder, name, facts, before, given_up=self._given_up)
         if now.kind == "file" and facts.st_nlink > 1:
             self._links[facts.st_dev, facts.st_ino, facts.st_nlink] += 1
         if now.kind == "folder":
@@ -168,7 +177,14 @@ class _Looker:
                 os.close(inner)
 
 
-def now_of(folder: int, name: str, facts: os.stat_result, before: Known | None = None, there: bool = False) -> Now:
+def now_of(
+    folder: int,
+    name: str,
+    facts: os.stat_result,
+    before: Known | None = None,
+    there: bool = False,
+    given_up: Callable[[], bool] = never,
+) -> Now:
     """What has this name in an open folder. ``before``: what is known of it, so that what did not change is not read again;
     ``there``: it is the original that is looked at."""
     mode = stat.S_IMODE(facts.st_mode)
@@ -191,7 +207,7 @@ def now_of(folder: int, name: str, facts: os.stat_result, before: Known | None =
         facts = os.fstat(file)
         if not stat.S_ISREG(facts.st_mode):
             return Now("other", special=_special(facts))
-        return Now("file", stat.S_IMODE(facts.st_mode), digest_of(file), facts)
+        return Now("file", stat.S_IMODE(facts.st_mode), digest_of(file, given_up), facts)
     finally:
         os.close(file)
 
@@ -288,7 +304,15 @@ def unified(change: Change, there: int, here: int) -> str:
     name = shown(change.path)
     if before is None or after is None:
         return f"[{name}: not text, or too long to be shown]"
-    lines = difflib.unified_diff(
-        before.splitlines(), after.splitlines(), f"original/{name}", f"copy/{name}", lineterm="", n=3
-    )
+    old, new = before.splitlines(), after.splitlines()
+    if _alike(old, new) > ALIKE_MAX:
+        return f"[{name}: differs in too many lines that are alike to be shown]"
+    lines = difflib.unified_diff(old, new, f"original/{name}", f"copy/{name}", lineterm="", n=3)
     return "\n".join(shown(line) for line in lines)
+
+
+def _alike(old: list[str], new: list[str]) -> int:
+    """How many pairs of the same line :mod:`difflib` goes through: all but those of lines that are too common in ``new``."""
+    times = Counter(new)
+    common = len(new) // 100 + 1 if len(new) >= 200 else len(new)
+    return sum(count for line in old if (count := times[line]) <= common)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection, Generator, Iterable
+from collections.abc import Callable, Collection, Generator, Iterable
 from contextlib import contextmanager
 
 from gemot.abi import answers
@@ -12,11 +12,15 @@ from gemot.abi.limits import DIFF_CHARS_MAX
 from gemot.drivers import reading
 from gemot.drivers.children import Children, Copy
 from gemot.drivers.comparing import Change, changes, unified
+from gemot.drivers.copying import GivenUp, never
 from gemot.drivers.descent import Entry, open_top
 from gemot.drivers.kit import Driver, ToolError
 from gemot.drivers.merging import Step, Writer, plan
 from gemot.drivers.names import parts_of, shown
 from gemot.drivers.place import Location
+
+PATH_CHARS_SHOWN = 400
+"""The longest path in a receipt; a disk takes ones of 65,000."""
 
 LINES_MAX = 2_000
 """Lines of text in one look at the changes; name a file to see more of it."""
@@ -143,26 +147,35 @@ def described(copy: Copy, within: tuple[str, ...] = ()) -> str:
     return "\n".join(lines)
 
 
-def summed(copy: Copy) -> tuple[list[answers.Change], str]:
+def summed(copy: Copy, given_up: Callable[[], bool] = never) -> tuple[list[answers.Change], str]:
     """What was changed in a copy, for a receipt: each path with the lines that were added and removed, and the text of it
-    (what has no text, or is longer than is kept, is said to be so)."""
+    (what has no text is said to have none; what is longer than is kept is counted). Raises :class:`GivenUp`."""
     if not copy.space.made:
         return [], ""
     with _tops(copy) as (here, there):
-        found = changes(here, copy.space.base())
         listed: list[answers.Change] = []
         told: list[str] = []
-        size = 0
-        for change in found:
+        size = left_out = 0
+        for change in changes(here, copy.space.base(), given_up=given_up):
+            if given_up():
+                raise GivenUp("it took too long to look at what changed")
             text = unified(change, there, here) if change.kind == "file" and copy.into is not None else ""
-            kept = size + len(text) <= DIFF_CHARS_MAX
-            size += len(text) if kept else 0
-            told += [text if kept else f"[{shown(change.path)}: left out, for there is too much]"] if text else []
+            if size + len(text) <= DIFF_CHARS_MAX:
+                size += len(text)
+                told += [text] if text else []
+            else:
+                left_out += 1
             lines = text.splitlines()[2:]  # the first two name the file
             added, removed = (sum(line.startswith(sign) for line in lines) for sign in "+-")
-            path = f"/{copy.mount.name}/{shown(change.path)}{'/' if change.kind == 'folder' else ''}"
-            listed.append(answers.Change(path, change.what, added, removed))
-    return listed, "\n".join(told)
+            listed.append(answers.Change(_named(copy, change), change.what, added, removed))
+    more = [f"[of {left_out} more files it is left out, for there is too much]"] if left_out else []
+    return listed, "\n".join(told + more)
+
+
+def _named(copy: Copy, change: Change) -> str:
+    """A changed path as its process sees it; of one that is made to fill a page the beginning and the end."""
+    path = f"/{copy.mount.name}/{shown(change.path)}{'/' if change.kind == 'folder' else ''}"
+    return path if len(path) <= PATH_CHARS_SHOWN else f"{path[:40]}[...]{path[45 - PATH_CHARS_SHOWN :]}"
 
 
 def _line(step: Step) -> str:

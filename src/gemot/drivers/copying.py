@@ -16,7 +16,7 @@ import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
@@ -169,10 +169,22 @@ def seen(facts: os.stat_result) -> Seen:
     return facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
 
 
-def digest_of(file: int) -> bytes:
-    """The digest of an open file as long as it is now: somebody may be making it longer."""
+class GivenUp(ToolError):
+    """Nobody waits for what was looked for any more."""
+
+
+def never() -> bool:
+    """For a look that is not given up."""
+    return False
+
+
+def digest_of(file: int, given_up: Callable[[], bool] = never) -> bytes:
+    """The digest of an open file as long as it is now: somebody may be making it longer. Raises :class:`GivenUp` soon after
+    ``given_up`` says so: a file may be as large as its maker says, and cost nothing."""
     digest, at, size = hashlib.sha256(), 0, os.fstat(file).st_size
     while chunk := os.pread(file, min(_CHUNK, size - at), at):
+        if given_up():
+            raise GivenUp("it took too long to look at what changed")
         digest.update(chunk)
         at += len(chunk)
     return digest.digest()

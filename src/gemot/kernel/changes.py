@@ -12,6 +12,8 @@ from gemot.abi import limits
 from gemot.abi.effects import Compare
 from gemot.abi.events import Compared, Failure, Result
 from gemot.abi.grants import Mount
+from gemot.abi.labels import Label
+from gemot.kernel import results
 from gemot.kernel.process import Changed, Process, Work
 
 if TYPE_CHECKING:
@@ -29,7 +31,6 @@ def look(kernel: Kernel, process: Process) -> bool:
     if not copies(process):
         return False
     process.state = "reviewing"
-    process.changed = None
     work = Work(kernel.number(), 0, "ready", "compare", millis_max=limits.COMPARE_MILLIS)
     process.work = [work]
     kernel.start(process, work)
@@ -41,11 +42,12 @@ def start(kernel: Kernel, process: Process, work: Work) -> None:
     kernel.emit(Compare(work.effect, process.pid, copies(process), work.millis_max))
 
 
-def seen(process: Process, outcome: Result) -> None:
-    """The machine has looked, or could not."""
+def seen(kernel: Kernel, process: Process, outcome: Result) -> None:
+    """The machine has looked, or could not. What is told of files that its process may never have read bears their label."""
     match outcome:
         case Compared(changes, more, diff, text):
-            process.changed = Changed(changes, more, diff, text)
+            written = kernel.processes[process.root].stored.get(results.FILES, Label())
+            process.changed = Changed(changes, more, diff, text, label=written if changes else Label())
         case Failure(_, message):
             process.changed = Changed(unknown=message[: limits.NOTE_CHARS_MAX])
         case _:

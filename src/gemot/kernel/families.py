@@ -271,8 +271,15 @@ def leave(kernel: Kernel, process: Process, syscall: Exit) -> None:
             error = f"exited {process.exit_tries} times with a result that does not fit: {wrong}"
             kernel.end(process, Outcome(process.pid, process.name, "failed", error=error, rule="schema"))
         return
+    end_below(kernel, process)  # what they did from now on nobody would look at
     if not changes.look(kernel, process):
         looked_at(kernel, process, syscall)
+
+
+def end_below(kernel: Kernel, process: Process) -> None:
+    for child in list(process.children):
+        one = kernel.processes[child]
+        kernel.end(one, Outcome(child, one.name, "killed", error=f"its parent {process.pid} ended", rule="family"))
 
 
 def looked_at(kernel: Kernel, process: Process, syscall: Exit) -> None:

@@ -18,6 +18,7 @@ from gemot.abi.events import Cost
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.tools import ToolSpec
 from gemot.board.table import Board
+from gemot.kernel import standing
 from gemot.kernel.asking import asked_about
 from gemot.kernel.ledger import Means
 from gemot.kernel.process import OpenAsk, Process, Timer
@@ -107,9 +108,8 @@ def _living_root(kernel: Kernel, timer: Timer) -> int:
 
 def _busy(kernel: Kernel, root: int) -> bool:
     """Whether there is something to go on with when the tree is resumed."""
-    return any(
-        work.state in ("ready", "started", "interrupted") for process in kernel.tree(root) for work in process.work
-    )
+    begun = (work.state for process in kernel.tree(root) for work in process.work)
+    return any(state in ("ready", "started", "interrupted") for state in begun) or bool(standing.whom(kernel, root))
 
 
 def freeze_trees(kernel: Kernel, roots: Collection[int]) -> list[FrozenTree]:

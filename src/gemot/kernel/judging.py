@@ -17,6 +17,7 @@ from gemot.abi.grants import Grant, MountRequest
 from gemot.abi.reviews import AgreementCheck, ReviewerCheck
 from gemot.abi.syscalls import Exit, Spawn
 from gemot.authority.kinds import exact_number
+from gemot.authority.labels import join
 from gemot.authority.narrowing import as_written, without_consequences
 from gemot.authority.refusal import Refused
 from gemot.kernel import families, receipts
@@ -136,7 +137,8 @@ def ask_person(kernel: Kernel, process: Process, question: str, value: Any) -> N
         *(f"says: {line}" for line in receipts.claimed(given)),
     )
     digest = hashlib.sha256(msgspec.json.encode([asks, shown], order="sorted")).hexdigest()
-    foreign = ("result",) if process.label.integrity == "foreign" else ()
+    label = process.label if process.changed is None else join(process.label, process.changed.label)
+    foreign = ("result",) if label.integrity == "foreign" else ()
     kernel.question(process, asks, digest=digest, plan=shown, untrusted=foreign, whole=True)
 
 
@@ -159,6 +161,7 @@ def _judge(kernel: Kernel, process: Process, review: Review, syscall: Spawn) -> 
     program = families.known_program(kernel, syscall.program, syscall.arguments)
     judge = families.child(kernel, process, syscall, program)
     review.judges.append(judge.pid)
+    judge.label = judge.label if process.changed is None else join(judge.label, process.changed.label)
     kernel.begin(judge, syscall.arguments)
 
 

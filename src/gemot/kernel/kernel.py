@@ -289,9 +289,7 @@ class Kernel:
         if process.review is not None and outcome.state != "done":  # what has not passed its gate is told to nobody
             claims, outcome = {}, msgspec.structs.replace(outcome, value=None)
         process.syscall = process.review = None  # its end is its answer: the end of a child must not wake it any more
-        for child in list(process.children):
-            one = self.processes[child]
-            self.end(one, Outcome(child, one.name, "killed", error=f"its parent {process.pid} ended", rule="family"))
+        families.end_below(self, process)
         for work in process.work:
             self.stop(work)
         process.work = []

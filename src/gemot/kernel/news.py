@@ -222,6 +222,7 @@ def _ticked(kernel: Kernel, event: Ticked) -> None:
         elif process.alive and not alarms.ring(kernel, process, timer.token, rings.get((timer.pid, timer.token))):
             not_yet.append((at, number, timer))  # the next tick says when it is due again, and then it rings
         kernel.changed.add(root)
+        kernel.settled.add(root)
     for entry in not_yet:
         heapq.heappush(kernel.timers, entry)
 

@@ -99,13 +99,15 @@ class Progress:
 
 
 class Changed(NamedTuple):
-    """What a process left otherwise in its copies, as in :class:`gemot.abi.answers.Receipt`, and the beginning of its text."""
+    """What a process left otherwise in its copies, as in :class:`gemot.abi.answers.Receipt`, and the beginning of its text.
+    ``label``: of what may stand there, and so of each word of this."""
 
     changes: tuple[Change, ...] = ()
     more: int = 0
     diff: str = ""
     text: str = ""
     unknown: str = ""
+    label: Label = Label()
 
 
 class Heard(NamedTuple):

@@ -256,7 +256,7 @@ def _rewind(kernel: Kernel, process: Process, lost: TakeBack) -> None:
 def back_to(kernel: Kernel, process: Process, entry: int, moment: int, gone: tuple[tuple[int, int], ...] = ()) -> None:
     """Make the tables forget what a process did since it had its answer ``entry``, at ``moment``: what it began is stopped, what it
     has spent and done is spent and done. ``gone``: what of that answer it has not been told either, as in `TakeBack`."""
-    process.syscall = None
+    process.syscall = process.changed = None
     if process.review is not None:
         judging.dismiss(kernel, process.review)
     process.alarms = {number: one for number, one in process.alarms.items() if one.set_at <= moment}

@@ -292,6 +292,7 @@ def reject(kernel: Kernel, process: Process, why: str) -> None:
     name = type(check).__struct_config__.tag
     review.tries -= 1
     process.exit_tries += 1
+    process.changed = None  # what it leaves when it has gone on is another thing
     if review.tries:
         routes.stronger(kernel, process)
         tries = "once more" if review.tries == 1 else f"{review.tries} times more"
@@ -312,12 +313,14 @@ def give_up(kernel: Kernel, process: Process, why: str) -> None:
         kernel.stop(work)
     if process.review is not None:
         judging.dismiss(kernel, process.review)
+    process.changed = None
     kernel.answer(process, Error("review", f"your result was not judged, for what it rests on was {why}: exit again"))
 
 
 def signed(process: Process, outcome: Outcome, claims: dict[str, str]) -> Outcome:
     """An outcome with the kernel's record. Of a result that was not accepted it holds not a word that its process wrote."""
-    receipt, label = receipts.receipt(process, claims), words_of(process)
+    told = Label() if process.changed is None else process.changed.label
+    receipt, label = receipts.receipt(process, claims), join(words_of(process), told)
     if outcome.rule == "review":
         receipt, label = receipts.without_words(receipt), Label((KERNEL,), "model", label.secrets)
     return msgspec.structs.replace(outcome, spent=process.spent.frozen(), label=label, receipt=receipt)

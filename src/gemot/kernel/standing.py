@@ -1,11 +1,10 @@
 """Standstill: everybody in a tree waits, nothing is under way or due, and no person was asked anything.
 
-Then no wait of it would end by itself, unless a person happens to say something: a child waits for the board, its parent for
-the child. So whoever waits deepest is told so, and its wait ends there. If it waits again, it has chosen to, and the next one
-is told; once all have been told, the tree really waits for the person. Each is told once until something else ends a wait of its.
+Then no wait of it would end by itself: a child waits for the board, its parent for the child. So whoever waits deepest is told,
+and its wait ends there. If it waits again, it has chosen to, and the next one is told; once all have been told, the tree really
+waits for the person. Each is told once until something else ends a wait of its.
 
-Only programs that a model decides are told: they can make something of it. A native one waits for its children, and
-those are told.
+Only programs that a model decides are told: a native one waits for its children, and those are told.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from gemot.abi.answers import Answer, Mail, Ok
 from gemot.abi.labels import KERNEL, Label
 from gemot.abi.syscalls import Receive, Wait
 from gemot.kernel import waiting
-from gemot.kernel.process import Process, Timer
+from gemot.kernel.process import Process
 
 if TYPE_CHECKING:
     from gemot.kernel.kernel import Kernel
@@ -29,11 +28,19 @@ WORDS = (
 
 def look(kernel: Kernel, root: int) -> None:
     """Somebody in a tree went to sleep, or ended: if it stands still now, whoever waits deepest is told."""
-    if root in kernel.asleep or root not in kernel.trees:
-        return
+    told = None if root in kernel.asleep or root not in kernel.trees else whom(kernel, root)
+    if told is not None:
+        kernel.changed.add(root)
+        told.stood = True
+        told.mailbox.append(Mail(-1, WORDS, Label((KERNEL,)), moment=kernel.moment))
+        waiting.timed_out(kernel, told)
+
+
+def whom(kernel: Kernel, root: int) -> Process | None:
+    """Whoever is to be told when a tree in memory that stands still is awake."""
     witness = kernel.process(kernel.witnesses.get(root, 0))
     if witness is not None and _awake(witness):
-        return
+        return None
     told: Process | None = None
     depth_told = asking = 0
     level, depth = [kernel.processes[root]] if kernel.processes[root].alive else [], 1
@@ -41,34 +48,31 @@ def look(kernel: Kernel, root: int) -> None:
         for process in level:
             if _awake(process):
                 kernel.witnesses[root] = process.pid
-                return
+                return None
             asking += process.state == "asking"
             if depth > depth_told and _may_be_told(process):
                 told, depth_told = process, depth
         level, depth = [kernel.processes[pid] for process in level for pid in process.children], depth + 1
     kernel.witnesses.pop(root, None)
     board = kernel.boards.get(root)
-    if told is None or asking or (board is not None and board.wants_person) or _due(kernel, root):
-        return
-    kernel.changed.add(root)
-    told.stood = True
-    told.mailbox.append(Mail(-1, WORDS, Label((KERNEL,)), moment=kernel.moment))
-    waiting.timed_out(kernel, told)
+    if told is None or asking or (board is not None and board.wants_person):
+        return None
+    mine = (timer for _, _, timer in kernel.timers if timer.kind != "away")
+    due = any(kernel.processes[timer.pid].root == root and kernel.rings(timer) for timer in mine)
+    return None if due else told
 
 
 def tells(answer: Answer) -> bool:
     """Does an answer tell of a standstill?"""
-    taken = (
-        cast("tuple[object, ...]", answer.value) if isinstance(answer, Ok) and isinstance(answer.value, tuple) else ()
-    )
+    value = answer.value if isinstance(answer, Ok) else None
+    taken = cast("tuple[object, ...]", value) if isinstance(value, tuple) else ()
     return any(isinstance(one, Mail) and one.sender == -1 and one.text == WORDS for one in (*answer.mail, *taken))
 
 
 def _awake(process: Process) -> bool:
     """It goes on by itself: its program decides, something is done for it, or a timer of its own will ring."""
-    if process.alarms or process.state not in ("waiting", "asking", "reviewing"):
-        return True
-    if isinstance(process.syscall, Wait | Receive) and process.syscall.timeout_seconds is not None:
+    timed = isinstance(process.syscall, Wait | Receive) and process.syscall.timeout_seconds is not None
+    if timed or process.alarms or process.state not in ("waiting", "asking", "reviewing"):
         return True
     return any(work.state in ("ready", "started", "interrupted") for work in process.work)
 
@@ -76,14 +80,3 @@ def _awake(process: Process) -> bool:
 def _may_be_told(process: Process) -> bool:
     listens = not process.parent and isinstance(process.syscall, Receive)  # to the person: that is what it waits for
     return process.state == "waiting" and process.program.inline_mail and not process.stood and not listens
-
-
-def _due(kernel: Kernel, root: int) -> bool:
-    return any(
-        kernel.rings(timer) for _, _, timer in kernel.timers if _root(kernel, timer) == root and timer.kind != "away"
-    )
-
-
-def _root(kernel: Kernel, timer: Timer) -> int:
-    process = kernel.processes.held(timer.pid)
-    return 0 if process is None else process.root

@@ -294,7 +294,7 @@ def done(kernel: Kernel, event: Done) -> None:
         reviewing.checked(kernel, process, work, outcome)
     elif work.kind == "compare":
         assert isinstance(process.syscall, Exit)
-        changes.seen(process, outcome)
+        changes.seen(kernel, process, outcome)
         families.looked_at(kernel, process, process.syscall)
     elif work.kind == "memory":
         remembering.done(kernel, process, outcome)

@@ -12,7 +12,7 @@ import hashlib
 import os
 import tempfile
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -108,30 +108,28 @@ def pack(journal: Journal, kernel: Kernel, cast: Cast, root: int) -> Carried:
     if pids & cast.missing.keys():
         raise CarryError(f"a program of tree {root} is not installed here, so the tree can't be carried whole")
     programs = folds.freeze({pid: cast.programs[pid] for pid in sorted(pids) if pid in cast.programs})
-    digests = {digest for one in kernel.tree(root) for digest in _named(one)}
+    family = kernel.tree(root)
+    digests = {handle.digest for one in family for handle in one.handles.values() if handle.digest}
     return Carried(
         gemot.__version__,
         tables.carry(kernel, root),
         msgspec.msgpack.encode(programs),
         [(record.at, record.pid, record.body) for record in journal.read() if record.pid in pids],
-        [*(journal.value(digest) for digest in sorted(digests)), *_shown(journal, cast, pids)],
+        [*(journal.value(digest) for digest in sorted(digests)), *_told(journal, cast, family)],
     )
 
 
-def _shown(journal: Journal, cast: Cast, pids: Collection[int]) -> Iterator[str]:
-    """The images in the readings of these processes. One that is not there any more is only spoken of, here as anywhere."""
-    programs = [cast.programs.get(pid) for pid in pids]
-    for digest in sorted({one for program in programs if isinstance(program, Conversation) for one in program.images}):
+def _told(journal: Journal, cast: Cast, family: Iterable[Process]) -> Iterator[str]:
+    """The images in readings and messages, and the texts of receipts. One that is not there any more, or never was (a tree that
+    was carried here may name anything), is only spoken of, here as anywhere."""
+    programs = [cast.programs.get(one.pid) for one in family]
+    named = {one for program in programs if isinstance(program, Conversation) for one in program.images}
+    named |= {image.digest for one in family for mail in one.mailbox for image in mail.images}
+    named |= {one.changed.diff for one in family if one.changed is not None}
+    named |= {one.outcome.receipt.diff for one in family if one.outcome is not None}
+    for digest in sorted(named - {""}):
         with contextlib.suppress(JournalError):
             yield journal.value(digest)
-
-
-def _named(process: Process) -> Iterator[str]:
-    """What of the journal's values a process has or tells of, by their digests."""
-    yield from (handle.digest for handle in process.handles.values() if handle.digest)
-    yield from (image.digest for mail in process.mailbox for image in mail.images)
-    changed = process.changed.diff if process.changed is not None else ""
-    yield from filter(None, (changed, process.outcome.receipt.diff if process.outcome is not None else ""))
 
 
 def write(carried: Carried, path: Path) -> None:

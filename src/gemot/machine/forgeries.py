@@ -134,7 +134,9 @@ def _judged_rightly(process: Process) -> bool:
     review, ends = process.review, isinstance(process.syscall, Exit)
     checks = [work for work in process.work if work.kind == "check"]
     if any(work.kind == "compare" for work in process.work):
-        return len(process.work) == 1 and (review is None or not review.judges)
+        return len(process.work) == 1 and (
+            review is None or (not review.judges and 0 < review.tries <= limits.TRIES_MAX)
+        )
     if review is None:
         return not checks and not ends
     check = review.checks[review.at] if 0 <= review.at < len(review.checks) else None

@@ -39,8 +39,9 @@ def taken(journal: Journal, pictures: Sequence[Picture]) -> tuple[Image, ...]:
     )
 
 
-def told(result: object) -> tuple[object, tuple[Picture, ...]]:
-    """What a tool returned, as words and pictures; the words say where in them each picture belongs."""
+def told(result: object, plain: Callable[[object], str]) -> tuple[object, tuple[Picture, ...]]:
+    """What a tool returned, as words and pictures; the words say where in them each picture belongs. ``plain`` says what JSON has
+    no form for."""
     if isinstance(result, Picture):
         return f"[image: {_called(result, 1)}]", (result,)
     many = cast("Sequence[object]", result) if isinstance(result, list | tuple) else ()
@@ -53,7 +54,7 @@ def told(result: object) -> tuple[object, tuple[Picture, ...]]:
             pictures.append(one)
             words.append(f"[image {len(pictures)}: {_called(one, len(pictures))}]")
         else:
-            words.append(one if isinstance(one, str) else msgspec.json.encode(one).decode())
+            words.append(str(one) if isinstance(one, str) else msgspec.json.encode(one, enc_hook=plain).decode())
     return "\n".join(words), tuple(pictures)
 
 
@@ -64,23 +65,28 @@ def _called(picture: Picture, number: int) -> str:
 def shown(messages: Iterable[Message], value: Callable[[str], str]) -> dict[str, bytes]:
     """The bytes of the images that a question shows, by digest: the newest, in halves of what may be shown, so that what is shown of
     the others stays the same for many turns. ``value`` fetches what the journal keeps."""
-    blocks: list[dict[str, bytes]] = [{}]
+    blocks: list[dict[str, int]] = [{}]
     size = 0
     for image in dict.fromkeys(_images(messages)):
+        if not 0 < image.size_bytes <= limits.IMAGE_BYTES_MAX:
+            continue
         if (
             size + image.size_bytes > limits.IMAGES_SHOWN_BYTES_MAX // 2
             or len(blocks[-1]) >= limits.IMAGES_SHOWN_MAX // 2
         ):
             blocks, size = [*blocks[-1:], {}], 0
         size += image.size_bytes
-        blocks[-1][image.digest] = b""
-    return {digest: data for one in blocks[-2:] for digest in one if (data := _fetched(digest, value))}
+        blocks[-1][image.digest] = image.size_bytes
+    named = ((digest, size) for one in blocks[-2:] for digest, size in one.items())
+    return {digest: data for digest, size in named if (data := _fetched(digest, size, value))}
 
 
-def _fetched(digest: str, value: Callable[[str], str]) -> bytes:
-    """Empty where the journal does not have it any more: then it is spoken of."""
+def _fetched(digest: str, size_bytes: int, value: Callable[[str], str]) -> bytes:
+    """Empty where the journal does not have it any more, or what it has is none of that size (a tree that was carried here says
+    what it likes): then it is spoken of."""
     try:
-        return b64decode(value(digest), validate=True)
+        text = value(digest)
+        return b64decode(text, validate=True) if len(text) == -(-size_bytes // 3) * 4 else b""
     except (JournalError, ValueError):
         return b""
 

@@ -10,6 +10,7 @@ import re
 import shutil
 import tempfile
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,12 +107,12 @@ class Spaces:
         folder of its own nothing can be merged."""
         return [one for one in self.child(process).copies if one.into is not None and _differs(one)]
 
-    def compared(self, effect: Compare) -> tuple[list[Change], str]:
-        """What a process changed in its copies, and the text of it. Raises :class:`ToolError`."""
+    def compared(self, effect: Compare, given_up: Callable[[], bool]) -> tuple[list[Change], str]:
+        """What a process changed in its copies, and the text of it. Raises :class:`ToolError`, also when it is ``given_up``."""
         listed: list[Change] = []
         texts: list[str] = []
         for copy in self._child(effect.pid, effect.mounts, ()).copies:
-            found, text = summed(copy)
+            found, text = summed(copy, given_up)
             listed += found
             texts += [text] if text else []
         return listed, "\n".join(texts)

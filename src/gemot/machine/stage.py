@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 
 import msgspec
@@ -91,11 +92,16 @@ class Stage:
 
         self._begin(effect.effect, "read", 60_000, fetch)
 
-    def compare(self, effect: Compare, look: Callable[[Compare], tuple[list[Change], str]]) -> None:
-        """See what a process changed. ``look`` takes as long as it takes to read its files."""
+    def compare(self, effect: Compare, look: Callable[[Compare, Callable[[], bool]], tuple[list[Change], str]]) -> None:
+        """See what a process changed. ``look`` takes as long as it takes to read its files, and ends soon when it is told to: a
+        thread can't be stopped, and one that went on would keep its place, and the machine from closing."""
 
         async def compare() -> Result:
-            changes, text = await asyncio.to_thread(look, effect)
+            ended = Event()
+            try:
+                changes, text = await asyncio.to_thread(look, effect, ended.is_set)
+            finally:
+                ended.set()
             text = self._vault.redactor.text(text)
             digest = self._journal.put_value(text) if text else ""
             more = max(0, len(changes) - limits.CHANGES_MAX)
@@ -255,7 +261,7 @@ class Stage:
             if self._threads is None:
                 self._threads = ThreadPoolExecutor(TOOLS_AT_ONCE, "gemot-tool")
             result = await asyncio.get_running_loop().run_in_executor(self._threads, lambda: tool.function(**arguments))
-        words, seen = pictures.told(result)
+        words, seen = pictures.told(result, _shown)
         text = str(words) if isinstance(words, str) else msgspec.json.encode(words, enc_hook=_shown).decode()
         kept = self._kept(self._vault.redactor.text(text), Label((f"tool:{effect.tool}",)), effect.whole)
         return replace(kept, images=pictures.taken(self._journal, seen)) if seen else kept

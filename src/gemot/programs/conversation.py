@@ -174,10 +174,12 @@ class Conversation:
         return len(self._reading) + 1, len(self._results)
 
     def _blank_what_tells(self, number: int, words: str) -> None:
-        """Copies of a page, and what was summed up from it."""
+        """Copies of a page, and what was summed up from it; a copy may not be on a page yet."""
         log = self._reading.log
         for page, part in log.telling(number):
             self._reading.blank(page, part, words)
+        copies = {part for part, first, last in self._mark.of if first <= number <= last}
+        self._results = _blanked_results(self._results, copies, words)
 
     @property
     def asks_its_model(self) -> bool:

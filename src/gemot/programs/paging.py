@@ -292,6 +292,7 @@ def brought(reading: Reading, pages: Iterable[int], start: int, room_chars: int)
     """Pages, as far as there is room."""
     found: list[str] = []
     images: list[Image] = []
+    unseen = 0
     numbers: list[int] = []
     wanted = list(dict.fromkeys(pages))
     for number in wanted:
@@ -309,8 +310,10 @@ def brought(reading: Reading, pages: Iterable[int], start: int, room_chars: int)
             numbers.append(number)
             found.append(_quoted(number, reading.log, text))
             shown = [] if begin else images_of(reading.log.message(number))
-            images += shown[: max(0, room_chars // IMAGE_CHARS_MAX)]
-            room_chars -= len(shown) * IMAGE_CHARS_MAX
+            seen = shown[: max(0, min(room_chars // IMAGE_CHARS_MAX, limits.IMAGES_MAX - len(images)))]
+            images += seen
+            unseen += len(shown) - len(seen)
+            room_chars -= len(seen) * IMAGE_CHARS_MAX
             end = begin + len(text)
             if end < len(whole):
                 found.append(
@@ -318,9 +321,9 @@ def brought(reading: Reading, pages: Iterable[int], start: int, room_chars: int)
                 )
     if images:
         found.append(f"[the images of these pages follow: {', '.join(one.about for one in images)}]")
-    return Brought(
-        "\n".join(found), bool(numbers), _retelling(numbers, reading.log), tuple(images[: limits.IMAGES_MAX])
-    )
+    if unseen:
+        found.append(f"[{unseen} more images of these pages have no room here; bring fewer pages at once]")
+    return Brought("\n".join(found), bool(numbers), _retelling(numbers, reading.log), tuple(images))
 
 
 def images_of(message: Message) -> list[Image]:
