@@ -142,10 +142,7 @@ class Wait(Struct, frozen=True, gc=False, tag="wait", omit_defaults=True, forbid
         bool, Meta(description="false: only how they ended; what they said stays unread, and so can't mislead.")
     ] = True
     board: Annotated[
-        bool,
-        Meta(
-            description="Come back when others have changed the board since you last looked, too (claims don't count)."
-        ),
+        bool, Meta(description="Come back when others changed the board since you last looked, too (claims apart).")
     ] = False
 
 
