@@ -30,9 +30,8 @@ def look(kernel: Kernel, process: Process) -> bool:
     """A process exits: have its copies compared; False where it has none."""
     if not copies(process):
         return False
-    process.state = "reviewing"
     work = Work(kernel.number(), 0, "ready", "compare", millis_max=limits.COMPARE_MILLIS)
-    process.work = [work]
+    process.state, process.work = "reviewing", [work]
     kernel.start(process, work)
     return True
 
