@@ -26,8 +26,8 @@ from typing import Any
 
 from gemot import Budget, Calls, Grant, Machine, program, scripted, tool
 from gemot.abi.syscalls import SYSCALLS
+from gemot.authority.ledger import SPENDABLE
 from gemot.drivers import shipped
-from gemot.kernel.ledger import SPENDABLE
 from gemot.machine import notes
 
 GIVEN = Budget(tokens=10**6, usd_micros=10**6, millis=10**7, processes=100, depth=4, calls=10**5)

@@ -17,12 +17,12 @@ from disk import FrailJournal
 from gemot.abi.answers import Cancelled
 from gemot.abi.effects import AskModel, Deliver
 from gemot.abi.events import Done, Failure
-from gemot.authority import narrowing
+from gemot.authority import ledger, narrowing
 from gemot.journal.contract import Full, JournalError
 from gemot.journal.memory import MemoryJournal
 from gemot.journal.records import decode
 from gemot.journal.sqlite import SqliteJournal
-from gemot.kernel import Kernel, families, freezing, ledger, news, waiting, working
+from gemot.kernel import Kernel, families, freezing, news, waiting, working
 from gemot.kernel.process import Process
 from gemot.machine import checkpoint, loop, recovery
 from gemot.machine.loop import Loop

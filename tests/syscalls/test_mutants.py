@@ -14,9 +14,9 @@ from gemot.abi.programs import ProgramSpec
 from gemot.abi.tools import ToolSpec
 from gemot.authority.deciding import Others, Verdict, decide, steering, untrusted
 from gemot.authority.documents import Document
+from gemot.authority.ledger import Means
 from gemot.authority.references import fill
 from gemot.authority.refusal import Refused
-from gemot.kernel.ledger import Means
 from gemot.kernel.process import Process
 
 TEXT, ANY = {"type": "string"}, {}

@@ -13,10 +13,10 @@ from worlds import MachineWorld, settled
 from gemot import Budget, Outcome, scripted
 from gemot.abi.grants import Mode
 from gemot.abi.messages import Request, Text
+from gemot.authority.ledger import SPENDABLE
 from gemot.boxes import guarantees
 from gemot.drivers import shipped
 from gemot.drivers.boxed import WALLS
-from gemot.kernel.ledger import SPENDABLE
 from gemot.machine.machine import Machine
 from gemot.models.scripted import Said
 from gemot.programs.native import Native

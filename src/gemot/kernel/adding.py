@@ -10,10 +10,10 @@ import msgspec
 from gemot.abi import limits
 from gemot.abi.grants import Grant
 from gemot.abi.tasks import Task
+from gemot.authority import ledger
 from gemot.authority.narrowing import anchor
 from gemot.authority.refusal import Refused, closest
 from gemot.board.table import DONE_WITH, Board, Item
-from gemot.kernel import ledger
 from gemot.kernel.families import must_be_grantable
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ from msgspec import Struct
 from gemot.abi.events import Cost
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.tools import ToolSpec
+from gemot.authority.ledger import Means
 from gemot.board.table import Board
 from gemot.kernel import standing
 from gemot.kernel.asking import asked_about
-from gemot.kernel.ledger import Means
 from gemot.kernel.process import OpenAsk, Process, Timer
 
 if TYPE_CHECKING:

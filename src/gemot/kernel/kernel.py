@@ -40,13 +40,13 @@ from gemot.abi.messages import Image, Reply
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.syscalls import Call, Exit, Forget, Generate, Read, Recall, Remember
 from gemot.abi.tools import ToolSpec
-from gemot.authority import labels
+from gemot.authority import labels, ledger
+from gemot.authority.ledger import NOTHING
 from gemot.authority.narrowing import path_bounds
 from gemot.authority.refusal import Refused
 from gemot.board.table import Board
 from gemot.kernel import (
     families,
-    ledger,
     moves,
     news,
     remembering,
@@ -57,7 +57,6 @@ from gemot.kernel import (
     trap,
     waiting,
 )
-from gemot.kernel.ledger import NOTHING
 from gemot.kernel.process import OpenAsk, Process, Timer, Work
 from gemot.kernel.table import Table
 

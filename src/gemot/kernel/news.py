@@ -36,8 +36,9 @@ from gemot.abi.events import (
 from gemot.abi.grants import Budget, Grant, Mount
 from gemot.abi.labels import PERSON, Label
 from gemot.abi.programs import ProgramSpec
+from gemot.authority import ledger
 from gemot.authority.narrowing import anchor, with_space
-from gemot.kernel import alarms, freezing, ledger, moves, retracting, revoking, routes, waiting, working
+from gemot.kernel import alarms, freezing, moves, retracting, revoking, routes, waiting, working
 from gemot.kernel.families import remember_sources
 from gemot.kernel.process import Process, Review, Timer
 

@@ -14,7 +14,7 @@ from gemot.abi.programs import ProgramSpec
 from gemot.abi.reviews import Check
 from gemot.abi.syscalls import Syscall
 from gemot.authority.documents import Document
-from gemot.kernel.ledger import Means
+from gemot.authority.ledger import Means
 
 
 @dataclass(slots=True)

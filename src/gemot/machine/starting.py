@@ -12,6 +12,7 @@ from gemot.abi.events import Arrived
 from gemot.abi.grants import Budget, Mode, Mount
 from gemot.abi.messages import Image
 from gemot.abi.programs import ProgramSpec
+from gemot.authority.ledger import AMOUNT_MAX, NAMES, means
 from gemot.authority.narrowing import MOUNT_NAME, anchor
 from gemot.authority.refusal import Refused
 from gemot.drivers.kit import Picture, ToolError
@@ -19,7 +20,6 @@ from gemot.journal.contract import Journal
 from gemot.journal.records import legible
 from gemot.kernel import Kernel, reviewing
 from gemot.kernel.families import known_program
-from gemot.kernel.ledger import AMOUNT_MAX, NAMES, means
 from gemot.machine import pictures
 from gemot.machine.loop import MachineError
 from gemot.machine.stage import Stage

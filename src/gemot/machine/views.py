@@ -11,11 +11,11 @@ from gemot.abi.effects import Asked
 from gemot.abi.grants import Budget
 from gemot.abi.syscalls import Call, Wait, name_of
 from gemot.abi.tasks import TaskState
+from gemot.authority.ledger import Means, add
 from gemot.authority.narrowing import listed
 from gemot.board.table import DONE_WITH, Board, wants_person
 from gemot.kernel import Kernel
 from gemot.kernel.freezing import FrozenTree
-from gemot.kernel.ledger import Means, add
 from gemot.kernel.process import Process
 
 
