@@ -9,7 +9,21 @@ from worlds import KernelWorld, answer_to, replied
 from gemot.abi.answers import Ok, Waited
 from gemot.abi.effects import Deliver, Effect
 from gemot.abi.events import Resumed
-from gemot.abi.syscalls import Add, Alarm, Ask, Claim, Complete, Exit, Fork, Generate, Receive, Spawn, Syscall, Wait
+from gemot.abi.syscalls import (
+    Add,
+    Alarm,
+    Ask,
+    Claim,
+    Complete,
+    Exit,
+    Fork,
+    Generate,
+    Receive,
+    Send,
+    Spawn,
+    Syscall,
+    Wait,
+)
 from gemot.abi.tasks import Task
 from gemot.kernel.freezing import FrozenTree, drop_trees, freeze_trees, thaw_tree
 
@@ -201,3 +215,16 @@ def test_a_tree_that_came_to_stand_still_while_it_was_paused_is_looked_at_when_i
         frozen = msgspec.msgpack.decode(body, type=FrozenTree)
         kernel.processes.fetch = lambda pid: thaw_tree(frozen, kernel) if root in kernel.away else None
     assert told(kernel.handle(Resumed(world.at, root))) == [child]
+
+
+def test_two_that_tell_each_other_that_they_wait_are_not_told_for_ever(world: KernelWorld) -> None:
+    root, child = pair(world)
+    world.trap(root, Wait())
+    assert told(world.trap(child, BOARD)) == [child]
+    world.ask(child, Send(0, "still waiting"))
+    world.ask(root, Send(child, "so do I"))
+    assert told(world.trap(root, Wait())) == []
+    assert answer_to(child, world.trap(child, BOARD)) is not None, "it reads that"
+    assert told(world.trap(child, BOARD)) == [], "and now they wait for the person"
+    assert told(world.say(child, "go on")) == []
+    assert told(world.trap(child, BOARD)) == [child], "the person's words are news"

@@ -2,7 +2,7 @@
 
 Then no wait of it would end by itself: a child waits for the board, its parent for the child. So whoever waits deepest is told,
 and its wait ends there. If it waits again, it has chosen to, and the next one is told; once all have been told, the tree really
-waits for the person. Each is told once until something else ends a wait of its.
+waits for the person. Each is told once until something else ends a wait of its than the words of those who were told.
 
 Only programs that a model decides are told: a native one waits for its children, and those are told.
 """
@@ -41,9 +41,8 @@ def whom(kernel: Kernel, root: int) -> Process | None:
     witness = kernel.process(kernel.witnesses.get(root, 0))
     if witness is not None and _awake(witness):
         return None
-    told: Process | None = None
-    depth_told = asking = 0
-    level, depth = [kernel.processes[root]] if kernel.processes[root].alive else [], 1
+    told, depth_told, asking = cast("Process | None", None), 0, 0
+    level, depth = [one for one in (kernel.processes[root],) if one.alive], 1
     while level:
         for process in level:
             if _awake(process):

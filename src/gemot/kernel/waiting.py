@@ -56,6 +56,8 @@ def _sleep(kernel: Kernel, process: Process, timeout_seconds: float | None) -> N
 
 def _look(kernel: Kernel, process: Process, timed_out: bool = False) -> None:
     """Answer a pending wait or receive if what it waits for is there."""
+    # What only those say who were told of a standstill is no news: else two that are polite tell each other for ever.
+    echo = all(one.sender > 0 and kernel.processes[one.sender].stood for one in process.mailbox)
     match process.syscall:
         case Wait() as syscall:
             named = syscall.children
@@ -76,15 +78,14 @@ def _look(kernel: Kernel, process: Process, timed_out: bool = False) -> None:
             if enough or mail or timed_out or changed:
                 process.uncollected = [pid for pid in process.uncollected if pid not in set(ended)]
                 outcomes = tuple(_outcome(kernel, pid, syscall.results) for pid in ended)
-                late = timed_out and not enough and not changed
+                late = not enough and not changed
                 if changed:
                     process.label = kernel.boards[process.root].look(process.pid, changed, True, process.label)
-                process.stood = process.stood and timed_out
-                kernel.answer(process, Ok(Waited(outcomes, tuple(running), late, changed)))
+                process.stood = process.stood if timed_out else echo and late
+                kernel.answer(process, Ok(Waited(outcomes, tuple(running), timed_out and late, changed)))
         case Receive():
             if process.mailbox or timed_out:
-                process.stood = process.stood and timed_out
-                taken = tuple(process.mailbox)
+                process.stood, taken = process.stood if timed_out else echo, tuple(process.mailbox)
                 process.mailbox.clear()
                 kernel.answer(process, Ok(taken))
         case _:
