@@ -145,7 +145,9 @@ class Boards:
             case Accept(number, accepted) if accepted:
                 self._accepted(kernel, tree, number, pid)
             case Wait(board=True) if isinstance(value, Waited):
-                tree.unseen[pid] -= set(value.tasks)
+                items = kernel.boards[root].items
+                at_work = {number for number in tree.unseen[pid] if items[number].state == "claimed"}
+                tree.unseen[pid] -= set(value.tasks) | (at_work if value.tasks else set[int]())
             case ListTasks(task=None) if len(value) == len(tree.shown):
                 tree.unseen[pid].clear()
             case _:

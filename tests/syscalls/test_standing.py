@@ -15,6 +15,7 @@ from gemot.abi.syscalls import (
     Ask,
     Claim,
     Complete,
+    Exec,
     Exit,
     Fork,
     Generate,
@@ -104,6 +105,24 @@ def test_an_alarm_that_will_ring_is_waited_for(world: KernelWorld) -> None:
     assert told(world.trap(child, BOARD)) == [child]
 
 
+def test_an_alarm_that_its_wait_does_not_listen_to_is_not_waited_for(world: KernelWorld) -> None:
+    root, child = pair(world)
+    world.ask(child, Alarm(every="7s"))
+    world.trap(root, Wait())
+    deaf = Wait(board=True, messages=False, alarms=False)
+    assert told(world.trap(child, deaf)) == [child]
+    assert told(world.trap(child, deaf)) == [root]
+    assert told(world.trap(root, Receive())) == []
+
+
+def test_whoever_becomes_another_program_may_be_told_again(world: KernelWorld) -> None:
+    root, child = pair(world)
+    world.trap(root, Wait())
+    assert told(world.trap(child, BOARD)) == [child]
+    world.trap(child, Exec("talker", "something else"))
+    assert told(world.trap(child, BOARD)) == [child]
+
+
 def test_a_deadline_that_will_pass_is_waited_for(world: KernelWorld) -> None:
     root = world.tree(program="talker")
     child = world.born(root, Spawn("a part", "talker", deadline_seconds=60))
@@ -188,15 +207,6 @@ def test_a_tree_that_sleeps_is_told_when_it_goes_on(world: KernelWorld) -> None:
     world.trap(child, BOARD)
     world.reboot()
     assert told(world.resume(root)) == [], "the root had been told before"
-
-
-def test_an_alarm_that_wakes_nobody_ends_no_standstill(world: KernelWorld) -> None:
-    """It is set, so something is due; when it has rung and its process listens to no alarm, nothing is any more."""
-    root, child = pair(world)
-    world.ask(child, Alarm(seconds=5))
-    world.trap(root, Wait())
-    assert told(world.trap(child, Wait(board=True, alarms=False, messages=False))) == []
-    assert told(world.later(5_000)) == [child]
 
 
 @pytest.mark.parametrize("away", [False, True])

@@ -44,6 +44,12 @@ async def many() -> list[Picture]:
     return [Picture(png(1, 1, n)) for n in range(limits.IMAGES_MAX + 1)]
 
 
+@SHOTS.tool(effect="reads", repeatable=True)
+def nested() -> dict[str, Any]:
+    """A picture where none can be."""
+    return {"shot": Picture(png())}
+
+
 Script = Callable[[Request], Said]
 
 
@@ -139,15 +145,19 @@ def test_a_tool_may_return_words_and_pictures(tmp_path: Path) -> None:
     def script(question: Request) -> Said:
         results = heard(question)
         if not results:
-            return [request("shots/two"), request("shots/broken"), request("shots/many")]
+            return [request(f"shots/{name}") for name in ("two", "broken", "many", "nested")]
         return request("exit", value=[one.text for one in results])
 
     outcome, asked = run(tmp_path, script)
-    two, broken, many = outcome.value
+    two, broken, many, nested = outcome.value
     assert two.startswith("before\n[image 1: the left one: PNG image, 3 x 2 pixels, ")
     assert two.split("\n")[2] == "between" and two.split("\n")[3].startswith("[image 2: JPEG image")
-    assert "damaged" in broken and f"at most {limits.IMAGES_MAX}" in many
-    assert [data for _, data in seen(asked[-1])] == [png(3, 2), JPEG]
+    assert broken.startswith("[an image that can't be shown:") and "damaged" in broken
+    assert many.count("[image ") == limits.IMAGES_MAX and f"at most {limits.IMAGES_MAX}" in many
+    assert "can't hold a Picture" in nested
+    assert [data for _, data in seen(asked[-1])][:2] == [png(3, 2), JPEG] and len(
+        seen(asked[-1])
+    ) == 2 + limits.IMAGES_MAX
 
 
 def test_a_result_that_is_not_to_be_read_shows_nothing(tmp_path: Path) -> None:

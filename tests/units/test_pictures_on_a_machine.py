@@ -34,7 +34,7 @@ def test_an_image_whose_size_is_a_lie_is_only_spoken_of(size: int) -> None:
     """A tree that was carried here says what it likes: less than nothing would make room for any number of bytes."""
     journal = MemoryJournal()
     digest = journal.put_value(b64encode(png()).decode())
-    (right,) = pictures.taken(journal, [Picture(png(1))])
+    (right,) = pictures.kept(journal, pictures.looked_at([Picture(png(1))]))
     lie = Image(digest, "image/png", 8, 8, "a lie", size)
     assert shown(journal, lie, right) == {right.digest: png(1)}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import starmap
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +11,7 @@ from gemot.cli.failing import DONE, Usage, put
 from gemot.cli.reach import change
 from gemot.drivers.kit import Picture
 from gemot.machine.client import Client
+from gemot.machine.door import Shown
 from gemot.machine.machine import Machine
 
 
@@ -22,9 +24,9 @@ def told(words: str, machine: Machine | Client, pid: int) -> None:
     put(words)
 
 
-def send(home: Path | None, pid: int, text: str, images: Sequence[Picture] = ()) -> int:
+def send(home: Path | None, pid: int, text: str, images: Sequence[Shown] = ()) -> int:
     async def work(machine: Machine | Client) -> None:
-        await machine.send(pid, text, images)
+        await machine.send(pid, text, list(starmap(Picture, images)))
         told(f"sent to {pid}", machine, pid)
 
     change(home, work)

@@ -19,7 +19,7 @@ from gemot.cli.failing import Usage
 from gemot.cli.plain import one_line
 
 if TYPE_CHECKING:
-    from gemot.drivers.kit import Picture
+    from gemot.machine.door import Shown
 
 BUDGET_FORM = "tokens=200000,usd=0.50,seconds=600,processes=8,depth=3"
 
@@ -188,12 +188,12 @@ def goal(text: str | None) -> str:
     return text
 
 
-def images(names: Sequence[str]) -> tuple[Picture, ...]:
+def images(names: Sequence[str]) -> tuple[Shown, ...]:
     """The image files of these names. Raises :class:`Usage`."""
-    from gemot.drivers.kit import Picture, ToolError
+    from gemot.drivers.kit import ToolError
     from gemot.drivers.pictures import header
 
-    found: list[Picture] = []
+    found: list[Shown] = []
     for name in names:
         try:
             with open(name, "rb") as file:
@@ -203,7 +203,7 @@ def images(names: Sequence[str]) -> tuple[Picture, ...]:
             raise Usage(f"{one_line(name)} can't be read: {error.strerror}") from error
         except ToolError as error:
             raise Usage(str(error)) from error
-        found.append(Picture(data, one_line(os.path.basename(name))))
+        found.append((data, one_line(os.path.basename(name))))
     return tuple(found)
 
 

@@ -25,7 +25,7 @@ from gemot.cli.reach import home_of, known_home, open_or_connect
 from gemot.cli.wording import details, ending, how_to_answer, joined, question, result_text
 from gemot.kernel.receipts import NO_RECEIPT
 from gemot.machine.client import Client, Gone
-from gemot.machine.door import Door, Start
+from gemot.machine.door import Door, Start, given
 from gemot.machine.home import Home
 from gemot.machine.machine import Machine, MachineError
 from gemot.machine.standstill import waits_for_person
@@ -161,8 +161,7 @@ async def _started(machine: Machine, start: Start) -> int:
 
     for name in (start.model, *start.route, *start.models):
         check(name)
-    rest = {name: getattr(start, name) for name in start.__struct_fields__ if name != "goal"}
-    return await machine.start(start.goal, **rest)
+    return await machine.start(start.goal, **given(start))
 
 
 async def _visit(client: Client, manner: Manner, start: Start | None, pid: int | None) -> int:

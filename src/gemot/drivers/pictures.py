@@ -9,6 +9,9 @@ from io import BytesIO
 from gemot.abi import limits
 from gemot.drivers.errors import ToolError
 
+_LOOKED_AT_BYTES = 1 << 20
+"""Where a size must have been said: there are files that say it after a million empty pieces, to keep whoever looks busy."""
+
 _BEGINNINGS = (
     (b"\x89PNG\r\n\x1a\n", "PNG", "image/png"),
     (b"\xff\xd8\xff", "JPEG", "image/jpeg"),
@@ -17,12 +20,17 @@ _BEGINNINGS = (
 )
 
 
-@dataclass(frozen=True)
 class Picture:
-    """An image as a file holds it (PNG, JPEG, GIF or WebP), and a word on what it is, for whoever can't see it."""
+    """An image as a file holds it (PNG, JPEG, GIF or WebP), and a word on what it is, for whoever can't see it. No dataclass, so that
+    one within other data is an error and not a megabyte of text."""
 
-    data: bytes
-    about: str = ""
+    __slots__ = ("about", "data")
+
+    def __init__(self, data: bytes, about: str = "") -> None:
+        self.data, self.about = data, about
+
+    def __repr__(self) -> str:
+        return f"Picture({len(self.data):,} bytes, {self.about!r})"
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,7 @@ def _size(data: bytes) -> tuple[int, int]:
     import imagesize  # pyright: ignore[reportMissingTypeStubs]
 
     return imagesize.get(  # pyright: ignore[reportUnknownMemberType]
-        BytesIO(data), exif_rotation=False
+        BytesIO(data[:_LOOKED_AT_BYTES]), exif_rotation=False
     )
 
 

@@ -247,7 +247,7 @@ def execute(kernel: Kernel, process: Process, syscall: Exec) -> None:
     process.brief = syscall.brief
     process.handles, process.documents = {}, {}
     process.entries, process.heard = 0, [one._replace(entry=0) for one in process.heard]
-    process.forked = False
+    process.forked = process.stood = False
     process.syscall = None
     kernel.begin(process, syscall.arguments)
 

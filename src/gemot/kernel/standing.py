@@ -20,6 +20,9 @@ from gemot.kernel.process import Process
 if TYPE_CHECKING:
     from gemot.kernel.kernel import Kernel
 
+NEAR = 4
+"""How many processes are looked at before all of a tree is."""
+
 WORDS = (
     "standstill: nobody in this tree is at work and nothing is due, so your wait would not end by itself. Do what is left "
     "yourself, exit with what there is, or ask the person; wait again only for what the person will do unasked"
@@ -38,9 +41,12 @@ def look(kernel: Kernel, root: int) -> None:
 
 def whom(kernel: Kernel, root: int) -> Process | None:
     """Whoever is to be told when a tree in memory that stands still is awake."""
-    witness = kernel.process(kernel.witnesses.get(root, 0))
-    if witness is not None and _awake(witness):
-        return None
+    last = kernel.witnesses.get(root, 0)
+    for pid in range(last, last + NEAR) if last else ():  # those born after it are likely to be at work still
+        witness = kernel.processes.held(pid)
+        if witness is not None and witness.alive and witness.root == root and _awake(witness):
+            kernel.witnesses[root] = pid
+            return None
     told, depth_told, asking = cast("Process | None", None), 0, 0
     level, depth = [one for one in (kernel.processes[root],) if one.alive], 1
     while level:
@@ -56,7 +62,7 @@ def whom(kernel: Kernel, root: int) -> Process | None:
     board = kernel.boards.get(root)
     if told is None or asking or (board is not None and board.wants_person):
         return None
-    mine = (timer for _, _, timer in kernel.timers if timer.kind != "away")
+    mine = (timer for _, _, timer in kernel.timers if timer.kind not in ("away", "alarm"))
     due = any(kernel.processes[timer.pid].root == root and kernel.rings(timer) for timer in mine)
     return None if due else told
 
@@ -70,9 +76,17 @@ def tells(answer: Answer) -> bool:
 
 def _awake(process: Process) -> bool:
     """It goes on by itself: its program decides, something is done for it, or a timer of its own will ring."""
-    timed = isinstance(process.syscall, Wait | Receive) and process.syscall.timeout_seconds is not None
-    if timed or process.alarms or process.state not in ("waiting", "asking", "reviewing"):
+    if process.state not in ("waiting", "asking", "reviewing"):
         return True
+    match process.syscall:
+        case Wait() as wait:
+            if wait.timeout_seconds is not None or (process.alarms and (wait.alarms or wait.messages)):
+                return True
+        case Receive(timeout_seconds):
+            if timeout_seconds is not None or process.alarms:
+                return True
+        case _:
+            pass
     return any(work.state in ("ready", "started", "interrupted") for work in process.work)
 
 

@@ -63,7 +63,7 @@ class Client:
         return await self._ask(start, int)
 
     async def send(self, pid: int, text: str, images: Iterable[Picture] = ()) -> None:
-        await self._ask(door.Send(pid, text, tuple(images)), None)
+        await self._ask(door.Send(pid, text, tuple((one.data, one.about) for one in images)), None)
 
     async def answer(
         self, ask: int, allow: bool = True, text: str = "", scope: Literal["once", "process", "subtree"] = "once"

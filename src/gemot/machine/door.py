@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import os
 import socket
+from itertools import starmap
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,6 +36,10 @@ UNREAD_BYTES_MAX = 16 << 20
 """How much a client may leave unread before it is dropped."""
 
 
+Shown = tuple[bytes, str]
+"""An image that a person shows, and what it is."""
+
+
 class Start(Struct, frozen=True, tag="start", omit_defaults=True):
     """A goal; as :meth:`gemot.machine.machine.Machine.start` takes it. Answers the pid."""
 
@@ -52,7 +57,13 @@ class Start(Struct, frozen=True, tag="start", omit_defaults=True):
     tries: int = TRIES
     route: tuple[str, ...] = ()
     priority: int = PRIORITY
-    images: tuple[Picture, ...] = ()
+    images: tuple[Shown, ...] = ()
+
+
+def given(start: Start) -> dict[str, Any]:
+    """All of it but the goal, as :meth:`gemot.machine.machine.Machine.start` takes it."""
+    fields = {name: getattr(start, name) for name in start.__struct_fields__ if name != "goal"}
+    return fields | {"images": tuple(starmap(Picture, start.images))}
 
 
 class Providers(Struct, frozen=True, tag="providers"):
@@ -62,7 +73,7 @@ class Providers(Struct, frozen=True, tag="providers"):
 class Send(Struct, frozen=True, tag="send", omit_defaults=True):
     pid: int
     text: str
-    images: tuple[Picture, ...] = ()
+    images: tuple[Shown, ...] = ()
 
 
 class Answer(Struct, frozen=True, tag="answer"):
@@ -297,12 +308,11 @@ class Door:
         machine = self.machine
         match wanted:
             case Start(goal):
-                rest = {name: getattr(wanted, name) for name in wanted.__struct_fields__ if name != "goal"}
-                return await machine.start(goal, **rest)
+                return await machine.start(goal, **given(wanted))
             case Providers():
                 return machine.providers()
             case Send(pid, text, images):
-                return await machine.send(pid, text, images)
+                return await machine.send(pid, text, starmap(Picture, images))
             case Answer(ask, allow, text, scope):
                 return await machine.answer(ask, allow, text, scope)
             case Work(pid, move):

@@ -224,17 +224,15 @@ class Machine:
             tries,
             way if len(way) > 1 else (),
             priority,
-            starting.images(self._loop.journal, images),
         )
-        starting.check(self.kernel, event)
+        event = starting.checked(self.kernel, event, self._loop.journal, images)
         return await self._loop.happens(event)
 
     async def send(self, pid: int, text: str, images: Iterable[Picture] = ()) -> None:
         """Tell a process something: a new goal, a suggestion, a correction; perhaps show its model something."""
         program = self._living(pid).program
         starting.check_words(text, needed=True)
-        seen = starting.images(self._loop.journal, images)
-        starting.check_sight(program, seen)
+        seen = starting.images(self._loop.journal, program, images)
         self._loop.happens_now(Said(self._now(), pid, text, seen))
 
     async def answer(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 import msgspec
 
@@ -15,51 +15,71 @@ from gemot.abi import limits
 from gemot.abi.messages import Image, Message, ToolResult
 from gemot.drivers.errors import ToolError
 from gemot.drivers.kit import Picture
-from gemot.drivers.pictures import described, header
+from gemot.drivers.pictures import Header, described, header
 from gemot.journal.contract import Journal, JournalError
 
 
-def taken(journal: Journal, pictures: Sequence[Picture]) -> tuple[Image, ...]:
-    """Pictures of one result or message, kept. Raises :class:`ToolError` where they can't be shown, and keeps none."""
-    if len(pictures) > limits.IMAGES_MAX:
-        raise ToolError(f"at most {limits.IMAGES_MAX} images can be shown at once, these are {len(pictures)}")
-    if sum(len(one.data) for one in pictures) > limits.IMAGES_BYTES_MAX:
-        raise ToolError(f"these images have more than {limits.IMAGES_BYTES_MAX:,} bytes together: show fewer at once")
-    headers = [header(one.data, one.about or f"image {number}") for number, one in enumerate(pictures, 1)]
-    return tuple(
-        Image(
-            journal.put_value(b64encode(one.data).decode()),
-            seen.media_type,
-            seen.width,
-            seen.height,
-            described(one, seen),
-            len(one.data),
-        )
-        for one, seen in zip(pictures, headers, strict=True)
-    )
+class Seen(NamedTuple):
+    """A picture that can be shown, and what its header says."""
+
+    picture: Picture
+    header: Header
+
+    @property
+    def about(self) -> str:
+        return described(self.picture, self.header)
 
 
-def told(result: object, plain: Callable[[object], str]) -> tuple[object, tuple[Picture, ...]]:
-    """What a tool returned, as words and pictures; the words say where in them each picture belongs. ``plain`` says what JSON has
-    no form for."""
-    if isinstance(result, Picture):
-        return f"[image: {_called(result, 1)}]", (result,)
-    many = cast("Sequence[object]", result) if isinstance(result, list | tuple) else ()
+def looked_at(pictures: Iterable[Picture]) -> tuple[Seen, ...]:
+    """What a person shows, all of it. Raises :class:`ToolError` where some of it can't be shown."""
+    seen: list[Seen] = []
+    for number, picture in enumerate(pictures, 1):
+        seen.append(_with_room(picture, seen, f"image {number}"))
+    return tuple(seen)
+
+
+def _with_room(picture: Picture, seen: Sequence[Seen], name: str) -> Seen:
+    """A picture that is shown beside others. Raises :class:`ToolError`."""
+    if len(seen) >= limits.IMAGES_MAX:
+        raise ToolError(f"at most {limits.IMAGES_MAX} images can be shown at once")
+    if sum(len(one.picture.data) for one in seen) + len(picture.data) > limits.IMAGES_BYTES_MAX:
+        raise ToolError(f"images may have {limits.IMAGES_BYTES_MAX:,} bytes together: show fewer at once")
+    return Seen(picture, header(picture.data, picture.about or name))
+
+
+def told(result: object, plain: Callable[[object], str]) -> tuple[object, tuple[Seen, ...]]:
+    """What a tool returned, as words and pictures; the words say where in them each picture belongs, and which can't be shown: the
+    tool has had its effect all the same. ``plain`` says what JSON has no form for."""
+    many = cast("Sequence[object]", result) if isinstance(result, list | tuple) else (result,)
     if not any(isinstance(one, Picture) for one in many):
         return cast("object", result), ()
     words: list[str] = []
-    pictures: list[Picture] = []
-    for one in many:
+    seen: list[Seen] = []
+    for number, one in enumerate(many, 1):
         if isinstance(one, Picture):
-            pictures.append(one)
-            words.append(f"[image {len(pictures)}: {_called(one, len(pictures))}]")
+            try:
+                seen.append(_with_room(one, seen, f"item {number}"))
+                words.append(f"[image {len(seen)}: {seen[-1].about}]")
+            except ToolError as error:
+                words.append(f"[an image that can't be shown: {error}]")
         else:
             words.append(str(one) if isinstance(one, str) else msgspec.json.encode(one, enc_hook=plain).decode())
-    return "\n".join(words), tuple(pictures)
+    return "\n".join(words), tuple(seen)
 
 
-def _called(picture: Picture, number: int) -> str:
-    return described(picture, header(picture.data, picture.about or f"image {number}"))
+def kept(journal: Journal, seen: Iterable[Seen]) -> tuple[Image, ...]:
+    """Pictures as the journal keeps them."""
+    return tuple(
+        Image(
+            journal.put_value(b64encode(one.picture.data).decode()),
+            one.header.media_type,
+            one.header.width,
+            one.header.height,
+            one.about,
+            len(one.picture.data),
+        )
+        for one in seen
+    )
 
 
 def shown(messages: Iterable[Message], value: Callable[[str], str]) -> dict[str, bytes]:

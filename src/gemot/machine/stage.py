@@ -264,7 +264,7 @@ class Stage:
         words, seen = pictures.told(result, _shown)
         text = str(words) if isinstance(words, str) else msgspec.json.encode(words, enc_hook=_shown).decode()
         kept = self._kept(self._vault.redactor.text(text), Label((f"tool:{effect.tool}",)), effect.whole)
-        return replace(kept, images=pictures.taken(self._journal, seen)) if seen else kept
+        return replace(kept, images=pictures.kept(self._journal, seen)) if seen else kept
 
     def _filled(self, effect: StartTool) -> dict[str, Any]:
         """The arguments with the large values put in that the kernel only knows by their digest. Raises ``JournalError``."""

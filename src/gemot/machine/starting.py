@@ -82,20 +82,17 @@ def check_budget(budget: Budget) -> None:
         raise MachineError(f"a budget is of numbers up to {AMOUNT_MAX}, not {large}={getattr(budget, large)!r:.40}")
 
 
-def images(journal: Journal, shown: Iterable[Picture]) -> tuple[Image, ...]:
-    """What a person shows, kept. Raises :class:`MachineError` for what can't be shown."""
+def images(journal: Journal, program: ProgramSpec, shown: Iterable[Picture]) -> tuple[Image, ...]:
+    """What a person shows to a program, kept. Raises :class:`MachineError` for what can't be shown, and where nobody would look."""
     try:
-        return pictures.taken(journal, tuple(shown))
+        seen = pictures.looked_at(shown)
     except ToolError as error:
         raise MachineError(str(error)) from error
-
-
-def check_sight(program: ProgramSpec, shown: tuple[Image, ...]) -> None:
-    """Raises :class:`MachineError` where nobody would look at images."""
-    if shown and program.kind != "ai":
+    if seen and program.kind != "ai":
         raise MachineError(
             f"{program.name} is code, which looks at no image: name it a folder that they are in, and its tools see them"
         )
+    return pictures.kept(journal, seen)
 
 
 def check_words(text: str, needed: bool = False) -> None:
@@ -109,7 +106,13 @@ def check_words(text: str, needed: bool = False) -> None:
         )
 
 
-def check(kernel: Kernel, event: Arrived) -> None:
+def checked(kernel: Kernel, event: Arrived, journal: Journal, shown: Iterable[Picture]) -> Arrived:
+    """The same with what the person shows, which is kept only for what can begin. Raises :class:`MachineError`."""
+    _check(kernel, event)
+    return msgspec.structs.replace(event, images=images(journal, kernel.programs[event.program], shown))
+
+
+def _check(kernel: Kernel, event: Arrived) -> None:
     """Raises :class:`MachineError` for what can't begin so."""
     check_budget(event.budget)
     wrong = unkept(event) or unkept(legible(event))  # as it will be written
@@ -135,7 +138,6 @@ def check(kernel: Kernel, event: Arrived) -> None:
             )
     try:
         spec = known_program(kernel, event.program, event.arguments)
-        check_sight(spec, event.images)
         anchor(spec.grants if event.grants is None else event.grants, event.mounts, kernel.tools)
         anchor(event.policy, event.mounts, kernel.tools)
         reviewing.must_be(kernel, event.review, event.tries, forked=False)
