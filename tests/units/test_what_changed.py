@@ -51,7 +51,7 @@ def test_an_exit_waits_until_the_copies_were_looked_at(world: KernelWorld, exit:
     assert world.kernel.processes[child].state == "reviewing"
     (outcome,) = ends(world.done(look.effect, DIFF)).values()
     assert outcome.state == ("failed" if exit.failed else "done")
-    assert (outcome.receipt.changes, outcome.receipt.diff) == (DIFF.changes, DIFF.diff)
+    assert (outcome.receipt.changes, outcome.receipt.diffs) == (DIFF.changes, (DIFF.diff,))
     assert receipts.lines(outcome.receipt) == ["changed /work/a.md (+2 -1)"]
     assert '"changed":["changed /work/a.md (+2 -1)"]' in plain(outcome)
 
@@ -120,7 +120,7 @@ def test_of_a_result_that_was_not_accepted_no_name_of_a_file_is_told(world: Kern
     effects = world.done(looks(world.trap(child, Exit("done"))).effect, DIFF)
     (judge,) = [one for one in effects if isinstance(one, Begin)]
     outcome = ends(world.trap(judge.pid, Exit({"accepted": False, "reason": "no"})))[child]
-    assert outcome.rule == "review" and not outcome.receipt.changes and not outcome.receipt.diff
+    assert outcome.rule == "review" and not outcome.receipt.changes and not outcome.receipt.diffs
 
 
 def somebody_writes_a_letter_down(world: KernelWorld, root: int) -> None:
@@ -160,7 +160,7 @@ def test_who_goes_on_after_an_exit_leaves_something_else_than_it_had_then(world:
     (judge,) = [one for one in effects if isinstance(one, Begin)]
     world.trap(judge.pid, Exit({"accepted": False, "reason": "no"}))
     outcome = ends(world.stop(child))[child]
-    assert not outcome.receipt.changes and not outcome.receipt.diff, "nobody has looked at what it left"
+    assert not outcome.receipt.changes and not outcome.receipt.diffs, "nobody has looked at what it left"
 
 
 # Real files.

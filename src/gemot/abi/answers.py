@@ -109,15 +109,16 @@ class Receipt(Struct, frozen=True, gc=False, omit_defaults=True):
     """The kernel's own record of what a process did. ``uses``: in their order, the last ones where there are too many; ``more``: how many
     came before. ``claims``: what the process said it did, each with the use that shows it, or nothing.
 
-    Of a process that worked on a copy, ``changes``: what it left there otherwise, the first ones where there are too many, and
-    ``changes_more`` how many others; ``diff``: the digest of their text in the journal. ``unknown``: why that could not be compared."""
+    ``changes``: the files that it left otherwise, the first ones where there are too many, and ``changes_more`` how many others: in its
+    copies whatever it did that with, elsewhere by tools that say so. ``diffs``: the digests of the text of that in the
+    journal. ``unknown``: why copies could not be compared."""
 
     uses: tuple[Use, ...] = ()
     more: int = 0
     claims: dict[str, str] = {}
     changes: tuple[Change, ...] = ()
     changes_more: int = 0
-    diff: str = ""
+    diffs: tuple[str, ...] = ()
     unknown: str = ""
 
 

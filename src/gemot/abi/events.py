@@ -102,7 +102,8 @@ class Trapped(Struct, frozen=True, gc=False, tag="trapped", omit_defaults=True):
 class Value(Struct, frozen=True, gc=False, tag="value", omit_defaults=True):
     """A tool's result. Large ones are in the blob store: then ``text`` is their beginning and ``digest`` names them. One that
     was wanted whole is there in any case; ``document`` is all of its text, where ``text`` is not and it is not too long.
-    ``images``: what it shows beside that."""
+    ``images``: what it shows beside that. ``changes``: files that were written where they are, and ``diff`` the digest of the
+    text of that."""
 
     text: str
     digest: str = ""
@@ -110,6 +111,8 @@ class Value(Struct, frozen=True, gc=False, tag="value", omit_defaults=True):
     label: Label = Label()
     document: str = ""
     images: tuple[Image, ...] = ()
+    changes: tuple[Change, ...] = ()
+    diff: str = ""
 
 
 class Failure(Struct, frozen=True, gc=False, tag="failure", omit_defaults=True):

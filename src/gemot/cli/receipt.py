@@ -26,12 +26,12 @@ def receipt(home: Path | None, pid: int, as_json: bool, with_diff: bool = False)
         if process is None:
             raise Usage(f"there is no process {pid}; gemot ps --all shows all there were")
         given = process.outcome.receipt if process.outcome is not None else receipts.receipt(process, {})
-        text = snapshot.text(given.diff) if with_diff and given.diff else ""
+        texts = tuple(map(snapshot.text, given.diffs)) if with_diff else given.diffs
         if as_json:
-            dump([msgspec.structs.replace(given, diff=text) if with_diff else given])
+            dump([msgspec.structs.replace(given, diffs=texts)])
             return DONE
         _print(process, given)
-        for line in text.splitlines():
+        for line in "\n".join(texts if with_diff else ()).splitlines():
             put(plain(line))
     finally:
         snapshot.close()

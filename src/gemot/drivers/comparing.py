@@ -293,6 +293,11 @@ def text_of(top: int, parts: Parts) -> str | None:
             if not stat.S_ISREG(os.fstat(file).st_mode):
                 return None
             data = opened.read(TEXT_BYTES_MAX + 1)
+    return text_in(data)
+
+
+def text_in(data: bytes) -> str | None:
+    """The same of bytes."""
     if len(data) > TEXT_BYTES_MAX or binary_kind(data[:8192]) is not None:
         return None
     return data.decode(errors="replace")
@@ -301,14 +306,24 @@ def text_of(top: int, parts: Parts) -> str | None:
 def unified(change: Change, there: int, here: int) -> str:
     """The change of a file's text as a unified diff, between the original as it is now and the copy."""
     before, after = text_of(there, change.parts), text_of(here, change.parts)
-    name = shown(change.path)
+    return difference(shown(change.path), before, after, "original", "copy")
+
+
+def difference(name: str, before: str | None, after: str | None, was: str, now: str) -> str:
+    """Two texts (None: it is none, or too long) as a unified diff, under a name that can be shown."""
     if before is None or after is None:
         return f"[{name}: not text, or too long to be shown]"
     old, new = before.splitlines(), after.splitlines()
     if _alike(old, new) > ALIKE_MAX:
         return f"[{name}: differs in too many lines that are alike to be shown]"
-    lines = difflib.unified_diff(old, new, f"original/{name}", f"copy/{name}", lineterm="", n=3)
+    lines = difflib.unified_diff(old, new, f"{was}/{name.lstrip('/')}", f"{now}/{name.lstrip('/')}", lineterm="", n=3)
     return "\n".join(shown(line) for line in lines)
+
+
+def counted(diff: str) -> tuple[int, int]:
+    """How many lines a unified diff adds and removes."""
+    lines = diff.splitlines()[2:]  # the first two name the file
+    return sum(line.startswith("+") for line in lines), sum(line.startswith("-") for line in lines)
 
 
 def _alike(old: list[str], new: list[str]) -> int:

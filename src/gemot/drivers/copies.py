@@ -11,16 +11,13 @@ from gemot.abi import answers
 from gemot.abi.limits import DIFF_CHARS_MAX
 from gemot.drivers import reading
 from gemot.drivers.children import Children, Copy
-from gemot.drivers.comparing import Change, changes, unified
+from gemot.drivers.comparing import Change, changes, counted, unified
 from gemot.drivers.copying import GivenUp, never
 from gemot.drivers.descent import Entry, open_top
 from gemot.drivers.kit import Driver, ToolError
 from gemot.drivers.merging import Step, Writer, plan
-from gemot.drivers.names import parts_of, shown
+from gemot.drivers.names import parts_of, shortened, shown
 from gemot.drivers.place import Location
-
-PATH_CHARS_SHOWN = 400
-"""The longest path in a receipt; a disk takes ones of 65,000."""
 
 LINES_MAX = 2_000
 """Lines of text in one look at the changes; name a file to see more of it."""
@@ -165,17 +162,14 @@ def summed(copy: Copy, given_up: Callable[[], bool] = never) -> tuple[list[answe
                 told += [text] if text else []
             else:
                 left_out += 1
-            lines = text.splitlines()[2:]  # the first two name the file
-            added, removed = (sum(line.startswith(sign) for line in lines) for sign in "+-")
-            listed.append(answers.Change(_named(copy, change), change.what, added, removed))
+            listed.append(answers.Change(_named(copy, change), change.what, *counted(text)))
     more = [f"[of {left_out} more files it is left out, for there is too much]"] if left_out else []
     return listed, "\n".join(told + more)
 
 
 def _named(copy: Copy, change: Change) -> str:
-    """A changed path as its process sees it; of one that is made to fill a page the beginning and the end."""
-    path = f"/{copy.mount.name}/{shown(change.path)}{'/' if change.kind == 'folder' else ''}"
-    return path if len(path) <= PATH_CHARS_SHOWN else f"{path[:40]}[...]{path[45 - PATH_CHARS_SHOWN :]}"
+    """A changed path as its process sees it."""
+    return shortened(f"/{copy.mount.name}/{shown(change.path)}{'/' if change.kind == 'folder' else ''}")
 
 
 def _line(step: Step) -> str:

@@ -15,6 +15,9 @@ NAME_BYTES_MAX = 255
 DEPTH_MAX = 64
 """Folders within folders; bounds the work of one look-up and the descriptors of a walk."""
 
+PATH_CHARS_SHOWN = 400
+"""The longest path in a receipt; a disk takes ones of 65,000."""
+
 
 def shown(name: str) -> str:
     r"""A name on one printable line: what isn't printable becomes ``\xNN`` or ``\uNNNN``."""
@@ -90,3 +93,8 @@ def _printable(letter: str) -> str:
     if 0xDC80 <= number <= 0xDCFF:  # a byte that is not UTF-8, as Python carries it
         number -= 0xDC00
     return f"\\x{number:02x}" if number <= 0xFF else f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"
+
+
+def shortened(path: str) -> str:
+    """A path for a receipt; of one that is made to fill a page the beginning and the end."""
+    return path if len(path) <= PATH_CHARS_SHOWN else f"{path[:40]}[...]{path[45 - PATH_CHARS_SHOWN :]}"

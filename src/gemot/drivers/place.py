@@ -15,8 +15,8 @@ import re
 import stat
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import BinaryIO, Literal
+from dataclasses import dataclass, field
+from typing import BinaryIO, Literal, NamedTuple
 
 from gemot.drivers import atomic
 from gemot.drivers.descent import Entry, Spot, entry_of, kind_of, lock, look, make_folder, open_folder, open_top
@@ -79,13 +79,24 @@ class Found:
     folder: int
 
 
+class Written(NamedTuple):
+    """A file that was written: in which mount, where in it, and what was there ``before`` (None: nothing)."""
+
+    mount: str
+    parts: tuple[str, ...]
+    before: bytes | None
+    after: bytes
+
+
 @dataclass(frozen=True)
 class Change:
-    """An existing file, held for a change. ``data`` is what it contains now."""
+    """An existing file, held for a change. ``data`` is what it contains now; ``written``: where to note what becomes of it."""
 
     spot: Spot
     data: bytes
     seen: os.stat_result
+    mount: str
+    written: list[Written]
 
     def replace(self, data: bytes) -> None:
         """Put ``data`` in the file's place, whole or not at all."""
@@ -96,13 +107,15 @@ class Change:
             raise ToolError(f"{label} was changed by somebody else meanwhile; read it again, then try again") from None
         except OSError as error:
             raise explained(error, f"write {label}") from None
+        self.written.append(Written(self.mount, self.spot.parts, self.data, data))
 
 
 @dataclass(frozen=True)
 class Place:
-    """What one process sees of the disk. The first mount is where relative paths start."""
+    """What one process sees of the disk. The first mount is where relative paths start. ``written``: what one use wrote."""
 
     mounts: tuple[PlaceMount, ...]
+    written: list[Written] = field(default_factory=list[Written], compare=False)
 
     # -- names ------------------------------------------------------------------------------------------------
 
@@ -197,7 +210,8 @@ class Place:
 
     def create(self, path: str, data: bytes) -> str:
         """A new file, with the folders on the way to it; its label. Exactly one of several callers succeeds."""
-        with self._look_up(self._writable(path), links_max=0, make_folders=True) as spot:
+        where = self._writable(path)
+        with self._look_up(where, links_max=0, make_folders=True) as spot:
             if spot.facts is not None:
                 raise _taken(spot.label, spot.facts)
             try:
@@ -206,6 +220,7 @@ class Place:
                 raise ToolError(f"{spot.label} was created by somebody else just now; look with files/read") from None
             except OSError as error:
                 raise explained(error, f"write {spot.label}") from None
+            self.written.append(Written(where.mount.name, spot.parts, None, data))
             return spot.label
 
     @contextmanager
@@ -230,7 +245,7 @@ class Place:
                 if seen.st_size > size_max:
                     raise ToolError(f"{label} has {seen.st_size:,} bytes; at most {size_max:,} can be changed in place")
                 data = file.read(size_max + 1)
-            yield Change(spot, data, seen)
+            yield Change(spot, data, seen, where.mount.name, self.written)
 
     def _writable(self, path: str) -> Location:
         where = self.locate(path)

@@ -1,20 +1,24 @@
 """What changed: before a process's result is looked at, the machine compares the copies that it worked on with what they are
 copies of. So its receipt says what it did to files whatever it did that with: an edit, a command, a program of its own.
 
-What it wrote where it is, on no copy, is in the uses of its receipt: what was there before is nowhere any more.
+What it wrote where it is, on no copy, is what the tools say that change files one by one; of what a command did there nobody knows
+what was there before.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from gemot.abi import limits
 from gemot.abi.effects import Compare
-from gemot.abi.events import Compared, Failure, Result
+from gemot.abi.events import Compared, Failure, Result, Value
 from gemot.abi.grants import Mount
 from gemot.abi.labels import Label
+from gemot.authority.labels import join
 from gemot.kernel import results
-from gemot.kernel.process import Changed, Process, Work
+from gemot.kernel.process import Changed, Process, Work, Written
 
 if TYPE_CHECKING:
     from gemot.kernel.kernel import Kernel
@@ -39,6 +43,29 @@ def look(kernel: Kernel, process: Process) -> bool:
 def start(kernel: Kernel, process: Process, work: Work) -> None:
     """Tell the machine. It is a look, so it is made again after a crash."""
     kernel.emit(Compare(work.effect, process.pid, copies(process), work.millis_max))
+
+
+def wrote(kernel: Kernel, process: Process, value: Value) -> None:
+    """A tool has said which files it wrote, where they are: what was written before is added to."""
+    if not value.changes:
+        return
+    written = process.written = process.written or Written()
+    written.label = join(written.label, kernel.processes[process.root].stored.get(results.FILES, Label()))
+    written.diffs = [*written.diffs, *([value.diff] if value.diff else [])][-limits.RECEIPT_USES_MAX :]
+    for one in value.changes:
+        before = written.changes.get(one.path)
+        if before is not None:
+            one = replace(before, added=before.added + one.added, removed=before.removed + one.removed)
+        elif len(written.changes) >= limits.CHANGES_MAX:
+            written.more += 1
+            continue
+        written.changes[one.path] = one
+
+
+def label(process: Process) -> Label:
+    """The label of what is told of the files that a process changed."""
+    changed, written = process.changed or Changed(), process.written or Written()
+    return join(changed.label, written.label)
 
 
 def seen(kernel: Kernel, process: Process, outcome: Result) -> None:

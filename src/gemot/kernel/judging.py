@@ -20,7 +20,7 @@ from gemot.authority.kinds import exact_number
 from gemot.authority.labels import join
 from gemot.authority.narrowing import as_written, without_consequences
 from gemot.authority.refusal import Refused
-from gemot.kernel import families, receipts
+from gemot.kernel import changes, families, receipts
 from gemot.kernel.process import Process, Review
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def ask_person(kernel: Kernel, process: Process, question: str, value: Any) -> N
         *(f"says: {line}" for line in receipts.claimed(given)),
     )
     digest = hashlib.sha256(msgspec.json.encode([asks, shown], order="sorted")).hexdigest()
-    label = process.label if process.changed is None else join(process.label, process.changed.label)
+    label = join(process.label, changes.label(process))
     foreign = ("result",) if label.integrity == "foreign" else ()
     kernel.question(process, asks, digest=digest, plan=shown, untrusted=foreign, whole=True)
 
@@ -161,7 +161,7 @@ def _judge(kernel: Kernel, process: Process, review: Review, syscall: Spawn) -> 
     program = families.known_program(kernel, syscall.program, syscall.arguments)
     judge = families.child(kernel, process, syscall, program)
     review.judges.append(judge.pid)
-    judge.label = judge.label if process.changed is None else join(judge.label, process.changed.label)
+    judge.label = join(judge.label, changes.label(process))
     kernel.begin(judge, syscall.arguments)
 
 

@@ -298,7 +298,7 @@ class Kernel:
         process.alarms = {}
         process.progress = None
         process.uncollected = []
-        process.grants, process.uses, process.changed = [], [], None
+        process.grants, process.uses, process.changed, process.written = [], [], None, None
         process.documents, process.stored = {}, {}
         self.settled.add(process.root)
         self.emit(End(outcome))

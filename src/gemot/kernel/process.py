@@ -110,6 +110,16 @@ class Changed(NamedTuple):
     label: Label = Label()
 
 
+@dataclass(slots=True)
+class Written:
+    """What tools said that they wrote where it is, by path; ``more``: how often elsewhere; ``label``: of what is written there."""
+
+    changes: dict[str, Change] = field(default_factory=dict[str, Change])
+    more: int = 0
+    diffs: list[str] = field(default_factory=list[str])
+    label: Label = field(default_factory=Label)
+
+
 class Heard(NamedTuple):
     """Words of another process that one was told: at ``moment``, by its answer ``entry``; they were ``said`` at that moment."""
 
@@ -130,8 +140,8 @@ class Process:
     selected from, by handle. ``uses``: of tools, the last ones, and how many came before. ``heard_at``: when it last made a
     syscall, or began. ``born``: the moment at which it began; ``entries``: how many answers it has had; ``heard``: whose
     words it was told; ``forked``: it began with its
-    parent's context; ``stood``: its last wait ended because nothing else would have; ``changed``: what its copies
-    were like when it last exited. Of a tree's first process: ``sourced``, the tools that a grant in the tree names as a source;
+    parent's context; ``stood``: its last wait ended because nothing else would have; ``written``: what
+    it wrote where it is; ``changed``: what its copies were like when it last exited. Of a tree's first process: ``sourced``, the tools that a grant in the tree names as a source;
     ``stored``, by driver (``""``: in its files), the label of what the tree wrote with it, and so may read again.
     ``models``: the one that it uses, then the others that it may; ``route``: see :mod:`gemot.kernel.routes`."""
 
@@ -181,6 +191,7 @@ class Process:
     forked: bool = False
     stood: bool = False
     changed: Changed | None = None
+    written: Written | None = None
 
     @property
     def alive(self) -> bool:

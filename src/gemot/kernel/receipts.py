@@ -14,7 +14,7 @@ from gemot.abi.reviews import ReceiptCheck
 from gemot.abi.syscalls import ToolUse
 from gemot.authority.documents import parsed
 from gemot.authority.refusal import Refused
-from gemot.kernel.process import Changed, Process
+from gemot.kernel.process import Changed, Process, Written
 
 if TYPE_CHECKING:
     from gemot.kernel.kernel import Kernel
@@ -93,9 +93,15 @@ def must_be_claims(claims: dict[str, str]) -> None:
 def receipt(process: Process, claims: dict[str, str]) -> Receipt:
     """What a process did, and what each of its claims rests on."""
     shown = {text: _shown_by(process, tool) for text, tool in claims.items()}
-    changed = process.changed or Changed()
+    changed, written = process.changed or Changed(), process.written or Written()
     return Receipt(
-        tuple(process.uses), process.uses_before, shown, changed.changes, changed.more, changed.diff, changed.unknown
+        tuple(process.uses),
+        process.uses_before,
+        shown,
+        (*written.changes.values(), *changed.changes),
+        written.more + changed.more,
+        (*written.diffs, *((changed.diff,) if changed.diff else ())),
+        changed.unknown,
     )
 
 

@@ -319,8 +319,7 @@ def give_up(kernel: Kernel, process: Process, why: str) -> None:
 
 def signed(process: Process, outcome: Outcome, claims: dict[str, str]) -> Outcome:
     """An outcome with the kernel's record. Of a result that was not accepted it holds not a word that its process wrote."""
-    told = Label() if process.changed is None else process.changed.label
-    receipt, label = receipts.receipt(process, claims), join(words_of(process), told)
+    receipt, label = receipts.receipt(process, claims), join(words_of(process), changes.label(process))
     if outcome.rule == "review":
         receipt, label = receipts.without_words(receipt), Label((KERNEL,), "model", label.secrets)
     return msgspec.structs.replace(outcome, spent=process.spent.frozen(), label=label, receipt=receipt)

@@ -23,7 +23,7 @@ from gemot.abi.events import Adopted, Arrived, Blank, Booted, Copied, Ticked
 from gemot.abi.grants import Grant, Mount, Rule
 from gemot.journal.contract import Journal, JournalError
 from gemot.journal.records import decode, encode
-from gemot.kernel import Kernel
+from gemot.kernel import Kernel, receipts
 from gemot.kernel import freezing as tables
 from gemot.kernel.process import Process
 from gemot.machine import checkpoint
@@ -125,8 +125,8 @@ def _told(journal: Journal, cast: Cast, family: Iterable[Process]) -> Iterator[s
     programs = [cast.programs.get(one.pid) for one in family]
     named = {one for program in programs if isinstance(program, Conversation) for one in program.images}
     named |= {image.digest for one in family for mail in one.mailbox for image in mail.images}
-    named |= {one.changed.diff for one in family if one.changed is not None}
-    named |= {one.outcome.receipt.diff for one in family if one.outcome is not None}
+    named |= {digest for one in family for digest in receipts.receipt(one, {}).diffs}
+    named |= {digest for one in family if one.outcome is not None for digest in one.outcome.receipt.diffs}
     for digest in sorted(named - {""}):
         with contextlib.suppress(JournalError):
             yield journal.value(digest)

@@ -19,8 +19,9 @@ from gemot.abi.events import Compared, Done, Failure, Found, Kept, Replied, Resu
 from gemot.abi.labels import Label
 from gemot.abi.messages import Reply, Request, ToolRequest, Usage
 from gemot.drivers.kit import Tool, ToolError
+from gemot.drivers.place import Written
 from gemot.journal.contract import Journal, JournalError
-from gemot.machine import pictures
+from gemot.machine import pictures, written
 from gemot.machine.memories import Memories, MemoriesError
 from gemot.machine.pool import Pool
 from gemot.machine.spaces import View
@@ -241,7 +242,7 @@ class Stage:
         tool = self._tools.get(effect.tool)
         if tool is None:
             return Failure("unknown", f"{effect.tool} is not installed any more")
-        arguments = tool.decode(msgspec.json.encode(self._filled(effect)))
+        arguments, seen = tool.decode(msgspec.json.encode(self._filled(effect))), None
         if tool.place is not None or tool.children is not None:
             seen = view(effect)
             if tool.place is not None and not seen.ready:
@@ -261,10 +262,20 @@ class Stage:
             if self._threads is None:
                 self._threads = ThreadPoolExecutor(TOOLS_AT_ONCE, "gemot-tool")
             result = await asyncio.get_running_loop().run_in_executor(self._threads, lambda: tool.function(**arguments))
-        words, seen = pictures.told(result, _shown)
+        words, images = pictures.told(result, _shown)
         text = str(words) if isinstance(words, str) else msgspec.json.encode(words, enc_hook=_shown).decode()
-        kept = self._kept(self._vault.redactor.text(text), Label((f"tool:{effect.tool}",)), effect.whole)
-        return replace(kept, images=pictures.kept(self._journal, seen)) if seen else kept
+        value = self._kept(self._vault.redactor.text(text), Label((f"tool:{effect.tool}",)), effect.whole)
+        if images:
+            value = replace(value, images=pictures.kept(self._journal, images))
+        return await self._with_changes(value, effect, seen.place.written) if seen is not None else value
+
+    async def _with_changes(self, value: Value, effect: StartTool, files: list[Written]) -> Value:
+        """The same with what was written into the folders that are no copies; comparing texts takes a while."""
+        direct = {mount.name for mount in effect.mounts if not mount.space}
+        if not any(one.mount in direct for one in files):
+            return value
+        changes, text = await asyncio.to_thread(written.told, files, direct)
+        return replace(value, changes=changes, diff=self._journal.put_value(self._vault.redactor.text(text)))
 
     def _filled(self, effect: StartTool) -> dict[str, Any]:
         """The arguments with the large values put in that the kernel only knows by their digest. Raises ``JournalError``."""
