@@ -23,7 +23,7 @@ def add(command: Adder) -> None:
     home(replay)
     receipt = command("receipt", _receipt, "show what a process really did, by the kernel's own record")
     pid(receipt)
-    receipt.add_argument("--diff", action="store_true", help="and the text of what it changed in its copies")
+    receipt.add_argument("--diff", action="store_true", help="and the text of what it changed")
     asks = command("asks", _asks, "list what processes ask you")
     for made in (ps, tree, log, receipt, asks):
         json(made)
