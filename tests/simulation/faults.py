@@ -299,15 +299,8 @@ def stale_machine_fetches(patch: Patch) -> None:
 
 @fault
 def orphan(patch: Patch) -> None:
-    """The children of a process that ends by its own exit live on."""
-    inner = Kernel.end
-
-    def end(self: Kernel, process: Process, outcome: Any) -> None:
-        children, process.children = process.children, [] if outcome.state == "done" else process.children
-        inner(self, process, outcome)
-        process.children = children
-
-    patch.setattr(Kernel, "end", end)
+    """The children of a process that ends live on."""
+    patch.setattr(families, "end_below", lambda kernel, process: None)
 
 
 @fault

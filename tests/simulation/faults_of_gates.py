@@ -30,8 +30,8 @@ def told_what_was_rejected(patch: Patch) -> None:
     """A result that was not accepted in the end is told all the same."""
     inner = reviewing.signed
 
-    def signed(process: Process, outcome: Any, claims: dict[str, str]) -> Any:
-        made = inner(process, outcome, claims)
+    def signed(process: Process, outcome: Any, *rest: Any) -> Any:
+        made = inner(process, outcome, *rest)
         return msgspec.structs.replace(made, value="what it said") if outcome.rule == "review" else made
 
     patch.setattr(reviewing, "signed", signed)

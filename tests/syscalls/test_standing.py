@@ -9,6 +9,7 @@ from worlds import KernelWorld, answer_to, replied
 from gemot.abi.answers import Ok, Waited
 from gemot.abi.effects import Deliver, Effect
 from gemot.abi.events import Resumed
+from gemot.abi.grants import Grant
 from gemot.abi.syscalls import (
     Add,
     Alarm,
@@ -49,7 +50,7 @@ def test_a_parent_that_waits_for_a_child_that_waits_for_the_board(world: KernelW
     answer = answer_to(child, effects)
     assert isinstance(answer, Ok) and isinstance(answer.value, Waited) and answer.value.timed_out
     (mail,) = answer.mail
-    assert mail.sender == -1 and "ask the person" in mail.text
+    assert mail.sender == -1 and "ask the person" in mail.text and "say what is missing" in mail.text
     assert answer_to(root, effects) is None
     ended = answer_to(root, world.trap(child, Exit("nothing to do")))
     assert isinstance(ended, Ok) and ended.value.ended[0].value == "nothing to do"
@@ -238,3 +239,19 @@ def test_two_that_tell_each_other_that_they_wait_are_not_told_for_ever(world: Ke
     assert told(world.trap(child, BOARD)) == [], "and now they wait for the person"
     assert told(world.say(child, "go on")) == []
     assert told(world.trap(child, BOARD)) == [child], "the person's words are news"
+
+
+def test_the_message_says_what_its_reader_may_do_and_what_the_board_waits_for(world: KernelWorld) -> None:
+    root = world.tree(program="talker")
+    child = world.born(root, Spawn("a part", "talker", grants=(Grant("wait"), Grant("claim"), Grant("complete"))))
+    world.ask(root, Add((Task("one"), Task("two"), Task("three", after=(2,)))))
+    world.ask(child, Claim(1))
+    world.ask(child, Complete(1, "done"))
+    world.trap(root, Wait())
+    answer = answer_to(child, world.trap(child, BOARD))
+    assert isinstance(answer, Ok) and answer.value.tasks, "it has never looked"
+    answer = answer_to(child, world.trap(child, BOARD))
+    assert isinstance(answer, Ok)
+    (mail,) = answer.mail
+    assert "can be claimed: 2; tasks that wait to be accepted: 1 (by 1)" in mail.text
+    assert "ask the person" not in mail.text, "it may not"

@@ -15,7 +15,7 @@ from worlds import settled
 
 from gemot import Calls, Driver, Grant, Machine, MachineError, Outcome, Picture, ToolError, program, request, scripted
 from gemot.abi import limits
-from gemot.abi.messages import Image, Message, Request, ToolResult, length_chars
+from gemot.abi.messages import Image, Message, Request, Text, ToolResult, length_chars
 from gemot.drivers import shipped
 from gemot.drivers.pictures import header
 from gemot.machine import carrying
@@ -197,7 +197,8 @@ def test_the_person_shows_something_with_the_goal_and_later() -> None:
     assert [data for _, data in seen(asked[0])] == [png()]
     assert [data for _, data in seen(asked[-1])] == [png(), JPEG, GIF]
     assert "with 2 images" in str(asked[-1].messages[-1])
-    assert isinstance(asked[0].messages[1].parts[1], Image), "it stands beside the goal"
+    goal, name, image = asked[0].messages[1].parts
+    assert isinstance(goal, Text) and isinstance(image, Image) and "one.png" in str(name), "it stands beside the goal"
 
 
 @program(grants=("receive",))

@@ -71,4 +71,5 @@ def test_images_that_have_no_room_are_not_said_to_follow() -> None:
     assert isinstance(part, ToolResult) and 0 < len(part.images) <= IMAGES_MAX
     follow = next(line for line in part.text.splitlines() if "follow:" in line)
     assert follow.count("photo.png") == len(part.images)
-    assert f"[{12 - len(part.images)} more images" in part.text
+    left_out = next(line for line in part.text.splitlines() if "no room here for:" in line)
+    assert left_out.count("photo.png") == 12 - len(part.images)

@@ -173,6 +173,7 @@ def test_the_changes_of_a_copy_with_their_lines_and_their_text(tmp_path: Path) -
     (world.tree / "new \x1b[2J\n.bin").write_bytes(b"\0\1")
     (world.tree / "folder").mkdir()
     (world.tree / "run.sh").chmod(0o644)
+    (world.tree / "way").symlink_to("notes/\x1bb.md")
     found, text = summed(world.copy())
     assert [(one.path, one.what, one.added, one.removed) for one in found] == [
         ("/work/a.md", "changed", 3, 1),
@@ -180,7 +181,9 @@ def test_the_changes_of_a_copy_with_their_lines_and_their_text(tmp_path: Path) -
         ("/work/new \\x1b[2J\\x0a.bin", "added", 0, 0),
         ("/work/notes/b.md", "removed", 0, 1),
         ("/work/run.sh", "changed", 0, 0),
+        ("/work/way", "added", 0, 0),
     ]
+    assert "[run.sh: mode 755 became 644]" in text and "[way: a link to notes/\\x1bb.md]" in text
     assert "+one" in text and "-beta" in text and "not text" in text and "\x1b" not in text
 
 
@@ -235,7 +238,7 @@ def test_on_a_machine_it_is_in_the_receipt_and_before_the_reviewer(tmp_path: Pat
     (tmp_path / "a.md").write_text("alpha\n")
     outcome = asyncio.run(run_chief(tmp_path))
     assert outcome.value[0] == "done", outcome
-    assert outcome.value[1][-2:] == ["changed /work/a.md (+1 -1)", "added /work/new.md (+1 -0)"]
+    assert outcome.value[1][-3:] == ["changed /work/a.md (+1 -1)", "added /work/new.md (+1 -0)", "passed: a reviewer"]
     assert (tmp_path / "a.md").read_text() == "alpha\n"
 
 

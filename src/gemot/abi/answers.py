@@ -111,7 +111,7 @@ class Receipt(Struct, frozen=True, gc=False, omit_defaults=True):
 
     ``changes``: the files that it left otherwise, the first ones where there are too many, and ``changes_more`` how many others: in its
     copies whatever it did that with, elsewhere by tools that say so. ``diffs``: the digests of the text of that in the
-    journal. ``unknown``: why copies could not be compared."""
+    journal. ``unknown``: why copies could not be compared. ``passed``: the checks before the result, in words."""
 
     uses: tuple[Use, ...] = ()
     more: int = 0
@@ -120,6 +120,7 @@ class Receipt(Struct, frozen=True, gc=False, omit_defaults=True):
     changes_more: int = 0
     diffs: tuple[str, ...] = ()
     unknown: str = ""
+    passed: tuple[str, ...] = ()
 
 
 class Outcome(Struct, frozen=True, gc=False, omit_defaults=True):

@@ -222,8 +222,8 @@ DIFF_CHARS_SHOWN: Final = 12_000
 COMPARE_MILLIS: Final = 120_000
 """The longest look at what changed in copies."""
 
-RECEIPT_CHARS: Final = 160
-"""How much of a use's arguments (characters) a receipt shows: a command, a path."""
+RECEIPT_CHARS: Final = 1_000
+"""How much of a use's arguments (characters) a receipt shows: of longer ones the beginning and the end."""
 
 RETURNS_TOLD_CHARS: Final = 2_000
 """How long a schema of results (characters) may be for `exit` to say it to a model at every turn; a longer one is told with

@@ -231,7 +231,8 @@ def located(tool: ToolSpec, arguments: dict[str, Any], mounts: tuple[Mount, ...]
     for name in tool.paths:
         if isinstance(arguments.get(name), str):
             mount, inside = canonical(arguments[name], mounts)
-            places[name] = anchored(mount, inside).replace("//", "/", 1)
+            place = anchored(mount, inside).replace("//", "/", 1)
+            places[name] = f"its own copy of {place}" if mount.space and mount.mode == "cow" else place
     return places
 
 

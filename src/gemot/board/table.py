@@ -134,6 +134,16 @@ class Board:
             for one in self.items.values()
         )
 
+    def waiting(self) -> str:
+        """In words, which tasks somebody could do or judge; empty where there are none."""
+        ready = [one.number for one in self.items.values() if self.ready(one)]
+        done = [
+            f"{one.number} (by {one.author or 'the person'})" for one in self.items.values() if one.state == "completed"
+        ]
+        told = [f"tasks that can be claimed: {listed(ready)}"] if ready else []
+        told += [f"tasks that wait to be accepted: {', '.join(done[:20])}"] if done else []
+        return f"; on the board, {'; '.join(told)}" if told else ""
+
     # What changes.
 
     def touch(self, item: Item, by: int, label: Label | None = None) -> None:

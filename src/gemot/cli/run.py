@@ -211,7 +211,12 @@ def _greeting(pid: int, start: Start) -> str:
     )
     folder = f"sees {one_line(start.work)} as /work, {may}" if start.work else "sees no folder"
     models = ", then ".join(map(one_line, (start.model, *start.route)))
-    return f"process {pid}: {start.program} on {models}, {folder}"
+    blind = (
+        "; the embedded model can't see: it is told what its images are"
+        if start.images and start.model == "embedded"
+        else ""
+    )
+    return f"process {pid}: {start.program} on {models}, {folder}{blind}"
 
 
 def _report(

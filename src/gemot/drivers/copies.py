@@ -156,7 +156,7 @@ def summed(copy: Copy, given_up: Callable[[], bool] = never) -> tuple[list[answe
         for change in changes(here, copy.space.base(), given_up=given_up):
             if given_up():
                 raise GivenUp("it took too long to look at what changed")
-            text = unified(change, there, here) if change.kind == "file" and copy.into is not None else ""
+            text = _text(change, there, here) if copy.into is not None else ""
             if size + len(text) <= DIFF_CHARS_MAX:
                 size += len(text)
                 told += [text] if text else []
@@ -165,6 +165,19 @@ def summed(copy: Copy, given_up: Callable[[], bool] = never) -> tuple[list[answe
             listed.append(answers.Change(_named(copy, change), change.what, *counted(text)))
     more = [f"[of {left_out} more files it is left out, for there is too much]"] if left_out else []
     return listed, "\n".join(told + more)
+
+
+def _text(change: Change, there: int, here: int) -> str:
+    """What is to be read of a change: a file's lines, and what lines don't show."""
+    now, before, name = change.now, change.before, shown(change.path)
+    if now is not None and now.kind == "link":
+        return f"[{name}: a link to {shown(os.fsdecode(now.digest))}]"
+    if change.kind != "file":
+        return ""
+    text = unified(change, there, here)
+    if text or now is None or before is None or before.kind != "file":
+        return text
+    return f"[{name}: mode {before.mode & 0o777:o} became {now.mode & 0o777:o}]"
 
 
 def _named(copy: Copy, change: Change) -> str:

@@ -35,12 +35,15 @@ VERDICT: dict[str, Any] = {
 """What a reviewer must exit with."""
 
 
-def ask_reviewer(kernel: Kernel, process: Process, review: Review, check: ReviewerCheck, value: Any) -> None:
-    """Have another process look at a result. Raises :class:`Refused`."""
+def ask_reviewer(
+    kernel: Kernel, process: Process, review: Review, check: ReviewerCheck, value: Any, before: list[str]
+) -> None:
+    """Have another process look at a result, which has passed the checks ``before``. Raises :class:`Refused`."""
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
     assert isinstance(process.syscall, Exit)
     given = receipts.receipt(process, process.syscall.claims)
     record = "\n".join(receipts.lines(given)) or "nothing: no tool was used"
+    passed = "\n".join(f"- {one}" for one in before)
     diff = process.changed.text if process.changed is not None else ""
     claims = "\n".join(f"- {line}" for line in receipts.claimed(given))
     parts = [
@@ -49,6 +52,7 @@ def ask_reviewer(kernel: Kernel, process: Process, review: Review, check: Review
         *([f"Look at this above all: {check.about}"] if check.about else []),
         f"What was really done, by the kernel's own record:\n{_shortened(record)}",
         *([f"The changes themselves, each line behind '> ':\n{_quoted(diff)}"] if diff else []),
+        *([f"It has passed these checks already, which the kernel made:\n{_shortened(passed)}"] if passed else []),
         *([f"What it says it did, and the use that shows it:\n{claims}"] if claims else []),
         f"The result, each line of it behind '> ':\n{_quoted(text)}",
     ]
@@ -171,8 +175,14 @@ def _only_looking(kernel: Kernel, process: Process) -> tuple[Grant, ...]:
     return tuple(
         msgspec.structs.replace(one, endorsed=False, unsure=())
         for one in grants
-        if "/" in one.tool and one.uses is None
+        if "/" in one.tool and one.uses is None and not _of_children(kernel, one.tool)
     )
+
+
+def _of_children(kernel: Kernel, name: str) -> bool:
+    """Is a tool, or are all that a grant names, about the children of its user? Who judges has none."""
+    tools = [tool for tool in kernel.tools.values() if tool.name == name or name == f"{tool.name.partition('/')[0]}/*"]
+    return bool(tools) and all(tool.children for tool in tools)
 
 
 def _seen_only(process: Process) -> tuple[MountRequest, ...]:

@@ -287,17 +287,19 @@ class Kernel:
         claims = process.syscall.claims if isinstance(process.syscall, Exit) else {}
         if process.review is not None and outcome.state != "done":  # what has not passed its gate is told to nobody
             claims, outcome = {}, msgspec.structs.replace(outcome, value=None)
-        process.syscall = process.review = None  # its end is its answer: the end of a child must not wake it any more
+        review, process.syscall, process.review = (
+            process.review,
+            None,
+            None,
+        )  # its end is its answer: the end of a child must not wake it any more
         families.end_below(self, process)
         for work in process.work:
             self.stop(work)
         process.work = []
-        process.outcome = outcome = reviewing.signed(process, outcome, claims)
+        process.outcome = outcome = reviewing.signed(process, outcome, claims, review)
         process.state = outcome.state
-        process.mailbox = []
-        process.alarms = {}
+        process.mailbox, process.alarms, process.uncollected = [], {}, []
         process.progress = None
-        process.uncollected = []
         process.grants, process.uses, process.changed, process.written = [], [], None, None
         process.documents, process.stored = {}, {}
         self.settled.add(process.root)

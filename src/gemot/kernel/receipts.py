@@ -31,13 +31,20 @@ _CUT = re.compile(r'\{"exit_code":(-?[0-9]{1,10}),')
 def note(kernel: Kernel, process: Process, use: ToolUse, outcome: Result, sealed: bool = False) -> None:
     """A use that had begun has ended: write it down. Of a result that is ``sealed`` nothing is shown."""
     spec = kernel.tools.get(use.tool)
-    what = msgspec.json.encode(use.arguments).decode()[: limits.RECEIPT_CHARS] if use.arguments else ""
+    what = shortened(msgspec.json.encode(use.arguments).decode()) if use.arguments else ""
     effect = "reads" if spec is None else spec.effect
     code = exit_code(whole_of(outcome)) if isinstance(outcome, Value) else None
     end = "" if code is None or sealed else f", exit code {code}"
     ended = isinstance(outcome, Value)
     shown = f"{use.tool} {what}{end}" if ended else f"{use.tool} {what}, failed"
     _put(process, Use(use.tool, shown, ended, code, effect, kernel.moment))
+
+
+def shortened(text: str, most: int = limits.RECEIPT_CHARS) -> str:
+    """The beginning and the end of a text, with a mark where some of it is left out: nothing hides behind what is harmless."""
+    if len(text) <= most:
+        return text
+    return f"{text[: most * 2 // 3]} [... {len(text) - most} characters ...] {text[-most // 3 :]}"
 
 
 def note_memory(kernel: Kernel, process: Process, memory: int) -> None:
@@ -74,7 +81,8 @@ def bears(process: Process, check: ReceiptCheck) -> Use | None:
     """The last use of a process that is what a check wants to see."""
     for use in reversed(process.uses):
         right_exit = use.exit == check.exit if check.exit is not None else use.exit in (None, 0)
-        if use.tool == check.tool and use.ok and right_exit and check.matching in use.shown:
+        done = use.shown.removesuffix(f", exit code {use.exit}")
+        if use.tool == check.tool and use.ok and right_exit and check.matching in done:
             return use
     return None
 
@@ -90,8 +98,8 @@ def must_be_claims(claims: dict[str, str]) -> None:
         )
 
 
-def receipt(process: Process, claims: dict[str, str]) -> Receipt:
-    """What a process did, and what each of its claims rests on."""
+def receipt(process: Process, claims: dict[str, str], passed: tuple[str, ...] = ()) -> Receipt:
+    """What a process did, what each of its claims rests on, and the checks that its result has passed."""
     shown = {text: _shown_by(process, tool) for text, tool in claims.items()}
     changed, written = process.changed or Changed(), process.written or Written()
     return Receipt(
@@ -102,6 +110,7 @@ def receipt(process: Process, claims: dict[str, str]) -> Receipt:
         written.more + changed.more,
         (*written.diffs, *((changed.diff,) if changed.diff else ())),
         changed.unknown,
+        passed,
     )
 
 
@@ -116,7 +125,12 @@ def lines(given: Receipt) -> list[str]:
     for use in given.uses:
         counted[use.shown] = counted.get(use.shown, 0) + 1
     told = [f"{line} ({count} times)" if count > 1 else line for line, count in counted.items()]
-    return ([f"({given.more} earlier uses)"] if given.more else []) + told + changes(given)
+    return (
+        ([f"({given.more} earlier uses)"] if given.more else [])
+        + told
+        + changes(given)
+        + [f"passed: {one}" for one in given.passed]
+    )
 
 
 def changes(given: Receipt) -> list[str]:

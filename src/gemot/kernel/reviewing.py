@@ -128,7 +128,9 @@ def _check(kernel: Kernel, process: Process, review: Review, check: Check, value
         case ToolCheck():
             _use(kernel, process, review, check, value)
         case ReviewerCheck():
-            judging.ask_reviewer(kernel, process, review, check, value)
+            judging.ask_reviewer(
+                kernel, process, review, check, value, [in_words(one) for one in review.checks[: review.at]]
+            )
         case AgreementCheck(of=of):
             judging.ask_many(kernel, process, review, of)
         case PersonCheck(question):
@@ -235,7 +237,7 @@ def _verdict(check: ToolCheck, said: str) -> str:
             return ""
     elif receipts.exit_code(said) == check.exit:
         return ""
-    return f"{check.tool} does not pass it. It said:\n{_end_of(said)}"
+    return f"{in_words(check)} does not pass it. It said:\n{_end_of(said)}"
 
 
 def _end_of(text: str) -> str:
@@ -317,9 +319,28 @@ def give_up(kernel: Kernel, process: Process, why: str) -> None:
     kernel.answer(process, Error("review", f"your result was not judged, for what it rests on was {why}: exit again"))
 
 
-def signed(process: Process, outcome: Outcome, claims: dict[str, str]) -> Outcome:
+def in_words(check: Check) -> str:
+    """A check, for whoever reads that a result has passed it, or has not."""
+    match check:
+        case ToolCheck(tool, arguments):
+            given = receipts.shortened(msgspec.json.encode(arguments).decode()) if arguments else ""
+            return f"{tool} {given}".strip()
+        case ReceiptCheck(tool, matching=matching):
+            return f"a receipt of {tool}{f' with {matching!r}' if matching else ''}"
+        case AgreementCheck(least, of):
+            return f"{least} of {of} agree"
+        case SchemaCheck():
+            return "its schema"
+        case ReviewerCheck():
+            return "a reviewer"
+        case PersonCheck():
+            return "the person"
+
+
+def signed(process: Process, outcome: Outcome, claims: dict[str, str], review: Review | None) -> Outcome:
     """An outcome with the kernel's record. Of a result that was not accepted it holds not a word that its process wrote."""
-    receipt, label = receipts.receipt(process, claims), join(words_of(process), changes.label(process))
+    passed = tuple(map(in_words, review.checks)) if review is not None and outcome.state == "done" else ()
+    receipt, label = receipts.receipt(process, claims, passed), join(words_of(process), changes.label(process))
     if outcome.rule == "review":
         receipt, label = receipts.without_words(receipt), Label((KERNEL,), "model", label.secrets)
     return msgspec.structs.replace(outcome, spent=process.spent.frozen(), label=label, receipt=receipt)

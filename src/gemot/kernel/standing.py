@@ -23,10 +23,18 @@ if TYPE_CHECKING:
 NEAR = 4
 """How many processes are looked at before all of a tree is."""
 
-WORDS = (
-    "standstill: nobody in this tree is at work and nothing is due, so your wait would not end by itself. Do what is left "
-    "yourself, exit with what there is, or ask the person; wait again only for what the person will do unasked"
-)
+STANDSTILL = "standstill: nobody in this tree is at work and nothing is due, so your wait would not end by itself"
+
+
+def words(kernel: Kernel, process: Process) -> str:
+    """What a process is told: what it may do about it, and what the board waits for."""
+    ask = ", or ask the person" if any(grant.tool in ("ask", "*") for grant in process.grants) else ""
+    board = kernel.boards.get(process.root)
+    tasks = board.waiting() if board is not None else ""
+    return (
+        f"{STANDSTILL}{tasks}. Do what is left, exit with what there is and say what is missing{ask}; wait again only for "
+        "what the person will do unasked"
+    )
 
 
 def look(kernel: Kernel, root: int) -> None:
@@ -35,7 +43,7 @@ def look(kernel: Kernel, root: int) -> None:
     if told is not None:
         kernel.changed.add(root)
         told.stood = True
-        told.mailbox.append(Mail(-1, WORDS, Label((KERNEL,)), moment=kernel.moment))
+        told.mailbox.append(Mail(-1, words(kernel, told), Label((KERNEL,)), moment=kernel.moment))
         waiting.timed_out(kernel, told)
 
 
@@ -71,7 +79,9 @@ def tells(answer: Answer) -> bool:
     """Does an answer tell of a standstill?"""
     value = answer.value if isinstance(answer, Ok) else None
     taken = cast("tuple[object, ...]", value) if isinstance(value, tuple) else ()
-    return any(isinstance(one, Mail) and one.sender == -1 and one.text == WORDS for one in (*answer.mail, *taken))
+    return any(
+        isinstance(one, Mail) and one.sender == -1 and one.text.startswith(STANDSTILL) for one in (*answer.mail, *taken)
+    )
 
 
 def _awake(process: Process) -> bool:

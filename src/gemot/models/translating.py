@@ -150,7 +150,8 @@ class Translation:
                 within.append(seen)  # one that failed may hold words only (Anthropic)
             else:
                 whose = f"{which}, of {self.names.wire(result.name)} ({result.id})"
-                outside += [f"[image {number} of {len(result.images)} from {whose}:]", seen]
+                called = f": {image.about}" if image.about else ":"
+                outside += [f"[image {number} of {len(result.images)} from {whose}{called}]", seen]
         if outside:
             lines.append("[its images follow after the results]")
         text = "\n".join(lines) or ("(no words)" if within else "(no output)")

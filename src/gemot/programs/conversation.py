@@ -28,7 +28,7 @@ from gemot.programs.pages import PLAIN, Mark
 from gemot.programs.port import Fault, Start
 from gemot.programs.reading import Reading
 from gemot.programs.replying import ENDINGS, Malformed, decode, requests
-from gemot.programs.telling import letter, numbered, plain, result_text, shown_with, speakers
+from gemot.programs.telling import letter, named, numbered, plain, result_text, shown_with, speakers
 
 SILENT_REPLIES_MAX = 2
 
@@ -192,7 +192,7 @@ class Conversation:
     def absorb(self, entry: Start | Answer) -> None:
         if isinstance(entry, Start):
             self._reading.add(Message("system", (Text(self._instructions),)))
-            self._reading.add(Message("user", (Text(entry.brief), *entry.images)))
+            self._reading.add(Message("user", (Text(entry.brief), *named(entry.images))))
             return
         self._entries += 1
         self._mail += tuple((self._entries, mail) for mail in entry.mail)
@@ -336,7 +336,7 @@ class Conversation:
                 tuple(one for one in said if one[1] > 0),
             )
             letters = tuple(Text(letter(mail)) for _, mail in self._mail)
-            images = tuple(image for _, mail in self._mail for image in mail.images)
+            images = named(image for _, mail in self._mail for image in mail.images)
             self._reading.add(Message("user", (*letters, *images)), mark)
             self._mail = ()
             self._silent = 0

@@ -38,9 +38,6 @@ GOAL = 2
 GOAL_CHARS = 1_000
 """How much of the goal a child that sums up is told."""
 
-IMAGE_CHARS_MAX = limits.IMAGE_TOKENS_MAX * limits.CHARS_PER_TOKEN
-"""What one image takes at most."""
-
 TOLD_CHARS_MIN = 80
 """The least that it is told of a page; of too many pages it is told some."""
 
@@ -292,7 +289,7 @@ def brought(reading: Reading, pages: Iterable[int], start: int, room_chars: int)
     """Pages, as far as there is room."""
     found: list[str] = []
     images: list[Image] = []
-    unseen = 0
+    unseen: list[str] = []
     numbers: list[int] = []
     wanted = list(dict.fromkeys(pages))
     for number in wanted:
@@ -310,10 +307,12 @@ def brought(reading: Reading, pages: Iterable[int], start: int, room_chars: int)
             numbers.append(number)
             found.append(_quoted(number, reading.log, text))
             shown = [] if begin else images_of(reading.log.message(number))
-            seen = shown[: max(0, min(room_chars // IMAGE_CHARS_MAX, limits.IMAGES_MAX - len(images)))]
-            images += seen
-            unseen += len(shown) - len(seen)
-            room_chars -= len(seen) * IMAGE_CHARS_MAX
+            for one in shown:
+                if length_chars(one) <= room_chars and len(images) < limits.IMAGES_MAX:
+                    images.append(one)
+                    room_chars -= length_chars(one)
+                else:
+                    unseen.append(one.about)
             end = begin + len(text)
             if end < len(whole):
                 found.append(
@@ -322,7 +321,7 @@ def brought(reading: Reading, pages: Iterable[int], start: int, room_chars: int)
     if images:
         found.append(f"[the images of these pages follow: {', '.join(one.about for one in images)}]")
     if unseen:
-        found.append(f"[{unseen} more images of these pages have no room here; bring fewer pages at once]")
+        found.append(f"[no room here for: {', '.join(unseen)}; bring fewer pages at once, or look at them anew]")
     return Brought("\n".join(found), bool(numbers), _retelling(numbers, reading.log), tuple(images))
 
 

@@ -9,11 +9,14 @@ import msgspec
 
 from gemot.abi.answers import Mail, Outcome, Receipt, Returned, Waited
 from gemot.abi.memories import Memory
-from gemot.abi.messages import Image
+from gemot.abi.messages import Image, Text
 from gemot.programs.reading import runs
 
 LINES_TOLD_MAX = 12
 """How many different uses of a child a parent's model is shown: the last ones, which a result rests on."""
+
+LINE_CHARS = 240
+"""How much of one it is shown (characters)."""
 
 CLAIM_CHARS = 40
 """How much of a use is said again beside the claim that it shows (characters)."""
@@ -59,6 +62,11 @@ def plain(value: Any) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
+def named(images: Iterable[Image]) -> tuple[Text | Image, ...]:
+    """Images that a person shows, each after a line that says which it is."""
+    return tuple(part for one in images for part in (Text(f"[image: {one.about}]"), one))
+
+
 def shown_with(value: Any) -> tuple[Image, ...]:
     """The images of the messages that an answer is."""
     letters = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else ()
@@ -66,7 +74,8 @@ def shown_with(value: Any) -> tuple[Image, ...]:
 
 
 def _with(mail: Mail) -> str:
-    return f" [with {len(mail.images)} images: they follow]" if mail.images else ""
+    count = len(mail.images)
+    return f" [with {'an image: it follows' if count == 1 else f'{count} images: they follow'}]" if count else ""
 
 
 def _told(outcome: Outcome) -> dict[str, Any]:
@@ -76,10 +85,12 @@ def _told(outcome: Outcome) -> dict[str, Any]:
     for name in ("spent", "label", "receipt"):
         told.pop(name, None)
     receipt = outcome.receipt
-    used = list(dict.fromkeys(use.shown for use in receipt.uses))[-LINES_TOLD_MAX:]
+    used = [_line(one) for one in list(dict.fromkeys(use.shown for use in receipt.uses))[-LINES_TOLD_MAX:]]
     told["receipt"] = used or "used no tool"
     if receipt.changes or receipt.unknown:
         told["changed"] = _changes(receipt)
+    if receipt.passed:
+        told["passed"] = [_line(one) for one in receipt.passed]
     if receipt.claims:
         told["claims"] = {claim: _in_short(shown, used) for claim, shown in receipt.claims.items()}
     return told
@@ -94,7 +105,12 @@ def _changes(receipt: Receipt) -> list[str]:
 
 def _in_short(shown: str, used: list[str]) -> str:
     """The use that shows a claim: its beginning, where the whole of it stands in the receipt beside it."""
-    return f"{shown[:CLAIM_CHARS]}..." if shown in used and len(shown) > CLAIM_CHARS + 3 else shown
+    return f"{shown[:CLAIM_CHARS]}..." if _line(shown) in used and len(shown) > CLAIM_CHARS + 3 else _line(shown)
+
+
+def _line(shown: str) -> str:
+    """A use as a parent's model reads it: the beginning and the end of what is long."""
+    return shown if len(shown) <= LINE_CHARS else f"{shown[: LINE_CHARS * 2 // 3]} [...] {shown[-LINE_CHARS // 3 :]}"
 
 
 def result_text(returned: Returned) -> str:
