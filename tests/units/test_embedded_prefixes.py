@@ -190,6 +190,11 @@ def test_what_is_written_down_is_what_the_engine_holds(chance: random.Random) ->
             known.append([*prompt, *made])
 
 
+def test_a_sequence_may_have_computed_two_tokens_anew_that_another_holds() -> None:
+    """A seed whose histories have both of them: with one for each sequence fewer cells are counted than are taken."""
+    test_what_is_written_down_is_what_the_engine_holds(random.Random(12))
+
+
 TEXT = (1, 2, 3, 4, 5, 6)
 
 

@@ -124,7 +124,8 @@ class Prefixes:
     def cells_taken(self) -> int:
         """At least the cells that are taken: one for each token of the tree, and two for each sequence, which may have
         computed a token anew that another one holds, too."""
-        return len(self.kept) + _tree_size(one.tokens for one in self.kept)
+        kept = self.kept
+        return 2 * len(kept) + _tree_size(one.tokens for one in kept)
 
 
 def shared(left: list[int], right: list[int]) -> int:
