@@ -29,7 +29,9 @@ from gemot.machine.spaces import Spaces
 from gemot.models.scripted import request
 from gemot.programs.telling import plain
 
-DIFF = Compared((Change("/work/a.md", "changed", 2, 1),), 0, "d" * 64, "-alpha\n+one\n+two\n")
+SEEN = "/work"
+"""The folder as its processes see it."""
+DIFF = Compared((Change(f"{SEEN}/a.md", "changed", 2, 1),), 0, "d" * 64, "-alpha\n+one\n+two\n")
 
 
 def worker(world: KernelWorld, mode: str = "cow", **more: Any) -> tuple[int, int]:
@@ -52,8 +54,8 @@ def test_an_exit_waits_until_the_copies_were_looked_at(world: KernelWorld, exit:
     (outcome,) = ends(world.done(look.effect, DIFF)).values()
     assert outcome.state == ("failed" if exit.failed else "done")
     assert (outcome.receipt.changes, outcome.receipt.diffs) == (DIFF.changes, (DIFF.diff,))
-    assert receipts.lines(outcome.receipt) == ["changed /work/a.md (+2 -1)"]
-    assert '"changed":["changed /work/a.md (+2 -1)"]' in plain(outcome)
+    assert receipts.lines(outcome.receipt) == [f"changed {SEEN}/a.md (+2 -1)"]
+    assert f'"changed":["changed {SEEN}/a.md (+2 -1)"]' in plain(outcome)
 
 
 def test_who_has_no_copy_exits_at_once(world: KernelWorld) -> None:
@@ -105,7 +107,7 @@ def test_a_reviewer_is_shown_the_changes_and_each_exit_is_looked_at_anew(world: 
     _, child = worker(world, review=(ReviewerCheck(program="worker"),), tries=2)
     effects = world.done(looks(world.trap(child, Exit("done"))).effect, DIFF)
     (judge,) = [one for one in effects if isinstance(one, Begin)]
-    assert "changed /work/a.md (+2 -1)" in judge.brief and "> +one\n> +two" in judge.brief
+    assert f"changed {SEEN}/a.md (+2 -1)" in judge.brief and "> +one\n> +two" in judge.brief
     effects = world.trap(judge.pid, Exit({"accepted": False, "reason": "no"}))
     assert any(isinstance(one, Deliver) and one.pid == child for one in effects)
     effects = world.done(looks(world.trap(child, Exit("done"))).effect, Compared())
@@ -176,12 +178,12 @@ def test_the_changes_of_a_copy_with_their_lines_and_their_text(tmp_path: Path) -
     (world.tree / "way").symlink_to("notes/\x1bb.md")
     found, text = summed(world.copy())
     assert [(one.path, one.what, one.added, one.removed) for one in found] == [
-        ("/work/a.md", "changed", 3, 1),
-        ("/work/folder/", "added", 0, 0),
-        ("/work/new \\x1b[2J\\x0a.bin", "added", 0, 0),
-        ("/work/notes/b.md", "removed", 0, 1),
-        ("/work/run.sh", "changed", 0, 0),
-        ("/work/way", "added", 0, 0),
+        (f"{SEEN}/a.md", "changed", 3, 1),
+        (f"{SEEN}/folder/", "added", 0, 0),
+        (f"{SEEN}/new \\x1b[2J\\x0a.bin", "added", 0, 0),
+        (f"{SEEN}/notes/b.md", "removed", 0, 1),
+        (f"{SEEN}/run.sh", "changed", 0, 0),
+        (f"{SEEN}/way", "added", 0, 0),
     ]
     assert "[run.sh: mode 755 became 644]" in text and "[way: a link to notes/\\x1bb.md]" in text
     assert "+one" in text and "-beta" in text and "not text" in text and "\x1b" not in text
@@ -206,7 +208,7 @@ def model(question: Request) -> Any:
     """A hand that edits and then says so; a reviewer that looks for the edit in what it was told."""
     brief = next(part.text for part in question.messages[1].parts if isinstance(part, Text))
     if "Judge whether" in brief:
-        right = "+beta" in brief and "-alpha" in brief and "added /work/new.md (+1 -0)" in brief
+        right = "+beta" in brief and "-alpha" in brief and f"added {SEEN}/new.md (+1 -0)" in brief
         return request("exit", value={"accepted": right, "reason": brief})
     if len(question.messages) == 2:
         return [
@@ -238,7 +240,11 @@ def test_on_a_machine_it_is_in_the_receipt_and_before_the_reviewer(tmp_path: Pat
     (tmp_path / "a.md").write_text("alpha\n")
     outcome = asyncio.run(run_chief(tmp_path))
     assert outcome.value[0] == "done", outcome
-    assert outcome.value[1][-3:] == ["changed /work/a.md (+1 -1)", "added /work/new.md (+1 -0)", "passed: a reviewer"]
+    assert outcome.value[1][-3:] == [
+        f"changed {SEEN}/a.md (+1 -1)",
+        f"added {SEEN}/new.md (+1 -0)",
+        "passed: a reviewer",
+    ]
     assert (tmp_path / "a.md").read_text() == "alpha\n"
 
 
@@ -279,7 +285,7 @@ def test_texts_that_are_made_to_take_long_are_not_compared(tmp_path: Path) -> No
     for folder, turn in ((world.original, 1), (world.tree, 7)):
         (folder / "a.md").write_text("\n".join(f"{line * turn % 113:x}" for line in range(60_000)))
     ((found,), text) = summed(world.copy())
-    assert (found.path, found.added) == ("/work/a.md", 0) and "too many lines that are alike" in text
+    assert (found.path, found.added) == (f"{SEEN}/a.md", 0) and "too many lines that are alike" in text
 
 
 def test_many_files_that_are_left_out_are_counted_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

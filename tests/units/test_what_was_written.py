@@ -18,6 +18,9 @@ from gemot.kernel import changes, receipts
 
 RIGHTS = (Grant("files/*", endorsed=True), Grant("copies/*", endorsed=True), Grant("spawn"))
 
+SEEN = "/work"
+"""The folder as its processes see it."""
+
 
 @program(grants=("files/*",))
 async def scribe(calls: Calls, brief: str) -> str:
@@ -54,20 +57,20 @@ def test_it_is_in_the_receipt_each_file_once(tmp_path: Path) -> None:
     outcome, texts = run(tmp_path / "w", "scribe")
     assert outcome.state == "done", outcome
     assert outcome.receipt.changes == (
-        Change("/work/new ü.md", "added", 4, 1),
-        Change("/work/a.md", "changed", 1, 1),
+        Change(f"{SEEN}/new ü.md", "added", 4, 1),
+        Change(f"{SEEN}/a.md", "changed", 1, 1),
     )
-    assert receipts.lines(outcome.receipt)[-2:] == ["added /work/new ü.md (+4 -1)", "changed /work/a.md (+1 -1)"]
-    assert "--- before/work/new ü.md\n+++ after/work/new ü.md" in texts[1] and "-two\n+three\n+four" in texts[1]
+    assert receipts.lines(outcome.receipt)[-2:] == [f"added {SEEN}/new ü.md (+4 -1)", f"changed {SEEN}/a.md (+1 -1)"]
+    assert f"--- before{SEEN}/new ü.md\n+++ after{SEEN}/new ü.md" in texts[1] and "-two\n+three\n+four" in texts[1]
     assert len(texts) == 3 and "-alpha\n+beta" in texts[2]
 
 
 def test_what_is_written_into_a_copy_is_told_once_by_the_look_at_the_copy(tmp_path: Path) -> None:
     copied, _ = run(tmp_path / "w", "chief", "cow")
-    assert copied.value == ["changed /work/a.md (+1 -1)", "added /work/new ü.md (+3 -0)"]
+    assert copied.value == [f"changed {SEEN}/a.md (+1 -1)", f"added {SEEN}/new ü.md (+3 -0)"]
     assert copied.receipt.changes == ()
     direct, _ = run(tmp_path / "v", "chief", "rw")
-    assert direct.value == ["added /work/new ü.md (+4 -1)", "changed /work/a.md (+1 -1)"]
+    assert direct.value == [f"added {SEEN}/new ü.md (+4 -1)", f"changed {SEEN}/a.md (+1 -1)"]
 
 
 def test_what_failed_is_no_change(tmp_path: Path) -> None:
@@ -104,7 +107,7 @@ def test_binary_and_long_files_are_named(tmp_path: Path) -> None:
             return outcome, machine._loop.journal.value(outcome.receipt.diffs[0])
 
     outcome, text = asyncio.run(story())
-    assert outcome.receipt.changes == (Change("/work/long.txt", "added"),) and "too long to be shown" in text
+    assert outcome.receipt.changes == (Change(f"{SEEN}/long.txt", "added"),) and "too long to be shown" in text
 
 
 def test_there_is_a_most_of_it(world: KernelWorld) -> None:

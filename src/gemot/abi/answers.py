@@ -96,7 +96,7 @@ class Use(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Change(Struct, frozen=True, gc=False, omit_defaults=True):
-    """One path that a process left otherwise than it found it, as it sees it (``/work/a.py``); of text, how many lines were
+    """One path that a process left otherwise than it found it, as it sees it: its mount, then the way from there; of text, how many lines were
     ``added`` and ``removed``."""
 
     path: str

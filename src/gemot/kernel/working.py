@@ -354,13 +354,13 @@ def _begin(kernel: Kernel, process: Process, syscall: Call) -> None:
     looking = False
     for work in process.work:
         tool = kernel.tools.get(syscall.uses[work.index].tool)
-        changes = tool is not None and tool.effect in ("writes", "sends")
-        if changes and looking:
+        changing = tool is not None and tool.effect in ("writes", "sends")
+        if changing and looking:
             return
         if work.state == "held":
             kernel.start(process, work)
         if work.state != "done":
-            if changes:
+            if changing:
                 return
             looking = True
 
