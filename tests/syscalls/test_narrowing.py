@@ -16,9 +16,10 @@ from worlds import EVERY_SYSCALL, PLENTY, KernelWorld
 
 from gemot.abi.effects import Begin, BeginFork, StartTool
 from gemot.abi.events import Failure, Revoked
-from gemot.abi.grants import BudgetRequest, Grant, Rule, Source
+from gemot.abi.grants import BudgetRequest, Grant, Mount, Rule, Source
 from gemot.abi.syscalls import Call, Fork, GrantTo, Revoke, Spawn, Syscall, ToolUse
-from gemot.authority.narrowing import GONE, grant_within
+from gemot.abi.tools import ToolSpec
+from gemot.authority.narrowing import GONE, grant_within, located
 from gemot.authority.rules import fits_inside, steps_of
 
 SEEDS = [int(os.environ["GEMOT_SEED"])] if "GEMOT_SEED" in os.environ else list(range(60))
@@ -198,3 +199,10 @@ def test_whatever_a_process_holds_each_of_its_ancestors_was_given(seed: int) -> 
     for _ in range(150):
         family.step()
         family.check()
+
+
+def test_the_person_is_told_that_it_is_a_copy_which_is_to_be_changed() -> None:
+    tool = ToolSpec("disk/write", "Write.", {}, "writes", False, paths=("path",), needs="rw")
+    own, copied = Mount("work", "/srv/data", "rw"), Mount("work", "/srv/data", "cow", space="2-work")
+    assert located(tool, {"path": "a.md"}, (own,)) == {"path": "/srv/data/a.md"}
+    assert located(tool, {"path": "a.md"}, (copied,)) == {"path": "its own copy of /srv/data/a.md"}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from worlds import EVERY_SYSCALL, PLENTY, KernelWorld
+from worlds import EVERY_SYSCALL, PLENTY, TOOLS, KernelWorld
 
+from gemot.abi.effects import Begin
 from gemot.abi.events import Copied
 from gemot.abi.grants import BudgetRequest, Grant, Mount, Rule
 from gemot.abi.reviews import AgreementCheck, Check, PersonCheck, ReviewerCheck
 from gemot.abi.syscalls import Exec, Exit, Generate, Receive, Spawn
+from gemot.abi.tools import ToolSpec
 from gemot.kernel.asking import unfit
 
 
@@ -100,3 +102,15 @@ def test_the_persons_fork_of_a_process_has_its_gate(world: KernelWorld) -> None:
     copy = world.kernel.processes[max(world.kernel.trees)]
     assert copy.review is not None and copy.review.checks == check and copy.review.tries == 2
     assert copy.review.brief.endswith("\n\notherwise")
+
+
+def test_a_reviewer_is_offered_no_tool_about_children_that_it_does_not_have(world: KernelWorld) -> None:
+    child_of = {"type": "object", "properties": {"pid": {"type": "integer"}}, "required": ["pid"]}
+    world.install(
+        (*TOOLS, ToolSpec("copies/diff", "What a child changed.", child_of, "reads", True, children=("pid",)))
+    )
+    root = world.tree()
+    grants = (Grant("copies/*"), Grant("disk/read"))
+    child = world.born(root, Spawn("work", "worker", grants=grants, review=(ReviewerCheck(program="worker"),)))
+    (judge,) = [one for one in world.trap(child, Exit("done")) if isinstance(one, Begin)]
+    assert {grant.tool for grant in world.kernel.processes[judge.pid].grants} == {"disk/read"}

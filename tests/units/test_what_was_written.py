@@ -13,8 +13,11 @@ from gemot.abi import limits
 from gemot.abi.answers import Change
 from gemot.abi.events import Value
 from gemot.abi.grants import MountRequest
+from gemot.abi.labels import Label
 from gemot.drivers import shipped
 from gemot.kernel import changes, receipts
+from gemot.machine import carrying
+from gemot.machine.notes import Asking
 
 RIGHTS = (Grant("files/*", endorsed=True), Grant("copies/*", endorsed=True), Grant("spawn"))
 
@@ -36,7 +39,7 @@ async def chief(calls: Calls, brief: str) -> list[str]:
     """Has a scribe work on a copy."""
     pid = await calls.spawn("x", "scribe", mounts=(MountRequest(".", "work", brief),))  # type: ignore[arg-type]
     (outcome,) = (await calls.wait([pid])).ended
-    return receipts.lines(outcome.receipt)[-2:]
+    return receipts.changes(outcome.receipt)
 
 
 def run(work: Path, name: str, brief: str = "x") -> tuple[Outcome, list[str]]:
@@ -108,6 +111,34 @@ def test_binary_and_long_files_are_named(tmp_path: Path) -> None:
 
     outcome, text = asyncio.run(story())
     assert outcome.receipt.changes == (Change(f"{SEEN}/long.txt", "added"),) and "too long to be shown" in text
+
+
+def test_it_bears_the_label_of_what_the_tree_wrote(world: KernelWorld) -> None:
+    """What is written by reference its process may never have read; its name may still be told."""
+    pid = world.tree()
+    process = world.kernel.processes[pid]
+    assert changes.label(process).integrity == Label().integrity
+    process.stored[""] = Label((), "foreign", ("mail",))
+    changes.wrote(world.kernel, process, Value("", changes=(Change("/a", "added", 1),)))
+    assert changes.label(process).integrity == "foreign" and changes.label(process).secrets == ("mail",)
+
+
+def test_its_text_goes_along_when_its_tree_is_carried_away(tmp_path: Path) -> None:
+    @program(grants=("files/*", "ask"))
+    async def asker(calls: Calls, brief: str) -> str:
+        """Writes a file, then asks."""
+        await calls.call("files/write", path="a.md", content="one of a kind\n")
+        return await calls.ask("Right?")
+
+    async def story() -> list[str]:
+        async with await Machine.open(in_memory=True, drivers=shipped(), programs=[asker]) as machine:
+            pid = await machine.start("x", program="asker", work=tmp_path, grants=(*RIGHTS, Grant("ask")))
+            async for note in machine.events(pid):
+                if isinstance(note, Asking):
+                    break
+            return carrying.pack(machine._loop.journal, machine.kernel, machine._loop.cast, pid).values
+
+    assert any("+one of a kind" in value for value in asyncio.run(story()))
 
 
 def test_there_is_a_most_of_it(world: KernelWorld) -> None:
