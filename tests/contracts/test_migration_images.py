@@ -178,7 +178,7 @@ def after_a_batch(server: WireServer) -> dict[str, Any]:
     log.hear(
         ToolResult(asked[0].id, asked[0].name, "first", images=(log.image(A), log.image(B))),
         ToolResult(asked[1].id, asked[1].name, "second"),
-        ToolResult(asked[2].id, asked[2].name, "third", ok=False, images=(log.image(C),)),
+        ToolResult(asked[2].id, asked[2].name, "third", ok=False, images=(log.image(C, "the clock"),)),
     )
     log.hear(Text("And this?"), log.image(D))
     log.ask(server)
@@ -201,7 +201,7 @@ def test_chat_completions_have_all_results_first_and_then_the_images_each_under_
     assert names == [
         "[image 1 of 2 from result 1 of 3, of files__read (call_0_0):]",
         "[image 2 of 2 from result 1 of 3, of files__read (call_0_0):]",
-        "[image 1 of 1 from result 3 of 3, of clock__now (call_0_2):]",
+        "[image 1 of 1 from result 3 of 3, of clock__now (call_0_2): the clock]",
     ]
     assert [part["type"] for part in person["content"]] == ["text", "image_url"]
 
