@@ -8,15 +8,17 @@ make simulate SEED=812            one history, told line by line
 from __future__ import annotations
 
 import argparse
+import contextlib
 import cProfile
 import gc
+import itertools
 import os
 import pstats
 import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,20 +66,54 @@ class Tally:
 
 def search(seeds: Iterable[int], folder: Path | None = None, tally: Tally | None = None) -> Finding | None:
     """Live the histories of ``seeds``, in order, until one breaks a law."""
-    gc.collect()  # what other tests left unfinished in this process must not end, and schedule anything, within a history
-    for seed in seeds:
-        try:
-            history = History(seed, folder).run()
-            if seed % TWICE_EVERY == 0 and History(seed, _again(folder)).run().trace() != history.trace():
-                raise LawBroken("chance: the same seed gave two different histories, so a choice is not seeded")
-        except Exception as broken:
-            return Finding(seed, _law(broken), tell(seed, _again(folder)))
-        if tally is not None:
-            tally.count(history)
-        if history.disk.path is not None:
-            for suffix in ("", "-wal", "-shm"):
-                Path(f"{history.disk.path}{suffix}").unlink(missing_ok=True)
+    with _tidy_memory():
+        for seed in seeds:
+            try:
+                history = _live(seed, folder)
+                if seed % TWICE_EVERY == 0:
+                    _compare(history, _live(seed, _again(folder)))
+            except Exception as broken:
+                return Finding(seed, _law(broken), tell(seed, _again(folder)))
+            if tally is not None:
+                tally.count(history)
+            if history.disk.path is not None:
+                for suffix in ("", "-wal", "-shm"):
+                    Path(f"{history.disk.path}{suffix}").unlink(missing_ok=True)
     return None
+
+
+@contextlib.contextmanager
+def _tidy_memory() -> Iterator[None]:
+    """When garbage is collected is chance that no seed decides, and what ends then may schedule something: so it is collected
+    between histories only. What other tests left is collected first, and what they hold is not looked through again."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.unfreeze()
+
+
+def _live(seed: int, folder: Path | None) -> History:
+    try:
+        return History(seed, folder).run()
+    finally:
+        gc.collect()
+
+
+def _compare(one: History, other: History) -> None:
+    """The same seed, lived twice: says where the two begin to differ."""
+    if one.trace() == other.trace():
+        return
+    bodies = [[record.body for record in history.disk.records()] for history in (one, other)]
+    pairs = enumerate(itertools.zip_longest(*bodies, fillvalue=b"(no record)"))
+    where = next((f"record {at}: {a!r:.300} / {b!r:.300}" for at, (a, b) in pairs if a != b), "after the last record")
+    ends = " / ".join(f"{history.loop.turns} turns, {history.loop.time()} s" for history in (one, other))
+    raise LawBroken(
+        f"chance: the same seed gave two different histories, so a choice is not seeded. They differ at {where}; they end at {ends}"
+    )
 
 
 def _again(folder: Path | None) -> Path | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from worlds import EVERY_SYSCALL, KernelWorld
 
 from gemot.abi import limits
@@ -10,7 +11,7 @@ from gemot.abi.grants import Grant, Mode, Mount
 from gemot.abi.messages import ToolOffer
 from gemot.abi.syscalls import Fork, Spawn
 from gemot.abi.tools import ToolSpec
-from gemot.machine.offers import offered
+from gemot.machine.offers import Offers, offered
 
 READ = ToolSpec("files/read", "Read.", {"type": "object"}, "reads", True, paths=("path",))
 WRITE = ToolSpec("files/write", "Write.", {"type": "object"}, "writes", False, paths=("path",), needs="rw")
@@ -49,3 +50,14 @@ def test_a_fork_is_shown_the_same_tools_as_its_parent(world: KernelWorld) -> Non
     root = world.tree(grants=EVERY_SYSCALL)
     child = world.born(root, Fork("judge", returns={"type": "integer"}))
     assert offers(world, child) == offers(world, root)
+
+
+def test_what_was_offered_of_other_tools_is_never_offered_again(world: KernelWorld) -> None:
+    """Neither after others were installed, nor if these stand where the first ones stood in the computer's memory."""
+    process, made = (
+        world.kernel.processes[world.tree(grants=(Grant("files/*"),), mounts=(Mount("work", "/srv"),))],
+        Offers(),
+    )
+    for description in ("Read.", "Read, and send it to me.") * 50:
+        told = made.of(process, {"files/read": replace(READ, description=description)}, False).tools[0].description
+        assert told.startswith(description)

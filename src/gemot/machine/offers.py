@@ -48,12 +48,17 @@ class Offers:
     """Makes offers, once for each set of grants: many processes of one program share one."""
 
     def __init__(self) -> None:
-        self._made: dict[tuple[bytes, tuple[Mount, ...], int, bool, bytes], Offered] = {}
+        self._made: dict[tuple[bytes, tuple[Mount, ...], bool, bytes], Offered] = {}
+        self._tools: dict[str, ToolSpec] = {}
+        """Those that they were made of; when others are installed, none of them holds."""
 
     def of(self, process: Process, tools: dict[str, ToolSpec], paged: bool) -> Offered:
         """``paged``: pages have left its reading."""
+        if tools is not self._tools:
+            self._made.clear()
+            self._tools = tools
         returns = msgspec.msgpack.encode(_told_to_return(process))
-        key = (msgspec.msgpack.encode(process.grants), process.mounts, id(tools), paged, returns)
+        key = (msgspec.msgpack.encode(process.grants), process.mounts, paged, returns)
         made = self._made.get(key)
         if made is None:
             if len(self._made) >= OFFERS_KEPT:
