@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from checkers import LawBroken
 
-from gemot.abi.answers import Mail, Ok
-from gemot.abi.effects import Deliver, Effect, End
+from gemot.abi.answers import Mail, Ok, Waited
+from gemot.abi.effects import Begin, Deliver, Effect, End
 from gemot.abi.syscalls import Exit, Receive, Syscall, Wait
 from gemot.kernel import Kernel
 from gemot.kernel.process import Process
 
 
 class Still:
-    """``told``: who was told, and has heard of nothing else since."""
+    """``told``: who was told, or heard it from those who were, and has heard of nothing else since."""
 
     def __init__(self) -> None:
         self.told: set[int] = set()
@@ -22,17 +22,29 @@ class Still:
         for effect in effects:
             match effect:
                 case Deliver(pid, Ok(value, mail)) if isinstance(before.get(pid), Wait | Receive):
-                    letters = [*mail, *(value if isinstance(value, tuple) else ())]
-                    if not any(isinstance(one, Mail) and "standstill" in one.text for one in letters):
-                        self.told.discard(pid)
+                    letters = [
+                        one for one in (*mail, *(value if isinstance(value, tuple) else ())) if isinstance(one, Mail)
+                    ]
+                    if not any("standstill" in one.text for one in letters):
+                        self._hears(pid, value, letters)
                     elif pid in self.told:
                         raise LawBroken(f"standstill: {pid} is told again, and nothing had happened")
                     else:
                         self.told.add(pid)
+                case Begin(pid):  # another program in its place
+                    self.told.discard(pid)
                 case End(outcome):
                     self.told.discard(outcome.pid)
                 case _:
                     pass
+
+    def _hears(self, pid: int, value: object, letters: list[Mail]) -> None:
+        if isinstance(value, Waited) and (value.ended or value.tasks):
+            self.told.discard(pid)
+        elif letters and all(one.sender in self.told for one in letters):
+            self.told.add(pid)
+        elif letters:
+            self.told.discard(pid)
 
     def check(self, kernel: Kernel) -> None:
         for root in kernel.trees:

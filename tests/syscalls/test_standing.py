@@ -255,3 +255,20 @@ def test_the_message_says_what_its_reader_may_do_and_what_the_board_waits_for(wo
     (mail,) = answer.mail
     assert "can be claimed: 2; tasks that wait to be accepted: 1 (by 1)" in mail.text
     assert "ask the person" not in mail.text, "it may not"
+
+
+def test_the_end_of_a_time_that_it_set_itself_is_no_news_and_a_message_that_came_meanwhile_is(world: KernelWorld) -> None:
+    root, child = pair(world)
+    world.trap(root, Wait())
+    assert told(world.trap(child, BOARD)) == [child]
+    world.trap(child, Wait(board=True, timeout_seconds=5))
+    world.later(5_000)
+    assert told(world.trap(child, BOARD)) == [root], "it knows, and nothing has happened"
+    world.trap(root, Wait())
+    world.say(child, "go on")
+    assert told(world.trap(child, BOARD)) == [child]
+    world.trap(child, Wait(messages=False, alarms=False, timeout_seconds=5))
+    world.say(child, "and on")
+    answer = answer_to(child, world.later(5_000))
+    assert isinstance(answer, Ok) and answer.mail
+    assert told(world.trap(child, BOARD)) == [child]

@@ -2,7 +2,8 @@
 
 Then no wait of it would end by itself: a child waits for the board, its parent for the child. So whoever waits deepest is told,
 and its wait ends there. If it waits again, it has chosen to, and the next one is told; once all have been told, the tree really
-waits for the person. Each is told once until something else ends a wait of its than the words of those who were told.
+waits for the person. Each is told once until a wait of its brings news: the words of those who were told are none, and whoever
+hears them knows of it, too; nor is the end of a time that it set itself.
 
 Only programs that a model decides are told: a native one waits for its children, and those are told.
 """
@@ -42,9 +43,9 @@ def look(kernel: Kernel, root: int) -> None:
     told = None if root in kernel.asleep or root not in kernel.trees else whom(kernel, root)
     if told is not None:
         kernel.changed.add(root)
-        told.stood = True
         told.mailbox.append(Mail(-1, words(kernel, told), Label((KERNEL,)), moment=kernel.moment))
         waiting.timed_out(kernel, told)
+        told.stood = True
 
 
 def whom(kernel: Kernel, root: int) -> Process | None:

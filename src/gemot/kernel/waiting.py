@@ -56,7 +56,8 @@ def _sleep(kernel: Kernel, process: Process, timeout_seconds: float | None) -> N
 
 def _look(kernel: Kernel, process: Process, timed_out: bool = False) -> None:
     """Answer a pending wait or receive if what it waits for is there."""
-    # What only those say who were told of a standstill is no news: else two that are polite tell each other for ever.
+    # What only those say who were told of a standstill is no news: else two that are polite tell each other for ever. Nor is it
+    # any that a time of one's own was over.
     echo = all(one.sender > 0 and kernel.processes[one.sender].stood for one in process.mailbox)
     match process.syscall:
         case Wait() as syscall:
@@ -81,11 +82,11 @@ def _look(kernel: Kernel, process: Process, timed_out: bool = False) -> None:
                 late = not enough and not changed
                 if changed:
                     process.label = kernel.boards[process.root].look(process.pid, changed, True, process.label)
-                process.stood = process.stood if timed_out else echo and late
+                process.stood = not ended and not changed and (echo if process.mailbox else process.stood)
                 kernel.answer(process, Ok(Waited(outcomes, tuple(running), timed_out and late, changed)))
         case Receive():
             if process.mailbox or timed_out:
-                process.stood, taken = process.stood if timed_out else echo, tuple(process.mailbox)
+                process.stood, taken = echo if process.mailbox else process.stood, tuple(process.mailbox)
                 process.mailbox.clear()
                 kernel.answer(process, Ok(taken))
         case _:
