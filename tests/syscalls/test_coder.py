@@ -113,6 +113,15 @@ for name in ("test_invoice", "test_money"):
     assert outcome.state == "failed" and "nothing was changed" in outcome.error
 
 
+def test_nothing_of_what_is_kept_is_merged_whatever_lies_in_it(tmp_path: Path) -> None:
+    """Where the command itself leaves nothing behind, what was planted is no litter; and the gate can't see it."""
+    work = Work(shop(tmp_path))
+    plant = request("shell/run", command="mkdir tests/__pycache__ && echo x > tests/__pycache__/test_invoice.pyc")
+    outcome = work.run("coder", steps([CAUSE, plant], [DONE]), check="python3 -B -m unittest -q", keep=("tests/",))
+    assert outcome.state == "done" and "merged 1: shop/money.py" in outcome.value
+    assert not list(work.folder.rglob("__pycache__"))
+
+
 @pytest.mark.parametrize(("keep", "why"), [("/etc", "from the top folder"), ("../x", "goes up"), ("tets", "tests")])
 def test_what_is_to_be_kept_must_be_there(tmp_path: Path, keep: str, why: str) -> None:
     work = Work(shop(tmp_path))

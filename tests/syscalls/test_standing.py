@@ -257,7 +257,9 @@ def test_the_message_says_what_its_reader_may_do_and_what_the_board_waits_for(wo
     assert "ask the person" not in mail.text, "it may not"
 
 
-def test_the_end_of_a_time_that_it_set_itself_is_no_news_and_a_message_that_came_meanwhile_is(world: KernelWorld) -> None:
+def test_the_end_of_a_time_that_it_set_itself_is_no_news_and_a_message_that_came_meanwhile_is(
+    world: KernelWorld,
+) -> None:
     root, child = pair(world)
     world.trap(root, Wait())
     assert told(world.trap(child, BOARD)) == [child]

@@ -41,7 +41,8 @@ class Filled(Struct, frozen=True):
 class StartTool(Struct, frozen=True, gc=False, tag="start_tool", omit_defaults=True):
     """Use a tool. ``only``: the sub-paths (anchored) that the grant allows, where it bounds paths; a link can't lead elsewhere.
     ``whole``: the kernel wants the whole result. ``filled``: places in the arguments where the text of this digest is to
-    be put in. ``others``: of the children that the arguments name, their mounts."""
+    be put in. ``others``: of the children that the arguments name, their mounts. ``trial``: what it changes in the copies of
+    its process must not stay; it sees copies of these, made for it alone."""
 
     effect: int
     pid: int
@@ -54,6 +55,7 @@ class StartTool(Struct, frozen=True, gc=False, tag="start_tool", omit_defaults=T
     whole: bool = False
     filled: tuple[Filled, ...] = ()
     others: dict[int, tuple[Mount, ...]] = {}
+    trial: bool = False
 
 
 class Compare(Struct, frozen=True, gc=False, tag="compare", omit_defaults=True):

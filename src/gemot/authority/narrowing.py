@@ -296,6 +296,11 @@ def with_space(mount: Mount, pid: int) -> Mount:
     return msgspec.structs.replace(mount, folder=folder, space=space, source=mount.space)
 
 
+def is_own_copy(mount: Mount, pid: int) -> bool:
+    """Was its space made for the process ``pid``, as a copy or as an empty folder?"""
+    return mount.mode in ("cow", "private") and mount.space == f"{pid}-{mount.name}"
+
+
 def described(grant: Grant, mounts: tuple[Mount, ...]) -> str:
     """A grant as its holder would say it."""
     said = [f"{name}: {in_words(rule, mounts)}" for name, rule in grant.where.items()]

@@ -77,9 +77,9 @@ class Space:
         _write_base(self.folder, known, ".base")
         os.rename(self.folder / ".base", self.folder / "base")
 
-    def make(self, source: str, beneath: tuple[str, ...], label: str) -> None:
+    def make(self, source: str, beneath: tuple[str, ...], label: str, lasting: bool = True) -> None:
         """Fill it with a copy of ``beneath`` in the folder ``source``, at the same path; with nothing if there is no source.
-        Raises :class:`ToolError`; then nothing is there."""
+        ``lasting``: it must be there after a cut of the power. Raises :class:`ToolError`; then nothing is there."""
         building = self.folder.parent / f"{BUILDING}{self.folder.name}-{secrets.token_hex(4)}"
         try:
             building.mkdir(mode=0o700)
@@ -87,9 +87,11 @@ class Space:
             top.mkdir(parents=True)
             known = _copied(source, beneath, top, label, self.folder.parent.stat()) if source else {}
             _write_base(building, known, "base")
-            _sync_disk(building)
+            if lasting:
+                _sync_disk(building)
             os.rename(building, self.folder)
-            _sync(self.folder.parent)
+            if lasting:
+                _sync(self.folder.parent)
         except OSError as error:
             remove(building)
             raise explained(error, f"make a copy of {label}") from None

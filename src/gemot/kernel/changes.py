@@ -17,6 +17,7 @@ from gemot.abi.events import Compared, Failure, Result, Value
 from gemot.abi.grants import Mount
 from gemot.abi.labels import Label
 from gemot.authority.labels import join
+from gemot.authority.narrowing import is_own_copy
 from gemot.kernel import results
 from gemot.kernel.process import Changed, Process, Work, Written
 
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
 
 def copies(process: Process) -> tuple[Mount, ...]:
     """The mounts that are a process's own copies, or its own empty folders."""
-    own = f"{process.pid}-"
-    return tuple(one for one in process.mounts if one.mode in ("cow", "private") and one.space.startswith(own))
+    return tuple(one for one in process.mounts if is_own_copy(one, process.pid))
 
 
 def look(kernel: Kernel, process: Process) -> bool:

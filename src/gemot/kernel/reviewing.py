@@ -191,10 +191,9 @@ def start(kernel: Kernel, process: Process, work: Work) -> bool:
     if tool is None:
         return False
     results.stored(kernel, process, tool, work.label)
+    pid, mounts, millis = process.pid, process.mounts, work.millis_max
     kernel.emit(
-        StartTool(
-            work.effect, process.pid, check.tool, work.arguments, process.mounts, work.millis_max, True, work.only, True
-        )
+        StartTool(work.effect, pid, check.tool, work.arguments, mounts, millis, True, work.only, True, trial=True)
     )
     return True
 

@@ -2,6 +2,8 @@
 
 A space lives in the machine's home and is made when a tool of its process first looks at the files; a process that never
 does costs nothing. A person takes it away (or a parent, or the merge that leaves nothing over), and so does archiving its tree.
+
+What a check does to the files that it checks is not what was checked: it sees a copy of the copy, which is gone when it ends.
 """
 
 from __future__ import annotations
@@ -10,14 +12,17 @@ import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
+from types import MappingProxyType
 
 from gemot.abi.answers import Change
 from gemot.abi.effects import Compare, StartTool
 from gemot.abi.grants import Mount
+from gemot.authority.narrowing import is_own_copy
 from gemot.authority.paths import anchored, is_under
 from gemot.drivers.children import Child, Children, Copy
 from gemot.drivers.copies import changed, summed
@@ -35,12 +40,14 @@ NAME = re.compile(r"([0-9]{1,16})-[a-z][a-z0-9_-]{0,62}")
 
 @dataclass(frozen=True)
 class Making:
-    """A space that a process sees, and what it is made from if it is not there. ``source``: "" for an empty one."""
+    """A space that a process sees, and what it is made from if it is not there. ``source``: "" for an empty one. ``trial``: it is
+    for one use of a tool only."""
 
     space: Space
     source: str
     beneath: tuple[str, ...]
     label: str
+    trial: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,15 +58,29 @@ class View:
     children: Children
     making: tuple[Making, ...]
     spaces: Spaces
+    ended: Event = field(default_factory=Event)
 
     @property
     def ready(self) -> bool:
         return all(one.space.made for one in self.making)
 
+    @property
+    def trials(self) -> list[Space]:
+        """What must be taken away when the use has ended."""
+        return [one.space for one in self.making if one.trial]
+
     def make(self) -> None:
         """Make what is missing; takes as long as copying does. Raises :class:`ToolError`."""
         for one in self.making:
             self.spaces.make(one)
+        if self.ended.is_set():  # it was stopped meanwhile, which no thread hears
+            self.end()
+
+    def end(self) -> None:
+        """Take away what was for this use only; takes as long as removing does."""
+        self.ended.set()
+        for space in self.trials:
+            space.discard()
 
 
 class Spaces:
@@ -87,8 +108,14 @@ class Spaces:
 
     def view(self, effect: StartTool) -> View:
         """What a tool use sees of the disk. Looks at tables only."""
-        place = self._place(effect.mounts, effect.only)
+        trials = {
+            one.space: self._trial(effect, one)
+            for one in effect.mounts
+            if effect.trial and is_own_copy(one, effect.pid)
+        }
+        place = self._place(effect.mounts, effect.only, {name: one.space for name, one in trials.items()})
         making = [one for mount in effect.mounts if mount.space for one in self._making(mount.space)]
+        making += trials.values()
         others = {pid: self._child(pid, mounts, effect.only) for pid, mounts in effect.others.items()}
         return View(place, Children(others), tuple(making), self)
 
@@ -98,6 +125,9 @@ class Spaces:
 
     def make(self, one: Making) -> None:
         self.folder.mkdir(mode=0o700, exist_ok=True)
+        if one.trial:
+            one.space.make(one.source, one.beneath, one.label, lasting=False)
+            return
         with self._locks.setdefault(one.space.folder.name, threading.Lock()):
             if not one.space.made:
                 one.space.make(one.source, one.beneath, one.label)
@@ -119,9 +149,9 @@ class Spaces:
 
     def forget(self, process: Process) -> None:
         """Take the spaces of a process away."""
-        for one in self.child(process).copies:
-            if one.space.folder.name.startswith(f"{process.pid}-"):
-                one.space.discard()
+        for mount in process.mounts:
+            if is_own_copy(mount, process.pid):
+                self.space(mount.space).discard()
 
     def tidy(self) -> None:
         """Remove what a machine that stopped left half made or half removed."""
@@ -134,14 +164,17 @@ class Spaces:
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
 
-    def _place(self, mounts: tuple[Mount, ...], only: tuple[str, ...]) -> Place:
-        return Place(tuple(self._mount(mount, only) for mount in mounts))
+    def _place(
+        self, mounts: tuple[Mount, ...], only: tuple[str, ...], instead: Mapping[str, Space] = MappingProxyType({})
+    ) -> Place:
+        return Place(tuple(self._mount(mount, only, instead) for mount in mounts))
 
-    def _mount(self, mount: Mount, only: tuple[str, ...]) -> PlaceMount:
+    def _mount(self, mount: Mount, only: tuple[str, ...], instead: Mapping[str, Space]) -> PlaceMount:
         root = anchored(mount, "")
         inside = tuple(path[len(root) :].lstrip("/") for path in only if is_under(path, root))
         mode = "ro" if mount.mode == "ro" else "rw"
-        folder = str(self.space(mount.space).tree) if mount.space else mount.folder
+        space = instead.get(mount.space) or self.space(mount.space) if mount.space else None
+        folder = str(space.tree) if space is not None else mount.folder
         return PlaceMount(mount.name, folder, mode, mount.beneath, tuple(path for path in inside if path))
 
     def _child(self, pid: int, mounts: tuple[Mount, ...], only: tuple[str, ...]) -> Child:
@@ -159,6 +192,12 @@ class Spaces:
             return None
         folder = str(self.space(mount.source).tree) if mount.source else mount.folder
         return PlaceMount(mount.name, folder, "rw", mount.beneath)
+
+    def _trial(self, effect: StartTool, mount: Mount) -> Making:
+        """A copy of a copy, for one use; one that a machine leaves behind is removed like what it left half made."""
+        space = Space(self.folder / f"{BUILDING}trial-{effect.effect}-{mount.name}")
+        beneath = parts_of(mount.beneath) if mount.beneath else ()
+        return Making(space, str(self.space(mount.space).tree), beneath, f"/{mount.name}", trial=True)
 
     def _making(self, name: str) -> list[Making]:
         """What must be made so that a space is there: what it is a copy of first."""

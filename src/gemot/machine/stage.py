@@ -242,13 +242,22 @@ class Stage:
         tool = self._tools.get(effect.tool)
         if tool is None:
             return Failure("unknown", f"{effect.tool} is not installed any more")
-        arguments, seen = tool.decode(msgspec.json.encode(self._filled(effect))), None
-        if tool.place is not None or tool.children is not None:
-            seen = view(effect)
+        arguments = tool.decode(msgspec.json.encode(self._filled(effect)))
+        if tool.place is None and tool.children is None:
+            return await self._result(tool, arguments, effect)
+        seen = view(effect)
+        given = {tool.place: seen.place, tool.children: seen.children}
+        arguments |= {name: value for name, value in given.items() if name is not None}
+        try:
             if tool.place is not None and not seen.ready:
                 await asyncio.to_thread(seen.make)
-            given = {tool.place: seen.place, tool.children: seen.children}
-            arguments |= {name: value for name, value in given.items() if name is not None}
+            value = await self._result(tool, arguments, effect)
+            return await self._with_changes(value, effect, seen.place.written)
+        finally:
+            if seen.trials:
+                await asyncio.to_thread(seen.end)
+
+    async def _result(self, tool: Tool, arguments: dict[str, Any], effect: StartTool) -> Value:
         if tool.spec.secrets:
             arguments |= await asyncio.to_thread(self._vault.fetch, tool)
         waits = self._waits.get(effect.tool)
@@ -265,9 +274,7 @@ class Stage:
         words, images = pictures.told(result, _shown)
         text = str(words) if isinstance(words, str) else msgspec.json.encode(words, enc_hook=_shown).decode()
         value = self._kept(self._vault.redactor.text(text), Label((f"tool:{effect.tool}",)), effect.whole)
-        if images:
-            value = replace(value, images=pictures.kept(self._journal, images))
-        return await self._with_changes(value, effect, seen.place.written) if seen is not None else value
+        return replace(value, images=pictures.kept(self._journal, images)) if images else value
 
     async def _with_changes(self, value: Value, effect: StartTool, files: list[Written]) -> Value:
         """The same with what was written into the folders that are no copies; comparing texts takes a while."""

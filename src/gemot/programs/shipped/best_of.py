@@ -20,7 +20,7 @@ from gemot.programs.shipped.trying import (
     Trial,
     again,
     changes,
-    litter,
+    left_out,
     must_be_there,
     on_copies,
     part,
@@ -80,7 +80,7 @@ async def best_of(
     if not check.strip():
         return won.value
     made = changes(await calls.call("copies/diff", pid=won.pid))
-    merged = await again(calls, "copies/merge", pid=won.pid, leave_out=litter(made, left_behind))
+    merged = await again(calls, "copies/merge", pid=won.pid, leave_out=left_out(made, left_behind, keep))
     told = f"\n[{won.name} ({won.pid}) was first; {merged}]"
     return (_text(won.value)[: RESULT_CHARS_MAX // 2] + told)[:RESULT_CHARS_MAX]
 

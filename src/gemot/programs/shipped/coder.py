@@ -16,7 +16,7 @@ from gemot.programs.shipped.trying import (
     Change,
     again,
     changes,
-    litter,
+    left_out,
     must_be_there,
     on_copies,
     tried,
@@ -50,7 +50,7 @@ async def coder(
             f"gemot diff {hand.pid}. It {hand.state}: {hand.error}"[:NOTE_CHARS_MAX]
         )
     made = changes(await calls.call("copies/diff", pid=hand.pid))
-    out = litter(made, left_behind)
+    out = left_out(made, left_behind, keep)
     wanted = [one for one in made if not any(f"{one.path}/".startswith(f"{path}/") for path in out)]
     stuck = [one for one in wanted if one.why]
     if stuck:

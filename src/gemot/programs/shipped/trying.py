@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable
+from pathlib import PurePosixPath
 from typing import Any, cast
 
 import msgspec
@@ -119,9 +120,14 @@ def litter(made: Iterable[Change], by: Iterable[Change]) -> list[str]:
     return list(found)
 
 
+def left_out(made: Iterable[Change], by: Iterable[Change], keep: tuple[str, ...]) -> list[str]:
+    """What is not merged of a copy: litter, and whatever lies in what is to be kept as it is."""
+    return [*litter(made, by), *(str(PurePosixPath(one)) for one in keep)]
+
+
 def with_kept(check: str, keep: tuple[str, ...], by: Iterable[Change] = ()) -> str:
-    """The command that decides. What is to be kept is compared first, and then put back as it was: what commands leave behind
-    (``by``) may lie in it, and might have been put there by somebody else."""
+    """The command that decides. What is to be kept is compared first, and then put back as it was where the command runs: what
+    commands leave behind (``by``) may lie in it, and might have been put there by somebody else."""
     if not keep:
         return check
     added = [one.path.rsplit("/", 1)[-1] for one in by if one.what == "added" and not _GLOB.search(one.path)]
