@@ -109,3 +109,16 @@ def test_two_who_would_wait_for_each_other_for_ever_come_to_an_end(person: Perso
     ran = person.run("boards.py:idle", "make a book", "--program", "planner", "-q")
     assert "there was nothing to do" in ran.out
     assert "told that nothing would come by itself" in person.gemot("log", "2").out
+
+
+def test_who_waits_on_for_what_can_t_come_is_shown_to_the_person_who_can_help(person: Person) -> None:
+    model = f"scripted:{SCRIPTS / 'boards.py'}:patient"
+    running = person.begin("run", "make a book", "--program", "planner", "--model", model, "--asks", "wait", "-q")
+    person.until(lambda: "stands still" in person.gemot("asks", code=None).out)
+    asked = person.gemot("asks").out
+    assert "tree 1 stands still: process 1" in asked and 'gemot send 1 "..."' in asked
+    assert "only you can bring it further" in person.gemot("ps").out
+    assert "only you can bring it further" in person.gemot("tree").out
+    person.gemot("send", "2", "go home")
+    assert running.wait(timeout=60) == 0
+    assert "stands still" not in person.gemot("asks").out

@@ -92,11 +92,12 @@ def asks(home: Path | None, as_json: bool) -> int:
     """What people are asked, with the command that answers."""
     from gemot.cli.board import wanted_of_you
 
-    found = look(home)[1]
+    views, found = look(home)
     if as_json:
         return dump(found)
+    still = {view.root: view for view in reversed(views) if view.still}
     wanted = list(wanted_of_you([task for task in look_at_tasks(home, living=True) if task.wants_person]))
-    if not found and not wanted:
+    if not found and not wanted and not still:
         print_line("nobody asks anything", "quiet")
     for asked in found:
         print_whole(f"{asked.ask}: process {asked.pid} asks: {question(asked)}", "ask", "  | ")
@@ -107,6 +108,10 @@ def asks(home: Path | None, as_json: bool) -> int:
         print_line(f"    {how_to_answer(asked)}{some}{no}", "quiet")
     for line in wanted:
         print_line(line, "quiet" if line.startswith(" ") else "ask")
+    for root, view in sorted(still.items()):
+        who = f"process {view.pid} ({one_line(view.name, 40)}) waits"
+        print_line(f"tree {root} stands still: {who}, and nothing in the tree would end that", "ask")
+        print_line(f'    gemot send {view.pid} "..."   or: gemot kill {root}   why: gemot log {root}', "quiet")
     return DONE
 
 

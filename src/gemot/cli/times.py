@@ -37,7 +37,7 @@ def span(millis: int) -> str:
 
 
 def standing(view: ProcessView) -> list[str]:
-    """How far a living process says it is, when it was last heard of, and when it is woken."""
+    """How far a living process says it is, when it was last heard of, when it is woken, and whether only a person can."""
     if view.outcome is not None:
         return []
     at, said = now(), list[str]()
@@ -48,4 +48,6 @@ def standing(view: ProcessView) -> list[str]:
         said.append(f"last heard of {span(at - view.heard_at)} ago")
     if view.alarms:
         said.append(f"rings {when(min(one.at for one in view.alarms))}")
+    if view.still:
+        said.append("stands still: only you can bring it further")
     return said

@@ -17,6 +17,7 @@ from gemot.board.table import DONE_WITH, Board, wants_person
 from gemot.kernel import Kernel
 from gemot.kernel.freezing import FrozenTree
 from gemot.kernel.process import Process
+from gemot.machine.standstill import waits_for_person
 
 
 class AlarmView(Struct, frozen=True, omit_defaults=True):
@@ -34,7 +35,7 @@ class ProcessView(Struct, frozen=True, omit_defaults=True):
     """One row of `gemot ps`. ``state`` is ``asleep`` where the tree waits to be resumed. ``tree_spent`` counts the process
     and all of its descendants; ``spent`` the process alone, and ``tokens_cached`` those of its tokens that its models took from
     a cache. ``note``: how far it says it is, and when it said so; ``heard_at``: when it last did anything (milliseconds since
-    1970)."""
+    1970). ``still``: it was told that nothing in its tree would end its wait, waits again, and nothing does: only a person can."""
 
     pid: int
     parent: int
@@ -56,6 +57,7 @@ class ProcessView(Struct, frozen=True, omit_defaults=True):
     note_foreign: bool = False
     heard_at: int = 0
     alarms: tuple[AlarmView, ...] = ()
+    still: bool = False
 
 
 class TaskView(Struct, frozen=True, omit_defaults=True):
@@ -130,7 +132,9 @@ def process_views(kernel: Kernel, chosen: Iterable[Process]) -> list[ProcessView
         add(below[process.pid], process.spent)
         if process.parent in below:
             add(below[process.parent], below[process.pid])
-    return [_view(kernel, process, below[process.pid]) for process in chosen]
+    told = {process.root for process in chosen if process.stood and process.alive}
+    still = {root for root in told if waits_for_person(kernel, (root,))}
+    return [_view(kernel, process, below[process.pid], process.root in still) for process in chosen]
 
 
 def all_views(kernel: Kernel, kept: Iterable[FrozenTree]) -> list[ProcessView]:
@@ -142,7 +146,7 @@ def all_views(kernel: Kernel, kept: Iterable[FrozenTree]) -> list[ProcessView]:
     return process_views(kernel, [everybody[pid] for pid in sorted(everybody)])
 
 
-def _view(kernel: Kernel, process: Process, total: Means) -> ProcessView:
+def _view(kernel: Kernel, process: Process, total: Means, still: bool) -> ProcessView:
     progress = process.progress
     return ProcessView(
         pid=process.pid,
@@ -168,6 +172,7 @@ def _view(kernel: Kernel, process: Process, total: Means) -> ProcessView:
             AlarmView(number, one.at, one.note, one.every, one.zone, one.missed)
             for number, one in process.alarms.items()
         ),
+        still=still and process.stood and process.state == "waiting",
     )
 
 

@@ -105,3 +105,21 @@ def idle(question: Request):
     if "spawn" in last:
         return request("wait")
     return request("exit", value=f"the runner said: {last['wait']}") if "wait" in last else spawn(1)
+
+
+def patient(question: Request):
+    """A planner whose one runner waits for tasks that nobody adds; whatever they are told, both wait again."""
+    brief = next(part.text for part in question.messages[1].parts if isinstance(part, Text))
+    last = {one.name: one.text for one in heard(question)}
+    if brief.startswith("Work on the board"):
+        said = [part.text for part in question.messages[-1].parts if isinstance(part, Text)]
+        return (
+            request("exit", value="then I go") if any("go home" in one for one in said) else request("wait", board=True)
+        )
+    return (
+        request("exit", value=f"the runner said: {last['wait']}")
+        if "then I go" in str(last)
+        else request("wait")
+        if last
+        else spawn(1)
+    )
