@@ -11,7 +11,7 @@ from worlds import KernelWorld
 from gemot import Calls, Grant, Machine, Outcome, program
 from gemot.abi import limits
 from gemot.abi.answers import Change
-from gemot.abi.events import Value
+from gemot.abi.events import Wrote
 from gemot.abi.grants import MountRequest
 from gemot.abi.labels import Label
 from gemot.drivers import shipped
@@ -119,7 +119,7 @@ def test_it_bears_the_label_of_what_the_tree_wrote(world: KernelWorld) -> None:
     process = world.kernel.processes[pid]
     assert changes.label(process).integrity == Label().integrity
     process.stored[""] = Label((), "foreign", ("mail",))
-    changes.wrote(world.kernel, process, Value("", changes=(Change("/a", "added", 1),)))
+    changes.wrote(world.kernel, process, Wrote((Change("/a", "added", 1),)))
     assert changes.label(process).integrity == "foreign" and changes.label(process).secrets == ("mail",)
 
 
@@ -145,7 +145,7 @@ def test_there_is_a_most_of_it(world: KernelWorld) -> None:
     pid = world.tree()
     process = world.kernel.processes[pid]
     for number in range(limits.CHANGES_MAX + 5):
-        changes.wrote(world.kernel, process, Value("", changes=(Change(f"/{number}", "added", 1),), diff=f"{number}"))
+        changes.wrote(world.kernel, process, Wrote((Change(f"/{number}", "added", 1),), diff=f"{number}"))
     given = receipts.receipt(process, {})
     assert (len(given.changes), given.changes_more, len(given.diffs)) == (
         limits.CHANGES_MAX,

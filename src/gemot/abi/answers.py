@@ -96,13 +96,15 @@ class Use(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Change(Struct, frozen=True, gc=False, omit_defaults=True):
-    """One path that a process left otherwise than it found it, as it sees it: its mount, then the way from there; of text, how many lines were
-    ``added`` and ``removed``."""
+    """One path that a process left otherwise than it found it, as it sees it: its mount, then the way from there, a folder with all that is in
+    it ending in a slash; of text, how many lines were ``added`` and ``removed``. ``ran``: the tool that ran when somebody
+    changed it where it is; nobody has seen who, or what was there before."""
 
     path: str
     what: Literal["added", "changed", "removed"]
     added: int = 0
     removed: int = 0
+    ran: str = ""
 
 
 class Receipt(Struct, frozen=True, gc=False, omit_defaults=True):

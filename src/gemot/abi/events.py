@@ -99,11 +99,20 @@ class Trapped(Struct, frozen=True, gc=False, tag="trapped", omit_defaults=True):
     window: int = 0
 
 
+class Wrote(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What became of files where they are, on no copy, while a tool was used. ``changes``, ``more`` and ``unknown`` as in
+    :class:`gemot.abi.answers.Receipt`; ``diff``: the digest of the text of it, of what is known."""
+
+    changes: tuple[Change, ...] = ()
+    more: int = 0
+    diff: str = ""
+    unknown: str = ""
+
+
 class Value(Struct, frozen=True, gc=False, tag="value", omit_defaults=True):
     """A tool's result. Large ones are in the blob store: then ``text`` is their beginning and ``digest`` names them. One that
     was wanted whole is there in any case; ``document`` is all of its text, where ``text`` is not and it is not too long.
-    ``images``: what it shows beside that. ``changes``: files that were written where they are, and ``diff`` the digest of the
-    text of that."""
+    ``images``: what it shows beside that; ``wrote``: what became of files meanwhile."""
 
     text: str
     digest: str = ""
@@ -111,8 +120,7 @@ class Value(Struct, frozen=True, gc=False, tag="value", omit_defaults=True):
     label: Label = Label()
     document: str = ""
     images: tuple[Image, ...] = ()
-    changes: tuple[Change, ...] = ()
-    diff: str = ""
+    wrote: Wrote | None = None
 
 
 class Failure(Struct, frozen=True, gc=False, tag="failure", omit_defaults=True):

@@ -1,8 +1,8 @@
 """What changed: before a process's result is looked at, the machine compares the copies that it worked on with what they are
 copies of. So its receipt says what it did to files whatever it did that with: an edit, a command, a program of its own.
 
-What it wrote where it is, on no copy, is what the tools say that change files one by one; of what a command did there nobody knows
-what was there before.
+What it wrote where it is, on no copy, is what the tools say that change files one by one; of what a command did there, the machine has
+seen which files were otherwise afterwards, and nobody knows what was in them before.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from gemot.abi import limits
+from gemot.abi.answers import Change
 from gemot.abi.effects import Compare
-from gemot.abi.events import Compared, Failure, Result, Value
+from gemot.abi.events import Compared, Failure, Result, Wrote
 from gemot.abi.grants import Mount
 from gemot.abi.labels import Label
 from gemot.authority.labels import join
@@ -45,21 +46,32 @@ def start(kernel: Kernel, process: Process, work: Work) -> None:
     kernel.emit(Compare(work.effect, process.pid, copies(process), work.millis_max))
 
 
-def wrote(kernel: Kernel, process: Process, value: Value) -> None:
+def wrote(kernel: Kernel, process: Process, wrote: Wrote) -> None:
     """A tool has said which files it wrote, where they are: what was written before is added to."""
-    if not value.changes:
-        return
     written = process.written = process.written or Written()
     written.label = join(written.label, kernel.processes[process.root].stored.get(results.FILES, Label()))
-    written.diffs = [*written.diffs, *([value.diff] if value.diff else [])][-limits.RECEIPT_USES_MAX :]
-    for one in value.changes:
+    written.diffs = [*written.diffs, *([wrote.diff] if wrote.diff else [])][-limits.RECEIPT_USES_MAX :]
+    written.unknown = wrote.unknown or written.unknown
+    written.more += wrote.more
+    for one in wrote.changes:
         before = written.changes.get(one.path)
-        if before is not None:
-            one = replace(before, added=before.added + one.added, removed=before.removed + one.removed)
-        elif len(written.changes) >= limits.CHANGES_MAX:
+        if before is None and len(written.changes) >= limits.CHANGES_MAX:
             written.more += 1
             continue
-        written.changes[one.path] = one
+        now = one if before is None else _both(before, one)
+        if now is None:
+            del written.changes[one.path]
+        else:
+            written.changes[one.path] = now
+
+
+def _both(before: Change, one: Change) -> Change | None:
+    """What two changes of a path come to; None: it is not there, as it was not before."""
+    if one.what == "removed":
+        return None if before.what == "added" else replace(one, ran=one.ran or before.ran)
+    what = "added" if before.what == "added" else "changed"
+    added, removed = before.added + one.added, before.removed + one.removed
+    return Change(one.path, what, added, removed, one.ran or before.ran)
 
 
 def label(process: Process) -> Label:

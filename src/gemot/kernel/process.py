@@ -112,11 +112,12 @@ class Changed(NamedTuple):
 
 @dataclass(slots=True)
 class Written:
-    """What tools said that they wrote where it is, by path; ``more``: how often elsewhere; ``label``: of what is written there."""
+    """What tools wrote where it is, by path; ``more``: how often elsewhere; ``label``: of what is written there."""
 
     changes: dict[str, Change] = field(default_factory=dict[str, Change])
     more: int = 0
     diffs: list[str] = field(default_factory=list[str])
+    unknown: str = ""
     label: Label = field(default_factory=Label)
 
 

@@ -109,7 +109,7 @@ def receipt(process: Process, claims: dict[str, str], passed: tuple[str, ...] = 
         (*written.changes.values(), *changed.changes),
         written.more + changed.more,
         (*written.diffs, *((changed.diff,) if changed.diff else ())),
-        changed.unknown,
+        "; ".join(one for one in (written.unknown, changed.unknown) if one),
         passed,
     )
 
@@ -134,15 +134,18 @@ def lines(given: Receipt) -> list[str]:
 
 
 def changes(given: Receipt) -> list[str]:
-    """What is otherwise in the copies of a process, a line for each file."""
-    told = [f"{one.what} {' '.join(one.path.split())}{_counted(one)}" for one in given.changes]
+    """What is otherwise in the files that a process worked on, a line for each."""
+    told = [in_words(one) for one in given.changes]
     more = [f"({given.changes_more} more files have changed)"] if given.changes_more else []
     unknown = [f"what changed is not known: {' '.join(given.unknown.split())}"] if given.unknown else []
     return told + more + unknown
 
 
-def _counted(one: Change) -> str:
-    return f" (+{one.added} -{one.removed})" if one.added or one.removed else ""
+def in_words(one: Change) -> str:
+    """A change in a line."""
+    lines = [f"+{one.added} -{one.removed}"] if one.added or one.removed else []
+    more = ", ".join([*lines, *([f"while {one.ran} ran"] if one.ran else [])])
+    return f"{one.what} {' '.join(one.path.split())}" + (f" ({more})" if more else "")
 
 
 def claimed(given: Receipt) -> list[str]:

@@ -289,8 +289,8 @@ def done(kernel: Kernel, event: Done) -> None:
         use = process.syscall.uses[work.index]
         work.result = returned(kernel, process, work, use, outcome)
         receipts.note(kernel, process, use, outcome, work.sealed)
-        if isinstance(outcome, Value):
-            changes.wrote(kernel, process, outcome)
+        if isinstance(outcome, Value) and outcome.wrote is not None:
+            changes.wrote(kernel, process, outcome.wrote)
         finish(kernel, process)
     elif work.kind == "check":
         reviewing.checked(kernel, process, work, outcome)

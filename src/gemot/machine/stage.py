@@ -15,17 +15,18 @@ from msgspec.structs import replace
 from gemot.abi import limits
 from gemot.abi.answers import Change
 from gemot.abi.effects import AskModel, Compare, DropMemory, FindMemories, KeepMemory, ReadValue, StartTool
-from gemot.abi.events import Compared, Done, Failure, Found, Kept, Replied, Result, Value
+from gemot.abi.events import Compared, Done, Failure, Found, Kept, Replied, Result, Value, Wrote
 from gemot.abi.labels import Label
 from gemot.abi.messages import Reply, Request, ToolRequest, Usage
 from gemot.drivers.kit import Tool, ToolError
-from gemot.drivers.place import Written
+from gemot.drivers.place import PlaceMount, Written
 from gemot.journal.contract import Journal, JournalError
 from gemot.machine import pictures, written
 from gemot.machine.memories import Memories, MemoriesError
 from gemot.machine.pool import Pool
 from gemot.machine.spaces import View
 from gemot.machine.vault import Vault
+from gemot.machine.written import Noticed
 from gemot.models.port import Model, ModelFailed
 from gemot.models.redacting import Stream
 
@@ -248,14 +249,23 @@ class Stage:
         seen = view(effect)
         given = {tool.place: seen.place, tool.children: seen.children}
         arguments |= {name: value for name, value in given.items() if name is not None}
+        direct = [one for one, mount in zip(seen.place.mounts, effect.mounts, strict=True) if not mount.space]
         try:
             if tool.place is not None and not seen.ready:
                 await asyncio.to_thread(seen.make)
+            noticed = await self._notice(tool, direct) if not effect.trial else None
             value = await self._result(tool, arguments, effect)
-            return await self._with_changes(value, effect, seen.place.written)
+            return await self._with_changes(value, {one.name for one in direct}, seen.place.written, noticed)
         finally:
             if seen.trials:
                 await asyncio.to_thread(seen.end)
+
+    async def _notice(self, tool: Tool, direct: list[PlaceMount]) -> Noticed | None:
+        """For a tool that runs what it is told behind walls: nobody else knows what that writes."""
+        mounts = [one for one in direct if one.mode == "rw"]
+        if not (tool.spec.walls and tool.spec.effect == "writes" and mounts):
+            return None
+        return await asyncio.to_thread(Noticed, tool.spec.name, mounts)
 
     async def _result(self, tool: Tool, arguments: dict[str, Any], effect: StartTool) -> Value:
         if tool.spec.secrets:
@@ -276,13 +286,19 @@ class Stage:
         value = self._kept(self._vault.redactor.text(text), Label((f"tool:{effect.tool}",)), effect.whole)
         return replace(value, images=pictures.kept(self._journal, images)) if images else value
 
-    async def _with_changes(self, value: Value, effect: StartTool, files: list[Written]) -> Value:
-        """The same with what was written into the folders that are no copies; comparing texts takes a while."""
-        direct = {mount.name for mount in effect.mounts if not mount.space}
-        if not any(one.mount in direct for one in files):
+    async def _with_changes(
+        self, value: Value, direct: set[str], files: list[Written], noticed: Noticed | None
+    ) -> Value:
+        """The same with what was written into the folders that are no copies; comparing takes a while."""
+        if noticed is None and not any(one.mount in direct for one in files):
             return value
         changes, text = await asyncio.to_thread(written.told, files, direct)
-        return replace(value, changes=changes, diff=self._journal.put_value(self._vault.redactor.text(text)))
+        seen, unknown = await asyncio.to_thread(noticed.since) if noticed is not None else ([], "")
+        told, more = written.most([*changes, *seen])
+        if not told and not unknown:
+            return value
+        digest = self._journal.put_value(self._vault.redactor.text(text)) if text else ""
+        return replace(value, wrote=Wrote(told, more, digest, unknown))
 
     def _filled(self, effect: StartTool) -> dict[str, Any]:
         """The arguments with the large values put in that the kernel only knows by their digest. Raises ``JournalError``."""

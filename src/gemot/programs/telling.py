@@ -97,8 +97,11 @@ def _told(outcome: Outcome) -> dict[str, Any]:
 
 
 def _changes(receipt: Receipt) -> list[str]:
-    """What a child changed in its copies, a line a file, the first of them."""
-    told = [f"{one.what} {one.path} (+{one.added} -{one.removed})" for one in receipt.changes[:LINES_TOLD_MAX]]
+    """What a child changed, a line a file, the first of them."""
+    told = [
+        f"{one.what} {one.path} " + (f"(while {one.ran} ran)" if one.ran else f"(+{one.added} -{one.removed})")
+        for one in receipt.changes[:LINES_TOLD_MAX]
+    ]
     more = len(receipt.changes) + receipt.changes_more - len(told)
     return told + ([f"{more} more"] if more else []) + ([f"not known: {receipt.unknown}"] if receipt.unknown else [])
 
