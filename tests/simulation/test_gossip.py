@@ -1,7 +1,8 @@
 """Gossip: whatever anybody says holds all that they have heard. So when words are taken back, nothing that anybody else goes on
 from may hold them; and what does not hold them is as it was.
 
-Natives and models tell each other, their children and the board; each thing said begins with a token of its own.
+Natives and models tell each other, their children and the board; each thing said begins with a token of its own. The person forks
+some of them: such a tree knows what its first process knew.
 """
 
 from __future__ import annotations
@@ -29,10 +30,11 @@ from gemot.kernel.retracting import Reach
 from gemot.models.scripted import request, scripted
 from gemot.programs import native
 from gemot.programs.conversation import Conversation
-from gemot.programs.native import NativeProcess, SyscallFailed
+from gemot.programs.native import NativeProcess, SyscallCancelled, SyscallFailed
 
 SEEDS = int(os.environ.get("GEMOT_GOSSIPS", "60"))
-TOKEN = re.compile(r"<\d+\.\d+>")
+TOKEN, NUMBER = re.compile(r"<\d+\.\d+>"), re.compile(r"number (\d+)")
+FROM = re.compile(r"\[message from process (\d+)")
 NAMES = ("spawn", "send", "receive", "add", "claim", "complete", "accept", "web/*")
 GRANTS = tuple(Grant(name) for name in NAMES)
 
@@ -60,10 +62,22 @@ def tokens(*told: object) -> set[str]:
 async def gossip(calls: Calls, brief: str) -> str:
     """Says all it knows, does a dozen things, and then listens until it is told to stop."""
     me = (await calls.call("web/number")).removeprefix("number ")
-    chance, knows, children, said = Random(f"{me}"), tokens(brief), list[int](), count(1)
+    chance, knows, children, said = Random(f"{me}"), tokens(brief), list[int](), list[str]()
 
     def words() -> str:
-        return " ".join((f"<{me}.{next(said)}>", *sorted(knows)))
+        said.append(f"<{me}.{len(said) + 1}>")
+        return " ".join((said[-1], *sorted(knows)))
+
+    async def forked() -> None:
+        """From now on it is somebody else, who knows what it said until then."""
+        nonlocal me
+        knows.update(said)
+        while True:
+            try:
+                me = (await calls.call("web/number")).removeprefix("number ")
+                return
+            except SyscallCancelled:
+                continue
 
     for _ in range(chance.randrange(4, 14)):
         try:
@@ -89,18 +103,23 @@ async def gossip(calls: Calls, brief: str) -> str:
                     knows |= tokens(await calls.call("web/page"))
         except SyscallFailed:
             continue
+        except SyscallCancelled:
+            await forked()
     if chance.random() < 0.3:
         return words()
     while True:
-        knows |= tokens(await calls.receive())
+        try:
+            knows |= tokens(await calls.receive())
+        except SyscallCancelled:
+            await forked()
 
 
 def talk(question: Request) -> Any:
     """A model that does the same: one thing a turn, and all that it sees in everything it says."""
-    mine = [part for message in question.messages if message.role == "tool" for part in message.parts]
-    if not mine:
+    given = [one for message in question.messages for text in told(message) for one in NUMBER.findall(text)]
+    if not given:
         return request("web/number")
-    me = str(mine[0].text).removeprefix("number ")  # type: ignore[union-attr]
+    me = given[-1]
     turn = len([message for message in question.messages if message.role == "model"])
     said = " ".join((f"<{me}.{turn}>", *sorted(tokens(question.messages))))
     chance = Random(f"{me} {turn}")
@@ -146,10 +165,16 @@ def said_by(world: MachineWorld, pid: int) -> set[str]:
     return found
 
 
-def told(message: Message) -> Iterator[str]:
-    """What a page says that its process did not say itself."""
-    if message.role in ("user", "tool"):
-        yield from (str(getattr(part, "text", "")) for part in message.parts)
+def told(message: Message) -> list[str]:
+    """What a page says that its process did not say itself: messages of one sender that came with one answer are one text, since
+    they are blank together."""
+    found: dict[object, str] = {}
+    for part in message.parts if message.role in ("user", "tool") else ():
+        text = str(getattr(part, "text", ""))
+        sender = FROM.match(text)
+        key = sender[1] if sender else object()
+        found[key] = f"{found[key]}\n{text}" if key in found else text
+    return list(found.values())
 
 
 def known(machine: Machine) -> dict[int, list[str]]:
@@ -181,6 +206,7 @@ def elsewhere(kernel: Kernel) -> Iterator[str]:
 def check(machine: Machine, gone: set[str], before: dict[int, list[str]], ended: set[int], rewound: set[int]) -> None:
     """What was taken back is nowhere, and nothing else is missing."""
     after = known(machine)
+    of = {copy: one.pid for one in everyone(machine.kernel) for copy in one.copies}
     for pid, texts in after.items():
         left = [text for text in texts if tokens(text) & gone]
         assert not left, f"{pid} still goes on from {left}"
@@ -196,11 +222,13 @@ def check(machine: Machine, gone: set[str], before: dict[int, list[str]], ended:
         elif pid > 0 and pid not in after and pid not in ended and machine.kernel.processes[pid].state == "killed":
             line = [pid]
             while line[-1]:
-                line.append(machine.kernel.processes[line[-1]].parent)
+                line.append(machine.kernel.processes[line[-1]].parent or of.get(line[-1], 0))
             left = any(machine.kernel.processes[one].state == "done" for one in line[:-1])  # what is woken may end
             # what a model asks for is done after the mail that came with its reply, and not made of that
             left = left or any(machine.kernel.processes[one].program.kind == "ai" for one in line[1:-1])
             made = left or any(tokens(machine.kernel.processes[one].brief) & gone for one in line[:-1])
+            # code that was forked by a person can't be put back to before that
+            made = made or any(tokens(*before.get(one, ())) & gone for one in line if one in of)
             assert made or rewound & set(line) or ended & set(line), f"{pid} was ended, and it was not made of it"
 
 
@@ -222,6 +250,10 @@ def gossiped(seed: int) -> None:
         await machine.start("gossip", program="gossip", model="s", grants=GRANTS, budget=budget)
         for _ in range(3):
             await at_rest(machine, chance)
+            living = [one.pid for one in machine.kernel.processes.values() if one.alive]
+            if living and chance.random() < 0.4:
+                await machine.fork(chance.choice(living), f"number {next(_numbers)}", budget)
+                await at_rest(machine, chance)
             before, pages = known(machine), _pages(world)
             try:
                 if pages and chance.random() < 0.4:

@@ -234,6 +234,8 @@ def adopt(kernel: Kernel, body: bytes) -> Process:
     kernel.numbers = max(numbers, coming.numbers), max(pids, *(one.pid for one in tree.processes)), asks, wake
     for process in tree.processes:
         process.interrupt()
+    for process in tree.processes:
+        process.copies = ()  # these stayed where it comes from; here the numbers may be others'
     thaw_tree(tree, kernel)
     kernel.asleep.add(first.pid)
     kernel.changed.add(first.pid)

@@ -189,6 +189,8 @@ def _copied(kernel: Kernel, event: Copied) -> None:
         )
     copy.handles, copy.documents, copy.label = dict(original.handles), dict(original.documents), original.label
     copy.entries, copy.heard = original.entries + 1, list(original.heard)
+    copy.born, original.copies = kernel.moment, (*original.copies, copy.pid)
+    kernel.changed.add(original.root)
     root = kernel.processes[original.root]
     copy.stored, copy.sourced = dict(root.stored), copy.sourced | root.sourced
     if original.root in kernel.asleep:

@@ -142,7 +142,8 @@ class Process:
     syscall, or began. ``born``: the moment at which it began; ``entries``: how many answers it has had; ``heard``: whose
     words it was told; ``forked``: it began with its
     parent's context; ``stood``: its last wait ended because nothing else would have; ``written``: what
-    it wrote where it is; ``changed``: what its copies were like when it last exited. Of a tree's first process: ``sourced``, the tools that a grant in the tree names as a source;
+    it wrote where it is; ``changed``: what its copies were like when it last exited; ``copies``: the first processes of trees
+    that a person forked from it. Of a tree's first process: ``sourced``, the tools that a grant in the tree names as a source;
     ``stored``, by driver (``""``: in its files), the label of what the tree wrote with it, and so may read again.
     ``models``: the one that it uses, then the others that it may; ``route``: see :mod:`gemot.kernel.routes`."""
 
@@ -193,6 +194,7 @@ class Process:
     stood: bool = False
     changed: Changed | None = None
     written: Written | None = None
+    copies: tuple[int, ...] = ()
 
     @property
     def alive(self) -> bool:

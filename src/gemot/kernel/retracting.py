@@ -8,6 +8,8 @@ said afterwards, who read that, and the children that they made afterwards. What
 - Where such words stand in a reading there is a blank from now on; the pages after it stay, and the process is told. A program
   that is code can't forget: it is rewound to before it was told, and told that there is no such result.
 - Children that were made by somebody who had read it are ended: what they were told to do is built on it.
+- A tree that a person forked from a process has that one's reading, and so the same blanks, or the same end; code, which can't be
+  put back to before it was forked, is ended.
 - Results that are derived from it are gone too: who asks again is told that they were taken back. On the board, a task whose
   text it was is dropped, one that was completed with it is open again, a judgement must be made anew.
 - What was done to the world stays done, and is listed.
@@ -89,7 +91,7 @@ def retract(kernel: Kernel, process: Process, syscall: Retract) -> None:
 
 def reach(kernel: Kernel, source: Process, told: Entry | None = None) -> Reach:
     """Everything that was built on what a process ever said, or on one answer that it had."""
-    members = kernel.tree(source.root)
+    members = _members(kernel, source.root)
     readers: defaultdict[int, list[tuple[int, Heard]]] = defaultdict(list)
     children: defaultdict[int, list[Process]] = defaultdict(list)
     for process in members:
@@ -110,13 +112,39 @@ def reach(kernel: Kernel, source: Process, told: Entry | None = None) -> Reach:
                 found.since[process.pid] = process.born  # it may be a reader, too, since a later moment
                 found.made.append(process.pid)
                 todo.append(process.pid)
+        for process in _copies(kernel, pid, since):
+            found.entries.setdefault(process.pid, [])
+            ends = pid in found.made or process.program.kind == "native"
+            if ends and process.pid not in found.made:
+                found.made.append(process.pid)
+            if process.born < found.since.get(process.pid, process.born + 1):
+                found.since[process.pid] = process.born
+                todo.append(process.pid)
     for said_by, since in found.since.items():
         for reader, one in readers[said_by]:
             if one.said >= since:
                 found.entries.setdefault(reader, []).append((one.entry, said_by))
-    if told is not None:
-        found.entries.setdefault(source.pid, []).append((told.number, NOBODY))
+    read = [source] if told is not None else []
+    for process in read:
+        assert told is not None
+        found.entries.setdefault(process.pid, []).append((told.number, NOBODY))
+        read += _copies(kernel, process.pid, told.moment)
     return found
+
+
+def _members(kernel: Kernel, root: int) -> list[Process]:
+    """Everybody in a tree, and in the trees that a person forked from it and from those."""
+    found = kernel.tree(root)
+    for process in found:
+        for copy in process.copies:
+            found += kernel.tree(copy) if copy in kernel.processes else []
+    return found
+
+
+def _copies(kernel: Kernel, pid: int, since: int) -> list[Process]:
+    """Whom a person forked from a process after that moment; who was archived is not here."""
+    found = [kernel.processes.get(one) for one in kernel.processes[pid].copies]
+    return [one for one in found if one is not None and one.born > since]
 
 
 def take_back(
@@ -138,8 +166,9 @@ def take_back(
             kernel.end(process, Outcome(pid, process.name, "killed", error=why, rule=RULE))
     rewound: list[int] = []
     blanked: list[int] = []
-    for pid in kernel.trees[source.root]:
-        process = kernel.processes[pid]
+    roots = dict.fromkeys(kernel.processes[pid].root for pid in found.since)
+    kernel.changed.update(roots)
+    for process in (one for root in roots for one in kernel.tree(root)):
         process.mailbox = [mail for mail in process.mailbox if not found.holds(mail.said_by, mail.moment)]
     for pid in found.since:
         process = kernel.processes[pid]
@@ -152,7 +181,7 @@ def take_back(
         if process is by and process.program.kind == "native":
             blanked.append(pid)  # code that takes something back itself knows what it does
             continue
-        lost = TakeBack(pid, tuple(sorted(found.entries[pid])), why, told if process is source else None)
+        lost = TakeBack(pid, tuple(sorted(found.entries[pid])), why, told if _has(found, pid, told) else None)
         if _rewinds(process, found.entries[pid]) and process is not by:
             _rewind(kernel, process, lost)
             rewound.append(pid)
@@ -160,9 +189,10 @@ def take_back(
             what = f"what process {source.pid} {'said' if told is None else 'was told'}"
             _tell(kernel, process, lost, "" if process is by else what)
             blanked.append(pid)
-    board = kernel.boards.get(source.root)
-    if board is not None and board.take_back(found.since, why):
-        kernel.board_changed(source.root)
+    for root in roots:
+        board = kernel.boards.get(root)
+        if board is not None and board.take_back(found.since, why):
+            kernel.board_changed(root)
     killed = sorted(pid for pid in living if not kernel.processes[pid].alive)
     return Retraction(source.pid, tuple(blanked), tuple(rewound), tuple(killed), effects)
 
@@ -181,8 +211,13 @@ def foreseen(kernel: Kernel, source: Process, told: Entry | None = None) -> Retr
     return Retraction(source.pid, tuple(blanked), tuple(rewound), tuple(sorted(gone)), _effects(kernel, found))
 
 
+def _has(found: Reach, pid: int, told: Entry | None) -> bool:
+    """Whether an answer that is taken back is in the reading of a process: its own, or as it was forked."""
+    return told is not None and (told.number, NOBODY) in found.entries[pid]
+
+
 def _rewinds(process: Process, places: list[tuple[int, int]]) -> bool:
-    return process.program.kind == "native" and min(places)[0] > 0
+    return process.program.kind == "native" and bool(places) and min(places)[0] > 0
 
 
 def _line(kernel: Kernel, pid: int) -> list[int]:
@@ -214,7 +249,8 @@ def _effects(kernel: Kernel, found: Reach) -> tuple[str, ...]:
 def _tell(kernel: Kernel, process: Process, lost: TakeBack, what: str) -> None:
     """Blank what stands in a reading, and say ``what`` that was (empty: nothing). A model that is being asked is asked again,
     with the blank."""
-    kernel.emit(lost)
+    if lost.places:
+        kernel.emit(lost)
     gone = set(lost.places)
     process.heard = [one for one in process.heard if (one.entry, one.source) not in gone]
     for handle in () if lost.entry is None else lost.entry.handles:
