@@ -216,7 +216,7 @@ def answered(kernel: Kernel, event: Answered) -> None:
         return
     works = asking.asked_about(process, event.ask)
     if works[0].kind == "question":
-        works[0].state = "done"
+        works[0].state, process.stood = "done", False
         if event.allow:
             kernel.answer(process, Ok(event.text))
         else:
