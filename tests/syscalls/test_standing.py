@@ -30,6 +30,7 @@ from gemot.abi.syscalls import (
 )
 from gemot.abi.tasks import Task
 from gemot.kernel.freezing import FrozenTree, drop_trees, freeze_trees, thaw_tree
+from gemot.machine.views import process_views
 
 BOARD = Wait(board=True)
 
@@ -336,3 +337,20 @@ def test_a_result_that_was_not_accepted_is_news(world: KernelWorld) -> None:
     assert told(world.trap(child, BOARD)) == [child]
     assert isinstance(world.ask(child, Exit("nothing to do")), Error)
     assert told(world.trap(child, BOARD)) == [child]
+
+
+def test_a_tree_that_asks_the_person_is_not_shown_as_standing_still(world: KernelWorld) -> None:
+    root, child = pair(world)
+
+    def still() -> list[int]:
+        return [one.pid for one in process_views(world.kernel, world.kernel.tree(root)) if one.still]
+
+    world.trap(root, Wait())
+    world.trap(child, BOARD)
+    assert told(world.trap(child, BOARD)) == [root]
+    assert still() == []
+    (ask,) = put(world.trap(root, Ask("what now?")))
+    assert still() == []
+    world.answer(ask, text="as you like")
+    world.trap(root, Wait())
+    assert told(world.trap(root, Wait())) == [] and still() == [root, child]
