@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 from test_boxes import WHY_NOT
-from worlds import KernelWorld
+from worlds import DATA, KernelWorld
 
 from gemot import Calls, Driver, Grant, Machine, Mount, Outcome, program
 from gemot.abi.answers import Change
 from gemot.abi.events import Wrote
 from gemot.abi.grants import MountRequest
+from gemot.abi.syscalls import Call, ToolUse
 from gemot.drivers import shipped
 from gemot.drivers.boxed import WALLS
 from gemot.drivers.copying import remove
@@ -304,3 +305,12 @@ def test_what_is_not_known_of_one_folder_is_not_forgotten_for_another(world: Ker
     for why in ("/a is large", "/b is large", "/a is large"):
         changes.wrote(world.kernel, process, Wrote(unknown=why))
     assert receipts.receipt(process, {}).unknown == "/a is large; /b is large"
+
+
+def test_of_what_was_done_when_the_machine_stopped_nobody_knows(world: KernelWorld) -> None:
+    root = world.tree(program="talker", mounts=(DATA, Mount("notes", "/srv/notes")))
+    world.trap(root, Call((ToolUse("disk/write", {"path": "a"}),)))
+    world.reboot()
+    world.resume(root)
+    given = receipts.receipt(world.kernel.processes[root], {})
+    assert given.unknown == f"disk/write gave no result, and nobody has seen what it changed in {SEEN}"
