@@ -49,11 +49,12 @@ def run(tmp_path: Path, *uses: tuple[str, dict[str, Any]], mode: str = "rw") -> 
             with suppress(SyscallFailed):
                 await calls.call(tool, **arguments)
 
-    @program(grants=("files/*", "shell/*", "spawn"))
+    @program(grants=("files/*", "shell/*", "copies/*", "spawn"))
     async def chief(calls: Calls, brief: str) -> None:
         """Has a hand do it on a copy."""
-        await calls.spawn("x", "hand", mounts=(MountRequest(".", "work", "cow"),))
+        pid = await calls.spawn("x", "hand", mounts=(MountRequest(".", "work", "cow"),))
         (outcome,) = (await calls.wait()).ended
+        await calls.call("copies/merge", pid=pid)
         await calls.exit(receipts.changes(outcome.receipt))
 
     @program(grants=("files/*", "shell/*", "spawn"))
@@ -144,6 +145,7 @@ def test_what_tools_and_commands_did_to_the_same_file_comes_to_one_line(tmp_path
 def test_in_a_copy_the_lines_are_known(tmp_path: Path) -> None:
     outcome = run(tmp_path, shell("echo more >> a.md"), mode="cow")
     assert outcome.value == [f"changed {SEEN}/a.md (+1 -0)"]
+    assert outcome.receipt.changes == (Change(f"{SEEN}/a.md", "changed", ran="copies/merge"),), "of its parent"
 
 
 @boxed

@@ -258,9 +258,9 @@ class Stage:
                 await asyncio.to_thread(seen.end)
 
     async def _notice(self, tool: Tool, direct: list[PlaceMount]) -> Noticed | None:
-        """For a tool that runs what it is told behind walls: nobody else knows what that writes."""
+        """For a tool that runs what it is told behind walls, or merges: nobody else knows what that writes."""
         mounts = [one for one in direct if one.mode == "rw"]
-        if not (tool.spec.walls and tool.spec.effect == "writes" and mounts):
+        if not ((tool.spec.walls or tool.children) and tool.spec.effect == "writes" and mounts):
             return None
         return await asyncio.to_thread(Noticed, tool.spec.name, mounts)
 
