@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from worlds import KernelWorld, answer_to, replied
+from worlds import KernelWorld, answer_to, put, replied
 
-from gemot.abi.answers import Ok, Waited
+from gemot.abi.answers import Error, Ok, Waited
 from gemot.abi.effects import Deliver, Effect
 from gemot.abi.events import Resumed
 from gemot.abi.grants import Grant
+from gemot.abi.reviews import SchemaCheck
 from gemot.abi.syscalls import (
     Add,
     Alarm,
@@ -23,11 +24,13 @@ from gemot.abi.syscalls import (
     Receive,
     Send,
     Spawn,
+    Status,
     Syscall,
     Wait,
 )
 from gemot.abi.tasks import Task
 from gemot.kernel.freezing import FrozenTree, drop_trees, freeze_trees, thaw_tree
+from gemot.machine.views import process_views
 
 BOARD = Wait(board=True)
 
@@ -274,3 +277,80 @@ def test_the_end_of_a_time_that_it_set_itself_is_no_news_and_a_message_that_came
     answer = answer_to(child, world.later(5_000))
     assert isinstance(answer, Ok) and answer.mail
     assert told(world.trap(child, BOARD)) == [child]
+
+
+def test_a_result_that_was_collected_before_is_no_news_when_it_is_named_again(world: KernelWorld) -> None:
+    root, child = pair(world)
+    gone = world.born(root, Fork("another part"))
+    world.trap(gone, Exit("x"))
+    both = Wait(children=(gone, child), mode="all")
+    world.ask(root, Wait(children=(gone,)))
+    world.trap(root, both)
+    assert told(world.trap(child, BOARD)) == [child]
+    assert told(world.trap(child, BOARD)) == [root]
+    world.trap(root, Wait(children=(gone, child), mode="all", timeout_seconds=5))
+    world.later(5_000)
+    assert told(world.trap(root, both)) == [], "it had collected that"
+
+
+def test_two_that_tell_each_other_beside_an_old_result_are_not_told_for_ever(world: KernelWorld) -> None:
+    root, child = pair(world)
+    gone = world.born(root, Fork("another part"))
+    world.trap(gone, Exit("x"))
+    both = Wait(children=(gone, child), mode="all")
+    world.ask(root, Wait(children=(gone,)))
+    world.trap(root, both)
+    times = [told(world.trap(child, BOARD))]
+    for _ in range(5):
+        if child in times[-1]:
+            world.trap(child, Send(0, "I wait"))
+            world.trap(child, BOARD)
+            world.trap(root, Send(child, "I wait, too"))
+            times.append(told(world.trap(root, both)) + told(world.trap(child, BOARD)))
+    assert times == [[child], []]
+
+
+def test_a_message_that_came_while_it_was_at_work_is_news_like_one_that_ended_its_wait(world: KernelWorld) -> None:
+    root, child = pair(world)
+    world.trap(root, Wait())
+    assert told(world.trap(child, BOARD)) == [child]
+    world.say(child, "look at the door")
+    answer = world.ask(child, Status())
+    assert isinstance(answer, Ok) and answer.mail
+    assert told(world.trap(child, BOARD)) == [child]
+
+
+def test_the_word_of_a_person_who_was_asked_is_news(world: KernelWorld) -> None:
+    root, child = pair(world)
+    world.trap(root, Wait())
+    assert told(world.trap(child, BOARD)) == [child]
+    (ask,) = put(world.trap(child, Ask("what now?")))
+    world.answer(ask, text="look at the door")
+    assert told(world.trap(child, BOARD)) == [child]
+
+
+def test_a_result_that_was_not_accepted_is_news(world: KernelWorld) -> None:
+    root = world.tree(program="talker")
+    review = (SchemaCheck({"type": "integer"}),)
+    child = world.born(root, Spawn("a part", "talker", review=review))
+    world.trap(root, Wait())
+    assert told(world.trap(child, BOARD)) == [child]
+    assert isinstance(world.ask(child, Exit("nothing to do")), Error)
+    assert told(world.trap(child, BOARD)) == [child]
+
+
+def test_a_tree_that_asks_the_person_is_not_shown_as_standing_still(world: KernelWorld) -> None:
+    root, child = pair(world)
+
+    def still() -> list[int]:
+        return [one.pid for one in process_views(world.kernel, world.kernel.tree(root)) if one.still]
+
+    world.trap(root, Wait())
+    world.trap(child, BOARD)
+    assert told(world.trap(child, BOARD)) == [root]
+    assert still() == []
+    (ask,) = put(world.trap(root, Ask("what now?")))
+    assert still() == []
+    world.answer(ask, text="as you like")
+    world.trap(root, Wait())
+    assert told(world.trap(root, Wait())) == [] and still() == [root, child]

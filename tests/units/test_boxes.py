@@ -124,6 +124,23 @@ def test_version_control_is_read_only_and_can_not_be_moved_away(tmp_path: Path) 
         assert (top / ".git" / "config").read_text() == "[core]\n" and not list((top / ".git" / "hooks").iterdir())
 
 
+def test_what_is_in_a_folder_that_is_closed_can_not_be_opened_and_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever closes a folder that is its own hides version control in it from the search. Root may open all: here it may not."""
+    (tmp_path / "sub" / ".git").mkdir(parents=True)
+    really = os.open
+
+    def refused(path: str, flags: int, *more: int, **options: int) -> int:
+        if path == "sub":
+            raise PermissionError("closed")
+        return really(path, flags, *more, **options)
+
+    monkeypatch.setattr(os, "open", refused)
+    sh("chmod 700 sub; touch sub/.git/hook; touch seen", Bind(str(tmp_path), "/work", True), folder="/work")
+    assert (tmp_path / "seen").exists() and not list((tmp_path / "sub" / ".git").iterdir())
+
+
 def test_a_folder_that_was_exchanged_is_refused(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "other").mkdir()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from worlds import EVERY_SYSCALL
@@ -14,9 +15,12 @@ from gemot import Calls, Driver, Grant, Machine, Outcome, program
 from gemot.abi.grants import MountRequest
 from gemot.abi.reviews import ToolCheck
 from gemot.drivers import shipped
+from gemot.drivers.children import Children
+from gemot.drivers.copying import Space
 from gemot.drivers.errors import ToolError
 from gemot.drivers.place import Place
 from gemot.kernel import receipts
+from gemot.machine.spaces import Making, Spaces, View
 
 SEEN = "/work"
 """The folder as its processes see it."""
@@ -55,15 +59,26 @@ def breaks(place: Place) -> bool:
     raise ToolError("there is nothing to check it with")
 
 
-@program(grants=("files/*",))
-async def hand(calls: Calls, brief: str, writes: bool = True) -> str:
+@tests.tool(effect="writes", repeatable=False, needs="rw")
+def hides(place: Place) -> str:
+    """Puts something in the place of a file that no copy can hold: like what is closed to its owner, or a socket."""
+    file = Path(place.mounts[0].folder) / "a.md"
+    file.unlink()
+    os.mkfifo(file)
+    return "hidden"
+
+
+@program(grants=("files/*", "tests/*"))
+async def hand(calls: Calls, brief: str, writes: bool = True, hides: bool = False) -> str:
     """Writes a file where it may."""
     if writes:
         await calls.call("files/write", path="new.md", content="new\n")
+    if hides:
+        await calls.call("tests/hides")
     return "done"
 
 
-def chief(mode: str, *checks: str, writes: bool = True) -> Any:
+def chief(mode: str, *checks: str, **arguments: bool) -> Any:
     """A parent whose hand is checked, and what it sees of that afterwards."""
 
     @program(grants=("spawn", "wait", "files/*", "copies/*", "tests/*"))
@@ -71,7 +86,7 @@ def chief(mode: str, *checks: str, writes: bool = True) -> Any:
         """Lets a hand work, and looks at what there is then."""
         review = tuple(ToolCheck(f"tests/{one}") for one in checks)
         mounts = (MountRequest(".", "work", mode),)  # type: ignore[arg-type]
-        pid = await calls.spawn("write", "hand", mounts=mounts, review=review, tries=1, arguments={"writes": writes})
+        pid = await calls.spawn("write", "hand", mounts=mounts, review=review, tries=1, arguments=arguments)
         (outcome,) = (await calls.wait([pid])).ended
         listed = await calls.call("copies/diff", pid=pid)
         return [outcome.state, outcome.error, receipts.lines(outcome.receipt), listed]
@@ -137,3 +152,30 @@ def test_where_the_files_are_no_copy_the_check_is_made_where_they_are(work: Path
     outcome = asyncio.run(lived(work, tmp_path / "home", chief("rw", "leaves")))
     assert outcome.state == "failed" and "is no copy" in outcome.error
     assert (work / "litter.txt").exists()
+
+
+def test_what_hides_something_from_the_copy_is_not_checked_without_it(work: Path, tmp_path: Path) -> None:
+    outcome = asyncio.run(lived(work, tmp_path / "home", chief("cow", "leaves", hides=True)))
+    assert outcome.value[0] == "failed" and "not accepted" in outcome.value[1]
+    assert here == [] and spaces(tmp_path) == ["2-work"]
+
+
+def test_what_is_made_for_a_check_that_was_stopped_is_gone_also_where_the_rest_can_not_be_made(tmp_path: Path) -> None:
+    made = [Making(Space(tmp_path / name), "", (), f"/{name}", trial=True) for name in ("one", "two")]
+    view = View(Place(()), Children({}), tuple(made), cast("Spaces", Stopping()))
+    cast("Stopping", view.spaces).view = view
+    with pytest.raises(ToolError):
+        view.make()
+    assert list(tmp_path.iterdir()) == []
+
+
+class Stopping:
+    """Makes the first; then the use is stopped, and the second can't be made."""
+
+    view: View
+
+    def make(self, one: Making) -> None:
+        if one.space.folder.name == "two":
+            raise ToolError("the disk is full")
+        self.view.end()
+        one.space.make(one.source, one.beneath, one.label, lasting=False)

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from test_boxes import WHY_NOT
-from worlds import KernelWorld
+from worlds import DATA, KernelWorld
 
-from gemot import Calls, Grant, Machine, Mount, Outcome, program
+from gemot import Calls, Driver, Grant, Machine, Mount, Outcome, program
 from gemot.abi.answers import Change
 from gemot.abi.events import Wrote
 from gemot.abi.grants import MountRequest
+from gemot.abi.syscalls import Call, ToolUse
 from gemot.drivers import shipped
+from gemot.drivers.boxed import WALLS
 from gemot.drivers.copying import remove
-from gemot.drivers.place import PlaceMount
+from gemot.drivers.errors import ToolError
+from gemot.drivers.place import Place, PlaceMount
 from gemot.kernel import changes, receipts
 from gemot.machine import written
+from gemot.programs.native import SyscallFailed
 from gemot.programs.telling import plain
 
 boxed = pytest.mark.skipif(bool(WHY_NOT), reason=f"NOTHING ABOUT WHAT COMMANDS DO IS TESTED HERE: {WHY_NOT}")
-RIGHTS = tuple(Grant(tool, endorsed=True) for tool in ("files/*", "shell/*", "copies/*", "spawn"))
+RIGHTS = tuple(Grant(tool, endorsed=True) for tool in ("files/*", "shell/*", "tests/*", "copies/*", "spawn"))
 
 SEEN = "/work"
 """The folder as its processes see it."""
@@ -37,29 +42,63 @@ def run(tmp_path: Path, *uses: tuple[str, dict[str, Any]], mode: str = "rw") -> 
         (work / name).write_text(f"{name}\n")
     notes.mkdir()
 
-    @program(grants=("files/*", "shell/*"))
+    @program(grants=("files/*", "shell/*", "tests/*"))
     async def hand(calls: Calls, brief: str) -> None:
         """Uses tools."""
         for tool, arguments in uses:
-            await calls.call(tool, **arguments)
+            with suppress(SyscallFailed):
+                await calls.call(tool, **arguments)
 
-    @program(grants=("files/*", "shell/*", "spawn"))
+    @program(grants=("files/*", "shell/*", "copies/*", "spawn"))
     async def chief(calls: Calls, brief: str) -> None:
         """Has a hand do it on a copy."""
-        await calls.spawn("x", "hand", mounts=(MountRequest(".", "work", "cow"),))
+        pid = await calls.spawn("x", "hand", mounts=(MountRequest(".", "work", "cow"),))
+        (outcome,) = (await calls.wait()).ended
+        await calls.call("copies/merge", pid=pid)
+        await calls.exit(receipts.changes(outcome.receipt))
+
+    @program(grants=("files/*", "shell/*", "spawn"))
+    async def between(calls: Calls, brief: str) -> None:
+        """Has a hand do it on the copy that it works on itself."""
+        await calls.spawn("x", "hand", mounts=(MountRequest(".", "work", "rw"),))
         (outcome,) = (await calls.wait()).ended
         await calls.exit(receipts.changes(outcome.receipt))
 
+    @program(grants=("files/*", "shell/*", "spawn"))
+    async def top(calls: Calls, brief: str) -> None:
+        """Has one between do it on a copy."""
+        await calls.spawn("x", "between", mounts=(MountRequest(".", "work", "cow"),))
+        (outcome,) = (await calls.wait()).ended
+        await calls.exit([outcome.value, receipts.changes(outcome.receipt)])
+
     async def story() -> Outcome:
-        options: dict[str, Any] = {"in_memory": True, "drivers": shipped()}
-        async with await Machine.open(programs=[hand, chief], **options) as machine:
-            name = "hand" if mode == "rw" else "chief"
+        options: dict[str, Any] = {"in_memory": True, "drivers": [*shipped(), tests]}
+        async with await Machine.open(programs=[hand, chief, between, top], **options) as machine:
+            name = {"rw": "hand", "cow": "chief", "shared": "top"}[mode]
             mounts = (Mount("work", str(work), "rw"), Mount("notes", str(notes)))
             return await machine.result(await machine.start("x", program=name, grants=RIGHTS, mounts=mounts))
 
     outcome = asyncio.run(story())
     assert outcome.state == "done", outcome
     return outcome
+
+
+tests = Driver("tests", "Commands that come to a bad end.")
+
+
+@tests.tool(effect="writes", repeatable=False, walls=WALLS)
+def breaks(place: Place) -> str:
+    """Writes, and breaks."""
+    (Path(place.mounts[0].folder) / "a.md").write_text("written before it broke")
+    raise ToolError("it broke")
+
+
+@tests.tool(effect="writes", repeatable=False, walls=WALLS, seconds_max=1)
+async def hangs(place: Place) -> str:
+    """Writes, and comes to no end."""
+    (Path(place.mounts[0].folder) / "a.md").write_text("written before it was stopped")
+    await asyncio.sleep(60)
+    return ""
 
 
 def shell(command: str) -> tuple[str, dict[str, Any]]:
@@ -106,6 +145,7 @@ def test_what_tools_and_commands_did_to_the_same_file_comes_to_one_line(tmp_path
 def test_in_a_copy_the_lines_are_known(tmp_path: Path) -> None:
     outcome = run(tmp_path, shell("echo more >> a.md"), mode="cow")
     assert outcome.value == [f"changed {SEEN}/a.md (+1 -0)"]
+    assert outcome.receipt.changes == (Change(f"{SEEN}/a.md", "changed", ran="copies/merge"),), "of its parent"
 
 
 @boxed
@@ -123,6 +163,67 @@ def test_of_a_folder_that_holds_too_much_it_says_that_nobody_knows(
 def test_more_than_are_listed_are_counted(tmp_path: Path) -> None:
     outcome = run(tmp_path, shell("for n in $(seq 130); do echo > n$n; done"), shell("echo > more"))
     assert (len(outcome.receipt.changes), outcome.receipt.changes_more) == (100, 31)
+
+
+@boxed
+def test_what_broke_may_have_written_before_and_of_what_was_stopped_nobody_knows(tmp_path: Path) -> None:
+    outcome = run(tmp_path, ("tests/breaks", {}), shell(" "), ("tests/hangs", {}))
+    assert outcome.receipt.changes == (Change(f"{SEEN}/a.md", "changed", ran="tests/breaks"),)
+    assert outcome.receipt.unknown == f"tests/hangs gave no result, and nobody has seen what it changed in {SEEN}"
+
+
+@boxed
+def test_what_is_written_into_the_copy_of_somebody_else_is_told_too(tmp_path: Path) -> None:
+    outcome = run(
+        tmp_path, ("files/edit", {"path": "a.md", "old": "a", "new": "b"}), shell("echo x > b.md"), mode="shared"
+    )
+    assert outcome.value == [
+        [f"changed {SEEN}/a.md (+1 -1)", f"changed {SEEN}/b.md (while shell/run ran)"],
+        [f"changed {SEEN}/a.md (+1 -1)", f"changed {SEEN}/b.md (+1 -1)"],
+    ]
+
+
+@boxed
+def test_version_control_is_passed_over_only_where_no_command_can_write(tmp_path: Path) -> None:
+    for path in (".git", "in/.git", "in/a/b/.git"):
+        (tmp_path / "work" / path).mkdir(parents=True)
+        (tmp_path / "work" / path / "config").write_text("")
+    outcome = run(tmp_path, shell("for one in .git in/.git in/a/b/.git; do echo x > $one/hook; done; mkdir -p n/.git"))
+    assert [one.path for one in outcome.receipt.changes] == [f"{SEEN}/in/a/b/.git/hook", f"{SEEN}/n/"]
+
+
+def test_a_folder_that_is_opened_and_closed_again_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may open all, so here it is refused to."""
+
+    def refused(folder: int, name: str, label: str) -> int:
+        raise ToolError("not yours")
+
+    monkeypatch.setattr(written, "open_folder", refused)
+    (tmp_path / "shut").mkdir(mode=0)
+    noticed = written.Noticed("shell/run", [PlaceMount("work", str(tmp_path), "rw")])
+    assert noticed.since() == ([], "")
+    for mode in (0o700, 0):
+        (tmp_path / "shut").chmod(mode)
+    assert noticed.since() == ([Change(f"{SEEN}/shut/", "changed", ran="shell/run")], "")
+
+
+def test_a_folder_with_more_than_is_looked_at_is_left_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[object] = []
+    monkeypatch.setattr(written, "FILES_MAX", 10)
+    monkeypatch.setattr(written, "seen", looked.append)
+    for number in range(100):
+        (tmp_path / str(number)).touch()
+    assert written.look(PlaceMount("work", str(tmp_path), "rw")) is None and len(looked) == 10
+
+
+def test_a_look_that_breaks_takes_no_result_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    noticed = written.Noticed("shell/run", [PlaceMount("work", str(tmp_path), "rw")])
+
+    def broken(*given: object) -> None:
+        raise OSError("too many open files")
+
+    monkeypatch.setattr(written, "look", broken)
+    assert noticed.since() == ([], f"{SEEN} could not be looked at to see what shell/run changed there")
 
 
 def test_a_look_sees_links_and_what_is_below_and_no_version_control(tmp_path: Path) -> None:
@@ -164,7 +265,8 @@ def test_a_folder_as_deep_as_nobody_would_go_is_looked_at_as_deep_as_others_are(
     finally:
         remove(tmp_path / "x")  # nothing else would
     assert found is not None and 60 < len(found) < 100
-    assert written.look(PlaceMount("work", str(tmp_path / "gone"), "rw")) is None
+    gone = written.Noticed("shell/run", [PlaceMount("work", str(tmp_path / "gone"), "rw")])
+    assert gone.since() == ([], f"{SEEN} could not be looked at to see what shell/run changed there")
 
 
 @pytest.mark.parametrize(
@@ -183,3 +285,36 @@ def test_two_changes_of_a_path_come_to_one_or_none(world: KernelWorld, first: An
         changes.wrote(world.kernel, process, Wrote((Change("/a", what, ran="shell/run"),), unknown="/b is large"))
     given = receipts.receipt(process, {})
     assert [one.what for one in given.changes] == ([both] if both else []) and given.unknown == "/b is large"
+
+
+def test_files_that_are_told_by_the_same_name_do_not_cancel_each_other(world: KernelWorld) -> None:
+    process = world.kernel.processes[world.tree()]
+    for what in ("added", "added", "removed"):
+        changes.wrote(world.kernel, process, Wrote((Change("/a\\x0a", what, ran="shell/run"),)))  # type: ignore[arg-type]
+    assert [one.what for one in receipts.receipt(process, {}).changes] == ["changed"]
+
+
+def test_what_lay_in_a_folder_that_is_removed_is_told_no_more(world: KernelWorld) -> None:
+    process = world.kernel.processes[world.tree()]
+    for path, what in (("/in/a", "added"), ("/in/b", "changed"), ("/inner", "added"), ("/in/", "removed")):
+        changes.wrote(world.kernel, process, Wrote((Change(path, what),)))  # type: ignore[arg-type]
+    assert [(one.path, one.what) for one in receipts.receipt(process, {}).changes] == [
+        ("/inner", "added"),
+        ("/in/", "removed"),
+    ]
+
+
+def test_what_is_not_known_of_one_folder_is_not_forgotten_for_another(world: KernelWorld) -> None:
+    process = world.kernel.processes[world.tree()]
+    for why in ("/a is large", "/b is large", "/a is large"):
+        changes.wrote(world.kernel, process, Wrote(unknown=why))
+    assert receipts.receipt(process, {}).unknown == "/a is large; /b is large"
+
+
+def test_of_what_was_done_when_the_machine_stopped_nobody_knows(world: KernelWorld) -> None:
+    root = world.tree(program="talker", mounts=(DATA, Mount("notes", "/srv/notes")))
+    world.trap(root, Call((ToolUse("disk/write", {"path": "a"}),)))
+    world.reboot()
+    world.resume(root)
+    given = receipts.receipt(world.kernel.processes[root], {})
+    assert given.unknown == f"disk/write gave no result, and nobody has seen what it changed in {SEEN}"

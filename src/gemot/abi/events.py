@@ -125,10 +125,11 @@ class Value(Struct, frozen=True, gc=False, tag="value", omit_defaults=True):
 
 class Failure(Struct, frozen=True, gc=False, tag="failure", omit_defaults=True):
     """A model or tool could not do it. ``rule`` as in :class:`gemot.abi.answers.Error`, or ``given_up``: the machine stopped
-    it, so nobody knows how far it came."""
+    it, so nobody knows how far it came. ``wrote``: what became of files meanwhile, where somebody has looked."""
 
     rule: str
     message: str
+    wrote: Wrote | None = None
 
 
 class Replied(Struct, frozen=True, gc=False, tag="replied", omit_defaults=True):

@@ -200,28 +200,38 @@ def repositories(folder: str) -> list[tuple[str, tuple[int, int]]]:
 
     All of it is read-only in a box, not only its hooks and its configuration: a file ``commondir`` that was not there
     before would lead git to another configuration, and a folder can be moved away with all that is mounted in it.
-    The search follows no links, and what it found is looked at again from inside the box before anything runs there.
+    The search follows no links, and what it found is looked at again from inside the box before anything runs there. So is a
+    folder that is closed: its owner could open it there, and whatever is in it.
     """
     found: list[tuple[str, tuple[int, int]]] = []
     top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    queue = [("", top)]
+    facts = os.fstat(top)
+    queue = [("", top, (facts.st_dev, facts.st_ino))]
     looked = 0
     while queue:
-        path, descriptor = queue.pop(0)
+        path, descriptor, itself = queue.pop(0)
         depth = len(path.split("/")) if path else 0
         try:
             with os.scandir(descriptor) as listing:
                 entries = sorted(listing, key=lambda one: one.name)
             for entry in entries:
                 facts = entry.stat(follow_symlinks=False)
+                inner, identity = os.path.join(path, entry.name), (facts.st_dev, facts.st_ino)
                 if entry.name == ".git" and not stat.S_ISLNK(facts.st_mode):
-                    found.append((os.path.join(path, entry.name), (facts.st_dev, facts.st_ino)))
+                    found.append((inner, identity))
                 elif depth < REPOSITORY_DEPTH and stat.S_ISDIR(facts.st_mode) and looked < FOLDERS_LOOKED_AT:
                     looked += 1
                     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
-                    queue.append((os.path.join(path, entry.name), os.open(entry.name, flags, dir_fd=descriptor)))
+                    try:
+                        queue.append((inner, os.open(entry.name, flags, dir_fd=descriptor), identity))
+                    except PermissionError:
+                        found.append((inner, identity))
+        except PermissionError:
+            if not path:
+                raise
+            found.append((path, itself))
         except OSError:
-            pass  # not ours to read: then the box can't write there either
+            pass  # it vanished
         finally:
             os.close(descriptor)
     return found

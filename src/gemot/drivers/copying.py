@@ -79,13 +79,15 @@ class Space:
 
     def make(self, source: str, beneath: tuple[str, ...], label: str, lasting: bool = True) -> None:
         """Fill it with a copy of ``beneath`` in the folder ``source``, at the same path; with nothing if there is no source.
-        ``lasting``: it must be there after a cut of the power. Raises :class:`ToolError`; then nothing is there."""
+        ``lasting``: it must be there after a cut of the power; what is made for a moment must have all of it, and what can't be
+        copied is refused. Raises :class:`ToolError`; then nothing is there."""
         building = self.folder.parent / f"{BUILDING}{self.folder.name}-{secrets.token_hex(4)}"
         try:
             building.mkdir(mode=0o700)
             top = building.joinpath("tree", *beneath)
             top.mkdir(parents=True)
-            known = _copied(source, beneath, top, label, self.folder.parent.stat()) if source else {}
+            spaces = self.folder.parent.stat()
+            known = _copied(source, beneath, top, label, spaces, not lasting) if source else {}
             _write_base(building, known, "base")
             if lasting:
                 _sync_disk(building)
@@ -193,13 +195,13 @@ def digest_of(file: int, given_up: Callable[[], bool] = never) -> bytes:
 
 
 def _copied(
-    source: str, beneath: tuple[str, ...], into: Path, label: str, spaces: os.stat_result
+    source: str, beneath: tuple[str, ...], into: Path, label: str, spaces: os.stat_result, whole: bool
 ) -> dict[bytes, Known]:
     there = open_top(source, beneath, label)
     try:
         here = os.open(into, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            copier = _Copier(label, spaces)
+            copier = _Copier(label, spaces, whole)
             copier.folder(there, here, ())
             return copier.known
         finally:
@@ -209,8 +211,9 @@ def _copied(
 
 
 class _Copier:
-    def __init__(self, label: str, spaces: os.stat_result) -> None:
+    def __init__(self, label: str, spaces: os.stat_result, whole: bool) -> None:
         self.known: dict[bytes, Known] = {}
+        self._whole = whole
         self._spaces = spaces
         self._label = label
         self._bytes = 0
@@ -223,7 +226,13 @@ class _Copier:
             if len(self.known) >= COPY_FILES_MAX:
                 raise self._too_large(f"{COPY_FILES_MAX:,} files and folders")
             with suppress(FileNotFoundError):  # it vanished meanwhile: then it is not in the copy
-                self.known[os.fsencode("/".join((*parts, name)))] = self._one(there, here, name, (*parts, name))
+                known = self._one(there, here, name, (*parts, name))
+                if self._whole and known.kind == "other":
+                    path = shown("/".join((self._label, *parts, name)))
+                    raise ToolError(
+                        f"{path} can't be copied: it is too deep, can't be read, or is neither file, folder nor link"
+                    )
+                self.known[os.fsencode("/".join((*parts, name)))] = known
 
     def _one(self, there: int, here: int, name: str, parts: tuple[str, ...]) -> Known:
         facts = os.stat(name, dir_fd=there, follow_symlinks=False)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from gemot.abi import limits
 from gemot.abi.answers import Change
 from gemot.abi.effects import Compare
-from gemot.abi.events import Compared, Failure, Result, Wrote
+from gemot.abi.events import Compared, Failure, Result, Value, Wrote
 from gemot.abi.grants import Mount
 from gemot.abi.labels import Label
 from gemot.authority.labels import join
@@ -46,15 +46,31 @@ def start(kernel: Kernel, process: Process, work: Work) -> None:
     kernel.emit(Compare(work.effect, process.pid, copies(process), work.millis_max))
 
 
+def used(kernel: Kernel, process: Process, tool: str, outcome: Value | Failure) -> None:
+    """A use of a tool has ended: note what it wrote where it is; or that nobody has looked, for it was stopped."""
+    spec, known = kernel.tools.get(tool), outcome.wrote
+    stopped = isinstance(outcome, Failure) and outcome.rule in ("deadline", "in_doubt")
+    if known is None and stopped and spec is not None and spec.effect == "writes" and (spec.paths or spec.walls):
+        where = ", ".join(f"/{one.name}" for one in process.mounts if one.mode != "ro" and one not in copies(process))
+        why = f"{tool} gave no result, and nobody has seen what it changed in {where}"
+        known = Wrote(unknown=why) if where else None
+    if known is not None:
+        wrote(kernel, process, known)
+
+
 def wrote(kernel: Kernel, process: Process, wrote: Wrote) -> None:
     """A tool has said which files it wrote, where they are: what was written before is added to."""
     written = process.written = process.written or Written()
     written.label = join(written.label, kernel.processes[process.root].stored.get(results.FILES, Label()))
     written.diffs = [*written.diffs, *([wrote.diff] if wrote.diff else [])][-limits.RECEIPT_USES_MAX :]
-    written.unknown = wrote.unknown or written.unknown
+    if wrote.unknown not in written.unknown:
+        written.unknown = f"{written.unknown}; {wrote.unknown}".removeprefix("; ")
     written.more += wrote.more
     for one in wrote.changes:
         before = written.changes.get(one.path)
+        if one.what == "removed" and one.path.endswith("/") and _one_name(one.path):
+            within = [path for path in written.changes if path.startswith(one.path) and path != one.path]
+            written.changes = {path: known for path, known in written.changes.items() if path not in within}
         if before is None and len(written.changes) >= limits.CHANGES_MAX:
             written.more += 1
             continue
@@ -67,11 +83,16 @@ def wrote(kernel: Kernel, process: Process, wrote: Wrote) -> None:
 
 def _both(before: Change, one: Change) -> Change | None:
     """What two changes of a path come to; None: it is not there, as it was not before."""
-    if one.what == "removed":
+    if one.what == "removed" and _one_name(one.path):
         return None if before.what == "added" else replace(one, ran=one.ran or before.ran)
-    what = "added" if before.what == "added" else "changed"
+    what = before.what if before.what == one.what or (before.what, one.what) == ("added", "changed") else "changed"
     added, removed = before.added + one.added, before.removed + one.removed
     return Change(one.path, what, added, removed, one.ran or before.ran)
+
+
+def _one_name(path: str) -> bool:
+    """Is only one file told as this? Where letters or a part of a name were replaced, it may be one of several."""
+    return "\\" not in path and "[...]" not in path
 
 
 def label(process: Process) -> Label:

@@ -176,6 +176,7 @@ class Kernel:
         process.state = "running"
         process.last_rule = _rule(answer, process.last_rule)
         if process.mailbox and process.program.inline_mail:
+            process.stood = process.stood and waiting.is_echo(self, process)
             answer = msgspec.structs.replace(answer, mail=tuple(process.mailbox))
             process.mailbox.clear()
         process.entries += 1

@@ -293,7 +293,7 @@ def reject(kernel: Kernel, process: Process, why: str) -> None:
     name = type(check).__struct_config__.tag
     review.tries -= 1
     process.exit_tries += 1
-    process.changed = None  # what it leaves when it has gone on is another thing
+    process.changed, process.stood = None, False  # what it leaves when it has gone on is another thing
     if review.tries:
         routes.stronger(kernel, process)
         tries = "once more" if review.tries == 1 else f"{review.tries} times more"

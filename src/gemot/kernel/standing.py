@@ -2,8 +2,9 @@
 
 Then no wait of it would end by itself: a child waits for the board, its parent for the child. So whoever waits deepest is told,
 and its wait ends there. If it waits again, it has chosen to, and the next one is told; once all have been told, the tree really
-waits for the person. Each is told once until a wait of its brings news: the words of those who were told are none, and whoever
-hears them knows of it, too; nor is the end of a time that it set itself.
+waits for the person. Each is told once until it has news: a message, also one that came while it was at work, a result that it
+did not have yet, a change of the board, the person's word, a verdict on its own result. The words of those who were told are none,
+and whoever hears them knows of it, too; nor is the end of a time that it set itself.
 
 Only programs that a model decides are told: a native one waits for its children, and those are told.
 """

@@ -56,9 +56,8 @@ def _sleep(kernel: Kernel, process: Process, timeout_seconds: float | None) -> N
 
 def _look(kernel: Kernel, process: Process, timed_out: bool = False) -> None:
     """Answer a pending wait or receive if what it waits for is there."""
-    # What only those say who were told of a standstill is no news: else two that are polite tell each other for ever. Nor is it
-    # any that a time of one's own was over.
-    echo = all(one.sender > 0 and kernel.processes[one.sender].stood for one in process.mailbox)
+    # That a time of one's own was over is no news, nor is a result that was collected before.
+    heard = is_echo(kernel, process) if process.mailbox else process.stood
     match process.syscall:
         case Wait() as syscall:
             named = syscall.children
@@ -77,20 +76,26 @@ def _look(kernel: Kernel, process: Process, timed_out: bool = False) -> None:
             )
             changed = _changed_tasks(kernel, process) if syscall.board else ()
             if enough or mail or timed_out or changed:
+                news = changed or set(ended) & set(process.uncollected)
                 process.uncollected = [pid for pid in process.uncollected if pid not in set(ended)]
                 outcomes = tuple(_outcome(kernel, pid, syscall.results) for pid in ended)
                 late = not enough and not changed
                 if changed:
                     process.label = kernel.boards[process.root].look(process.pid, changed, True, process.label)
-                process.stood = not ended and not changed and (echo if process.mailbox else process.stood)
+                process.stood = not news and heard
                 kernel.answer(process, Ok(Waited(outcomes, tuple(running), timed_out and late, changed)))
         case Receive():
             if process.mailbox or timed_out:
-                process.stood, taken = echo if process.mailbox else process.stood, tuple(process.mailbox)
+                process.stood, taken = heard, tuple(process.mailbox)
                 process.mailbox.clear()
                 kernel.answer(process, Ok(taken))
         case _:
             pass
+
+
+def is_echo(kernel: Kernel, process: Process) -> bool:
+    """What only those say who were told of a standstill is no news: else two that are polite tell each other for ever."""
+    return all(one.sender > 0 and kernel.processes[one.sender].stood for one in process.mailbox)
 
 
 def _rest_killed(kernel: Kernel, process: Process, won: int, ended: list[int], running: list[int]) -> list[int]:

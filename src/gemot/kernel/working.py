@@ -216,7 +216,7 @@ def answered(kernel: Kernel, event: Answered) -> None:
         return
     works = asking.asked_about(process, event.ask)
     if works[0].kind == "question":
-        works[0].state = "done"
+        works[0].state, process.stood = "done", False
         if event.allow:
             kernel.answer(process, Ok(event.text))
         else:
@@ -289,8 +289,8 @@ def done(kernel: Kernel, event: Done) -> None:
         use = process.syscall.uses[work.index]
         work.result = returned(kernel, process, work, use, outcome)
         receipts.note(kernel, process, use, outcome, work.sealed)
-        if isinstance(outcome, Value) and outcome.wrote is not None:
-            changes.wrote(kernel, process, outcome.wrote)
+        if isinstance(outcome, Value | Failure):
+            changes.used(kernel, process, use.tool, outcome)
         finish(kernel, process)
     elif work.kind == "check":
         reviewing.checked(kernel, process, work, outcome)
@@ -380,5 +380,7 @@ def resume(kernel: Kernel, process: Process) -> None:
             use = process.syscall.uses[work.index]
             work.state = "done"
             work.result = Returned(use.tool, False, IN_DOUBT, rule="in_doubt")
-            receipts.note(kernel, process, use, Failure("in_doubt", IN_DOUBT))
+            doubt = Failure("in_doubt", IN_DOUBT)
+            receipts.note(kernel, process, use, doubt)
+            changes.used(kernel, process, use.tool, doubt)
     finish(kernel, process)

@@ -71,10 +71,12 @@ class View:
 
     def make(self) -> None:
         """Make what is missing; takes as long as copying does. Raises :class:`ToolError`."""
-        for one in self.making:
-            self.spaces.make(one)
-        if self.ended.is_set():  # it was stopped meanwhile, which no thread hears
-            self.end()
+        try:
+            for one in self.making:
+                self.spaces.make(one)
+        finally:
+            if self.ended.is_set():  # it was stopped meanwhile, which no thread hears
+                self.end()
 
     def end(self) -> None:
         """Take away what was for this use only; takes as long as removing does."""

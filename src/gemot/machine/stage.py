@@ -18,6 +18,7 @@ from gemot.abi.effects import AskModel, Compare, DropMemory, FindMemories, KeepM
 from gemot.abi.events import Compared, Done, Failure, Found, Kept, Replied, Result, Value, Wrote
 from gemot.abi.labels import Label
 from gemot.abi.messages import Reply, Request, ToolRequest, Usage
+from gemot.authority.narrowing import is_own_copy
 from gemot.drivers.kit import Tool, ToolError
 from gemot.drivers.place import PlaceMount, Written
 from gemot.journal.contract import Journal, JournalError
@@ -211,20 +212,12 @@ class Stage:
         if self._watch is None or due < self._watch.when():
             self._watch_until(due)
         outcome: Result
-        broken = "model" if kind == "model" else "failed"
         try:
             outcome = await work(*given)
         except asyncio.CancelledError:
             outcome = _overdue(kind, millis_max) if effect in self._late else STOPPED
-        except TimeoutError:
-            outcome = _overdue(kind, millis_max)
-        except (ModelFailed, ToolError) as error:
-            too_long = isinstance(error, ModelFailed) and error.kind == "window"
-            outcome = Failure("window" if too_long else broken, str(error))
-        except msgspec.ValidationError as error:
-            outcome = Failure("malformed" if kind == "tool" else broken, str(error))
         except Exception as error:  # noqa: BLE001 - the edge: whatever a driver or a provider's library does becomes an answer
-            outcome = Failure(broken, f"{type(error).__name__}: {error}")
+            outcome = _failed(kind, millis_max, error)
         outcome = self._vault.redactor.anything(outcome)
         self._late.discard(effect)
         usage = outcome.reply.usage if isinstance(outcome, Replied) else None
@@ -249,21 +242,25 @@ class Stage:
         seen = view(effect)
         given = {tool.place: seen.place, tool.children: seen.children}
         arguments |= {name: value for name, value in given.items() if name is not None}
-        direct = [one for one, mount in zip(seen.place.mounts, effect.mounts, strict=True) if not mount.space]
+        mounts = zip(seen.place.mounts, effect.mounts, strict=True)
+        direct = [one for one, mount in mounts if not is_own_copy(mount, effect.pid)]
         try:
             if tool.place is not None and not seen.ready:
                 await asyncio.to_thread(seen.make)
             noticed = await self._notice(tool, direct) if not effect.trial else None
-            value = await self._result(tool, arguments, effect)
-            return await self._with_changes(value, {one.name for one in direct}, seen.place.written, noticed)
+            try:
+                result = await self._result(tool, arguments, effect)
+            except Exception as error:  # noqa: BLE001 - it may have written before it broke
+                result = _failed("tool", effect.millis_max, error)
+            return await self._with_changes(result, {one.name for one in direct}, seen.place.written, noticed)
         finally:
             if seen.trials:
                 await asyncio.to_thread(seen.end)
 
     async def _notice(self, tool: Tool, direct: list[PlaceMount]) -> Noticed | None:
-        """For a tool that runs what it is told behind walls: nobody else knows what that writes."""
+        """For a tool that runs what it is told behind walls, or merges: nobody else knows what that writes."""
         mounts = [one for one in direct if one.mode == "rw"]
-        if not (tool.spec.walls and tool.spec.effect == "writes" and mounts):
+        if not ((tool.spec.walls or tool.children) and tool.spec.effect == "writes" and mounts):
             return None
         return await asyncio.to_thread(Noticed, tool.spec.name, mounts)
 
@@ -287,18 +284,18 @@ class Stage:
         return replace(value, images=pictures.kept(self._journal, images)) if images else value
 
     async def _with_changes(
-        self, value: Value, direct: set[str], files: list[Written], noticed: Noticed | None
-    ) -> Value:
+        self, result: Value | Failure, direct: set[str], files: list[Written], noticed: Noticed | None
+    ) -> Value | Failure:
         """The same with what was written into the folders that are no copies; comparing takes a while."""
         if noticed is None and not any(one.mount in direct for one in files):
-            return value
+            return result
         changes, text = await asyncio.to_thread(written.told, files, direct)
         seen, unknown = await asyncio.to_thread(noticed.since) if noticed is not None else ([], "")
         told, more = written.most([*changes, *seen])
         if not told and not unknown:
-            return value
+            return result
         digest = self._journal.put_value(self._vault.redactor.text(text)) if text else ""
-        return replace(value, wrote=Wrote(told, more, digest, unknown))
+        return replace(result, wrote=Wrote(told, more, digest, unknown))
 
     def _filled(self, effect: StartTool) -> dict[str, Any]:
         """The arguments with the large values put in that the kernel only knows by their digest. Raises ``JournalError``."""
@@ -339,6 +336,20 @@ class Stage:
 def _overdue(kind: str, millis_max: int) -> Failure:
     unsure = " It may or may not have had its effect: look before you try again." if kind == "tool" else ""
     return Failure("deadline", f"gave no result within {millis_max / 1000:g} s.{unsure}")
+
+
+def _failed(kind: str, millis_max: int, error: Exception) -> Failure:
+    broken = "model" if kind == "model" else "failed"
+    match error:
+        case TimeoutError():
+            return _overdue(kind, millis_max)
+        case ModelFailed() | ToolError():
+            too_long = isinstance(error, ModelFailed) and error.kind == "window"
+            return Failure("window" if too_long else broken, str(error))
+        case msgspec.ValidationError():
+            return Failure("malformed" if kind == "tool" else broken, str(error))
+        case _:
+            return Failure(broken, f"{type(error).__name__}: {error}")
 
 
 def _shown(value: Any) -> str:

@@ -35,7 +35,8 @@ class ProcessView(Struct, frozen=True, omit_defaults=True):
     """One row of `gemot ps`. ``state`` is ``asleep`` where the tree waits to be resumed. ``tree_spent`` counts the process
     and all of its descendants; ``spent`` the process alone, and ``tokens_cached`` those of its tokens that its models took from
     a cache. ``note``: how far it says it is, and when it said so; ``heard_at``: when it last did anything (milliseconds since
-    1970). ``still``: it was told that nothing in its tree would end its wait, waits again, and nothing does: only a person can."""
+    1970). ``still``: it was told that nothing in its tree would end its wait, waits again, and nothing does, nor was a person asked
+    for anything: only they can."""
 
     pid: int
     parent: int
@@ -133,7 +134,9 @@ def process_views(kernel: Kernel, chosen: Iterable[Process]) -> list[ProcessView
         if process.parent in below:
             add(below[process.parent], below[process.pid])
     told = {process.root for process in chosen if process.stood and process.alive}
-    still = {root for root in told if waits_for_person(kernel, (root,))}
+    asked = {one.root for one in kernel.asks.values()}  # there a person is waited for already, and knows what for
+    asked |= {root for root in told if root in kernel.boards and kernel.boards[root].wants_person}
+    still = {root for root in told - asked if waits_for_person(kernel, (root,))}
     return [_view(kernel, process, below[process.pid], process.root in still) for process in chosen]
 
 

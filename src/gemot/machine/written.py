@@ -12,12 +12,14 @@ import os
 import stat
 import time
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 
 from gemot.abi import limits
 from gemot.abi.answers import Change
+from gemot.boxes.building import repositories
 from gemot.drivers.comparing import counted, difference, text_in
 from gemot.drivers.copying import Seen, seen
-from gemot.drivers.descent import open_top
+from gemot.drivers.descent import open_folder, open_top
 from gemot.drivers.errors import ToolError
 from gemot.drivers.names import DEPTH_MAX, parts_of, shortened, shown
 from gemot.drivers.place import PlaceMount, Written
@@ -26,7 +28,7 @@ FILES_MAX, SECONDS_MAX = limits.COPY_FILES_MAX, 2.0
 """How much of a folder is looked at, and how long. Where there is more nobody knows what a command does there."""
 
 Look = dict[str, Seen | None]
-"""By path: how a file looks; None for a folder, whose path ends in a slash."""
+"""By path: how a file looks; a folder's path ends in a slash, and it is None unless it can't be opened."""
 
 
 def told(written: Iterable[Written], mounts: Collection[str]) -> tuple[tuple[Change, ...], str]:
@@ -48,16 +50,16 @@ class Noticed:
 
     def __init__(self, tool: str, mounts: Sequence[PlaceMount]) -> None:
         self._tool = tool
-        self._before = [(mount, look(mount)) for mount in mounts]
+        self._before = [(mount, closed := _closed(mount), _looked(mount, closed)) for mount in mounts]
 
     def since(self) -> tuple[list[Change], str]:
         """What is otherwise now, and of which mounts that is not known."""
         changes: list[Change] = []
         unknown: list[str] = []
-        for mount, before in self._before:
-            after = look(mount) if before is not None else None
-            if before is None or after is None:
-                unknown.append(f"/{mount.name} holds too much to see what {self._tool} changed there")
+        for mount, closed, before in self._before:
+            after = _looked(mount, closed) if not isinstance(before, str) else before
+            if isinstance(before, str) or isinstance(after, str):
+                unknown.append(f"/{mount.name} {after} to see what {self._tool} changed there")
                 continue
             changes += [
                 Change(shortened(shown(f"/{mount.name}/{path}")), what, ran=self._tool)  # type: ignore[arg-type]
@@ -66,32 +68,72 @@ class Noticed:
         return changes, "; ".join(unknown)
 
 
-def look(mount: PlaceMount) -> Look | None:
-    """Every file and folder of a mount but version control, which no tool changes; None where there are too many."""
-    found: Look = {}
-    until = time.monotonic() + SECONDS_MAX
+def _closed(mount: PlaceMount) -> frozenset[str]:
+    """Version control that no box opens for writing. What lies deeper, or comes later, is a folder like any other."""
     try:
-        top = open_top(mount.folder, parts_of(mount.beneath) if mount.beneath else (), f"/{mount.name}")
-    except ToolError:
-        return None
+        found = repositories(os.path.join(mount.folder, *(parts_of(mount.beneath) if mount.beneath else ())))
+    except (OSError, ToolError):
+        return frozenset()
+    return frozenset(path for path, _ in found)
+
+
+def _looked(mount: PlaceMount, closed: Collection[str]) -> Look | str:
+    """The look, or why there is none: a look that breaks must not take the result of the use with it."""
     try:
-        for path, folders, files, folder in os.fwalk(".", dir_fd=top):
-            before = path[2:] + "/" if path != "." else ""
-            for name in (*folders, *files):
-                try:
-                    facts = os.stat(name, dir_fd=folder, follow_symlinks=False)
-                except OSError:
-                    continue
-                if stat.S_ISDIR(facts.st_mode):
-                    found[f"{before}{name}/"] = None
-                else:
-                    found[f"{before}{name}"] = seen(facts)
-            if len(found) > FILES_MAX or time.monotonic() > until:
-                return None
-            folders[:] = [one for one in folders if one != ".git"] if before.count("/") < DEPTH_MAX else []
+        found = look(mount, closed)
+    except (OSError, ToolError):
+        return "could not be looked at"
+    return found if found is not None else "holds too much"
+
+
+def look(mount: PlaceMount, closed: Collection[str] = ()) -> Look | None:
+    """Every file and folder of a mount, but nothing in the folders ``closed``; None where there are too many."""
+    looker = _Looker(closed)
+    top = open_top(mount.folder, parts_of(mount.beneath) if mount.beneath else (), f"/{mount.name}")
+    try:
+        whole = looker.folder(top, ())
     finally:
         os.close(top)
-    return {path: facts for path, facts in found.items() if mount.sees(tuple(path.rstrip("/").split("/")), whole=True)}
+    if not whole:
+        return None
+    seen = {path: tuple(path.rstrip("/").split("/")) for path in looker.found} if mount.only else {}
+    return {path: facts for path, facts in looker.found.items() if not seen or mount.sees(seen[path], whole=True)}
+
+
+class _Looker:
+    def __init__(self, closed: Collection[str]) -> None:
+        self.found: Look = {}
+        self._closed = closed
+        self._until = time.monotonic() + SECONDS_MAX
+
+    def folder(self, folder: int, parts: tuple[str, ...]) -> bool:
+        """Look at what is in an open folder; False where that is too much."""
+        inner: list[tuple[str, Seen]] = []
+        with os.scandir(folder) as listing:
+            for item in listing:
+                if len(self.found) >= FILES_MAX or time.monotonic() > self._until:
+                    return False
+                with suppress(FileNotFoundError):
+                    facts = item.stat(follow_symlinks=False)
+                    path = "/".join((*parts, item.name))
+                    if not stat.S_ISDIR(facts.st_mode):
+                        self.found[path] = seen(facts)
+                        continue
+                    self.found[f"{path}/"] = None
+                    if path not in self._closed and len(parts) < DEPTH_MAX:
+                        inner.append((item.name, seen(facts)))
+        return all(self._inner(folder, name, facts, (*parts, name)) for name, facts in inner)
+
+    def _inner(self, folder: int, name: str, facts: Seen, parts: tuple[str, ...]) -> bool:
+        try:
+            opened = open_folder(folder, name, name)
+            try:
+                return self.folder(opened, parts)
+            finally:
+                os.close(opened)
+        except (ToolError, PermissionError):  # whoever opens it, writes, and closes it again has changed its facts
+            self.found["/".join(parts) + "/"] = facts
+            return True
 
 
 def otherwise(before: Look, after: Look) -> list[tuple[str, str]]:
