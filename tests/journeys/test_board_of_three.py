@@ -89,6 +89,10 @@ def test_a_board_can_be_begun_by_the_person_alone(person: Person) -> None:
     person.run("trouble.py:asker", "paint it", code=5)
     person.gemot("board", "add", "tidy \x1b[2J up\nand more", "--name", "tidy")
     person.gemot("board", "add", "sweep", "--after", "tidy, 1", "--priority", "3")
+    assert {text: task.get("ready", False) for text, task in board(person).items()} == {
+        "tidy \x1b[2J up\nand more": True,
+        "sweep": False,
+    }
     shown = person.gemot("board").out
     assert "\x1b" not in shown and "\\x1b[2J" in shown
     assert "comes after 1" in person.gemot("board", "claim", "2", code=2).err
