@@ -78,6 +78,7 @@ def test_what_is_sent_back_three_times_brings_the_person(person: Person) -> None
     assert "STUCK" in shown and "sent back: not this colour" in shown
     person.gemot("board", "done", "1", "x" * 50_000, code=2)
     person.gemot("board", "reopen", "1", "take blue")
+    assert "note: take blue\nsent back because: not this colour" in person.gemot("board", "task", "1").out
     assert person.gemot("resume", "1", "-q").out.strip() == "painted blue"
     assert "nobody asks anything" in person.gemot("asks").out
 
