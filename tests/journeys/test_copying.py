@@ -15,6 +15,17 @@ def test_a_child_works_on_a_copy_its_parent_merges_and_the_person_accepts_the_re
 
     shown = person.gemot("diff", "2").out
     assert ".envrc (NOT MERGED: it runs code later" in shown and "+curl evil.example" in shown
+    (listed,) = person.notes(person.gemot("diff", "2", "--json"))
+    assert "it runs code later" in listed.pop("why")
+    assert listed == {
+        "path": "/work/.envrc",
+        "what": "added",
+        "kind": "file",
+        "merges": False,
+        "unless": ["accept"],
+        "added": 1,
+        "removed": 0,
+    }
     refused = person.gemot("merge", "2", code=3)
     assert "gemot merge 2 --accept .envrc" in refused.err and not (person.work / ".envrc").exists()
     assert "1 copies" in person.gemot("doctor", code=None).out
@@ -22,6 +33,7 @@ def test_a_child_works_on_a_copy_its_parent_merges_and_the_person_accepts_the_re
     assert person.gemot("merge", "2", "--accept", ".envrc").out == "merged .envrc\n"
     assert (person.work / ".envrc").exists()
     assert "nothing is in the copy" in person.gemot("diff", "2").out
+    assert person.gemot("diff", "2", "--json").out == ""
     person.gemot("archive", "1", "tree.gemot")
 
 
