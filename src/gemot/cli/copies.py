@@ -12,6 +12,8 @@ from gemot.cli.reach import folded, known_home
 from gemot.drivers.children import Child, Copy
 from gemot.drivers.copies import described, itemized, merge_into
 from gemot.drivers.errors import ToolError
+from gemot.kernel import Kernel
+from gemot.machine.home import Home
 from gemot.machine.spaces import Spaces
 
 Parts = tuple[str, ...]
@@ -66,6 +68,18 @@ def discard(home: Path | None, pid: int) -> int:
         copy.space.discard()
         put(f"discarded /{copy.mount.name} of {pid}")
     return DONE
+
+
+def unmerged(home: Home, pids: Iterable[int], kernel: Kernel | None = None) -> list[int]:
+    """Those of these processes that changed something in a copy of theirs that is not merged. ``kernel``: of the machine that is open
+    here; without it the journal is looked at."""
+    chosen = [pid for pid in pids if any(home.folder.glob(f"spaces/{pid}-*"))]
+    if not chosen:
+        return []
+    known = folded(home).kernel if kernel is None else kernel
+    spaces = Spaces(known, home)
+    found = [process for pid in chosen if (process := known.processes.get(pid)) is not None]
+    return [process.pid for process in found if spaces.unmerged(process)]
 
 
 def _child(home: Path | None, pid: int) -> Child:
