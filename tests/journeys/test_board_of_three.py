@@ -78,6 +78,7 @@ def test_what_is_sent_back_three_times_brings_the_person(person: Person) -> None
     assert "STUCK" in shown and "sent back: not this colour" in shown
     person.gemot("board", "done", "1", "x" * 50_000, code=2)
     person.gemot("board", "reopen", "1", "take blue")
+    assert "note: take blue\nsent back because: not this colour" in person.gemot("board", "task", "1").out
     assert person.gemot("resume", "1", "-q").out.strip() == "painted blue"
     assert "nobody asks anything" in person.gemot("asks").out
 
@@ -89,6 +90,10 @@ def test_a_board_can_be_begun_by_the_person_alone(person: Person) -> None:
     person.run("trouble.py:asker", "paint it", code=5)
     person.gemot("board", "add", "tidy \x1b[2J up\nand more", "--name", "tidy")
     person.gemot("board", "add", "sweep", "--after", "tidy, 1", "--priority", "3")
+    assert {text: task.get("ready", False) for text, task in board(person).items()} == {
+        "tidy \x1b[2J up\nand more": True,
+        "sweep": False,
+    }
     shown = person.gemot("board").out
     assert "\x1b" not in shown and "\\x1b[2J" in shown
     assert "comes after 1" in person.gemot("board", "claim", "2", code=2).err

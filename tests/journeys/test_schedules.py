@@ -125,6 +125,7 @@ def test_a_goal_for_later_runs_once(keeper: Person) -> None:
     [
         (("--every", "0 0 31 2 *"), "day-of-month"),
         (("--every", "now and then"), "0 9 * * MON"),
+        (("--every", "0s"), "at least 1 second"),
         (("--every", "0 9 * * *", "--zone", "Berlin"), "Europe/Berlin"),
         (("--at", "2020-01-01T00:00", "--zone", "UTC"), "has passed"),
         (("--at", "2026-03-29T02:30", "--zone", "Europe/Berlin"), "does not exist"),

@@ -251,7 +251,7 @@ class Boards:
 
 def _shown(item: Item) -> tuple[Any, ...]:
     """All of a task that anybody can change."""
-    return item.state, item.owner, item.result, item.note, item.rejections, item.text, item.after
+    return item.state, item.owner, item.result, item.note, item.sent_back, item.rejections, item.text, item.after
 
 
 def _law(holds: bool, words: str) -> None:

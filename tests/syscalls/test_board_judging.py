@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from test_boards import board, numbers, refusal, tasks
 from worlds import KernelWorld
 
 from gemot.abi.answers import Mail, Ok
 from gemot.abi.grants import BudgetRequest, Grant
-from gemot.abi.syscalls import Accept, Add, Claim, Complete, Fork, ListTasks, Receive, Reorder, Spawn, Task
+from gemot.abi.syscalls import Accept, Add, Claim, Complete, Exit, Fork, ListTasks, Receive, Reorder, Spawn, Task
 from gemot.abi.tasks import Drop, Reopen
 
 
@@ -116,8 +118,41 @@ def test_after_three_rejections_only_a_person_opens_it(world: KernelWorld) -> No
     world.work(root, Reopen(number, "count the words"))
     answer = world.ask(doer, Claim(number))
     assert isinstance(answer, Ok) and answer.value["note"] == "count the words"
+    assert (answer.value["sent_back_because"], answer.value["sent_back_by"]) == ("no", judge)
     world.ask(doer, Complete(number, "counted"))
     assert world.ask(judge, Accept(number, False, "no")) == Ok("open"), "it is counted anew"
+
+
+@pytest.mark.parametrize("since", ["reopened with words", "reopened without", "its lease was over", "its owner ended"])
+def test_why_it_was_sent_back_is_read_by_whoever_takes_it_next(world: KernelWorld, since: str) -> None:
+    root = world.tree()
+    doer = world.born(root, Spawn("d", "worker", grants=("claim", "complete", "list_tasks")))
+    number = completed(world, root, doer)
+    world.ask(root, Accept(number, False, "too short"))
+    (shown,) = listed(world, root)
+    assert shown["note"] == "too short" and "sent_back_because" not in shown, "it is said once"
+    if "reopened" in since:
+        world.trap(doer, Claim(number))
+        world.work(root, Reopen(number, "count the words" if since.endswith("words") else ""))
+    else:
+        world.ask(doer, Claim(number, 5))
+        if "lease" in since:
+            world.later(5_000)
+        else:
+            world.trap(doer, Exit())
+    (shown,) = listed(world, root)
+    assert shown.get("note") != "too short"
+    assert (shown["sent_back_because"], shown["sent_back_by"]) == ("too short", root)
+    world.ask(root, Claim(number))
+    world.work(root, Complete(number, "counted"))
+    world.work(root, Accept(number))
+    assert "sent_back_because" not in listed(world, root)[0], "what is accepted has nothing left to be better"
+
+
+def listed(world: KernelWorld, pid: int) -> list[dict[str, Any]]:
+    answer = world.ask(pid, ListTasks())
+    assert isinstance(answer, Ok)
+    return answer.value
 
 
 # The person.

@@ -31,6 +31,7 @@ from gemot.abi.syscalls import (
     ToolUse,
     Wait,
 )
+from gemot.abi.tasks import Reopen
 from gemot.board.table import Item
 from gemot.kernel import retracting
 
@@ -131,6 +132,21 @@ def test_a_judgement_on_it_must_be_made_anew_and_its_reason_is_gone(world: Kerne
     assert not [number for number in (1, 2) if "poison says" in task(world, root, number).note]
     assert not [mail for mail in world.kernel.processes[worker].mailbox if "poison says" in mail.text]
     assert isinstance(world.ask(root, Accept(1)), Ok)
+
+
+def test_a_reason_that_the_person_added_words_to_is_gone_and_their_words_stay(world: KernelWorld) -> None:
+    root = world.tree()
+    worker, judge = child(world, root), child(world, root, "talker")
+    world.trap(root, Add((Task("a"),)))
+    world.trap(worker, Claim(1))
+    world.trap(worker, Complete(1, "clean"))
+    leaf = poisoned(world, judge)
+    world.trap(judge, Accept(1, False, "not as the poison says"))
+    world.work(root, Reopen(1, "count the words"))
+    world.trap(worker, Claim(1))
+    foreseen, _ = take_back(world, leaf)
+    assert worker in (*foreseen.told, *foreseen.rewound), "it had read both"
+    assert task(world, root).note == "count the words" and "poison says" not in task(world, root).sent_back
 
 
 def test_code_that_is_put_back_still_knows_what_others_said_beside_it(world: KernelWorld) -> None:

@@ -12,7 +12,7 @@ from copied import SECRET, World, snapshot
 
 from gemot.drivers import copying
 from gemot.drivers.children import Child, Children, Copy
-from gemot.drivers.copies import changed, copies, described, merge_into
+from gemot.drivers.copies import Listed, changed, copies, described, itemized, merge_into
 from gemot.drivers.copying import remove
 from gemot.drivers.errors import ToolError
 from gemot.drivers.place import Place, PlaceMount
@@ -138,6 +138,28 @@ def test_what_was_added_changed_and_removed_is_seen_and_shown(world: World) -> N
     text = described(world.copy())
     assert "-alpha\n+gamma" in text and "+c" in text and "-beta" in text
     assert [one.path for one in changed(world.copy(), ("new",))] == ["new", "new/c.md"]
+
+
+def test_what_was_changed_is_listed_for_programs_with_what_stands_in_the_way(world: World) -> None:
+    world.make()
+    (world.tree / "a.md").write_text("gamma\ndelta\n")
+    (world.original / "a.md").write_text("theirs\n")
+    (world.tree / "new").mkdir()
+    (world.tree / "new" / "c.bin").write_bytes(b"\0\1\2")
+    (world.tree / "notes" / "b.md").unlink()
+    (world.tree / "out").symlink_to("/etc/hostname")
+    (world.tree / ".envrc").write_text("boo\n")
+    later, conflict, folder, data, gone, link = itemized(world.copy())
+    assert "runs code later" in later.why and (later.merges, later.unless, later.added) == (False, ("accept",), 1)
+    assert "since it was copied" in conflict.why and (conflict.merges, conflict.unless) == (False, ("force",))
+    assert (conflict.path, conflict.added, conflict.removed) == ("/work/a.md", 2, 1)
+    assert folder == Listed("/work/new/", "added", "folder", True)
+    assert data == Listed("/work/new/c.bin", "added", "file", True), "what is no text has no lines"
+    assert gone == Listed("/work/notes/b.md", "removed", "file", True, added=0, removed=1)
+    assert "leads out of the tree" in link.why and (link.merges, link.unless) == (False, ())
+    assert itemized(world.copy(), ("new", "c.bin")) == [data]
+    own = Copy(2, world.copy().mount, world.space, None, False)
+    assert not any(one.merges for one in itemized(own)) and "no copy of anything" in itemized(own)[0].why
 
 
 def test_what_was_touched_or_written_the_same_again_is_no_change(world: World) -> None:

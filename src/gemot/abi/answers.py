@@ -140,8 +140,8 @@ class Outcome(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Waited(Struct, frozen=True, gc=False, omit_defaults=True):
-    """What `wait` answers: the children that ended, those still at work, whether the time was up, and which tasks on the
-    board others have changed since the waiter last looked, if it waited for that."""
+    """What `wait` answers: the children that ended, those still at work, whether the time that it named was up, and which tasks on
+    the board others have changed since the waiter last looked, if it waited for that."""
 
     ended: tuple[Outcome, ...] = ()
     running: tuple[int, ...] = ()

@@ -35,8 +35,8 @@ DONE_WITH = ("accepted", "dropped")
 class Item:
     """A task on the board. ``author`` put it there (0: the person). ``owner`` has it now or did it (0: the person, None:
     nobody); ``given``: with its birth, so that its end completes it. ``lease``: the timer that returns it ``until`` then (0:
-    none does). ``said``: by what of it there is (text, result, note, verdict), which process said that, and at which moment.
-    ``rejections``: since a person last had to do with it. ``label``: of all who had a part in it. ``changed``: the number of
+    none does). ``note``: what was said of it last; ``sent_back``: why it was sent back last. ``said``: by what of it there is (text,
+    result, note, sent_back, verdict), which process said that, and at which moment. ``rejections``: since a person last had to do with it. ``label``: of all who had a part in it. ``changed``: the number of
     the last change, by ``changed_by``; ``changed_before``: of the last one by anybody else."""
 
     number: int
@@ -55,6 +55,7 @@ class Item:
     until: int = 0
     result: str = ""
     note: str = ""
+    sent_back: str = ""
     said: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
     rejections: int = 0
     label: Label = field(default_factory=Label)
@@ -67,6 +68,25 @@ class Item:
         self.state, self.owner, self.given, self.note = "open", None, False, note
         self.lease = self.until = 0
         self.said.pop("note", None)
+
+    def send_back(self, why: str, pid: int, moment: int) -> None:
+        """What was done is not right. Whoever takes it next reads why, whatever is said of it until then."""
+        self.reopen(why)
+        self.sent_back = why
+        for what in ("note", "sent_back"):
+            self.says(what, pid, moment)
+
+    def accept(self, why: str, pid: int, moment: int) -> None:
+        """What was done is right."""
+        self.state, self.note, self.sent_back = "accepted", why, ""
+        self.said.pop("sent_back", None)
+        for what in ("note", "verdict"):
+            self.says(what, pid, moment)
+
+    @property
+    def before(self) -> str:
+        """Why it was sent back last, if something else was said of it since."""
+        return self.sent_back if self.sent_back != self.note else ""
 
     def says(self, what: str, pid: int, moment: int) -> None:
         """Note who said it: a process. What the person and the kernel say is never taken back."""
@@ -202,6 +222,8 @@ class Board:
             item.name, item.text, item.acceptance = "", why, ""
         if "note" in parts:
             item.note = why
+        if "sent_back" in parts:
+            item.sent_back = why
         judged = item.state in ("completed", "accepted")
         if "text" in parts and (item.state not in DONE_WITH or "result" in parts):
             item.reopen(why)
@@ -258,6 +280,8 @@ class Board:
             "done_by": item.by("result"),
             "note": short(item.note),
             "note_by": item.by("note"),
+            "sent_back_because": short(item.before),
+            "sent_back_by": item.by("sent_back") if item.before else None,
             "rejections": item.rejections,
             "budget": msgspec.to_builtins(item.budget) if item.budget is not None else None,
             "grants": [grant.tool for grant in item.grants or ()],

@@ -137,6 +137,7 @@ def _all_about(task: TaskView) -> Iterator[tuple[str, str]]:
         ("acceptance", task.acceptance),
         ("result", task.result),
         ("note", task.note),
+        ("sent back because", task.sent_back),
     ):
         if value:
             yield name, _shown(task, value)

@@ -5,20 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from gemot.cli.dumping import dump
 from gemot.cli.failing import DONE, REFUSED, Usage, put, say
 from gemot.cli.plain import plain
 from gemot.cli.reach import folded, known_home
 from gemot.drivers.children import Child, Copy
-from gemot.drivers.copies import described, merge_into
+from gemot.drivers.copies import described, itemized, merge_into
 from gemot.drivers.errors import ToolError
+from gemot.kernel import Kernel
+from gemot.machine.home import Home
 from gemot.machine.spaces import Spaces
 
 Parts = tuple[str, ...]
 
 
-def diff(home: Path | None, pid: int, path: str | None) -> int:
+def diff(home: Path | None, pid: int, path: str | None, as_json: bool) -> int:
+    """What a process changed in its copies, or in one path of them."""
     child = _child(home, pid)
     chosen = [_located(child, pid, path)] if path else [(copy, ()) for copy in child.copies]
+    if as_json:
+        try:
+            return dump([one for copy, within in chosen for one in itemized(copy, within)])
+        except ToolError as error:
+            return _refused(error)
     for copy, within in chosen:
         if len(child.copies) > 1:
             put(f"/{copy.mount.name}:")
@@ -59,6 +68,18 @@ def discard(home: Path | None, pid: int) -> int:
         copy.space.discard()
         put(f"discarded /{copy.mount.name} of {pid}")
     return DONE
+
+
+def unmerged(home: Home, pids: Iterable[int], kernel: Kernel | None = None) -> list[int]:
+    """Those of these processes that changed something in a copy of theirs that is not merged. ``kernel``: of the machine that is open
+    here; without it the journal is looked at."""
+    chosen = [pid for pid in pids if any(home.folder.glob(f"spaces/{pid}-*"))]
+    if not chosen:
+        return []
+    known = folded(home).kernel if kernel is None else kernel
+    spaces = Spaces(known, home)
+    found = [process for pid in chosen if (process := known.processes.get(pid)) is not None]
+    return [process.pid for process in found if spaces.unmerged(process)]
 
 
 def _child(home: Path | None, pid: int) -> Child:

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -23,6 +23,7 @@ from gemot.cli.memory import settle
 from gemot.cli.plain import FOREIGN, inert, one_line, plain, plain_json
 from gemot.cli.reach import home_of, known_home, open_or_connect
 from gemot.cli.wording import details, ending, how_to_answer, joined, question, result_text
+from gemot.kernel import Kernel
 from gemot.kernel.receipts import NO_RECEIPT
 from gemot.machine.client import Client, Gone
 from gemot.machine.door import Door, Start, given
@@ -104,8 +105,8 @@ async def _follow(home: Home, manner: Manner, start: Start | None, pid: int | No
         try:
             if isinstance(machine, Machine):
                 settle()
-                return await _host(machine, manner, start, pid)
-            return await _visit(machine, manner, start, pid)
+                return await _host(machine, home, manner, start, pid)
+            return await _visit(machine, home, manner, start, pid)
         except MachineError:
             if isinstance(machine, Machine) and machine.failure is not None:
                 raise machine.failure from None  # that says what happened; this only that it did
@@ -130,7 +131,7 @@ def _must_have_models(machine: Machine, pid: int | None) -> None:
         check(name)
 
 
-async def _host(machine: Machine, manner: Manner, start: Start | None, pid: int | None) -> int:
+async def _host(machine: Machine, home: Home, manner: Manner, start: Start | None, pid: int | None) -> int:
     async with Door(machine) as door:
         with Stop() as stop, shown(manner.display()) as display:
             following = Following(Local(machine), display, manner.asks)
@@ -151,6 +152,8 @@ async def _host(machine: Machine, manner: Manner, start: Start | None, pid: int 
                 await machine.close()  # so that what is shown is how things will be found again
             tasks = machine.tasks() if why == "waits" else []
             code = _report(machine.processes(), machine.asks(), tasks, roots, following.outcomes, why, manner, display)
+            ended = [root for root in roots if root in following.outcomes]
+            _remind(home, ended, manner, machine.kernel if why == "ended" else None)
             if why == "ended" and not stop.wanted.is_set():
                 await _go_on_hosting(door, stop)
             return code
@@ -164,7 +167,7 @@ async def _started(machine: Machine, start: Start) -> int:
     return await machine.start(start.goal, **given(start))
 
 
-async def _visit(client: Client, manner: Manner, start: Start | None, pid: int | None) -> int:
+async def _visit(client: Client, home: Home, manner: Manner, start: Start | None, pid: int | None) -> int:
     """The same at a machine that another terminal runs."""
     with Stop() as stop, shown(manner.display()) as display:
         following = Following(client, display, manner.asks)
@@ -189,7 +192,9 @@ async def _visit(client: Client, manner: Manner, start: Start | None, pid: int |
                 if root not in following.outcomes:
                     await client.pause(root)
         views, asks, tasks = await client.processes(), await client.asks(), await client.tasks()
-        return _report(views, asks, tasks, roots, following.outcomes, why, manner, display)
+        code = _report(views, asks, tasks, roots, following.outcomes, why, manner, display)
+        _remind(home, [root for root in roots if root in following.outcomes], manner)
+        return code
 
 
 def _woken(roots: list[int], views: Sequence[ProcessView], pid: int | None) -> list[int]:
@@ -281,6 +286,14 @@ def _result(outcome: Outcome, model: str, manner: Manner, code: int) -> None:
                 say(f"it says {plain(claim)!r}, and no receipt shows it: gemot receipt {outcome.pid}")
         return
     say(f"gemot: process {outcome.pid} {ending(outcome)}: {plain(outcome.error, 4000)}{hint(outcome, model)}")
+
+
+def _remind(home: Home, ended: Iterable[int], manner: Manner, kernel: Kernel | None = None) -> None:
+    """What was done on a copy is not where the person looks for it."""
+    from gemot.cli.copies import unmerged
+
+    for pid in () if manner.quiet or manner.json else unmerged(home, ended, kernel):
+        say(f"process {pid} changed its copy: gemot diff {pid} shows what, gemot merge {pid} brings it home")
 
 
 def _next_steps(

@@ -6,13 +6,16 @@ import os
 import stat
 from collections.abc import Callable, Collection, Generator, Iterable
 from contextlib import contextmanager
+from typing import Literal
+
+from msgspec import Struct
 
 from gemot.abi import answers
 from gemot.abi.limits import DIFF_CHARS_MAX
 from gemot.drivers import reading
 from gemot.drivers.children import Children, Copy
 from gemot.drivers.comparing import Change, changes, counted, unified
-from gemot.drivers.copying import GivenUp, never
+from gemot.drivers.copying import GivenUp, Kind, never
 from gemot.drivers.descent import Entry, open_top
 from gemot.drivers.kit import Driver, ToolError
 from gemot.drivers.merging import Step, Writer, plan
@@ -24,6 +27,22 @@ LINES_MAX = 2_000
 NAMED_MAX = 100
 """Paths that are named in a refusal."""
 ENTRIES_MAX = 500
+
+
+class Listed(Struct, frozen=True, omit_defaults=True):
+    """One changed path, for other programs: as its process sees it, a folder ending in a slash. ``merges``: nothing stands in the
+    way; else ``why`` it does, and what a person may say so that it is merged all the same (``unless``; nothing: it never is).
+    ``added``, ``removed``: lines, where it is text that can be compared."""
+
+    path: str
+    what: Literal["added", "changed", "removed"]
+    kind: Kind
+    merges: bool
+    why: str = ""
+    unless: tuple[Literal["accept", "force"], ...] = ()
+    added: int | None = None
+    removed: int | None = None
+
 
 copies = Driver(
     "copies", "The files of a child that works on a copy of yours: see what it changed, merge it, discard it."
@@ -144,6 +163,30 @@ def described(copy: Copy, within: tuple[str, ...] = ()) -> str:
     return "\n".join(lines)
 
 
+def itemized(copy: Copy, within: tuple[str, ...] = ()) -> list[Listed]:
+    """The same for other programs, without the text."""
+    if not copy.space.made:
+        return []
+    with _tops(copy) as (here, there):
+        found = changes(here, copy.space.base(), within)
+        if copy.into is None:
+            why = "it is in a folder of the process's own, which is no copy of anything"
+            return [Listed(_seen(copy, change), change.what, change.kind, False, why) for change in found]
+        return [_item(copy, step, here, there) for step in plan(found, here, there, copy.mount.beneath)]
+
+
+def _item(copy: Copy, step: Step, here: int, there: int) -> Listed:
+    change = step.change
+    unless: tuple[Literal["accept", "force"], ...] = ()
+    added = removed = None
+    if not step.refused:
+        unless = (*(("accept",) if step.later else ()), *(("force",) if step.conflict else ()))
+        text = unified(change, there, here) if change.kind == "file" else "[]"
+        if not text.startswith("["):  # which says why there is none
+            added, removed = counted(text)
+    return Listed(_seen(copy, change), change.what, change.kind, not step.why, step.why, unless, added, removed)
+
+
 def summed(copy: Copy, given_up: Callable[[], bool] = never) -> tuple[list[answers.Change], str]:
     """What was changed in a copy, for a receipt: each path with the lines that were added and removed, and the text of it
     (what has no text is said to have none; what is longer than is kept is counted). Raises :class:`GivenUp`."""
@@ -181,8 +224,13 @@ def _text(change: Change, there: int, here: int) -> str:
 
 
 def _named(copy: Copy, change: Change) -> str:
+    """A changed path for a receipt."""
+    return shortened(_seen(copy, change))
+
+
+def _seen(copy: Copy, change: Change) -> str:
     """A changed path as its process sees it."""
-    return shortened(f"/{copy.mount.name}/{shown(change.path)}{'/' if change.kind == 'folder' else ''}")
+    return f"/{copy.mount.name}/{shown(change.path)}{'/' if change.kind == 'folder' else ''}"
 
 
 def _line(step: Step) -> str:

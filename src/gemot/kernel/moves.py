@@ -229,9 +229,7 @@ def _accept(kernel: Kernel, mover: Mover, move: Accept) -> Act:
 
     def act() -> str:
         if move.accepted:
-            item.state, item.note = "accepted", move.reason
-            item.says("note", mover.pid, kernel.moment)
-            item.says("verdict", mover.pid, kernel.moment)
+            item.accept(move.reason, mover.pid, kernel.moment)
             board.touch(item, mover.pid, mover.label)
             board.done_with(item, mover.pid)
         else:
@@ -246,8 +244,7 @@ def _send_back(kernel: Kernel, mover: Mover, item: Item, reason: str) -> None:
     done_by = item.owner
     item.rejections = 0 if mover.is_person else item.rejections + 1
     stuck = item.rejections >= limits.REJECTIONS_MAX
-    item.reopen(reason)
-    item.says("note", mover.pid, kernel.moment)
+    item.send_back(reason, mover.pid, kernel.moment)
     if stuck:
         item.state = "stuck"
     mover.board.touch(item, mover.pid, mover.label)

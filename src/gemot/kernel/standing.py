@@ -45,7 +45,7 @@ def look(kernel: Kernel, root: int) -> None:
     if told is not None:
         kernel.changed.add(root)
         told.mailbox.append(Mail(-1, words(kernel, told), Label((KERNEL,)), moment=kernel.moment))
-        waiting.timed_out(kernel, told)
+        waiting.over(kernel, told)
         told.stood = True
 
 

@@ -54,8 +54,8 @@ def _sleep(kernel: Kernel, process: Process, timeout_seconds: float | None) -> N
         kernel.set_timer(kernel.now + int(timeout_seconds * 1000), Timer(process.pid, "wait", process.waits))
 
 
-def _look(kernel: Kernel, process: Process, timed_out: bool = False) -> None:
-    """Answer a pending wait or receive if what it waits for is there."""
+def _look(kernel: Kernel, process: Process, over: bool = False) -> None:
+    """Answer a pending wait or receive if what it waits for is there, or it is ``over`` without that."""
     # That a time of one's own was over is no news, nor is a result that was collected before.
     heard = is_echo(kernel, process) if process.mailbox else process.stood
     match process.syscall:
@@ -75,17 +75,17 @@ def _look(kernel: Kernel, process: Process, timed_out: bool = False) -> None:
                 syscall.messages or (syscall.alarms and any(one.sender < 0 for one in process.mailbox))
             )
             changed = _changed_tasks(kernel, process) if syscall.board else ()
-            if enough or mail or timed_out or changed:
+            if enough or mail or over or changed:
                 news = changed or set(ended) & set(process.uncollected)
                 process.uncollected = [pid for pid in process.uncollected if pid not in set(ended)]
                 outcomes = tuple(_outcome(kernel, pid, syscall.results) for pid in ended)
-                late = not enough and not changed
+                late = over and syscall.timeout_seconds is not None and not enough and not changed
                 if changed:
                     process.label = kernel.boards[process.root].look(process.pid, changed, True, process.label)
                 process.stood = not news and heard
-                kernel.answer(process, Ok(Waited(outcomes, tuple(running), timed_out and late, changed)))
+                kernel.answer(process, Ok(Waited(outcomes, tuple(running), late, changed)))
         case Receive():
-            if process.mailbox or timed_out:
+            if process.mailbox or over:
                 process.stood, taken = heard, tuple(process.mailbox)
                 process.mailbox.clear()
                 kernel.answer(process, Ok(taken))
@@ -124,9 +124,9 @@ def child_ended(kernel: Kernel, parent: Process) -> None:
     _look(kernel, parent)
 
 
-def timed_out(kernel: Kernel, process: Process) -> None:
-    """A process has waited long enough."""
-    _look(kernel, process, timed_out=True)
+def over(kernel: Kernel, process: Process) -> None:
+    """A process has waited long enough: its time is up, or it is told that nothing would come."""
+    _look(kernel, process, over=True)
 
 
 def mail_came(kernel: Kernel, process: Process) -> None:
@@ -195,7 +195,7 @@ def ring(kernel: Kernel, timer: Timer) -> None:
         return
     kernel.settled.add(process.root)
     if timer.kind == "wait" and timer.token == process.waits and process.state == "waiting":
-        timed_out(kernel, process)
+        over(kernel, process)
     elif timer.kind == "lease":
         moves.lease_over(kernel, timer.pid, timer.token)
     elif timer.kind == "deadline":

@@ -64,7 +64,7 @@ class ProcessView(Struct, frozen=True, omit_defaults=True):
 class TaskView(Struct, frozen=True, omit_defaults=True):
     """A task on the board of the tree ``root``, as people see it. ``author``, ``owner``: pids, 0 for the person; nobody: None.
     ``blockers``: of those that it comes after, the ones that are not done with. ``until_ms``: when its lease is over (0: it has
-    none). ``foreign``: who wrote some of it had read third parties' text."""
+    none). ``sent_back``: why that was done last, if ``note`` says something else by now. ``ready``: it can be claimed now. ``foreign``: who wrote some of it had read third parties' text."""
 
     root: int
     number: int
@@ -82,11 +82,8 @@ class TaskView(Struct, frozen=True, omit_defaults=True):
     note: str = ""
     rejections: int = 0
     foreign: bool = False
-
-    @property
-    def ready(self) -> bool:
-        """It can be claimed now."""
-        return self.state == "open" and not self.blockers
+    ready: bool = False
+    sent_back: str = ""
 
     @property
     def wants_person(self) -> bool:
@@ -119,6 +116,8 @@ def task_views(boards: Iterable[tuple[int, Board]]) -> list[TaskView]:
             item.note,
             item.rejections,
             item.label.integrity == "foreign",
+            board.ready(item),
+            item.before,
         )
         for root, board in boards
         for item in board.items.values()

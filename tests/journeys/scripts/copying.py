@@ -39,6 +39,11 @@ def alone(question: Request):
     return [request("exit", value="done")] if last else [request("files/write", path="b.txt", content="b\n")]
 
 
+def idle(question: Request):
+    """Looks at the files, and writes nothing."""
+    return [request("exit", value="done")] if heard(question) else [request("files/find", pattern="*")]
+
+
 def hooks(question: Request):
     """Writes a file that a shell would run later."""
     last = heard(question)

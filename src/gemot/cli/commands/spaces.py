@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from gemot.cli.commands.common import Adder, home, pid
+from gemot.cli.commands.common import Adder, home, json, pid
 
 
 def add(command: Adder) -> None:
@@ -19,6 +19,7 @@ def add(command: Adder) -> None:
         home(made)
     path = "a file or folder as the process sees it"
     diff.add_argument("path", metavar="PATH", nargs="?", help=f"{path}; left out: all of its copies")
+    json(diff)
     merge.add_argument("paths", metavar="PATH", nargs="*", help=f"{path}; left out: all of its copies")
     for option, name, about in (
         ("--leave-out", "left_out", "do not merge this file or folder; repeatable"),
@@ -31,7 +32,7 @@ def add(command: Adder) -> None:
 def _diff(typed: Namespace) -> int:
     from gemot.cli.copies import diff
 
-    return diff(typed.home, typed.pid, typed.path)
+    return diff(typed.home, typed.pid, typed.path, typed.as_json)
 
 
 def _merge(typed: Namespace) -> int:
