@@ -11,6 +11,7 @@ from gemot.abi.events import Value
 from gemot.abi.grants import Grant
 from gemot.abi.reviews import ReceiptCheck, ReviewerCheck, SchemaCheck, ToolCheck
 from gemot.abi.syscalls import Call, Exit, Spawn, ToolUse
+from gemot.authority import evidence
 from gemot.kernel import receipts
 from gemot.kernel.freezing import freeze_trees
 from gemot.programs.telling import plain
@@ -45,7 +46,7 @@ def test_what_looks_like_an_exit_code_and_is_none_is_only_a_text(world: KernelWo
     [('{"exit_code":0}', 0), ('{"exit_code":-9,"out":"cut', -9), ('{"exit_code":3221225786,"out":"cut', 3_221_225_786)],
 )
 def test_an_exit_code_is_found(said: str, code: int) -> None:
-    assert receipts.exit_code(said) == code
+    assert evidence.exit_code(said) == code
 
 
 def test_a_sealed_result_is_in_no_receipt(world: KernelWorld) -> None:
@@ -81,5 +82,5 @@ def test_what_a_result_has_passed_is_in_its_receipt_and_before_its_reviewer(worl
     assert 'which the kernel made:\n- its schema\n- sums/add {"text":"make"}' in judge.brief
     outcome = ends(world.trap(judge.pid, Exit({"accepted": True, "reason": "right"})))[child]
     assert outcome.receipt.passed == ("its schema", 'sums/add {"text":"make"}', "a reviewer")
-    assert receipts.lines(outcome.receipt)[-1] == "passed: a reviewer"
+    assert evidence.lines(outcome.receipt)[-1] == "passed: a reviewer"
     assert '"passed":["its schema"' in plain(outcome)

@@ -14,12 +14,12 @@ from worlds import EVERY_SYSCALL
 from gemot import Calls, Driver, Grant, Machine, Outcome, program
 from gemot.abi.grants import MountRequest
 from gemot.abi.reviews import ToolCheck
+from gemot.authority import evidence
 from gemot.drivers import shipped
 from gemot.drivers.children import Children
 from gemot.drivers.copying import Space
 from gemot.drivers.errors import ToolError
 from gemot.drivers.place import Place
-from gemot.kernel import receipts
 from gemot.machine.spaces import Making, Spaces, View
 
 SEEN = "/work"
@@ -89,7 +89,7 @@ def chief(mode: str, *checks: str, **arguments: bool) -> Any:
         pid = await calls.spawn("write", "hand", mounts=mounts, review=review, tries=1, arguments=arguments)
         (outcome,) = (await calls.wait([pid])).ended
         listed = await calls.call("copies/diff", pid=pid)
-        return [outcome.state, outcome.error, receipts.lines(outcome.receipt), listed]
+        return [outcome.state, outcome.error, evidence.lines(outcome.receipt), listed]
 
     return parent
 

@@ -17,6 +17,7 @@ from gemot.abi.answers import Change
 from gemot.abi.events import Wrote
 from gemot.abi.grants import MountRequest
 from gemot.abi.syscalls import Call, ToolUse
+from gemot.authority import evidence
 from gemot.drivers import shipped
 from gemot.drivers.boxed import WALLS
 from gemot.drivers.copying import remove
@@ -55,21 +56,21 @@ def run(tmp_path: Path, *uses: tuple[str, dict[str, Any]], mode: str = "rw") -> 
         pid = await calls.spawn("x", "hand", mounts=(MountRequest(".", "work", "cow"),))
         (outcome,) = (await calls.wait()).ended
         await calls.call("copies/merge", pid=pid)
-        await calls.exit(receipts.changes(outcome.receipt))
+        await calls.exit(evidence.changes(outcome.receipt))
 
     @program(grants=("files/*", "shell/*", "spawn"))
     async def between(calls: Calls, brief: str) -> None:
         """Has a hand do it on the copy that it works on itself."""
         await calls.spawn("x", "hand", mounts=(MountRequest(".", "work", "rw"),))
         (outcome,) = (await calls.wait()).ended
-        await calls.exit(receipts.changes(outcome.receipt))
+        await calls.exit(evidence.changes(outcome.receipt))
 
     @program(grants=("files/*", "shell/*", "spawn"))
     async def top(calls: Calls, brief: str) -> None:
         """Has one between do it on a copy."""
         await calls.spawn("x", "between", mounts=(MountRequest(".", "work", "cow"),))
         (outcome,) = (await calls.wait()).ended
-        await calls.exit([outcome.value, receipts.changes(outcome.receipt)])
+        await calls.exit([outcome.value, evidence.changes(outcome.receipt)])
 
     async def story() -> Outcome:
         options: dict[str, Any] = {"in_memory": True, "drivers": [*shipped(), tests]}
@@ -116,7 +117,7 @@ def test_what_is_otherwise_afterwards_is_in_the_receipt(tmp_path: Path) -> None:
         Change(f"{SEEN}/new/", "added", ran="shell/run"),
         Change(f"{SEEN}/old/deep/", "removed", ran="shell/run"),
     )
-    assert receipts.lines(outcome.receipt)[1:3] == [
+    assert evidence.lines(outcome.receipt)[1:3] == [
         f"changed {SEEN}/a.md (while shell/run ran)",
         f"removed {SEEN}/b.md (while shell/run ran)",
     ]
@@ -138,7 +139,7 @@ def test_what_tools_and_commands_did_to_the_same_file_comes_to_one_line(tmp_path
         Change(f"{SEEN}/a.md", "changed", 1, 1, "shell/run"),
         Change(f"{SEEN}/b.md", "changed", ran="shell/run"),
     )
-    assert f"changed {SEEN}/a.md (+1 -1, while shell/run ran)" in receipts.lines(outcome.receipt)
+    assert f"changed {SEEN}/a.md (+1 -1, while shell/run ran)" in evidence.lines(outcome.receipt)
 
 
 @boxed
@@ -156,7 +157,7 @@ def test_of_a_folder_that_holds_too_much_it_says_that_nobody_knows(
     outcome = run(tmp_path, ("files/edit", {"path": "a.md", "old": "a", "new": "b"}), shell("rm b.md"))
     assert [one.path for one in outcome.receipt.changes] == [f"{SEEN}/a.md"]
     assert "holds too much to see what shell/run changed there" in outcome.receipt.unknown
-    assert receipts.lines(outcome.receipt)[-1].startswith("what changed is not known: /")
+    assert evidence.lines(outcome.receipt)[-1].startswith("what changed is not known: /")
 
 
 @boxed

@@ -21,10 +21,10 @@ from gemot.abi.messages import Request, Text
 from gemot.abi.reviews import ReviewerCheck
 from gemot.abi.syscalls import Call, Exit, Spawn, ToolUse
 from gemot.abi.tools import ToolSpec
+from gemot.authority import evidence
 from gemot.drivers import shipped
 from gemot.drivers.copies import summed
 from gemot.drivers.copying import GivenUp
-from gemot.kernel import receipts
 from gemot.machine.spaces import Spaces
 from gemot.models.scripted import request
 from gemot.programs.telling import plain
@@ -54,7 +54,7 @@ def test_an_exit_waits_until_the_copies_were_looked_at(world: KernelWorld, exit:
     (outcome,) = ends(world.done(look.effect, DIFF)).values()
     assert outcome.state == ("failed" if exit.failed else "done")
     assert (outcome.receipt.changes, outcome.receipt.diffs) == (DIFF.changes, (DIFF.diff,))
-    assert receipts.lines(outcome.receipt) == [f"changed {SEEN}/a.md (+2 -1)"]
+    assert evidence.lines(outcome.receipt) == [f"changed {SEEN}/a.md (+2 -1)"]
     assert f'"changed":["changed {SEEN}/a.md (+2 -1)"]' in plain(outcome)
 
 
@@ -89,7 +89,7 @@ def test_what_can_t_be_compared_is_said_to_be_unknown(world: KernelWorld) -> Non
     look = looks(world.trap(child, Exit("done")))
     (outcome,) = ends(world.done(look.effect, Failure("failed", "the copy\nis gone"))).values()
     assert outcome.state == "done" and outcome.receipt.unknown
-    assert receipts.lines(outcome.receipt) == ["what changed is not known: the copy is gone"]
+    assert evidence.lines(outcome.receipt) == ["what changed is not known: the copy is gone"]
     assert "not known: the copy" in plain(outcome)
 
 
@@ -225,7 +225,7 @@ async def chief(calls: Calls, brief: str) -> Any:
     mounts = (MountRequest(".", "work", "cow"),)
     pid = await calls.spawn("edit it", "runner", mounts=mounts, review=(ReviewerCheck(),))
     (outcome,) = (await calls.wait([pid])).ended
-    return [outcome.state, receipts.lines(outcome.receipt)]
+    return [outcome.state, evidence.lines(outcome.receipt)]
 
 
 async def run_chief(folder: Path) -> Outcome:

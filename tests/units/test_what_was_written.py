@@ -14,6 +14,7 @@ from gemot.abi.answers import Change
 from gemot.abi.events import Wrote
 from gemot.abi.grants import MountRequest
 from gemot.abi.labels import Label
+from gemot.authority import evidence
 from gemot.drivers import shipped
 from gemot.kernel import changes, receipts
 from gemot.machine import carrying
@@ -39,7 +40,7 @@ async def chief(calls: Calls, brief: str) -> list[str]:
     """Has a scribe work on a copy."""
     pid = await calls.spawn("x", "scribe", mounts=(MountRequest(".", "work", brief),))  # type: ignore[arg-type]
     (outcome,) = (await calls.wait([pid])).ended
-    return receipts.changes(outcome.receipt)
+    return evidence.changes(outcome.receipt)
 
 
 def run(work: Path, name: str, brief: str = "x") -> tuple[Outcome, list[str]]:
@@ -63,7 +64,7 @@ def test_it_is_in_the_receipt_each_file_once(tmp_path: Path) -> None:
         Change(f"{SEEN}/new ü.md", "added", 4, 1),
         Change(f"{SEEN}/a.md", "changed", 1, 1),
     )
-    assert receipts.lines(outcome.receipt)[-2:] == [f"added {SEEN}/new ü.md (+4 -1)", f"changed {SEEN}/a.md (+1 -1)"]
+    assert evidence.lines(outcome.receipt)[-2:] == [f"added {SEEN}/new ü.md (+4 -1)", f"changed {SEEN}/a.md (+1 -1)"]
     assert f"--- before{SEEN}/new ü.md\n+++ after{SEEN}/new ü.md" in texts[1] and "-two\n+three\n+four" in texts[1]
     assert len(texts) == 3 and "-alpha\n+beta" in texts[2]
 
@@ -152,4 +153,4 @@ def test_there_is_a_most_of_it(world: KernelWorld) -> None:
         5,
         limits.RECEIPT_USES_MAX,
     )
-    assert receipts.lines(given)[-1] == "(5 more files have changed)"
+    assert evidence.lines(given)[-1] == "(5 more files have changed)"

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from gemot.abi.answers import Receipt
+from gemot.authority import evidence
 from gemot.cli.dumping import dump
 from gemot.cli.failing import DONE, Usage, put
 from gemot.cli.plain import plain
@@ -48,7 +49,7 @@ def _text(snapshot: Snapshot, digest: str) -> str:
 
 def _print(process: Process, given: Receipt) -> None:
     put(f"process {process.pid}, {plain(process.name)}, {process.state}")
-    for line in receipts.lines(given) or ["used no tool"]:
+    for line in evidence.lines(given) or ["used no tool"]:
         put(f"  {plain(line)}")
     if given.claims:
         put("it says:")

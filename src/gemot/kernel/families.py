@@ -14,13 +14,13 @@ from gemot.abi.labels import Handle, Label
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.syscalls import SYSCALLS, Exec, Exit, Fork, Kill, Spawn, Status, name_of
 from gemot.abi.tools import ToolSpec
-from gemot.authority import ledger
+from gemot.authority import evidence, ledger
 from gemot.authority.labels import join, joined, words_of
 from gemot.authority.narrowing import Handed, anchor, inherited, narrowed, sub_mounts, used, within_reach
 from gemot.authority.refusal import Refused, closest
 from gemot.authority.schema import flaw, mismatch
 from gemot.board.table import Item
-from gemot.kernel import alarms, changes, receipts, reviewing
+from gemot.kernel import alarms, changes, reviewing
 from gemot.kernel.process import Heard, Process, Progress, Review, Timer
 from gemot.kernel.results import sources_of
 
@@ -261,7 +261,7 @@ def leave(kernel: Kernel, process: Process, syscall: Exit) -> None:
         )
     if len(syscall.failed) > limits.NOTE_CHARS_MAX:
         raise Refused("limit", f"failed says why in at most {limits.NOTE_CHARS_MAX} characters")
-    receipts.must_be_claims(syscall.claims)
+    evidence.must_be_claims(syscall.claims)
     wrong = mismatch(syscall.value, process.returns) if process.returns and not syscall.failed else ""
     if wrong:
         process.exit_tries += 1

@@ -16,6 +16,7 @@ from gemot.abi.answers import Outcome
 from gemot.abi.grants import Grant, MountRequest
 from gemot.abi.reviews import AgreementCheck, ReviewerCheck
 from gemot.abi.syscalls import Exit, Spawn
+from gemot.authority import evidence
 from gemot.authority.kinds import exact_number
 from gemot.authority.labels import join
 from gemot.authority.narrowing import as_written, without_consequences
@@ -42,10 +43,10 @@ def ask_reviewer(
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
     assert isinstance(process.syscall, Exit)
     given = receipts.receipt(process, process.syscall.claims)
-    record = "\n".join(receipts.lines(given)) or "nothing: no tool was used"
+    record = "\n".join(evidence.lines(given)) or "nothing: no tool was used"
     passed = "\n".join(f"- {one}" for one in before)
     diff = process.changed.text if process.changed is not None else ""
-    claims = "\n".join(f"- {line}" for line in receipts.claimed(given))
+    claims = "\n".join(f"- {line}" for line in evidence.claimed(given))
     parts = [
         'Judge whether a result is right; exit with {"accepted": true or false, "reason": "..."}. Its task was:\n'
         f"{_shortened(review.brief)}",
@@ -137,8 +138,8 @@ def ask_person(kernel: Kernel, process: Process, question: str, value: Any) -> N
     given = receipts.receipt(process, process.syscall.claims)
     shown = (
         _quoted(text),
-        *(f"done: {line}" for line in receipts.lines(given)),
-        *(f"says: {line}" for line in receipts.claimed(given)),
+        *(f"done: {line}" for line in evidence.lines(given)),
+        *(f"says: {line}" for line in evidence.claimed(given)),
     )
     digest = hashlib.sha256(msgspec.json.encode([asks, shown], order="sorted")).hexdigest()
     label = join(process.label, changes.label(process))

@@ -32,6 +32,7 @@ from gemot.abi.reviews import (
     ToolCheck,
 )
 from gemot.abi.syscalls import Exit
+from gemot.authority import evidence
 from gemot.authority.deciding import decide
 from gemot.authority.documents import Document, parsed
 from gemot.authority.labels import join, of_result, words_of
@@ -209,7 +210,7 @@ def checked(kernel: Kernel, process: Process, work: Work, outcome: Result) -> No
     )
     match outcome:
         case Value():
-            why = _verdict(check, receipts.whole_of(outcome))
+            why = _verdict(check, evidence.whole_of(outcome))
         case Failure(_, message):
             why = f"{check.tool} could not check it: {message}"
         case _:
@@ -232,9 +233,9 @@ def _verdict(check: ToolCheck, said: str) -> str:
         accepted = fields.get("accepted")
         if accepted is True:
             return ""
-        if accepted is None and receipts.exit_code(said) == check.exit and "stopped" not in fields:
+        if accepted is None and evidence.exit_code(said) == check.exit and "stopped" not in fields:
             return ""
-    elif receipts.exit_code(said) == check.exit:
+    elif evidence.exit_code(said) == check.exit:
         return ""
     return f"{in_words(check)} does not pass it. It said:\n{_end_of(said)}"
 
@@ -322,7 +323,7 @@ def in_words(check: Check) -> str:
     """A check, for whoever reads that a result has passed it, or has not."""
     match check:
         case ToolCheck(tool, arguments):
-            given = receipts.shortened(msgspec.json.encode(arguments).decode()) if arguments else ""
+            given = evidence.shortened(msgspec.json.encode(arguments).decode()) if arguments else ""
             return f"{tool} {given}".strip()
         case ReceiptCheck(tool, matching=matching):
             return f"a receipt of {tool}{f' with {matching!r}' if matching else ''}"
@@ -341,5 +342,5 @@ def signed(process: Process, outcome: Outcome, claims: dict[str, str], review: R
     passed = tuple(map(in_words, review.checks)) if review is not None and outcome.state == "done" else ()
     receipt, label = receipts.receipt(process, claims, passed), join(words_of(process), changes.label(process))
     if outcome.rule == "review":
-        receipt, label = receipts.without_words(receipt), Label((KERNEL,), "model", label.secrets)
+        receipt, label = evidence.without_words(receipt), Label((KERNEL,), "model", label.secrets)
     return msgspec.structs.replace(outcome, spent=process.spent.frozen(), label=label, receipt=receipt)
