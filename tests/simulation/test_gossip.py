@@ -148,11 +148,19 @@ def talk(question: Request) -> Any:
 # What there is.
 
 
-def said_by(world: MachineWorld, pid: int) -> set[str]:
-    """The tokens of a process: what it said begins with one."""
+def forks(machine: Machine, pid: int) -> list[int]:
+    """A process, those that the person forked from it, and from these: they say what it would have said."""
+    found = [pid]
+    for one in found:
+        found += machine.kernel.processes[one].copies
+    return found
+
+
+def said_by(world: MachineWorld, *pids: int) -> set[str]:
+    """The tokens of these processes: what one said begins with one."""
     found: set[str] = set()
     for event in world.history():
-        if isinstance(event, Trapped) and event.pid == pid:
+        if isinstance(event, Trapped) and event.pid in pids:
             match event.syscall:
                 case (
                     Send(_, text) | Complete(_, text) | Accept(reason=text) | Exit(value=str(text)) | Spawn(brief=text)
@@ -248,6 +256,7 @@ def gossiped(seed: int) -> None:
         machine = world.boot()
         budget = Budget(tokens=9_000_000, usd_micros=0, millis=900_000, processes=14, depth=4, calls=9_000)
         await machine.start("gossip", program="gossip", model="s", grants=GRANTS, budget=budget)
+        taken: set[int] = set()
         for _ in range(3):
             await at_rest(machine, chance)
             living = [one.pid for one in machine.kernel.processes.values() if one.alive]
@@ -261,8 +270,10 @@ def gossiped(seed: int) -> None:
                     gone, ended = {token}, set[int]()
                     done = await machine.retract(pid, "planted", position)
                 else:
-                    pid = chance.choice(list(machine.kernel.processes)[1:] or [1])
-                    gone, ended = said_by(world, pid), {pid}
+                    # not twice: what a model said itself of what it had read stays, and it may have said it again since
+                    pid = chance.choice([one for one in machine.kernel.processes if one not in taken][1:] or [1])
+                    taken.add(pid)
+                    gone, ended = said_by(world, *forks(machine, pid)), {pid}
                     done = await machine.retract(pid, "a lie")
             except MachineError:
                 continue  # it was put back since, so it knows nothing of that any more

@@ -8,8 +8,8 @@ said afterwards, who read that, and the children that they made afterwards. What
 - Where such words stand in a reading there is a blank from now on; the pages after it stay, and the process is told. A program
   that is code can't forget: it is rewound to before it was told, and told that there is no such result.
 - Children that were made by somebody who had read it are ended: what they were told to do is built on it.
-- A tree that a person forked from a process has that one's reading, and so the same blanks, or the same end; code, which can't be
-  put back to before it was forked, is ended.
+- What was forked from a process, by itself or by a person, has that one's reading, and so the same blanks, or the same end; code, which
+  can't be put back to before it was forked, is ended.
 - Results that are derived from it are gone too: who asks again is told that they were taken back. On the board, a task whose
   text it was is dropped, one that was completed with it is open again, a judgement must be made anew.
 - What was done to the world stays done, and is listed.
@@ -120,6 +120,10 @@ def reach(kernel: Kernel, source: Process, told: Entry | None = None) -> Reach:
             if process.born < found.since.get(process.pid, process.born + 1):
                 found.since[process.pid] = process.born
                 todo.append(process.pid)
+    for pid, since in found.since.items():
+        process = kernel.processes[pid]
+        if process.program.kind == "native" and since < process.born and pid not in found.made:
+            found.made.append(pid)  # it has read it as what it was forked from
     for said_by, since in found.since.items():
         for reader, one in readers[said_by]:
             if one.said >= since:
@@ -156,6 +160,11 @@ def take_back(
     living = {pid for pid in found.since if kernel.processes[pid].alive}
     effects = _effects(kernel, found)
     why = f"taken back: {reason}"
+    roots = dict.fromkeys(kernel.processes[pid].root for pid in found.since)
+    kernel.changed.update(roots)
+    for process in (one for root in roots for one in kernel.tree(root)):
+        process.mailbox = [mail for mail in process.mailbox if not found.holds(mail.said_by, mail.moment)]
+    _blank_outcomes(kernel, found, why)  # before anybody is ended: whoever waits for that is told what others came to
     for pid in found.entries:  # who judges what was made of it judges no more, and that is no verdict
         process = kernel.processes[pid]
         if process.alive and process.review is not None and process is not by:
@@ -164,16 +173,9 @@ def take_back(
         process = kernel.processes[pid]
         if process.alive:
             kernel.end(process, Outcome(pid, process.name, "killed", error=why, rule=RULE))
+    _blank_outcomes(kernel, found, why)
     rewound: list[int] = []
     blanked: list[int] = []
-    roots = dict.fromkeys(kernel.processes[pid].root for pid in found.since)
-    kernel.changed.update(roots)
-    for process in (one for root in roots for one in kernel.tree(root)):
-        process.mailbox = [mail for mail in process.mailbox if not found.holds(mail.said_by, mail.moment)]
-    for pid in found.since:
-        process = kernel.processes[pid]
-        if process.outcome is not None:
-            process.outcome = _blank(process.outcome, why)
     for pid in sorted(found.entries):
         process = kernel.processes[pid]
         if not process.alive:
@@ -223,6 +225,12 @@ def _rewinds(process: Process, places: list[tuple[int, int]]) -> bool:
 def _line(kernel: Kernel, pid: int) -> list[int]:
     """A process and all below it that live."""
     return [pid, *(below for child in kernel.processes[pid].children for below in _line(kernel, child))]
+
+
+def _blank_outcomes(kernel: Kernel, found: Reach, why: str) -> None:
+    for process in (kernel.processes[pid] for pid in found.since):
+        if process.outcome is not None:
+            process.outcome = _blank(process.outcome, why)
 
 
 def _blank(outcome: Outcome, why: str) -> Outcome:

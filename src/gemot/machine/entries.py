@@ -8,7 +8,7 @@ from typing import cast
 
 from gemot.abi.answers import Answer, Entry, Ok, Returned
 from gemot.abi.effects import Begin, Deliver, Effect, TakeBack
-from gemot.abi.events import Done, Rewound, Trapped
+from gemot.abi.events import Done, Retracted, Rewound, Trapped
 from gemot.abi.messages import Reply
 from gemot.kernel import Kernel
 from gemot.machine.cast import Cast
@@ -65,6 +65,8 @@ def entry_at(loop: Loop, pid: int, position: int) -> Entry:
             last = cut(folded, kernel, pid)
             if last is not None and last < entry.number:
                 raise MachineError(GONE.format(pid=pid, position=position))
+            if isinstance(folded.event, Retracted) and folded.event.pid == pid and _holds(folded.event.entry, entry):
+                raise MachineError(f"what process {pid} was told at position {position} is taken back already")
         elif part is not None and answer is not None:
             entry = _entry(kernel, pid, answer, part, before)
         before = _Before.of(kernel, cast, pid)
@@ -73,6 +75,10 @@ def entry_at(loop: Loop, pid: int, position: int) -> Entry:
             f"process {pid} was told nothing at position {position}; gemot log {pid} shows the positions of its results"
         )
     return entry
+
+
+def _holds(gone: Entry | None, entry: Entry) -> bool:
+    return gone is not None and gone.number == entry.number and gone.part in (-1, entry.part)
 
 
 def _answer(effects: list[Effect], pid: int) -> Answer | None:
