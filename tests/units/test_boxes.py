@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gemot.boxes import Bind, Boxes, BoxFailed, Call, Ended, Key, Limits, bubblewrap, filters, once
+from gemot.boxes import Bind, Boxes, BoxFailed, Call, Ended, Key, Limits, bubblewrap, building, filters, once
 from gemot.boxes.probes import ALL, Guarantees, guarantees, probe
 from gemot.boxes.shape import RESERVED
 
@@ -122,6 +122,30 @@ def test_version_control_is_read_only_and_can_not_be_moved_away(tmp_path: Path) 
     for top in (tmp_path, tmp_path / "sub" / "deeper"):
         assert sorted(one.name for one in (top / ".git").iterdir()) == ["config", "hooks"]
         assert (top / ".git" / "config").read_text() == "[core]\n" and not list((top / ".git" / "hooks").iterdir())
+
+
+@pytest.mark.parametrize("above", ["sub", "sub/deeper"])
+def test_what_version_control_lies_in_can_not_be_moved_where_nobody_looks_either(tmp_path: Path, above: str) -> None:
+    """What is mounted in a folder goes along when that is moved; the next box would not find it."""
+    (tmp_path / above / ".git" / "hooks").mkdir(parents=True)
+    (tmp_path / above / "a.md").write_text("a\n")
+    seen = Bind(str(tmp_path), "/work", True)
+    sh(f"mkdir -p x/y/z; mv {above}/a.md x/b.md; mv sub x/y/z/; mv {above} x/y/z; rm -r {above}", seen, folder="/work")
+    assert (tmp_path / "x" / "b.md").read_text() == "a\n", "what is beside it can be moved"
+    sh("find . -name hooks -exec touch {}/evil ';'", seen, folder="/work")
+    assert not list((tmp_path / above / ".git" / "hooks").iterdir())
+
+
+def test_where_there_is_too_much_to_find_version_control_in_nothing_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(building, "FOLDERS_LOOKED_AT", 20)
+    for name in range(22):
+        (tmp_path / f"a{name:02}").mkdir()
+    (tmp_path / "sub" / ".git").mkdir(parents=True)
+    with pytest.raises(BoxFailed, match="more than 20 folders near its top"):
+        sh("touch sub/.git/evil", Bind(str(tmp_path), "/work", True), folder="/work")
+    assert not list((tmp_path / "sub" / ".git").iterdir())
 
 
 def test_what_is_in_a_folder_that_is_closed_can_not_be_opened_and_written(

@@ -12,14 +12,16 @@ of a file keeps from others is open to it; hence the masks.
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import marshal
 import os
 import stat
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from gemot.boxes import framing
@@ -48,8 +50,8 @@ _SEEN_IN_PROC = frozenset(("self", "thread-self", "net", "mounts", "sys"))
 """Links to what belongs to the process that looks, and ``sys``, which is read-only as a whole."""
 
 REPOSITORY_DEPTH = 2
-FOLDERS_LOOKED_AT = 500
-"""Where version control is looked for in one writable folder."""
+FOLDERS_LOOKED_AT = 20_000
+"""Where version control is looked for in one writable folder, and how much there may be to look at."""
 
 
 def arguments(key: Key, seen: list[Seen], own: dict[int, str]) -> list[str]:
@@ -183,55 +185,86 @@ class Seen(NamedTuple):
 
 
 def view(key: Key) -> list[Seen]:
-    """What a box sees of the person's folders; in a folder for writing, version control is read-only."""
+    """What a box sees of the person's folders; in a folder for writing, version control is read-only, and what it lies in stays
+    where it is: nothing can be moved away that something else is mounted in once it is a mount itself. Raises ``OSError``."""
     seen: list[Seen] = []
     for bind in sorted(key.binds, key=lambda one: one.target):
         seen.append(Seen(bind.source, bind.target, bind.writable, bind.identity))
         if bind.writable:
+            found = _Search(bind.source)
+            above = sorted({str(one) for path in found.closed for one in PurePosixPath(path).parents} - {"."})
             seen += [
-                Seen(os.path.join(bind.source, path), f"{bind.target}/{path}", False, identity)
-                for path, identity in repositories(bind.source)
+                Seen(os.path.join(bind.source, path), f"{bind.target}/{path}", writable, found.identities[path])
+                for writable, paths in ((True, above), (False, found.closed))
+                for path in paths
             ]
     return seen
 
 
-def repositories(folder: str) -> list[tuple[str, tuple[int, int]]]:
+def repositories(folder: str) -> list[str]:
+    """The paths in a folder that are read-only in every box: see :class:`_Search`. Raises ``OSError``."""
+    return _Search(folder).closed
+
+
+class _Search:
     """Version control that is there already, at the top or two folders down: git would run code from it, later, outside.
 
     All of it is read-only in a box, not only its hooks and its configuration: a file ``commondir`` that was not there
     before would lead git to another configuration, and a folder can be moved away with all that is mounted in it.
     The search follows no links, and what it found is looked at again from inside the box before anything runs there. So is a
-    folder that is closed: its owner could open it there, and whatever is in it.
+    folder that is closed: its owner could open it there, and whatever is in it. Where there is too much to search nothing
+    is run: somebody may have put it there to hide something.
     """
-    found: list[tuple[str, tuple[int, int]]] = []
-    top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    facts = os.fstat(top)
-    queue = [("", top, (facts.st_dev, facts.st_ino))]
-    looked = 0
-    while queue:
-        path, descriptor, itself = queue.pop(0)
-        depth = len(path.split("/")) if path else 0
+
+    def __init__(self, folder: str) -> None:
+        self.closed: list[str] = []
+        self.identities: dict[str, tuple[int, int]] = {}
+        self._looked = 0
+        top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            with os.scandir(descriptor) as listing:
+            self._look(top, "", 0)
+        finally:
+            os.close(top)
+
+    def _look(self, folder: int, path: str, depth: int) -> None:
+        try:
+            with os.scandir(folder) as listing:
                 entries = sorted(listing, key=lambda one: one.name)
-            for entry in entries:
-                facts = entry.stat(follow_symlinks=False)
-                inner, identity = os.path.join(path, entry.name), (facts.st_dev, facts.st_ino)
-                if entry.name == ".git" and not stat.S_ISLNK(facts.st_mode):
-                    found.append((inner, identity))
-                elif depth < REPOSITORY_DEPTH and stat.S_ISDIR(facts.st_mode) and looked < FOLDERS_LOOKED_AT:
-                    looked += 1
-                    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
-                    try:
-                        queue.append((inner, os.open(entry.name, flags, dir_fd=descriptor), identity))
-                    except PermissionError:
-                        found.append((inner, identity))
         except PermissionError:
             if not path:
                 raise
-            found.append((path, itself))
-        except OSError:
-            pass  # it vanished
+            self.closed.append(path)
+            return
+        for entry in entries:
+            with suppress(FileNotFoundError, NotADirectoryError):  # it vanished, or is something else now
+                facts = entry.stat(follow_symlinks=False)
+                inner = os.path.join(path, entry.name)
+                if entry.name == ".git" and not stat.S_ISLNK(facts.st_mode):
+                    self._note(inner, facts)
+                    self.closed.append(inner)
+                elif depth < REPOSITORY_DEPTH and stat.S_ISDIR(facts.st_mode):
+                    self._note(inner, facts)
+                    self._enter(folder, entry.name, inner, depth + 1)
+
+    def _note(self, path: str, facts: os.stat_result) -> None:
+        self.identities[path] = facts.st_dev, facts.st_ino
+        if len(self.identities) > FOLDERS_LOOKED_AT:
+            raise OSError(
+                errno.E2BIG,
+                f"it has more than {FOLDERS_LOOKED_AT:,} folders near its top, too many to look for version control",
+            )
+
+    def _enter(self, folder: int, name: str, path: str, depth: int) -> None:
+        try:
+            inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
+        except PermissionError:
+            self.closed.append(path)
+            return
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                return  # a link now
+            raise
+        try:
+            self._look(inner, path, depth)
         finally:
-            os.close(descriptor)
-    return found
+            os.close(inner)

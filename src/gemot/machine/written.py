@@ -74,7 +74,7 @@ def _closed(mount: PlaceMount) -> frozenset[str]:
         found = repositories(os.path.join(mount.folder, *(parts_of(mount.beneath) if mount.beneath else ())))
     except (OSError, ToolError):
         return frozenset()
-    return frozenset(path for path, _ in found)
+    return frozenset(found)
 
 
 def _looked(mount: PlaceMount, closed: Collection[str]) -> Look | str:
