@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from test_boxes import WHY_NOT
-from worlds import DATA, KernelWorld
+from worlds import DATA, KernelWorld, ends
 
 from gemot import Calls, Driver, Grant, Machine, Mount, Outcome, program
 from gemot.abi.answers import Change
@@ -319,3 +319,11 @@ def test_of_what_was_done_when_the_machine_stopped_nobody_knows(world: KernelWor
     world.resume(root)
     given = receipts.receipt(world.kernel.processes[root], {})
     assert given.unknown == f"disk/write gave no result, and nobody has seen what it changed in {SEEN}"
+
+
+def test_what_somebody_did_who_was_killed_meanwhile_is_in_the_receipt_too(world: KernelWorld) -> None:
+    root = world.tree(program="talker", mounts=(DATA, Mount("notes", "/srv/notes")))
+    world.trap(root, Call((ToolUse("disk/write", {"path": "a"}), ToolUse("disk/read", {"path": "a"}))))
+    (outcome,) = ends(world.stop(root)).values()
+    assert [(use.tool, use.ok) for use in outcome.receipt.uses] == [("disk/write", False)], "one after the other"
+    assert outcome.receipt.unknown == f"disk/write gave no result, and nobody has seen what it changed in {SEEN}"

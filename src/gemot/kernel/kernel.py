@@ -56,6 +56,7 @@ from gemot.kernel import (
     standing,
     trap,
     waiting,
+    working,
 )
 from gemot.kernel.process import OpenAsk, Process, Timer, Work
 from gemot.kernel.table import Table
@@ -288,15 +289,10 @@ class Kernel:
         claims = process.syscall.claims if isinstance(process.syscall, Exit) else {}
         if process.review is not None and outcome.state != "done":  # what has not passed its gate is told to nobody
             claims, outcome = {}, msgspec.structs.replace(outcome, value=None)
-        review, process.syscall, process.review = (
-            process.review,
-            None,
-            None,
-        )  # its end is its answer: the end of a child must not wake it any more
+        review, pending = process.review, process.syscall
+        process.review = process.syscall = None  # its end is its answer: the end of a child must not wake it any more
         families.end_below(self, process)
-        for work in process.work:
-            self.stop(work)
-        process.work = []
+        working.give_up(self, process, pending)
         process.outcome = outcome = reviewing.signed(process, outcome, claims, review)
         process.state = outcome.state
         process.mailbox, process.alarms, process.uncollected = [], {}, []

@@ -11,7 +11,7 @@ from gemot.abi.answers import Error, Ok, Returned, Room
 from gemot.abi.effects import Action, TakeAsk
 from gemot.abi.events import Answered, Cost, Done, Failure, Replied, Trapped, Value
 from gemot.abi.labels import Label
-from gemot.abi.syscalls import Ask, Call, Exit, Generate, PageIn, PageOut, Read, ToolUse
+from gemot.abi.syscalls import Ask, Call, Exit, Generate, PageIn, PageOut, Read, Syscall, ToolUse
 from gemot.abi.tools import ToolSpec
 from gemot.authority.deciding import Others, decide, seen_by
 from gemot.authority.labels import join
@@ -311,6 +311,17 @@ def done(kernel: Kernel, event: Done) -> None:
         if isinstance(process.syscall, Read):
             process.label = join(process.label, process.handles[process.syscall.handle].label)
         kernel.answer(process, Ok(outcome.text))
+
+
+def give_up(kernel: Kernel, process: Process, pending: Syscall | None) -> None:
+    """A process ends: what is done for it is stopped. A use of a tool that was under way is in its receipt, too."""
+    for work in process.work:
+        if isinstance(pending, Call) and work.kind == "tool" and work.state in ("started", "interrupted"):
+            use, cut_short = pending.uses[work.index], Failure("in_doubt", "its process has ended")
+            receipts.note(kernel, process, use, cut_short, work.sealed)
+            changes.used(kernel, process, use.tool, cut_short)
+        kernel.stop(work)
+    process.work = []
 
 
 def _cost(event: Done) -> Cost:

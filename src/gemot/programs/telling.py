@@ -99,7 +99,8 @@ def _told(outcome: Outcome) -> dict[str, Any]:
 def _changes(receipt: Receipt) -> list[str]:
     """What a child changed, a line a file, the first of them."""
     told = [
-        f"{one.what} {one.path} " + (f"(while {one.ran} ran)" if one.ran else f"(+{one.added} -{one.removed})")
+        f"{one.what} {one.path} "
+        + (f"(while {one.ran} ran)" if one.ran and not one.added + one.removed else f"(+{one.added} -{one.removed})")
         for one in receipt.changes[:LINES_TOLD_MAX]
     ]
     more = len(receipt.changes) + receipt.changes_more - len(told)
