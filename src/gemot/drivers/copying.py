@@ -88,7 +88,7 @@ class Space:
             top.mkdir(parents=True)
             spaces = self.folder.parent.stat()
             known = _copied(source, beneath, top, label, spaces, not lasting) if source else {}
-            _write_base(building, known, "base")
+            _write_base(building, known, "base", lasting)
             if lasting:
                 _sync_disk(building)
             os.rename(building, self.folder)
@@ -320,11 +320,12 @@ class _Copier:
         )
 
 
-def _write_base(folder: Path, known: dict[bytes, Known], name: str) -> None:
+def _write_base(folder: Path, known: dict[bytes, Known], name: str, lasting: bool = True) -> None:
     with open(folder / name, "wb") as file:
         file.write(msgspec.msgpack.encode(Base(known)))
-        file.flush()
-        os.fsync(file.fileno())
+        if lasting:
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def _sync_disk(folder: Path) -> None:
