@@ -195,19 +195,25 @@ def test_version_control_is_passed_over_only_where_no_command_can_write(tmp_path
 
 
 def test_a_folder_that_is_opened_and_closed_again_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Root may open all, so here it is refused to."""
+    """One so deep that a box leaves it to its owner. Root may open all, so here it is refused to."""
+    really = written.open_folder
 
     def refused(folder: int, name: str, label: str) -> int:
-        raise ToolError("not yours")
+        if name == "shut":
+            raise ToolError("not yours")
+        return really(folder, name, label)
 
     monkeypatch.setattr(written, "open_folder", refused)
-    (tmp_path / "shut").mkdir(mode=0)
+    shut = tmp_path / "a" / "b" / "c" / "shut"
+    shut.parent.mkdir(parents=True)
+    shut.mkdir(mode=0)
     noticed = written.Noticed("shell/run", [PlaceMount("work", str(tmp_path), "rw")])
     assert noticed.since() == ([], "")
     time.sleep(0.05)  # the clock of a disk goes in steps of some milliseconds; no command is as fast
     for mode in (0o700, 0):
-        (tmp_path / "shut").chmod(mode)
-    assert noticed.since() == ([Change(f"{SEEN}/shut/", "changed", ran="shell/run")], "")
+        shut.chmod(mode)
+    assert noticed.since() == ([Change(f"{SEEN}/a/b/c/shut/", "changed", ran="shell/run")], "")
+    shut.chmod(0o700)
 
 
 def test_a_folder_with_more_than_is_looked_at_is_left_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
