@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from people import SCRIPTS, Person
 
+SEEN = "/work"
+"""The folder as its processes see it."""
+
 
 def test_a_child_works_on_a_copy_its_parent_merges_and_the_person_accepts_the_rest(person: Person) -> None:
     person.files(a__txt="one\n")
@@ -18,7 +21,7 @@ def test_a_child_works_on_a_copy_its_parent_merges_and_the_person_accepts_the_re
     (listed,) = person.notes(person.gemot("diff", "2", "--json"))
     assert "it runs code later" in listed.pop("why")
     assert listed == {
-        "path": "/work/.envrc",
+        "path": f"{SEEN}/.envrc",
         "what": "added",
         "kind": "file",
         "merges": False,

@@ -17,6 +17,9 @@ from gemot.boxes import Bind, Boxes, BoxFailed, Call, Ended, Key, Limits, bubble
 from gemot.boxes.probes import ALL, Guarantees, guarantees, probe
 from gemot.boxes.shape import RESERVED
 
+SEEN = "/work"
+"""The folder as a box sees it."""
+
 
 def _no_namespaces() -> str:
     """Why no box can be built here at all, in the words of the kernel's own tool; "" if one can."""
@@ -129,10 +132,10 @@ def test_what_version_control_lies_in_can_not_be_moved_where_nobody_looks_either
     """What is mounted in a folder goes along when that is moved; the next box would not find it."""
     (tmp_path / above / ".git" / "hooks").mkdir(parents=True)
     (tmp_path / above / "a.md").write_text("a\n")
-    seen = Bind(str(tmp_path), "/work", True)
-    sh(f"mkdir -p x/y/z; mv {above}/a.md x/b.md; mv sub x/y/z/; mv {above} x/y/z; rm -r {above}", seen, folder="/work")
+    seen = Bind(str(tmp_path), SEEN, True)
+    sh(f"mkdir -p x/y/z; mv {above}/a.md x/b.md; mv sub x/y/z/; mv {above} x/y/z; rm -r {above}", seen, folder=SEEN)
     assert (tmp_path / "x" / "b.md").read_text() == "a\n", "what is beside it can be moved"
-    sh("find . -name hooks -exec touch {}/evil ';'", seen, folder="/work")
+    sh("find . -name hooks -exec touch {}/evil ';'", seen, folder=SEEN)
     assert not list((tmp_path / above / ".git" / "hooks").iterdir())
 
 
@@ -144,7 +147,7 @@ def test_where_there_is_too_much_to_find_version_control_in_nothing_is_run(
         (tmp_path / f"a{name:02}").mkdir()
     (tmp_path / "sub" / ".git").mkdir(parents=True)
     with pytest.raises(BoxFailed, match="more than 20 folders near its top"):
-        sh("touch sub/.git/evil", Bind(str(tmp_path), "/work", True), folder="/work")
+        sh("touch sub/.git/evil", Bind(str(tmp_path), SEEN, True), folder=SEEN)
     assert not list((tmp_path / "sub" / ".git").iterdir())
 
 
@@ -161,7 +164,7 @@ def test_what_is_in_a_folder_that_is_closed_can_not_be_opened_and_written(
         return really(path, flags, *more, **options)
 
     monkeypatch.setattr(os, "open", refused)
-    sh("chmod 700 sub; touch sub/.git/hook; touch seen", Bind(str(tmp_path), "/work", True), folder="/work")
+    sh("chmod 700 sub; touch sub/.git/hook; touch seen", Bind(str(tmp_path), SEEN, True), folder=SEEN)
     assert (tmp_path / "seen").exists() and not list((tmp_path / "sub" / ".git").iterdir())
 
 

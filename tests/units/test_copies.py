@@ -17,6 +17,9 @@ from gemot.drivers.copying import remove
 from gemot.drivers.errors import ToolError
 from gemot.drivers.place import Place, PlaceMount
 
+SEEN = "/work"
+"""The folder as its processes see it."""
+
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
@@ -152,10 +155,10 @@ def test_what_was_changed_is_listed_for_programs_with_what_stands_in_the_way(wor
     later, conflict, folder, data, gone, link = itemized(world.copy())
     assert "runs code later" in later.why and (later.merges, later.unless, later.added) == (False, ("accept",), 1)
     assert "since it was copied" in conflict.why and (conflict.merges, conflict.unless) == (False, ("force",))
-    assert (conflict.path, conflict.added, conflict.removed) == ("/work/a.md", 2, 1)
-    assert folder == Listed("/work/new/", "added", "folder", True)
-    assert data == Listed("/work/new/c.bin", "added", "file", True), "what is no text has no lines"
-    assert gone == Listed("/work/notes/b.md", "removed", "file", True, added=0, removed=1)
+    assert (conflict.path, conflict.added, conflict.removed) == (f"{SEEN}/a.md", 2, 1)
+    assert folder == Listed(f"{SEEN}/new/", "added", "folder", True)
+    assert data == Listed(f"{SEEN}/new/c.bin", "added", "file", True), "what is no text has no lines"
+    assert gone == Listed(f"{SEEN}/notes/b.md", "removed", "file", True, added=0, removed=1)
     assert "leads out of the tree" in link.why and (link.merges, link.unless) == (False, ())
     assert itemized(world.copy(), ("new", "c.bin")) == [data]
     own = Copy(2, world.copy().mount, world.space, None, False)
