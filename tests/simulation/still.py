@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from checkers import LawBroken
 
-from gemot.abi.answers import Mail, Ok, Waited
+from gemot.abi.answers import Error, Mail, Ok, Waited
 from gemot.abi.effects import Begin, Deliver, Effect, End
 from gemot.abi.syscalls import Exit, Receive, Syscall, Wait
 from gemot.kernel import Kernel
@@ -31,6 +31,10 @@ class Still:
                         raise LawBroken(f"standstill: {pid} is told again, and nothing had happened")
                     else:
                         self.told.add(pid)
+                case Deliver(pid, Error("review")):  # a verdict on its own result
+                    self.told.discard(pid)
+                case Deliver(pid, answer) if answer.mail:  # while it was at work
+                    self._hears(pid, None, list(answer.mail))
                 case Begin(pid):  # another program in its place
                     self.told.discard(pid)
                 case End(outcome):
@@ -42,7 +46,7 @@ class Still:
         if isinstance(value, Waited) and (value.ended or value.tasks):
             self.told.discard(pid)
         elif letters and all(one.sender in self.told for one in letters):
-            self.told.add(pid)
+            self.told |= {pid} if value is not None else set()
         elif letters:
             self.told.discard(pid)
 
