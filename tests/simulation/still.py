@@ -6,7 +6,7 @@ from checkers import LawBroken
 
 from gemot.abi.answers import Error, Mail, Ok, Waited
 from gemot.abi.effects import Begin, Deliver, Effect, End
-from gemot.abi.syscalls import Exit, Receive, Syscall, Wait
+from gemot.abi.syscalls import Ask, Exit, Receive, Syscall, Wait
 from gemot.kernel import Kernel
 from gemot.kernel.process import Process
 
@@ -32,6 +32,8 @@ class Still:
                     else:
                         self.told.add(pid)
                 case Deliver(pid, Error("review")):  # a verdict on its own result
+                    self.told.discard(pid)
+                case Deliver(pid, Ok() | Error("refused")) if isinstance(before.get(pid), Ask):  # the person's word
                     self.told.discard(pid)
                 case Deliver(pid, answer) if answer.mail:  # while it was at work
                     self._hears(pid, None, list(answer.mail))
