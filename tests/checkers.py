@@ -37,7 +37,7 @@ from gemot.abi.effects import (
 )
 from gemot.abi.events import Arrived, Booted, Copied, Done, Event, Trapped
 from gemot.abi.grants import Grant, Mount, Rule
-from gemot.abi.syscalls import Syscall
+from gemot.abi.syscalls import Exit, Syscall
 from gemot.journal.records import decode, encode
 from gemot.kernel import Kernel
 from gemot.kernel.process import Process
@@ -122,11 +122,12 @@ class Witness:
     def handle(self, event: Event) -> list[Effect]:
         maker = event.pid if isinstance(event, Trapped) and event.pid in self._alive else 0
         before = {maker: (self._rights(maker), self._means(maker))} if maker else {}
+        below = self._below(maker) if maker and isinstance(event, Trapped) and isinstance(event.syscall, Exit) else {}
         self.events.append(event)
         effects = self._handle(event)
         try:
             self._note(event, effects)
-            self._check_births(effects, before)
+            self._check_births(effects, before, below)
             self._check_tables()
             self._check_fold(event, effects)
         except LawBroken as broken:
@@ -226,16 +227,26 @@ class Witness:
         left = self.kernel.processes[pid].left
         return {name: getattr(left, name) for name in (*SPENDABLE, "processes", "depth")}
 
+    def _below(self, pid: int) -> dict[int, dict[str, int]]:
+        """What everybody below a process has left, who may be ended when it exits."""
+        found: dict[int, dict[str, int]] = {}
+        for child in self.kernel.processes[pid].children:
+            found |= {child: self._means(child)} | self._below(child)
+        return found
+
     # The laws.
 
-    def _check_births(self, effects: list[Effect], before: dict[int, Any]) -> None:
-        """Child <= parent, at the moment of birth."""
+    def _check_births(self, effects: list[Effect], before: dict[int, Any], below: dict[int, dict[str, int]]) -> None:
+        """Child <= parent, at the moment of birth: the parent has what it had, and what those had left who were ended for it."""
         processes = self.kernel.processes
         for pid in [effect.pid for effect in effects if isinstance(effect, Begin | BeginFork)]:
             child = processes.get(pid)
             if child is None or not child.parent or child.parent not in before or pid == child.parent:
                 continue
             (grants, mounts, models), means = before[child.parent]
+            freed = [below[one.outcome.pid] for one in effects if isinstance(one, End) and one.outcome.pid in below]
+            means = {name: had + sum(one[name] for one in freed if name != "depth") for name, had in means.items()}
+            means["processes"] += len(freed)
             for grant in child.grants:
                 _law(
                     any(grant_lies_in(grant, one) for one in grants),
