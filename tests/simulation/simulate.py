@@ -72,7 +72,7 @@ def search(seeds: Iterable[int], folder: Path | None = None, tally: Tally | None
                 history = _live(seed, folder)
                 if seed % TWICE_EVERY == 0:
                     _compare(history, _live(seed, _again(folder)))
-            except Exception as broken:
+            except Exception as broken:  # whatever a machine does that nobody expected is a finding
                 return Finding(seed, _law(broken), tell(seed, _again(folder)))
             if tally is not None:
                 tally.count(history)

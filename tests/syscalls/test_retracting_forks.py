@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
+from test_taking_back_on_a_machine import parent
 from worlds import PLENTY, KernelWorld, MachineWorld, answer_to, ends, settled
 
 from gemot import MachineError
 from gemot.abi.answers import Ok, Retraction
 from gemot.abi.effects import Effect, TakeBack
 from gemot.abi.events import Copied, Retracted
-from gemot.abi.messages import Message, Request
 from gemot.abi.syscalls import Exit, Fork, Generate, Send, Spawn, Status, Wait
 from gemot.kernel import retracting
 from gemot.kernel.freezing import adopt, carry
-from gemot.models.scripted import heard, request, scripted
+from gemot.models.scripted import scripted
 
 
 def forked(world: KernelWorld, pid: int) -> int:
@@ -130,24 +129,6 @@ def test_a_tree_that_is_carried_elsewhere_brings_no_numbers_of_forks_along(world
     assert world.kernel.processes[root].copies == (copy,)
     there = KernelWorld().kernel
     assert adopt(there, carry(world.kernel, root)).copies == ()
-
-
-def texts(messages: tuple[Message, ...]) -> str:
-    return " ".join(str(part) for message in messages for part in message.parts)
-
-
-def parent(question: Request) -> Any:
-    """Has a child say something, waits for it, and then for the person."""
-    if "say it" in texts(question.messages[1:2]):
-        return request("exit", value="the poison")
-    last = heard(question)
-    if not last:
-        return request("spawn", brief="say it", program="runner")
-    if last[0].name == "spawn":
-        return request("wait")
-    if last[0].name == "wait" or not last[0].ok:
-        return request("ask", question="And now?")
-    return request("exit", value="the poison is here" if "the poison" in texts(question.messages) else "clean")
 
 
 @pytest.mark.parametrize("restart", [False, True])

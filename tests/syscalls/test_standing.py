@@ -279,27 +279,28 @@ def test_the_end_of_a_time_that_it_set_itself_is_no_news_and_a_message_that_came
     assert told(world.trap(child, BOARD)) == [child]
 
 
-def test_a_result_that_was_collected_before_is_no_news_when_it_is_named_again(world: KernelWorld) -> None:
+def collected(world: KernelWorld) -> tuple[int, int, Wait]:
+    """A pair, somebody who has ended, and how the root, which has read that one's result, waits for both."""
     root, child = pair(world)
     gone = world.born(root, Fork("another part"))
     world.trap(gone, Exit("x"))
     both = Wait(children=(gone, child), mode="all")
     world.ask(root, Wait(children=(gone,)))
     world.trap(root, both)
+    return root, child, both
+
+
+def test_a_result_that_was_collected_before_is_no_news_when_it_is_named_again(world: KernelWorld) -> None:
+    root, child, both = collected(world)
     assert told(world.trap(child, BOARD)) == [child]
     assert told(world.trap(child, BOARD)) == [root]
-    world.trap(root, Wait(children=(gone, child), mode="all", timeout_seconds=5))
+    world.trap(root, msgspec.structs.replace(both, timeout_seconds=5))
     world.later(5_000)
     assert told(world.trap(root, both)) == [], "it had collected that"
 
 
 def test_two_that_tell_each_other_beside_an_old_result_are_not_told_for_ever(world: KernelWorld) -> None:
-    root, child = pair(world)
-    gone = world.born(root, Fork("another part"))
-    world.trap(gone, Exit("x"))
-    both = Wait(children=(gone, child), mode="all")
-    world.ask(root, Wait(children=(gone,)))
-    world.trap(root, both)
+    root, child, both = collected(world)
     times = [told(world.trap(child, BOARD))]
     for _ in range(5):
         if child in times[-1]:

@@ -95,7 +95,7 @@ def parent(question: Request) -> Any:
         return request("spawn", brief="poison is what you say", program="runner")
     if last[0].name == "spawn":
         return request("wait")
-    if last[0].name == "wait":
+    if last[0].name == "wait" or not last[0].ok:
         return request("ask", question="And now?")
     return request("exit", value="the poison is here" if "the poison" in texts(question.messages) else "clean")
 

@@ -16,6 +16,17 @@ from gemot.drivers.place import PlaceMount
 SECRET = "the secret outside"
 
 
+def deepen(folder: Path, name: str) -> None:
+    """Folders within each other, deeper than any path could say."""
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(3_000):
+        os.mkdir(name, dir_fd=here)
+        inner = os.open(name, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(here)
+
+
 class World:
     """An original with a secret beside it, and a copy of it."""
 

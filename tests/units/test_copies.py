@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from copied import SECRET, World, snapshot
+from copied import SECRET, World, deepen, snapshot
 
 from gemot.drivers import copying
 from gemot.drivers.children import Child, Children, Copy
@@ -203,13 +203,7 @@ def test_a_copy_is_removed_however_deep_and_closed_it_is_and_nothing_beyond_it(w
     (world.tree / "closed").mkdir()
     (world.tree / "closed" / "x").write_text("x")
     (world.tree / "closed").chmod(0)
-    folder = os.open(world.tree, os.O_RDONLY)
-    for _ in range(3_000):
-        os.mkdir("d", dir_fd=folder)
-        inner = os.open("d", os.O_RDONLY, dir_fd=folder)
-        os.close(folder)
-        folder = inner
-    os.close(folder)
+    deepen(world.tree, "d")
     world.space.discard()
     assert os.listdir(world.space.folder.parent) == []
     assert (world.outside / "secret.txt").read_text() == SECRET

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from copied import deepen
 from test_boxes import WHY_NOT
 from worlds import DATA, KernelWorld, ends
 
@@ -262,13 +262,7 @@ def test_a_look_sees_links_and_what_is_below_and_no_version_control(tmp_path: Pa
 
 
 def test_a_folder_as_deep_as_nobody_would_go_is_looked_at_as_deep_as_others_are(tmp_path: Path) -> None:
-    here = os.open(tmp_path, os.O_RDONLY)
-    for _ in range(3_000):
-        os.mkdir("x", dir_fd=here)
-        inner = os.open("x", os.O_RDONLY, dir_fd=here)
-        os.close(here)
-        here = inner
-    os.close(here)
+    deepen(tmp_path, "x")
     try:
         found = written.look(PlaceMount("work", str(tmp_path), "rw"))
     finally:
