@@ -12,7 +12,7 @@ from gemot import MachineError
 from gemot.abi.answers import Ok, Retraction
 from gemot.abi.effects import Effect, TakeBack
 from gemot.abi.events import Copied, Retracted
-from gemot.abi.syscalls import Exit, Fork, Generate, Send, Spawn, Status, Wait
+from gemot.abi.syscalls import Exit, Fork, Generate, Retract, Send, Spawn, Status, Wait
 from gemot.kernel import retracting
 from gemot.kernel.freezing import adopt, carry
 from gemot.models.scripted import scripted
@@ -104,6 +104,23 @@ def test_the_fork_of_somebody_who_was_made_of_it_is_ended_like_that(world: Kerne
     copy = forked(world, made)
     foreseen, _ = take_back(world, child)
     assert foreseen.ended == (made, copy)
+
+
+def test_a_process_that_takes_something_back_reaches_no_tree_but_its_own(world: KernelWorld) -> None:
+    """It could end there what the person forked to keep it."""
+    root = world.tree(program="talker")
+    child = world.born(root, Spawn("do it", "worker"))
+    world.trap(child, Exit("poison"))
+    world.trap(root, Wait())
+    world.trap(root, Generate())
+    copy = forked(world, root)
+    made = world.born(copy, Spawn("poison", "worker"))
+    for effect, pid in list(world.kernel.working.items()):
+        if pid == root:
+            world.done(effect)
+    effects = world.trap(root, Retract(child, "it lied"))
+    assert blanks(effects) == [root] and not ends(effects)
+    assert world.kernel.processes[made].alive and not world.kernel.processes[copy].mailbox
 
 
 def test_who_is_woken_by_a_retraction_is_not_told_what_it_takes_back(world: KernelWorld) -> None:

@@ -9,7 +9,7 @@ said afterwards, who read that, and the children that they made afterwards. What
   that is code can't forget: it is rewound to before it was told, and told that there is no such result.
 - Children that were made by somebody who had read it are ended: what they were told to do is built on it.
 - What was forked from a process, by itself or by a person, has that one's reading, and so the same blanks, or the same end; code, which
-  can't be put back to before it was forked, is ended.
+  can't be put back to before it was forked, is ended. Into another tree only a person's word reaches.
 - Results that are derived from it are gone too: who asks again is told that they were taken back. On the board, a task whose
   text it was is dropped, one that was completed with it is open again, a judgement must be made anew.
 - What was done to the world stays done, and is listed.
@@ -89,9 +89,10 @@ def retract(kernel: Kernel, process: Process, syscall: Retract) -> None:
         kernel.answer(process, Ok(msgspec.json.decode(msgspec.json.encode(done))))
 
 
-def reach(kernel: Kernel, source: Process, told: Entry | None = None) -> Reach:
-    """Everything that was built on what a process ever said, or on one answer that it had."""
-    members = _members(kernel, source.root)
+def reach(kernel: Kernel, source: Process, told: Entry | None = None, forks: bool = True) -> Reach:
+    """Everything that was built on what a process ever said, or on one answer that it had. ``forks``: also in the trees that a
+    person forked, which are nothing to a process of this one."""
+    members = _members(kernel, source.root) if forks else kernel.tree(source.root)
     readers: defaultdict[int, list[tuple[int, Heard]]] = defaultdict(list)
     children: defaultdict[int, list[Process]] = defaultdict(list)
     for process in members:
@@ -112,7 +113,7 @@ def reach(kernel: Kernel, source: Process, told: Entry | None = None) -> Reach:
                 found.since[process.pid] = process.born  # it may be a reader, too, since a later moment
                 found.made.append(process.pid)
                 todo.append(process.pid)
-        for process in _copies(kernel, pid, since):
+        for process in _copies(kernel, pid, since) if forks else ():
             found.entries.setdefault(process.pid, [])
             ends = pid in found.made or process.program.kind == "native"
             if ends and process.pid not in found.made:
@@ -132,7 +133,7 @@ def reach(kernel: Kernel, source: Process, told: Entry | None = None) -> Reach:
     for process in read:
         assert told is not None
         found.entries.setdefault(process.pid, []).append((told.number, NOBODY))
-        read += _copies(kernel, process.pid, told.moment)
+        read += _copies(kernel, process.pid, told.moment) if forks else []
     return found
 
 
@@ -156,7 +157,7 @@ def take_back(
 ) -> Retraction:
     """Take back all that a process said, or an answer that it was ``told`` and what it said since; ``by`` its parent, or (None) the
     person. Returns what came of it."""
-    found = reach(kernel, source, told)
+    found = reach(kernel, source, told, by is None)
     living = {pid for pid in found.since if kernel.processes[pid].alive}
     effects = _effects(kernel, found)
     why = f"taken back: {reason}"
