@@ -9,7 +9,7 @@ from test_taking_back_on_a_machine import parent
 from worlds import PLENTY, KernelWorld, MachineWorld, answer_to, ends, settled
 
 from gemot import MachineError
-from gemot.abi.answers import Ok, Retraction
+from gemot.abi.answers import Entry, Ok, Retraction
 from gemot.abi.effects import Effect, TakeBack
 from gemot.abi.events import Copied, Retracted
 from gemot.abi.syscalls import Exit, Fork, Generate, Retract, Send, Spawn, Status, Wait
@@ -82,6 +82,15 @@ def test_nor_can_code_that_forked_itself(world: KernelWorld) -> None:
     like = world.born(root, Fork("go on"))
     foreseen, effects = take_back(world, child)
     assert foreseen.rewound == (root,) and foreseen.ended == (like,) and list(ends(effects)) == [like]
+
+
+def test_code_without_the_answer_by_which_it_was_forked_would_be_somebody_else(world: KernelWorld) -> None:
+    """It would do once more what that one did."""
+    root = world.tree()
+    like = world.born(root, Fork("go on"))
+    process = world.kernel.processes[like]
+    effects = world.feed(Retracted(world.at, like, "it was planted", Entry(process.entries, process.born, -1, (), ())))
+    assert list(ends(effects)) == [like] and world.kernel.processes[root].alive
 
 
 def test_the_fork_of_what_is_taken_back_itself_is_told_and_what_it_said_is_gone(world: KernelWorld) -> None:

@@ -123,7 +123,7 @@ def reach(kernel: Kernel, source: Process, told: Entry | None = None, forks: boo
                 todo.append(process.pid)
     for pid, since in found.since.items():
         process = kernel.processes[pid]
-        if process.program.kind == "native" and since < process.born and pid not in found.made:
+        if process.program.kind == "native" and since <= process.born and pid not in found.made:
             found.made.append(pid)  # it has read it as what it was forked from
     for said_by, since in found.since.items():
         for reader, one in readers[said_by]:
