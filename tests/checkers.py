@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import operator
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -38,9 +39,11 @@ from gemot.abi.effects import (
 from gemot.abi.events import Arrived, Booted, Copied, Done, Event, Trapped
 from gemot.abi.grants import Grant, Mount, Rule
 from gemot.abi.syscalls import Exit, Syscall
+from gemot.journal.contract import JournalError
 from gemot.journal.records import decode, encode
 from gemot.kernel import Kernel
 from gemot.kernel.process import Process
+from gemot.machine.whole import with_values
 
 _SETS = tuple(one.name for one in dataclasses.fields(Process) if str(one.type).startswith(("set", "frozenset")))
 _FIELDS = operator.attrgetter(*(one.name for one in dataclasses.fields(Process) if one.name not in _SETS))
@@ -82,11 +85,17 @@ def everyone(kernel: Kernel) -> list[Process]:
     return [one for pid in range(1, kernel.numbers[1] + 1) if (one := kernel.processes.get(pid)) is not None]
 
 
+def _no_value(digest: str) -> str:
+    raise JournalError(f"no value is kept under {digest}")
+
+
 class Witness:
     """Feed it events instead of the kernel; it gives back the kernel's effects, or raises :class:`LawBroken`."""
 
     def __init__(self, kernel: Kernel | None = None) -> None:
         self.kernel = kernel or Kernel()
+        self.value: Callable[[str], str] = _no_value
+        """What the journal keeps under a digest."""
         self.shadow = Kernel()
         self.events: list[Event] = []
         self.billed: Counter[int] = Counter()
@@ -108,9 +117,10 @@ class Witness:
         self._wake = 0
 
     @classmethod
-    def watching(cls, kernel: Kernel, history: list[Event]) -> Witness:
+    def watching(cls, kernel: Kernel, history: list[Event], value: Callable[[str], str] | None = None) -> Witness:
         """A witness of a kernel that has a history: it checks that the history leads here, then every event that follows."""
         witness = cls()
+        witness.value = value or _no_value
         for event in history:
             witness.handle(event)
         if digest(kernel) != digest(witness.kernel):
@@ -120,6 +130,7 @@ class Witness:
         return witness
 
     def handle(self, event: Event) -> list[Effect]:
+        event = with_values(event, self.kernel, self.value)
         maker = event.pid if isinstance(event, Trapped) and event.pid in self._alive else 0
         before = {maker: (self._rights(maker), self._means(maker))} if maker else {}
         below = self._below(maker) if maker and isinstance(event, Trapped) and isinstance(event.syscall, Exit) else {}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from checkers import Witness
 
+from gemot.abi import limits
 from gemot.abi.answers import Answer, Outcome
 from gemot.abi.effects import (
     AskModel,
@@ -49,7 +51,7 @@ from gemot.abi.programs import ProgramSpec
 from gemot.abi.syscalls import SYSCALLS, Alarm, Syscall
 from gemot.abi.tools import Manifest, ToolSpec
 from gemot.drivers.kit import Driver
-from gemot.journal.contract import Journal
+from gemot.journal.contract import Journal, JournalError
 from gemot.journal.memory import MemoryJournal
 from gemot.journal.records import decode, encode
 from gemot.machine.calendar import first, tick
@@ -94,6 +96,9 @@ class KernelWorld:
 
     def __init__(self) -> None:
         self.witness = Witness()
+        self.witness.value = self._value
+        self.values: dict[str, str] = {}
+        """What the journal would keep, by digest."""
         self.kernel = self.witness.kernel
         self.at = 1_000_000
         self.install()
@@ -101,7 +106,21 @@ class KernelWorld:
     def install(self, tools: tuple[ToolSpec, ...] = TOOLS) -> None:
         self.feed(Installed(self.at, (Manifest("all", "1", "Tools for tests.", tools),), PROGRAMS))
 
+    def _value(self, digest: str) -> str:
+        if digest not in self.values:
+            raise JournalError(f"no value is kept under {digest}")
+        return self.values[digest]
+
+    def large(self, text: str) -> Value:
+        """A result as the machine tells it where the kernel does not want it whole: its beginning, and the digest of the rest."""
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        self.values[digest] = text
+        return Value(text[: limits.PREVIEW_CHARS], digest, len(text))
+
     def feed(self, event: Event) -> list[Effect]:
+        if isinstance(event, Done) and isinstance(event.outcome, Value) and event.outcome.digest:
+            text = event.outcome.document or event.outcome.text
+            self.values.setdefault(event.outcome.digest, text)
         return self.witness.handle(decode(encode(event)))
 
     def tree(
@@ -218,7 +237,7 @@ class MachineWorld:
             self.journal, library, self.drivers, self.models.__getitem__, limits=self.limits, **extra
         )
         self.machine._boot(False)
-        self.witness = Witness.watching(self.machine.kernel, self.history())
+        self.witness = Witness.watching(self.machine.kernel, self.history(), self.journal.value)
         if resume:
             self.machine.resume()
         return self.machine

@@ -142,22 +142,27 @@ def test_a_value_too_large_to_be_held_is_passed_on_as_a_whole(world: KernelWorld
     root = guarded(world)
     effects = world.trap(root, use("web/get"))
     assert start(effects).whole
-    (result,) = results(root, world.done(start(effects).effect, Value("begin", "d" * 64, 10**6)))
+    text = "begin" + "x" * 10**6
+    (result,) = results(root, world.done(start(effects).effect, world.large(text)))
     assert result.handle is not None
     number = result.handle.number
     begun = start(world.trap(world.born(root, Fork("x")), use("sums/add", text=refer(number))))
-    assert [(one.place, one.digest) for one in begun.filled] == [(("text",), "d" * 64)]
+    assert begun.arguments == {"text": text}
     (result,) = results(root, world.trap(root, use("sums/add", text=refer(number, "a"))))
     assert result.rule == "limit"
 
 
 def test_the_oldest_documents_are_let_go_of_first(world: KernelWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "DOCUMENTS_CHARS_MAX", 600)
+    monkeypatch.setattr(limits, "DOCUMENTS_CHARS_MAX", 2_000)
     root = guarded(world)
-    numbers = [kept(world, root, "mail/list", INBOX) for _ in range(4)]
+    numbers = [
+        kept(world, root, "mail/list", [*INBOX, {"id": 3, "body": "x" * limits.PREVIEW_CHARS}]) for _ in range(4)
+    ]
     held = [world.kernel.processes[root].documents[number].text is not None for number in numbers]
     assert held == sorted(held) and held[-1] and not held[0]
-    assert start(world.trap(root, use("sums/add", text=refer(numbers[0])))).filled
+    whole = start(world.trap(root, use("sums/add", text=refer(numbers[0])))).arguments["text"]
+    assert whole.endswith('"}]'), "what was let go of is read again"
+    assert world.kernel.processes[root].documents[numbers[0]].text is None, "and not held for longer than the call"
 
 
 def test_references_end_with_exec(world: KernelWorld) -> None:

@@ -31,18 +31,10 @@ class AskModel(Struct, frozen=True, gc=False, tag="ask_model", omit_defaults=Tru
     priority: int = limits.PRIORITY
 
 
-class Filled(Struct, frozen=True):
-    """A place in the arguments of a tool use (names and indices), and the digest of the text that belongs there."""
-
-    place: tuple[str | int, ...]
-    digest: str
-
-
 class StartTool(Struct, frozen=True, gc=False, tag="start_tool", omit_defaults=True):
     """Use a tool. ``only``: the sub-paths (anchored) that the grant allows, where it bounds paths; a link can't lead elsewhere.
-    ``whole``: the kernel wants the whole result. ``filled``: places in the arguments where the text of this digest is to
-    be put in. ``others``: of the children that the arguments name, their mounts. ``trial``: what it changes in the copies of
-    its process must not stay; it sees copies of these, made for it alone."""
+    ``whole``: the kernel wants the whole result. ``others``: of the children that the arguments name, their mounts. ``trial``:
+    what it changes in the copies of its process must not stay; it sees copies of these, made for it alone."""
 
     effect: int
     pid: int
@@ -53,7 +45,6 @@ class StartTool(Struct, frozen=True, gc=False, tag="start_tool", omit_defaults=T
     repeatable: bool
     only: tuple[str, ...] = ()
     whole: bool = False
-    filled: tuple[Filled, ...] = ()
     others: dict[int, tuple[Mount, ...]] = {}
     trial: bool = False
 

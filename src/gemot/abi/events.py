@@ -88,7 +88,8 @@ class Trapped(Struct, frozen=True, gc=False, tag="trapped", omit_defaults=True):
     """A program made a syscall. For `generate` more is set: ``estimate``, the input's tokens and the price of one call;
     ``prices``, of one call to each of the models that its route has for later, where that is known; ``window``, the tokens that
     the model takes in and says together (0: nobody knows). ``due``: for an `alarm` at
-    a time of day or a date."""
+    a time of day or a date. ``values``: for a `call` and an `endorse`, by handle, the texts that it refers to and that the
+    kernel does not hold. The journal has each once, under its digest, so they are not written with the event."""
 
     at: int
     pid: int
@@ -97,6 +98,7 @@ class Trapped(Struct, frozen=True, gc=False, tag="trapped", omit_defaults=True):
     prices: dict[str, int] = {}
     due: Due | None = None
     window: int = 0
+    values: dict[int, str] = {}
 
 
 class Wrote(Struct, frozen=True, gc=False, omit_defaults=True):

@@ -183,6 +183,15 @@ DOCUMENT_CHARS_MAX: Final = 200_000
 DOCUMENTS_CHARS_MAX: Final = 4_000_000
 """How much of such results (characters) one process holds; beyond that the oldest can be passed on as a whole only."""
 
+VALUE_CHARS_MAX: Final = 2_000_000
+"""The longest value (characters) that a tool use may refer to: longer ones can't be judged and shown as a whole."""
+
+VALUES_CHARS_MAX: Final = 2_000_000
+"""The most text (characters) that the references of one call put into its arguments, each counted as often as it is put in."""
+
+ASKS_CHARS_MAX: Final = 4_000_000
+"""The most text (characters) in the open questions of one tree: every list of questions shows all of it."""
+
 RULE_CHARS_MAX: Final = 4_000
 """The longest text (characters) that is looked at to find out which kind of value it is."""
 
@@ -265,6 +274,7 @@ MEMORIES_MAX: Final = 200_000
 assert MEMORY_CHARS_MAX + MEMORY_ABOUT_CHARS_MAX <= RECALL_CHARS_MAX <= INLINE_CHARS_MAX
 assert PREVIEW_CHARS < INLINE_CHARS_MAX <= TEXT_CHARS_MAX
 assert READ_CHARS_MAX <= INLINE_CHARS_MAX <= DOCUMENT_CHARS_MAX <= DOCUMENTS_CHARS_MAX
+assert DOCUMENT_CHARS_MAX <= VALUE_CHARS_MAX <= VALUES_CHARS_MAX <= ASKS_CHARS_MAX
 assert PRIORITY_MIN <= PRIORITY <= PRIORITY_MAX
 assert LEASE_SECONDS_MIN < LEASE_SECONDS < LEASE_SECONDS_MAX
 assert BOARD_CHARS + TASK_CHARS_MAX < BOARD_PAGE_CHARS

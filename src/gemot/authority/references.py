@@ -4,19 +4,22 @@ References are filled in before anything else is checked, so a tool sees plain v
 done. One is written by place (``at``), or as what it is (``field``, ``where``, ``pick``): then who writes it need not have
 read where it stands.
 
+A value is whole or it is not judged: each reference stands for all of a value (:class:`Whole`), which the kernel holds or
+was given with the syscall. Where it is neither, the use is refused.
+
 What a process did not read must not reach it by way of a refusal: so no message here, or about a use that has references,
 repeats a value that one of them stands for. That it was refused still tells something of the value, so it bears its label.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, cast
 
 import msgspec
 from msgspec import Struct
 
-from gemot.abi.effects import Filled
+from gemot.abi import limits
 from gemot.abi.grants import Rule, Source
 from gemot.abi.labels import Handle, Label
 from gemot.authority.documents import (
@@ -72,9 +75,17 @@ class _Form(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True,
     extract: str = ""
 
 
+class Whole(Struct, frozen=True):
+    """All of the value that a handle names. ``document``: what is known of the tool use that it came from; None where values
+    can't be selected from it by a source."""
+
+    handle: Handle
+    text: str
+    document: Document | None
+
+
 class Reference(Struct, frozen=True):
-    """A reference and what it stands for. ``value`` is only a beginning where the kernel has not got all of it.
-    ``found``: what was extracted, as it stands there; ``value`` is the number that it is where the tool wants one."""
+    """A reference and the value that it stands for. ``found``: what was extracted, as it stands there; ``value`` is the number that it is where the tool wants one."""
 
     handle: Handle
     path: Path
@@ -91,17 +102,6 @@ class Filling(Struct, frozen=True):
     arguments: dict[str, Any]
     own: Label
     references: dict[Path, Reference] = {}
-
-    @property
-    def filled(self) -> tuple[Filled, ...]:
-        """What is put in when the use starts, because the kernel has not got it."""
-        if not self.references:
-            return ()
-        return tuple(
-            Filled(place, one.handle.digest)
-            for place, one in self.references.items()
-            if one.document is None or one.document.text is None
-        )
 
     def label(self, name: str) -> Label:
         """The label of one argument: of what it refers to, and of what of it is the process's own words."""
@@ -135,8 +135,66 @@ class Filling(Struct, frozen=True):
         return False
 
 
-def fill(process: Holder, arguments: dict[str, Any], schema: dict[str, Any]) -> Filling:
-    """Put in what the references stand for. Raises :class:`Refused`."""
+def beyond(process: Holder, uses: Iterable[dict[str, Any]]) -> tuple[int, ...]:
+    """The handles that the arguments of these uses refer to and whose texts the process's tables do not hold: those that can
+    be judged as a whole, by their own size and together."""
+    chars: dict[int, int] = {}
+    for arguments in uses:
+        if not any(isinstance(value, dict | list) for value in arguments.values()):
+            continue
+        for _, form in _places(arguments, ()):
+            number = form.get(FROM)
+            handle = process.handles.get(number) if type(number) is int else None
+            if handle is not None and handle.digest and _held(process, handle) is None:
+                chars[handle.number] = chars.get(handle.number, 0) + handle.size_chars
+    wanted: list[int] = []
+    room = limits.VALUES_CHARS_MAX
+    for number, size in chars.items():
+        if size <= room and process.handles[number].size_chars <= limits.VALUE_CHARS_MAX:
+            wanted.append(number)
+            room -= size
+    return tuple(wanted)
+
+
+def _held(process: Holder, handle: Handle) -> str | None:
+    """All of the value of a handle, where the process's tables have it."""
+    document = process.documents.get(handle.number)
+    text = handle.preview if document is None or document.text is None else document.text
+    return text if len(text) == handle.size_chars else None
+
+
+def whole(process: Holder, number: int, values: Mapping[int, str]) -> Whole:
+    """All of the value of a handle. ``values``: by handle, the texts that came with the syscall. Raises :class:`Refused`."""
+    handle = process.handles.get(number)
+    if handle is None:
+        have = ", ".join(map(str, process.handles)) or "none"
+        raise Refused("unknown", f"there is no handle {number}; this process has: {have}")
+    document = process.documents.get(number)
+    text = _held(process, handle)
+    text = values.get(number) if text is None else text
+    if text is not None and len(text) == handle.size_chars:
+        known = None if document is None else msgspec.structs.replace(document, text=text)
+        return Whole(handle, text, known if len(text) <= limits.DOCUMENT_CHARS_MAX else document)
+    if handle.size_chars > limits.VALUE_CHARS_MAX:
+        raise Refused(
+            "limit",
+            f"handle {number} has {handle.size_chars:,} characters; a value of more than {limits.VALUE_CHARS_MAX:,} can't be "
+            "judged and shown as a whole, so it is not passed on. Read it in parts and pass those on, or let the tool that "
+            "gave it give less",
+        )
+    if number not in values and handle.digest:
+        raise Refused(
+            "limit",
+            f"what the references of this call stand for has more than {limits.VALUES_CHARS_MAX:,} characters together, or "
+            f"handle {number} is not kept any more; make several calls, each with fewer references",
+        )
+    raise Refused("limit", f"handle {number} was not kept as a whole, so it can't be passed on; use its tool again")
+
+
+def fill(
+    process: Holder, arguments: dict[str, Any], schema: dict[str, Any], values: Mapping[int, str] | None = None
+) -> Filling:
+    """Put in what the references stand for. ``values``: as for :func:`whole`. Raises :class:`Refused`."""
     own = process.label
     flat = not any(isinstance(value, dict | list) for value in arguments.values())
     places = [] if flat else list(_places(arguments, ()))
@@ -146,7 +204,14 @@ def fill(process: Holder, arguments: dict[str, Any], schema: dict[str, Any]) -> 
         raise Refused("limit", f"one use has at most {REFERENCES_MAX} references")
     references: dict[Path, Reference] = {}
     for place, form in places:
-        references[place] = _resolved(process, form, schema_at(schema, place))
+        references[place] = _resolved(process, form, schema_at(schema, place), values or {})
+    size = sum(_chars(one.value) for one in references.values())
+    if size > limits.VALUES_CHARS_MAX:
+        raise Refused(
+            "limit",
+            f"the references of this use stand for {size:,} characters; at most {limits.VALUES_CHARS_MAX:,} can be judged "
+            "and shown together. Make several calls, each with fewer references",
+        )
     return Filling(_filled(arguments, (), references), own, references)
 
 
@@ -174,37 +239,46 @@ def _filled(value: Any, place: Path, references: dict[Path, Reference]) -> Any:
     return value
 
 
-def _resolved(process: Holder, form: dict[str, Any], schema: dict[str, Any]) -> Reference:
+def _resolved(process: Holder, form: dict[str, Any], schema: dict[str, Any], values: Mapping[int, str]) -> Reference:
     try:
         asked = msgspec.convert(form, _Form)
     except msgspec.ValidationError as error:
         raise Refused("malformed", f"this is no reference: {error}. Write {EXAMPLE}") from error
-    handle = process.handles.get(asked.handle)
-    if handle is None:
-        have = ", ".join(map(str, process.handles)) or "none"
-        raise Refused("unknown", f"there is no handle {asked.handle}; this process has: {have}")
-    document = process.documents.get(asked.handle)
-    text = None if document is None else document.text
-    if document is None or text is None:
-        if asked.at or asked.field or asked.extract:
-            raise Refused(
-                "limit",
-                f"nothing can be selected from handle {handle.number} (it is too large, or no grant speaks of its tool); "
-                "refer to all of it, or read it in parts",
-            )
-        return Reference(handle, (), "", handle.preview, handle.label, document)
+    given = whole(process, asked.handle, values)
+    handle, text, known = given.handle, given.text, given.document
+    if not (asked.at or asked.field or asked.extract):
+        return Reference(
+            handle, (), "", _said(text, schema), handle.label if known is None else known.label, known, text
+        )
+    if len(text) > limits.DOCUMENT_CHARS_MAX:
+        raise Refused(
+            "limit",
+            f"handle {handle.number} has {len(text):,} characters; a part can be taken of a value of at most "
+            f"{limits.DOCUMENT_CHARS_MAX:,}. Refer to all of it, or read it in parts",
+        )
+    document = Document("", {}, text, handle.label) if known is None else known
     if asked.field:
         one = _selected(document, asked)
         value = _number(one.value, schema) if asked.extract else one.value
-        return Reference(handle, one.path, asked.extract, value, _label(document, one.path), document, one.value)
+        return Reference(handle, one.path, asked.extract, value, _label(document, one.path), known, one.value)
     path = path_of(asked.at)
-    value = found = _part(text, path, handle.number) if path else text
+    value = found = _part(text, path, handle.number)
     if asked.extract:
         found = _extracted(value, asked, handle.number)
         value = _number(found, schema)
-    elif not path and schema and mismatch(value, schema) and not mismatch(parsed(text), schema):
-        value = parsed(text)  # the tool wants what the text says, not the text
-    return Reference(handle, path, asked.extract, value, _label(document, path), document, found)
+    return Reference(handle, path, asked.extract, value, _label(document, path), known, found)
+
+
+def _chars(value: Any) -> int:
+    return len(value) if isinstance(value, str) else len(msgspec.json.encode(value))
+
+
+def _said(text: str, schema: dict[str, Any]) -> Any:
+    """A text, or the value that it says in JSON where the tool takes that and no text."""
+    if not schema or not mismatch(text, schema):
+        return text
+    value = parsed(text) if len(text) <= limits.DOCUMENT_CHARS_MAX else parsed.__wrapped__(text)
+    return text if mismatch(value, schema) else value
 
 
 def _number(text: str, schema: dict[str, Any]) -> Any:
@@ -245,6 +319,8 @@ def _selected(document: Document, asked: _Form) -> Picked:
 
 
 def _part(text: str, path: Path, number: int) -> Any:
+    if not path:
+        return text
     try:
         return at(parsed(text), path)
     except KeyError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -43,11 +43,11 @@ def put(kernel: Kernel, process: Process, waiting: Waiting) -> None:
 
 
 def _put(kernel: Kernel, process: Process, waiting: Waiting) -> None:
-    if kernel.asks_open(process.root) >= limits.ASKS_OPEN_MAX:
+    why = _too_much(kernel, process, waiting)
+    if why:
         for work, one in waiting:
             work.state = "done"
             give_back_use(process, work)
-            why = f"{limits.ASKS_OPEN_MAX} questions of this tree are open; a person must answer some first"
             work.result = Returned(one.tool, False, why, rule="limit")
         return
     number = kernel.ask()
@@ -57,6 +57,33 @@ def _put(kernel: Kernel, process: Process, waiting: Waiting) -> None:
     actions = tuple(one for _, one in waiting)
     asked = _alone(process, number, actions[0]) if len(actions) == 1 else _together(process, number, actions)
     kernel.put_ask(OpenAsk(asked, waiting[0][0].effect, process.root))
+
+
+def _too_much(kernel: Kernel, process: Process, waiting: Waiting) -> str:
+    """Why a person can't be asked this now, or ``""``."""
+    if kernel.asks_open(process.root) >= limits.ASKS_OPEN_MAX:
+        return f"{limits.ASKS_OPEN_MAX} questions of this tree are open; a person must answer some first"
+    mine = sum(_chars(one.arguments) for _, one in waiting)
+    room = limits.ASKS_CHARS_MAX - mine
+    for opened in kernel.asks.values():
+        if opened.root == process.root:
+            room -= _chars(opened.asked.arguments) + sum(_chars(one.arguments) for one in opened.asked.actions)
+    if room >= 0:
+        return ""
+    return (
+        f"a person would have to look at {mine:,} characters; the open questions of a tree have at most "
+        f"{limits.ASKS_CHARS_MAX:,} together. Ask for less, or wait until some are answered"
+    )
+
+
+def _chars(value: Any) -> int:
+    """About how many characters a person has to look at."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        members = cast("dict[str, Any]", value)
+        return sum(len(name) + _chars(member) for name, member in members.items())
+    return sum(map(_chars, cast("list[Any]", value))) if isinstance(value, list | tuple) else 8
 
 
 def _alone(process: Process, number: int, one: Action) -> Asked:

@@ -198,6 +198,10 @@ class Kernel:
                     gone = f"{use.tool} is not installed any more; it was not used"
                     work.state, work.result = "done", Returned(use.tool, False, gone, rule="unknown")
                     return
+                if work.filled:
+                    part = "only the beginning of a value was looked at when this was allowed; it was not used. Do it again"
+                    work.state, work.result = "done", Returned(use.tool, False, part, rule="limit")
+                    return
                 arguments = use.arguments if work.arguments is None else work.arguments
                 only = path_bounds(process.grants[work.grant], tool.paths)
                 results.stored(self, process, tool, work.label)
@@ -212,7 +216,6 @@ class Kernel:
                         work.repeatable,
                         only,
                         results.wanted_whole(self, process, work, tool),
-                        work.filled,
                         families.mounts_of_children(self, process, tool, arguments) if tool.children else {},
                     )
                 )

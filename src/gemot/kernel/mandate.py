@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -22,6 +23,7 @@ from gemot.abi.grants import Grant
 from gemot.abi.labels import PERSON, Label
 from gemot.abi.syscalls import Endorse, Exit, Mandate
 from gemot.authority.narrowing import described, grant_within, without_consequences
+from gemot.authority.references import whole
 from gemot.authority.refusal import Refused
 from gemot.kernel import reviewing
 from gemot.kernel.families import remember_sources, requested
@@ -76,18 +78,14 @@ def _foreseen(process: Process, grant: Grant) -> bool:
     return any(grant_within(grant, one) for one in process.policy)
 
 
-def endorse(kernel: Kernel, process: Process, syscall: Endorse) -> None:
-    handle = process.handles.get(syscall.handle)
-    if handle is None:
-        known = ", ".join(map(str, process.handles)) or "none"
-        raise Refused("unknown", f"there is no handle {syscall.handle}; this process has: {known}")
-    document = process.documents.get(syscall.handle)
-    text = handle.preview if document is None or document.text is None else document.text
-    if len(text) != handle.size_chars or len(text) > limits.NOTE_CHARS_MAX:
+def endorse(kernel: Kernel, process: Process, syscall: Endorse, values: Mapping[int, str]) -> None:
+    """``values``: by handle, the texts that the kernel does not hold."""
+    text = whole(process, syscall.handle, values).text
+    if len(text) > limits.NOTE_CHARS_MAX:
         raise Refused(
             "limit",
-            f"a person must see all of what they endorse, and this has {handle.size_chars} characters of at most "
-            f"{limits.NOTE_CHARS_MAX}; take the part that matters",
+            f"a person must see all of what they endorse, and this has {len(text):,} characters of at most "
+            f"{limits.NOTE_CHARS_MAX:,}; use a tool that gives less, and endorse its result",
         )
     if len(syscall.reason) > limits.NOTE_CHARS_MAX:
         raise Refused("limit", f"a reason has at most {limits.NOTE_CHARS_MAX} characters")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from msgspec import Struct
+
 from gemot.abi import limits
 from gemot.abi.answers import Change, Mail, Outcome, Returned, Room, State, Use
-from gemot.abi.effects import Asked, Filled
+from gemot.abi.effects import Asked
 from gemot.abi.grants import Grant, Mount
 from gemot.abi.labels import Handle, Label
 from gemot.abi.programs import ProgramSpec
@@ -15,6 +17,13 @@ from gemot.abi.reviews import Check
 from gemot.abi.syscalls import Syscall
 from gemot.authority.documents import Document
 from gemot.authority.ledger import Means
+
+
+class Filled(Struct, frozen=True):
+    """A place in the arguments of a tool use (names and indices), and the digest of the text that belongs there."""
+
+    place: tuple[str | int, ...]
+    digest: str
 
 
 @dataclass(slots=True)
@@ -25,7 +34,8 @@ class Work:
     started when its tree is awake. ``started``: the machine was told.
     ``interrupted``: the machine stopped since; nobody knows how far it came. ``grant`` is the index of the grant that
     allowed it, so that its use is counted when it starts. ``arguments``: of a tool use
-    with references, what they stood for when it was checked; ``filled``: and what is to be put in when it starts.
+    with references, what they stood for when it was checked; ``filled``: of one that an earlier version of gemot checked,
+    the places where it had only the beginning of a value; such a use is not started.
     ``label``: of what it uses; ``sealed``: its result is not to be
     read here; ``why``: the rule that a person may let it break, this once; ``only``: the paths that a check is confined to.
     ``key``: of what is done to a memory, the same when it is tried again.

@@ -72,7 +72,8 @@ def _value(kernel: Kernel, process: Process, work: Work, use: ToolUse, value: Va
     small = value.size_chars <= len(value.text)
     text = value.text if small else value.document or None
     preview = "" if work.sealed else value.text[: limits.PREVIEW_CHARS] if small else value.text
-    handle = Handle(number, value.digest, value.size_chars, preview, label, work.sealed)
+    size = value.size_chars if text is None else len(text)
+    handle = Handle(number, value.digest, size, preview, label, work.sealed)
     process.handles[number] = handle
     spec = kernel.tools.get(use.tool)
     if spec is not None and wanted_whole(kernel, process, work, spec):

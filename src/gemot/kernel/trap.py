@@ -71,7 +71,6 @@ TABLE: dict[type, Act] = {
     Send: waiting.send,
     Receive: waiting.receive,
     CancelAlarm: alarms.cancel_alarm,
-    Call: working.call,
     Read: working.read,
     Ask: working.ask,
     PageOut: working.page,
@@ -86,7 +85,6 @@ TABLE: dict[type, Act] = {
     Recall: remembering.recall,
     Forget: remembering.forget,
     Mandate: mandate.propose,
-    Endorse: mandate.endorse,
     GrantTo: revoking.grant,
     Revoke: revoking.revoke,
     Retract: retracting.retract,
@@ -120,6 +118,10 @@ def trap(kernel: Kernel, event: Trapped) -> None:
             working.generate(kernel, process, syscall, event)
         elif isinstance(syscall, Alarm):
             alarms.alarm(kernel, process, syscall, event.due)
+        elif isinstance(syscall, Call):
+            working.call(kernel, process, syscall, event.values)
+        elif isinstance(syscall, Endorse):
+            mandate.endorse(kernel, process, syscall, event.values)
         else:
             TABLE[type(syscall)](kernel, process, syscall)
     except Refused as refusal:

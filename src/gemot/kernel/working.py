@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,12 +12,12 @@ from gemot.abi.answers import Error, Ok, Returned, Room
 from gemot.abi.effects import Action, TakeAsk
 from gemot.abi.events import Answered, Cost, Done, Failure, Replied, Trapped, Value
 from gemot.abi.labels import Label
-from gemot.abi.syscalls import Ask, Call, Exit, Generate, PageIn, PageOut, Read, Syscall, ToolUse
+from gemot.abi.syscalls import Ask, Call, Endorse, Exit, Generate, PageIn, PageOut, Read, Syscall, ToolUse
 from gemot.abi.tools import ToolSpec
 from gemot.authority.deciding import Others, decide, seen_by
 from gemot.authority.labels import join
 from gemot.authority.narrowing import used
-from gemot.authority.references import Filling, fill, mentioned
+from gemot.authority.references import FROM, Filling, beyond, fill, mentioned
 from gemot.authority.refusal import Refused, closest
 from gemot.authority.schema import mismatch
 from gemot.kernel import asking, changes, families, mandate, receipts, remembering, reviewing, routes
@@ -76,20 +77,29 @@ def generate(kernel: Kernel, process: Process, syscall: Generate, event: Trapped
     kernel.start(process, work)
 
 
-def call(kernel: Kernel, process: Process, syscall: Call) -> None:
+def call(kernel: Kernel, process: Process, syscall: Call, values: Mapping[int, str]) -> None:
+    """``values``: by handle, the texts that the uses refer to and that the kernel does not hold."""
     if not 0 < len(syscall.uses) <= limits.BATCH_MAX:
         raise Refused(
             "limit", f"a call has 1 to {limits.BATCH_MAX} uses, this has {len(syscall.uses)}; make several calls"
         )
     waiting: list[tuple[Work, Action]] = []
     uses = len(syscall.uses)
-    process.work = [_check(kernel, process, index, use, uses, waiting) for index, use in enumerate(syscall.uses)]
+    process.work = [
+        _check(kernel, process, index, use, uses, values, waiting) for index, use in enumerate(syscall.uses)
+    ]
     asking.put(kernel, process, waiting)
     finish(kernel, process)
 
 
 def _check(
-    kernel: Kernel, process: Process, index: int, use: ToolUse, uses: int, waiting: list[tuple[Work, Action]]
+    kernel: Kernel,
+    process: Process,
+    index: int,
+    use: ToolUse,
+    uses: int,
+    values: Mapping[int, str],
+    waiting: list[tuple[Work, Action]],
 ) -> Work:
     """Decode one allegation completely: refused, ready to start, or ``waiting`` for a person's word."""
     effect, filling = kernel.number(), None
@@ -97,7 +107,7 @@ def _check(
         tool = kernel.tools.get(use.tool)
         if tool is None:
             raise Refused("unknown", f"there is no tool {use.tool!r}; {closest(use.tool, kernel.tools)}")
-        filling = _fill(process, use, tool)
+        filling = _fill(process, use, tool, values)
         _must_fit(tool, filling)
         others = _children(kernel, process, tool, filling)
         verdict = decide(process, tool, filling, use.arguments, kernel.now, others)
@@ -120,7 +130,6 @@ def _check(
         millis_max=min(share, tool.seconds_max * 1000),
         grant=verdict.grant,
         arguments=filling.arguments if filling.references else None,
-        filled=filling.filled,
         label=filling.all_labels,
         sealed=grant.results == "handle",
         why=verdict.why,
@@ -137,9 +146,9 @@ def _children(kernel: Kernel, process: Process, tool: ToolSpec, filling: Filling
     return families.mounts_of_children(kernel, process, tool, filling.arguments)
 
 
-def _fill(process: Process, use: ToolUse, tool: ToolSpec) -> Filling:
+def _fill(process: Process, use: ToolUse, tool: ToolSpec, values: Mapping[int, str]) -> Filling:
     try:
-        return fill(process, use.arguments, tool.schema)
+        return fill(process, use.arguments, tool.schema, values)
     except Refused as refusal:
         if refusal.rule == "unknown":  # what is not there tells something, what is written wrong does not
             refusal.label = mentioned(process, use.arguments)
@@ -155,6 +164,17 @@ def _must_fit(tool: ToolSpec, filling: Filling) -> None:
     if wrong:
         expected = msgspec.json.encode(tool.schema.get("properties", {})).decode()
         raise Refused("malformed", f"{tool.name}: {wrong}. Its arguments: {expected}")
+
+
+def values_wanted(process: Process, syscall: Syscall) -> tuple[int, ...]:
+    """The handles whose texts must come with a syscall, because it refers to them and the process's tables do not hold them."""
+    match syscall:
+        case Call(uses) if len(uses) <= limits.BATCH_MAX:
+            return beyond(process, [use.arguments for use in uses])
+        case Endorse(handle):
+            return beyond(process, [{"value": {FROM: handle}}])
+        case _:
+            return ()
 
 
 def read(kernel: Kernel, process: Process, syscall: Read) -> None:

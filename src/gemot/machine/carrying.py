@@ -30,6 +30,7 @@ from gemot.machine import checkpoint
 from gemot.machine.cast import Cast
 from gemot.machine.forgeries import whole
 from gemot.machine.loop import Loop, MachineError
+from gemot.machine.whole import with_values
 from gemot.programs import freezing as folds
 from gemot.programs.conversation import Conversation
 
@@ -218,7 +219,7 @@ def _blanks(journal: Journal, root: int) -> list[tuple[int, bytes]]:
     for record in journal.read():
         event = decode(record.body)
         kernel.changed.clear()
-        kernel.handle(event)
+        kernel.handle(with_values(event, kernel, journal.value))
         born = kernel.numbers[1]
         if isinstance(event, Copied) and born in kernel.changed and kernel.processes[event.pid].root == root:
             raise CarryError(

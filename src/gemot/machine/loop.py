@@ -63,6 +63,7 @@ from gemot.machine.pool import Pool
 from gemot.machine.questions import Questions
 from gemot.machine.spaces import Spaces
 from gemot.machine.stage import Stage
+from gemot.machine.whole import with_values
 from gemot.models.catalogue import Limits
 from gemot.models.port import Model
 from gemot.programs.library import Library
@@ -258,6 +259,7 @@ class Loop:
         synced = self._always_synced
         for happened in self._inbox.take(STEP_EVENTS_MAX, TREE_EVENTS_MAX):
             event, body = _written(happened)
+            event = with_values(event, self.kernel, self.journal.value)
             pid, tool = self._about(event)
             effects = self.kernel.handle(event)
             entries.append((event.at, pid, body))

@@ -17,6 +17,7 @@ from gemot.journal.records import decode
 from gemot.kernel import Kernel
 from gemot.machine.cast import Cast, Decided
 from gemot.machine.checkpoint import restore
+from gemot.machine.whole import with_values
 from gemot.programs.port import Divergence, Fault
 
 
@@ -53,6 +54,7 @@ def folding(
             raise Damaged(
                 f"record {record.position} is not an event that this gemot knows: {error}", record.position
             ) from error
+        event = with_values(event, kernel, journal.value)
         divergence = ""
         if isinstance(event, Trapped | Faulted):
             mine = decided.pop(event.pid, None)

@@ -13,6 +13,7 @@ from gemot.journal.sqlite import SqliteJournal
 from gemot.kernel import Kernel
 from gemot.machine import notes
 from gemot.machine.cast import Cast
+from gemot.machine.whole import with_values
 from gemot.programs.conversation import Conversation
 from gemot.programs.library import Library
 from gemot.programs.reading import Reading
@@ -85,7 +86,7 @@ class Snapshot:
             pid, tool = notes.whose(self.kernel, event.effect)
             if pid:
                 told.extend(notes.of_done(event, pid, tool))
-        effects = self.kernel.handle(event)
+        effects = self.kernel.handle(with_values(event, self.kernel, self.text))
         told += notes.notes(self.kernel, event, effects)
         if self._cast is not None:
             for effect in effects:

@@ -236,7 +236,7 @@ class Stage:
         tool = self._tools.get(effect.tool)
         if tool is None:
             return Failure("unknown", f"{effect.tool} is not installed any more")
-        arguments = tool.decode(msgspec.json.encode(self._filled(effect)))
+        arguments = tool.decode(msgspec.json.encode(effect.arguments))
         if tool.place is None and tool.children is None:
             return await self._result(tool, arguments, effect)
         seen = view(effect)
@@ -297,13 +297,6 @@ class Stage:
         digest = self._journal.put_value(self._vault.redactor.text(text)) if text else ""
         return replace(result, wrote=Wrote(told, more, digest, unknown))
 
-    def _filled(self, effect: StartTool) -> dict[str, Any]:
-        """The arguments with the large values put in that the kernel only knows by their digest. Raises ``JournalError``."""
-        arguments: Any = effect.arguments
-        for filled in effect.filled:
-            arguments = _put(arguments, filled.place, self._journal.value(filled.digest))
-        return arguments
-
     def _kept(self, text: str, label: Label, whole: bool) -> Value:
         """Small results are their text; large ones go to the store and are named by their digest, and so are those that the
         kernel wants whole: it may have to name them, too."""
@@ -357,15 +350,6 @@ def _shown(value: Any) -> str:
     if isinstance(value, str):
         return str(value)
     raise TypeError(f"a result can't hold a {type(value).__name__}; return texts, numbers, lists and mappings")
-
-
-def _put(value: Any, place: tuple[str | int, ...], text: str) -> Any:
-    """``value`` with ``text`` at this place in it; what the kernel keeps is not changed."""
-    if not place:
-        return text
-    copy = value.copy()
-    copy[place[0]] = _put(value[place[0]], place[1:], text)
-    return copy
 
 
 def _billed(reply: Reply, request: Request) -> Reply:
