@@ -24,7 +24,16 @@ from gemot.kernel import Kernel
 
 GRANTS, RECORDS, TIMES, DOCUMENTS = 20, 50, 5_000, 200
 TOOLS = (
-    ToolSpec("bank/list", "Transfers.", {"type": "object"}, "reads", True, foreign=True, vouches=("id",)),
+    ToolSpec(
+        "bank/list",
+        "Transfers.",
+        {"type": "object"},
+        "reads",
+        True,
+        foreign=True,
+        vouches=("id",),
+        records="transfers[]",
+    ),
     ToolSpec(
         "bank/pay",
         "Pay.",

@@ -1,6 +1,6 @@
 """Where a value stands in what was read: results, the records in them, and references that a kernel resolves.
 
-A record is any JSON object in a result, at any depth, as for the kernel's own ``Source``.
+Every JSON object in a result, at any depth, is tried as a record. The kernel's own ``Source`` takes those at one place only.
 """
 
 from __future__ import annotations

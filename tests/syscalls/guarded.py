@@ -48,7 +48,16 @@ GUARDED = (
         "sends",
         False,
     ),
-    ToolSpec("bank/list", "Transfers.", _schema("n"), "reads", True, foreign=True, vouches=("id", "amount", "date")),
+    ToolSpec(
+        "bank/list",
+        "Transfers.",
+        _schema("n"),
+        "reads",
+        True,
+        foreign=True,
+        vouches=("id", "amount", "date"),
+        records="transfers[]",
+    ),
     ToolSpec(
         "bank/pay",
         "Pay.",

@@ -54,7 +54,9 @@ def test_what_somebody_wrote_comes_from_nowhere() -> None:
         (Rule(contains="a"), ["xA"], ["x", 7, None]),
         (Rule(hosts=("x.org", "y.org")), ["https://x.org/", "https://y.org/"], ["https://z.org/", "x.org", 7]),
         (Rule(hosts=("",)), [], ["", "nowhere", 7]),
-        (Rule(one_of=("a", "b")), [("a", "b"), ["b"], ()], [("a", "c"), "c"]),
+        (Rule(one_of=("a", "b")), [("a", "b"), ["b"]], [("a", "c"), "c", (), []]),
+        (Rule(one_of=("a", None)), [("a",), [], ()], ["c"]),
+        (Rule(source=(S,), one_of=(None,)), [[], None], ["c"]),
     ],
 )
 def test_each_condition_alone(rule: Rule, good: list[Any], bad: list[Any]) -> None:
@@ -82,7 +84,9 @@ def test_a_name_with_dots_leads_to_a_part_unless_an_argument_is_called_so() -> N
         ([{"b": {"c": 2}}, {"b": {"c": 1}}], False),
         (({"b": {"c": 1}}, {"b": {"c": 2}}), False),
         (({"b": {"c": 1}},), True),
-        ([], True),
+        ([], False),
+        ({"b": []}, False),
+        ({"b": {"c": []}}, False),
         ({"b": 1}, False),
         ({"b": {"c": [1, 2]}}, False),
         ("text", False),
@@ -94,7 +98,7 @@ def test_the_part_that_is_meant_is_judged(value: object, good: bool) -> None:
 
 
 def test_a_part_that_is_missing_is_null() -> None:
-    for value in (None, {}, {"b": None}, {"b": {}}, [{"b": {"c": None}}, {}]):
+    for value in (None, {}, {"b": None}, {"b": {}}, [{"b": {"c": None}}, {}], [], {"b": []}, {"b": {"c": []}}):
         assert fits_inside(Rule(one_of=(None,)), value, ("b", "c"))
         assert not fits_inside(Rule(one_of=(1,)), value, ("b", "c"))
     assert not fits_inside(Rule(source=(S,)), None, ("b",), lambda *_: True), "what is not there comes from nowhere"

@@ -41,7 +41,7 @@ objects = some.recursive(
 def test_a_rule_about_a_part_holds_of_each_part(value: object, good: bool) -> None:
     assert fits_inside(Rule(one_of=("x", None)), value, ("id",)) is good
     assert fits_inside(Rule(one_of=("x",)), value, ("id",)) is (
-        good and "None" not in repr(value) and "other" not in repr(value)
+        good and value != [] and "None" not in repr(value) and "other" not in repr(value)
     )
 
 
@@ -70,7 +70,7 @@ PARTS = {"to": Rule(one_of=("ann@x.org",)), "files.id": Rule(one_of=("f1", "f2")
     [
         ([{"id": "f1"}, {"id": "f2"}], "done"),
         ({"id": "f1"}, "done"),
-        ([], "done"),
+        ([], "grant"),
         ([{"id": "f3"}], "grant"),
         ([{}], "grant"),
         (None, "grant"),

@@ -37,12 +37,14 @@ KINDS = ("text", "integer", "number", "boolean", "date", "time", "datetime", "em
         (Rule(kind="email"), ["a.b+c@ex-ample.co.uk"], ["a@b", "a@b.c, x@y.z", "a b@c.de", "a@ex\u0430mple.org", "@c.de", "a..b@c.de"]),
         (Rule(kind="iban"), [IBAN], [IBAN[:-1] + "1", IBAN.lower(), "DE89 3704 0044 0532 0130 00", "US133000000121212121212"]),
         (Rule(kind="text"), ["", "x"], [1, None]),
-        (Rule(items_max=1, one_of=("a",)), ["a", ["a"], []], [["a", "a"], ["b"], [["a"]]]),
+        (Rule(items_max=1, one_of=("a",)), ["a", ["a"]], [["a", "a"], ["b"], [["a"]], []]),
+        (Rule(items_max=1, one_of=("a", None)), ["a", ["a"], [], None], [["a", "a"]]),
+        (Rule(items_max=1), [[], None, "a"], [["a", "a"]]),
         (Rule(items_max=0), [[]], ["a", ["a"]]),
-        (Rule(prefix="x"), [["x1", "x2"], "x"], [["x1", "y"], {"x": 1}]),
-        (Rule(source=(Source("t/t"),)), [[]], ["a", None, ["a"]]),
+        (Rule(prefix="x"), [["x1", "x2"], "x"], [["x1", "y"], {"x": 1}, []]),
+        (Rule(source=(Source("t/t"),)), [], ["a", None, ["a"], []]),
         (Rule(source=(Source("t/t"),), one_of=("a",)), ["a", ["a", "a"]], ["b"]),
-        (Rule(), ["a", None, 1, [1], {}], []),
+        (Rule(), ["a", None, 1, [1], {}, []], []),
     ],
 )  # fmt: skip
 def test_what_fits_a_rule(rule: Rule, good: list, bad: list) -> None:
@@ -164,7 +166,10 @@ def document(value: object = RECORDS, tool: str = "bank/list", **arguments: obje
         (Source("bank/list", "id", pick="least", by="sender"), []),
         (Source("bank/list", "sender", pick="most", by="to"), []),
         (Source("bank/list", "to.name"), ["[0].to.name"]),
-        (Source("bank/list", "name"), ["[0].to.name"]),
+        (Source("bank/list", "name"), []),
+        (Source("bank/list", 'to["name"]'), ["[0].to.name"]),
+        (Source("bank/list", "name", records="[].to"), ["[0].to.name"]),
+        (Source("bank/list", "[].to.name"), ["[0].to.name"]),
         (Source("bank/list", "nothing"), []),
         (Source("bank/list", "id", where={"amount": Rule(at_least=15, at_most=25)}), ["[2].id"]),
         (Source("bank/list", "id", where={"to.name": Rule(one_of=("x",))}), ["[0].id"]),
@@ -220,7 +225,7 @@ def test_any_path_survives_writing(steps: list[str | int]) -> None:
 @given(some.recursive(some.none() | some.booleans() | some.integers() | names, lambda inner: some.lists(inner, max_size=3) | some.dictionaries(names, inner, max_size=3), max_leaves=20))  # fmt: skip
 def test_what_is_picked_stands_where_it_says(value: object) -> None:
     encoded = msgspec.json.encode(value).decode()
-    for field in ("", "a", *(value if isinstance(value, dict) else ())):
+    for field in ("", "a", *(written((name,)) for name in (value if isinstance(value, dict) else ()))):
         for one in select(Source("bank/list", field, pick="any"), document(encoded)):
             assert one.value == (encoded if not field else at(parsed(encoded), one.path))
 

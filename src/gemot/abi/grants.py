@@ -16,8 +16,10 @@ Kind = Literal["text", "integer", "number", "boolean", "date", "time", "datetime
 class Source(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """Where a value must have come from: a field of a record in a result of one tool.
 
-    A record is any JSON object in the result, at any depth. ``field`` is the record's field (``a.b`` for one inside
-    another); empty: the result itself, as a whole. ``called``: arguments that the tool must have been used with;
+    A record is one object of the result, by its path from the top: each object of a list; where the result is no list, the
+    result itself; else what ``records`` says. ``field`` is the path of the record's field (``a.b`` for one inside another,
+    ``a[]`` for each member of a list, ``["a.b"]`` for a name with other characters in it); one that begins with ``[`` is a
+    path from the top. Empty: the result itself, as a whole. ``called``: arguments that the tool must have been used with;
     one that was left out is what the tool's schema says (``default``), else null.
     ``where``: what other fields of the record must be. ``pick``: which of the records that are so: ``only``: all of them
     have one and the same value, else none is picked; ``any``; ``first`` and ``last`` as they stand in the result; ``most``
@@ -37,6 +39,8 @@ class Source(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_f
     by: str = ""
     extract: Kind | Literal[""] = ""
     pattern: str = ""
+    records: str = ""
+    """The path of the records from the top of the result, such as ``transfers[]``; empty: as the tool's manifest says."""
 
 
 class Rule(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):

@@ -23,6 +23,10 @@ class ToolSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     and ``needs`` is the mode of the mount that this is a copy of. ``guards``: a person is asked about every path that runs
     code later (see :mod:`gemot.abi.later`), unless it is in a copy. ``secrets`` names what of the person's keys the tool is
     handed by the machine; nobody else is.
+
+    ``foreign``: its results hold third parties' text. ``vouches``: the fields of a record that the driver itself wrote, each
+    by its path from the record (``sender``, ``from.address``, ``labels[]``), or from the top of the result where it begins
+    with ``[``. Such a field holds a value, or a list of values; an object in it is not vouched for.
     """
 
     name: str
@@ -43,6 +47,8 @@ class ToolSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     walls: tuple[str, ...] = ()
     children: tuple[str, ...] = ()
     guards: bool = False
+    records: str = ""
+    """Where the records of a result stand, as a path from its top such as ``transfers[]``; empty: at the top."""
 
 
 class Manifest(Struct, frozen=True, gc=False, omit_defaults=True):

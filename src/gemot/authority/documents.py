@@ -1,7 +1,8 @@
-"""Results that the kernel holds whole, and how a value in one is named and selected: paths, records, sources.
+"""Results that the kernel holds whole, and how a value in one is selected: records, fields, sources.
 
-A path is written ``items[3].sender``; a name with other characters than letters, digits, ``_`` and ``-`` in it as
-``["a.b"]``. The same words are used by models in references and by grants in sources, and mean the same.
+A record is one object of a result, found by its path from the top: each object of a list; where the result is no list, the
+result itself; else what ``records`` says. A name (of a field, in ``where``, in ``by``, in what a driver vouches for) is a
+path from the record, or from the top where it begins with ``[``. So a name means one place, at no other depth.
 
 What is found in a text depends on the text alone, so it is remembered: a decision looks at a document that was looked at
 before without reading it again.
@@ -10,9 +11,9 @@ before without reading it again.
 from __future__ import annotations
 
 import functools
-import re
+import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import msgspec
 from msgspec import Struct
@@ -20,29 +21,31 @@ from msgspec import Struct
 from gemot.abi.grants import Source
 from gemot.abi.labels import Label
 from gemot.abi.limits import NESTING_MAX
+from gemot.authority.fields import Path as Path
+from gemot.authority.fields import Pattern, from_top, means, pattern_of, places
+from gemot.authority.fields import at as at
+from gemot.authority.fields import path_of as path_of
+from gemot.authority.fields import written as written
 from gemot.authority.kinds import EXTRACTED, BadPattern, compiled, found, matched, number_of
 from gemot.authority.refusal import Refused
 from gemot.authority.rules import fits, same
 
-Path = tuple[str | int, ...]
-PATH_CHARS_MAX = 1_000
 DOCUMENTS_KEPT = 128
 """Texts whose parsed form is kept ready."""
-
-_STEP = re.compile(r'\.?([\w-]{1,200})|\[([0-9]{1,7})\]|\[("(?:[^"\\]|\\.){0,200}")\]')
-_PLAIN = re.compile(r"[\w-]{1,200}")
 
 
 class Document(Struct, frozen=True):
     """The whole result of a tool use. ``arguments``: those of the use, and the defaults of those that were left out; for a
     list or an object stands an empty list, which is none of the values that a source can name. ``text`` is None where it is
-    too long to be held here. ``vouched``: fields that the driver itself wrote."""
+    too long to be held here. ``vouched``: fields that the driver itself wrote. ``records``: where its records stand, as its
+    tool says; ``""``: at the top."""
 
     tool: str
     arguments: dict[str, Any]
     text: str | None
     label: Label
     vouched: tuple[str, ...] = ()
+    records: str = ""
 
 
 class Picked(Struct, frozen=True):
@@ -59,16 +62,31 @@ _NESTED: tuple[type[Any], ...] = (dict, list)
 
 @functools.lru_cache(DOCUMENTS_KEPT)
 def parsed(text: str) -> Any:
-    """A result as a value: what JSON says, or the text itself where it is no object and no list, or holds a number of more than
-    64 bits, which could be told to nobody."""
+    """A result as a value: what JSON says, or the text itself where it is no object and no list, holds a number of more than
+    64 bits, which could be told to nobody, or names a field of an object twice: two readers could take it for two values."""
     if text[:1] not in ("{", "["):
         return text
     try:
         value = msgspec.json.decode(text)
         _encode(value)
-    except (msgspec.DecodeError, RecursionError, OverflowError):
+        once = msgspec.json.encode(value) == text.encode() or _names_once(text)
+    except (msgspec.DecodeError, RecursionError, OverflowError, ValueError):
         return text
-    return value if _flat(value, NESTING_MAX) else text
+    return value if once and _flat(value, NESTING_MAX) else text
+
+
+def _names_once(text: str) -> bool:
+    """Does each object of a text name each of its fields once?"""
+
+    def members(pairs: list[tuple[str, Any]]) -> None:
+        if len(dict(pairs)) != len(pairs):
+            raise KeyError
+
+    try:
+        json.loads(text, object_pairs_hook=members)
+    except KeyError:
+        return False
+    return True
 
 
 def _flat(value: Any, depth: int) -> bool:
@@ -84,88 +102,87 @@ def _members(value: Any) -> Iterable[Any]:
     return cast("dict[str, Any]", value).values() if type(value) is dict else value
 
 
-def path_of(written: str) -> Path:
-    """``items[3].sender`` -> ``("items", 3, "sender")``. Raises :class:`Refused`."""
-    steps: list[str | int] = []
-    at = 0
-    if len(written) > PATH_CHARS_MAX:
-        raise Refused("malformed", f"a path has at most {PATH_CHARS_MAX} characters")
-    while at < len(written):
-        match = _STEP.match(written, at)
-        name = match.group(1) if match is not None else None
-        if match is None or (name is not None and (match.group().startswith(".") == (at == 0))):
-            raise Refused("malformed", f'{written!r:.200} is no path; write it so: items[3].sender, or ["a name"].x')
-        if name is not None:
-            steps.append(name)
-        elif match.group(2) is not None:
-            steps.append(int(match.group(2)))
-        else:
-            steps.append(_unquoted(match.group(3), written))
-        at = match.end()
-    return tuple(steps)
-
-
-def _unquoted(text: str, written: str) -> str:
-    try:
-        return msgspec.json.decode(text, type=str)
-    except msgspec.DecodeError as error:
-        raise Refused("malformed", f"{written!r:.200} is no path: {error}") from error
-
-
-def written(path: Path) -> str:
-    """A path as :func:`path_of` reads it."""
-    text = ""
-    for step in path:
-        if isinstance(step, int):
-            text += f"[{step}]"
-        elif _PLAIN.fullmatch(step):
-            text += f".{step}" if text else step
-        else:
-            text += f"[{msgspec.json.encode(step).decode()}]"
-    return text
-
-
 _MISSING = object()
 
 
-def at(value: Any, path: Path) -> Any:
-    """The value at a path. Raises :class:`KeyError` where there is none."""
-    for step in path:
-        kind = cast("Any", type(value))
-        if kind is not (dict if isinstance(step, str) else list):
-            raise KeyError(step)
-        try:
-            value = value[step]
-        except IndexError as error:
-            raise KeyError(step) from error
-    return value
+def records(value: Any, where: str = "") -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The records of a result with their paths, as they stand in it. ``where``: the pattern of their paths from the top."""
+    pattern: Pattern = pattern_of(where) if where else (None,) if type(value) is list else ()
+    for path, one in places(value, pattern):
+        if type(one) is dict:
+            yield path, cast("dict[str, Any]", one)
 
 
-def records(value: Any, path: Path = ()) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Every object in a value with its path, as they stand in it, the outer before the inner."""
-    to_see: list[tuple[Path, Any]] = [(path, value)]
-    while to_see:
-        path, value = to_see.pop()
-        named: Iterable[tuple[str | int, Any]] = ()
-        if isinstance(value, dict):
-            members = cast("dict[str, Any]", value)
-            yield path, members
-            named = members.items()
-        elif isinstance(value, list):
-            named = enumerate(cast("list[Any]", value))
-        inner: list[tuple[Path, Any]] = [((*path, step), one) for step, one in named if type(one) in _NESTED]
-        to_see += reversed(inner)
-
-
-def _field(record: dict[str, Any], name: str) -> tuple[Path, Any]:
-    """A field of a record by its name, or by names with dots between them; ``_MISSING`` where it has none."""
-    if name in record:
-        return (name,), record[name]
-    path: Path = tuple(name.split("."))
+@functools.lru_cache(DOCUMENTS_KEPT * 8)
+def record_at(text: str, where: str, path: Path) -> tuple[Path, dict[str, Any]] | None:
+    """The record that a path leads into, with its own path; None where it leads into none."""
+    value = parsed(text)
+    pattern: Pattern = pattern_of(where) if where else (None,) if type(value) is list else ()
+    own = path[: len(pattern)]
+    if not means(pattern, own):
+        return None
     try:
-        return path, at(record, path) if len(path) > 1 else _MISSING
+        one = at(value, own)
     except KeyError:
-        return path, _MISSING
+        return None
+    return (own, cast("dict[str, Any]", one)) if type(one) is dict else None
+
+
+def _field(record: dict[str, Any], name: str) -> Any:
+    """A field of a record by its path; ``_MISSING`` where it has none, or where the path means many places."""
+    pattern = pattern_of(name)
+    if len(pattern) == 1:
+        return record.get(pattern[0], _MISSING)  # type: ignore[arg-type] # a step that is no name names nothing
+    try:
+        return _MISSING if None in pattern else at(record, pattern)  # type: ignore[arg-type]
+    except KeyError:
+        return _MISSING
+
+
+def is_vouched(document: Document, path: Path) -> bool:
+    """Did the driver itself write what stands at this path: a value of a field that it vouches for, or a list of such values or
+    one member of it? An object, or a list with one in it, is no value: whose text stands in it nobody has said."""
+    if not document.vouched or document.text is None:
+        return False
+    whole = parsed(document.text)
+    try:
+        value = at(whole, path)
+    except KeyError:
+        return False
+    if not _plain(value):
+        return False
+    above = at(whole, path[:-1]) if path and isinstance(path[-1], int) else None
+    for name in document.vouched:
+        inside = _inside(document, name, path)
+        if inside is None:
+            continue
+        pattern, steps = inside
+        if means(pattern, steps):
+            return True
+        if pattern[-1:] == (None,) and isinstance(value, list) and means(pattern[:-1], steps):
+            return True
+        if above is not None and _plain(above) and means(pattern, steps[:-1]):
+            return True
+    return False
+
+
+def _inside(document: Document, name: str, path: Path) -> tuple[Pattern, Path] | None:
+    """A field's pattern, and a path as seen from where the pattern begins; None where that can't be said."""
+    try:
+        pattern = pattern_of(name)
+        if from_top(pattern):
+            return pattern, path
+        record = record_at(document.text or "", document.records, path)
+    except Refused:
+        return None
+    return None if record is None or not pattern else (pattern, path[len(record[0]) :])
+
+
+def _plain(value: Any) -> bool:
+    """Is it a value without parts, or a list of such values?"""
+    if type(value) is list:
+        return not any(type(member) in _NESTED for member in cast("list[Any]", value))
+    return type(value) is not dict
 
 
 def select(source: Source, document: Document) -> tuple[Picked, ...]:
@@ -176,7 +193,7 @@ def select(source: Source, document: Document) -> tuple[Picked, ...]:
         return ()
     if document.text is None:
         return () if source.field or source.extract or source.pattern else (Picked((), None),)
-    return _selected(_encode(source), document.text)
+    return _selected(_encode(source), document.text, source.records or document.records)
 
 
 def called_as(source: Source, document: Document) -> bool:
@@ -188,27 +205,31 @@ _encode = msgspec.msgpack.Encoder(order="sorted").encode
 
 
 @functools.lru_cache(DOCUMENTS_KEPT * 8)
-def _selected(encoded: bytes, text: str) -> tuple[Picked, ...]:
+def _selected(encoded: bytes, text: str, where: str) -> tuple[Picked, ...]:
     source = msgspec.msgpack.decode(encoded, type=Source)
     whole = [Picked((), text)]
-    candidates = _picked(source, list(_candidates(source, parsed(text)))) if source.field else whole
+    candidates = _picked(source, list(_candidates(source, parsed(text), where))) if source.field else whole
     if not (source.extract or source.pattern):
         return tuple(candidates)
     return _extracted(source, candidates)
 
 
-def _candidates(source: Source, value: Any) -> Iterator[tuple[Picked, Any]]:
+def _candidates(source: Source, value: Any, where: str) -> Iterator[tuple[Picked, Any]]:
     """The field of each record that is as it should be, with what ``by`` compares."""
-    for path, record in records(value):
-        inside, one = _field(record, source.field)
-        if one is not _MISSING and _is_so(record, source):
-            yield Picked((*path, *inside), one), _field(record, source.by)[1] if source.by else None
+    field = pattern_of(source.field)
+    if from_top(field):
+        yield from ((Picked(path, one), None) for path, one in places(value, field))
+        return
+    for path, record in records(value, where):
+        for inside, one in places(record, field):
+            if _is_so(record, source):
+                yield Picked((*path, *inside), one), _field(record, source.by) if source.by else None
 
 
 def _is_so(record: dict[str, Any], source: Source) -> bool:
     """Are a record's other fields what a source wants them to be? One that is missing is null."""
     for name, rule in source.where.items():
-        value = record[name] if name in record else _field(record, name)[1]
+        value = _field(record, name)
         if not fits(rule, None if value is _MISSING else value):
             return False
     return True
@@ -218,20 +239,22 @@ def could_be(source: Source, document: Document, path: Path) -> bool:
     """Does a path lead to such a field of such a record? Only then are all the others worth a look."""
     if not source.field or document.text is None:
         return True
-    record = _record_of(document.text, source.field, path)
-    return record is not None and _is_so(record, source)
+    record = _leads(document.text, source.records or document.records, source.field, path)
+    return record is None or (record is not False and _is_so(record, source))
 
 
-@functools.lru_cache(DOCUMENTS_KEPT)
-def _record_of(text: str, field: str, path: Path) -> dict[str, Any] | None:
-    """The record whose field a path leads to: the field's value, or an element of it. Sources differ mostly in what they want
-    of a record, so it is found once for all of them."""
-    for steps in ((field,), tuple(field.split("."))):
-        for end in (len(path), len(path) - 1):
-            start = end - len(steps)
-            if start >= 0 and path[start:end] == steps:
-                return at(parsed(text), path[:start])
-    return None
+@functools.lru_cache(DOCUMENTS_KEPT * 8)
+def _leads(text: str, where: str, field: str, path: Path) -> dict[str, Any] | Literal[False] | None:
+    """The record whose field a path leads to: the field's value, or a member of it. False: it leads to none. None: the field
+    is in no record. Sources differ mostly in what they want of a record, so it is found once for all of them."""
+    pattern = pattern_of(field)
+    if from_top(pattern):
+        return None
+    record = record_at(text, where, path)
+    if record is None:
+        return False
+    inside = path[len(record[0]) :]
+    return record[1] if means(pattern, inside) or means(pattern, inside[:-1]) else False
 
 
 def _picked(source: Source, found: list[tuple[Picked, Any]]) -> list[Picked]:

@@ -31,6 +31,7 @@ from gemot.authority.documents import (
     called_as,
     could_be,
     extract,
+    is_vouched,
     parsed,
     path_of,
     select,
@@ -292,7 +293,7 @@ def _number(text: str, schema: dict[str, Any]) -> Any:
 
 
 def _label(document: Document, path: Path) -> Label:
-    return vouched(document.label) if any(step in document.vouched for step in path) else document.label
+    return vouched(document.label) if is_vouched(document, path) else document.label
 
 
 def _selected(document: Document, asked: _Form) -> Picked:

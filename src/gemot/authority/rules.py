@@ -15,6 +15,7 @@ from typing import Any, cast
 import msgspec
 
 from gemot.abi.grants import Mount, Rule, Scalar, Source
+from gemot.authority.fields import from_top, pattern_of
 from gemot.authority.kinds import EXTRACTED, BadPattern, compiled, host_of, host_within, is_kind, kind_within, number_of
 from gemot.authority.paths import is_under, shown
 from gemot.authority.refusal import Refused
@@ -60,6 +61,10 @@ def fits(rule: Rule, value: Any, comes_from: Origin = literal) -> bool:
         items = cast("list[Any]", value)
         if rule.items_max is not None and len(items) > rule.items_max:
             return False
+        if not items:
+            return _one_fits(
+                rule, None, literal
+            )  # no member says what the rule asks for: it is judged as nothing at all is
         return all(_one_fits(rule, item, comes_from, (index,)) for index, item in enumerate(items))
     if rule.items_max is not None and rule.items_max < 1:
         return False
@@ -86,6 +91,8 @@ def fits_inside(
         return fits_inside(rule, below, steps[1:], comes_from, (*place, steps[0]))
     if isinstance(value, list | tuple):
         items = cast("list[Any]", value)
+        if not items:
+            return fits(rule, None)
         return all(fits_inside(rule, item, steps, comes_from, (*place, index)) for index, item in enumerate(items))
     return False
 
@@ -183,8 +190,8 @@ def source_within(child: Source, parent: Source) -> bool:
     A narrower ``where`` finds fewer records; but the first, the last or the only one of fewer may be another one. So that is
     narrower only where any record may be picked.
     """
-    if _encode((child.tool, child.field, child.extract, child.pattern)) != _encode(
-        (parent.tool, parent.field, parent.extract, parent.pattern)
+    if _encode((child.tool, child.records, child.field, child.extract, child.pattern)) != _encode(
+        (parent.tool, parent.records, parent.field, parent.extract, parent.pattern)
     ):
         return False
     if any(name not in child.called or not same(child.called[name], value) for name, value in parent.called.items()):
@@ -226,6 +233,12 @@ def _source_flaw(source: Source) -> str:
         return "'by' names the field that 'most' and 'least' compare, and only those"
     if not source.field and (source.where or source.by):
         return "'where' and 'by' are about a record, so 'field' must name the field that is wanted"
+    wrong = next((wrong for name in (source.records, source.field) if (wrong := _path_flaw(name))), "")
+    wrong = wrong or next((wrong for name in (source.by, *source.where) if (wrong := _path_flaw(name, one=True))), "")
+    if wrong:
+        return wrong
+    if from_top(pattern_of(source.field)) and (source.where or source.by or source.records):
+        return "a field that begins with [ is a path from the top, so there is no record that 'where' could be about"
     if source.extract and source.pattern:
         return "'extract' or 'pattern', not both"
     if source.extract and source.extract not in EXTRACTED:
@@ -238,6 +251,17 @@ def _source_flaw(source: Source) -> str:
         except BadPattern as error:
             return str(error)
     return next((wrong for rule in source.where.values() if (wrong := flaw(rule, 1))), "")
+
+
+def _path_flaw(name: str, *, one: bool = False) -> str:
+    """Why a name in a source is no path, in words, or ``""``. ``one``: it must mean one place of a record."""
+    try:
+        pattern = pattern_of(name)
+    except Refused as refusal:
+        return refusal.message
+    if one and (None in pattern or from_top(pattern)):
+        return f"{name!r:.200} must be one field of a record, such as sender or from.address"
+    return ""
 
 
 def check(where: str, rule: Rule) -> None:
@@ -296,4 +320,5 @@ def source_in_words(source: Source) -> str:
         return f"{what} {result}{where}"
     which = {"any": "a record", "only": "the one record"}
     which |= {pick: f"the one with the {pick} {source.by}" for pick in ("most", "least")}
-    return f"{what} {which.get(source.pick, f'the {source.pick} record')}{where} in {result}"
+    held = f" of {source.records}" if source.records else ""
+    return f"{what} {which.get(source.pick, f'the {source.pick} record')}{held}{where} in {result}"

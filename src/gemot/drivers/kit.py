@@ -51,6 +51,7 @@ class Words(TypedDict, total=False):
     secrets: tuple[str, ...]
     children: tuple[str, ...]
     guards: bool
+    records: str
 
 
 @dataclass(frozen=True)

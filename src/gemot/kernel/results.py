@@ -14,6 +14,7 @@ from gemot.abi.labels import Handle, Label
 from gemot.abi.syscalls import ToolUse
 from gemot.abi.tools import ToolSpec
 from gemot.authority.documents import Document, parsed
+from gemot.authority.fields import named_in
 from gemot.authority.labels import join, joined, of_result
 from gemot.kernel.process import Process, Work
 
@@ -78,7 +79,7 @@ def _value(kernel: Kernel, process: Process, work: Work, use: ToolUse, value: Va
     spec = kernel.tools.get(use.tool)
     if spec is not None and wanted_whole(kernel, process, work, spec):
         arguments = use.arguments if work.arguments is None else work.arguments
-        _keep(process, number, Document(use.tool, _plain(arguments, spec), text, label, spec.vouches))
+        _keep(process, number, Document(use.tool, _plain(arguments, spec), text, label, spec.vouches, spec.records))
     if work.sealed:
         told = shape(text, handle, spec, process.grants)
         return Returned(use.tool, True, told, handle, label=label)
@@ -126,7 +127,7 @@ def _names(objects: list[dict[str, Any]], label: Label, spec: ToolSpec | None, g
     known = set(spec.vouches) if spec is not None else set[str]()
     for source in sources_of(grants):
         known |= {source.field, source.by, *source.where}
-    return sorted(there & known)[:KEYS_SHOWN]
+    return sorted(there & {step for name in known for step in named_in(name)})[:KEYS_SHOWN]
 
 
 def sources_of(grants: list[Grant]) -> list[Source]:
