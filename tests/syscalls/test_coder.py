@@ -73,7 +73,8 @@ def test_a_hand_that_gives_up_is_not_merged(tmp_path: Path) -> None:
     work = Work(shop(tmp_path))
     before = texts(work.folder)
     outcome = work.run("coder", steps([CAUSE], [request("exit", failed="the test is wrong")]), check=UNITTEST)
-    assert outcome.state == "failed" and "the test is wrong" in outcome.error
+    assert outcome.state == "failed" and "(gemot log 3, gemot receipt 3)" in outcome.error
+    assert "the test is wrong" not in outcome.error, "no check has looked at it"
     assert texts(work.folder) == before
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
-from worlds import KernelWorld, answer_to, ends
+from worlds import PLENTY, KernelWorld, answer_to, ends
 
 from gemot.abi.answers import Error, Ok
 from gemot.abi.effects import Begin
 from gemot.abi.events import Retracted, Rewound
-from gemot.abi.grants import BudgetRequest
 from gemot.abi.labels import Label
 from gemot.abi.reviews import AgreementCheck, ReviewerCheck
 from gemot.abi.syscalls import Exit, Kill, Spawn, Status, Wait
@@ -21,10 +21,9 @@ def judges(effects: list) -> list[int]:
 
 
 def test_where_only_some_of_the_judges_can_begin_none_goes_on(world: KernelWorld) -> None:
-    root = world.tree()
-    child = world.born(
-        root, Spawn("x", "worker", budget=BudgetRequest(processes=1), review=(AgreementCheck(2, 3),), tries=2)
-    )
+    """A review that was not looked at when it was asked for, as in a journal from before."""
+    few = msgspec.structs.replace(PLENTY, processes=1)
+    child = world.tree(review=(AgreementCheck(2, 3),), tries=2, budget=few)
     effects = world.trap(child, Exit(1))
     (judge,) = judges(effects)
     assert ends(effects)[judge].state == "killed"

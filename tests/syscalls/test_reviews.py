@@ -10,7 +10,7 @@ from worlds import EVERY_SYSCALL, PLENTY, KernelWorld
 
 from gemot.abi.answers import Error, Ok, Outcome, Waited
 from gemot.abi.effects import Deliver, StartTool
-from gemot.abi.events import Failure, Value
+from gemot.abi.events import Failure, Revoked, Value
 from gemot.abi.grants import BudgetRequest, Grant, Mount
 from gemot.abi.labels import Label
 from gemot.abi.reviews import (
@@ -156,9 +156,18 @@ def test_a_native_function_gets_the_result(gated: KernelWorld) -> None:
 
 
 def test_a_check_is_done_by_the_parents_rights(gated: KernelWorld) -> None:
-    """The child may not run commands; its parent may, and wants one run. A parent that may not can't have one run either."""
-    root = gated.tree(grants=(*EVERY_SYSCALL, Grant("disk/*")), mounts=(Mount("work", "/srv/work", "rw"),))
+    """The child may not run commands; its parent may, and wants one run."""
+    root, child = family(gated, TESTS)
+    assert not any(one.tool.startswith("box") for one in gated.kernel.processes[child].grants)
+    assert ended(gated.done(started(gated.trap(child, Exit("x"))).effect, ran(0)), root).state == "done"
+
+
+def test_a_check_that_its_parent_may_not_make_any_more_is_not_passed(gated: KernelWorld) -> None:
+    root = gated.tree(
+        grants=(*EVERY_SYSCALL, Grant("disk/*"), Grant("box/run")), mounts=(Mount("work", "/srv/work", "rw"),)
+    )
     child = gated.born(root, Spawn("do it", "worker", review=(TESTS,), tries=1))
+    gated.feed(Revoked(gated.at, root, "box/run"))
     gated.trap(root, Wait())
     outcome = ended(gated.trap(child, Exit("x")), root)
     assert (outcome.state, outcome.rule) == ("failed", "review")
@@ -235,11 +244,11 @@ def test_a_reviewer_that_fails_approves_nothing(gated: KernelWorld, how: str) ->
 
 
 def test_a_review_that_can_t_be_paid_for_is_not_passed(gated: KernelWorld) -> None:
-    root = gated.tree(grants=(*EVERY_SYSCALL, Grant("*")), mounts=(Mount("work", "/srv/work", "rw"),))
-    nobody = BudgetRequest(processes=0)
-    child = gated.born(root, Spawn("x", "worker", review=(ReviewerCheck(program="talker"),), budget=nobody, tries=1))
-    gated.trap(root, Wait())
-    assert ended(gated.trap(child, Exit("41")), root).rule == "review"
+    nobody = msgspec.structs.replace(PLENTY, processes=0)
+    root = gated.tree(review=(ReviewerCheck(program="talker"),), tries=1, budget=nobody)
+    gated.trap(root, Exit("41"))
+    outcome = gated.kernel.processes[root].outcome
+    assert outcome is not None and outcome.rule == "review"
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,12 @@ class Receipt(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Outcome(Struct, frozen=True, gc=False, omit_defaults=True):
-    """How a process ended: what its parent gets from `wait`."""
+    """How a process ended: what its parent gets from `wait`.
+
+    ``finding``: why its review did not accept it, where the review's author lets its parent read that; ``finding_by``: the
+    process that wrote it (0: the kernel, a tool or the person). ``held``: which of its words its parent does not get, though
+    its result has passed.
+    """
 
     pid: int
     name: str
@@ -137,6 +142,9 @@ class Outcome(Struct, frozen=True, gc=False, omit_defaults=True):
     spent: Budget = Budget()
     label: Label = Label()
     receipt: Receipt = Receipt()
+    finding: str = ""
+    finding_by: int = 0
+    held: str = ""
 
 
 class Waited(Struct, frozen=True, gc=False, omit_defaults=True):

@@ -1,4 +1,8 @@
-"""Reviews: the checks that an answer passes before it enters anybody's reading."""
+"""Reviews: the checks that an answer passes before it enters anybody's reading.
+
+Each check has ``tell_parent``: whether the parent reads its finding when the last try is rejected. A finding may quote the
+result, so it bears the label of whoever wrote it and of the result. Without it only the child is told why.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,7 @@ class SchemaCheck(Struct, frozen=True, tag_field="check", tag="schema", omit_def
     """The result fits a JSON schema."""
 
     schema: dict[str, Any]
+    tell_parent: bool = False
 
 
 class ReceiptCheck(
@@ -27,6 +32,7 @@ class ReceiptCheck(
     tool: str
     matching: str = ""
     exit: int | None = None
+    tell_parent: bool = False
 
 
 class ToolCheck(Struct, frozen=True, tag_field="check", tag="tool", omit_defaults=True, forbid_unknown_fields=True):
@@ -37,6 +43,7 @@ class ToolCheck(Struct, frozen=True, tag_field="check", tag="tool", omit_default
     arguments: dict[str, Any] = {}
     value: str = ""
     exit: int = 0
+    tell_parent: bool = False
 
 
 class ReviewerCheck(
@@ -49,6 +56,7 @@ class ReviewerCheck(
     program: str = "reviewer"
     model: str = ""
     budget: BudgetRequest | None = None
+    tell_parent: bool = False
 
 
 class AgreementCheck(
@@ -61,12 +69,14 @@ class AgreementCheck(
     of: int = 3
     equal: Literal["json", "text", "number"] = "json"
     within: float = 0.0
+    tell_parent: bool = False
 
 
 class PersonCheck(Struct, frozen=True, tag_field="check", tag="person", omit_defaults=True, forbid_unknown_fields=True):
     """The person looks at the result and says yes or no."""
 
     question: str = ""
+    tell_parent: bool = False
 
 
 Check = SchemaCheck | ReceiptCheck | ToolCheck | ReviewerCheck | AgreementCheck | PersonCheck
@@ -78,6 +88,6 @@ Review = Annotated[
         'reason, until its tries are used up, e.g. [{"check": "tool", "tool": "shell/run", "arguments": {"command": "make test"}}] '
         "runs a command on its files; receipt: it really used this tool, matching a text in its arguments; reviewer: another "
         "process judges, about what you say; agreement: so many of so many who do the same come to the same result; person: "
-        "the person looks at it."
+        "the person looks at it. tell_parent true in a check: you read its finding if the last try is rejected."
     ),
 ]

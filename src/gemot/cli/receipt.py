@@ -13,7 +13,7 @@ from gemot.cli.failing import DONE, Usage, put
 from gemot.cli.plain import plain
 from gemot.cli.reach import known_home
 from gemot.journal.contract import JournalError
-from gemot.kernel import receipts
+from gemot.kernel import gates, receipts
 from gemot.kernel.process import Process
 from gemot.machine.snapshot import Snapshot
 
@@ -27,7 +27,7 @@ def receipt(home: Path | None, pid: int, as_json: bool, with_diff: bool = False)
         process = snapshot.kernel.processes.get(pid)
         if process is None:
             raise Usage(f"there is no process {pid}; gemot ps --all shows all there were")
-        given = process.outcome.receipt if process.outcome is not None else receipts.receipt(process, {})
+        given = gates.receipt_for_person(process) or receipts.receipt(process, {})
         texts = tuple(_text(snapshot, one) for one in given.diffs) if with_diff else given.diffs
         if as_json:
             dump([msgspec.structs.replace(given, diffs=texts)])

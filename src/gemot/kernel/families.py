@@ -20,7 +20,7 @@ from gemot.authority.narrowing import Handed, anchor, inherited, narrowed, sub_m
 from gemot.authority.refusal import Refused, closest
 from gemot.authority.schema import flaw, mismatch
 from gemot.board.table import Item
-from gemot.kernel import alarms, changes, reviewing
+from gemot.kernel import alarms, changes, feasible, gates, reviewing
 from gemot.kernel.process import Heard, Process, Progress, Review, Timer
 from gemot.kernel.results import sources_of
 
@@ -33,12 +33,12 @@ def spawn(kernel: Kernel, parent: Process, syscall: Spawn) -> None:
     if not syscall.brief.strip():
         raise Refused("malformed", "a brief can't be empty: it is all that the child will know")
     if syscall.task is not None:
+        gates.must_reach_the_tree(kernel, parent, "a task on the board can't be given to a child")
         board = kernel.boards.get(parent.root)
         if board is None:
             raise Refused("state", f"there is no task {syscall.task}: the board is empty; add tasks first")
         board.must_be_ready(syscall.task)
     given = _given(parent, syscall.handles)
-    reviewing.must_be(kernel, syscall.review, syscall.tries, forked=False)
     made = child(kernel, parent, syscall, program, syscall.task)
     made.review = reviewed(parent, syscall, syscall.program, syscall.arguments)
     made.handles = given
@@ -61,7 +61,6 @@ def _given(parent: Process, handles: tuple[int, ...]) -> dict[int, Handle]:
 
 
 def fork(kernel: Kernel, parent: Process, syscall: Fork) -> None:
-    reviewing.must_be(kernel, syscall.review, syscall.tries, forked=True)
     made = child(kernel, parent, syscall, parent.program)
     made.review = reviewed(parent, syscall, parent.program.name, {})
     made.handles, made.documents, made.label = dict(parent.handles), dict(parent.documents), parent.label
@@ -103,6 +102,14 @@ def child(
     priority = _priority(parent, syscall.priority)
     if syscall.deadline_seconds is not None and not 0 < syscall.deadline_seconds < 10**9:
         raise Refused("malformed", f"deadline_seconds must be a time from now, not {syscall.deadline_seconds}")
+    if syscall.review:
+        forked = isinstance(syscall, Fork)
+        grants = [grant for grant, _ in handed]
+        asker = feasible.Asker(
+            parent.pid, parent.grants, mounts, words_of(parent), parent.confirmed, grants, models, means, program,
+            syscall.returns, forked, {}, {},
+        )  # fmt: skip
+        reviewing.must_be(kernel, syscall.review, syscall.tries, asker)
 
     ledger.give(parent.left, means)
     for grant, index in handed:
@@ -270,7 +277,9 @@ def leave(kernel: Kernel, process: Process, syscall: Exit) -> None:
             kernel.answer(process, Error("schema", message))
         else:
             error = f"exited {process.exit_tries} times with a result that does not fit: {wrong}"
-            kernel.end(process, Outcome(process.pid, process.name, "failed", error=error, rule="schema"))
+            kernel.end(
+                process, Outcome(process.pid, process.name, "failed", error=error, rule="schema"), own_words=True
+            )
         return
     end_below(kernel, process)  # what they did from now on nobody would look at
     if not changes.look(kernel, process):
@@ -288,7 +297,7 @@ def looked_at(kernel: Kernel, process: Process, syscall: Exit) -> None:
     if syscall.failed:
         rule = process.last_rule or "failed"
         failed = Outcome(process.pid, process.name, "failed", value=syscall.value, error=syscall.failed, rule=rule)
-        kernel.end(process, failed)
+        kernel.end(process, failed, own_words=True)
     elif process.review is not None:
         reviewing.begin(kernel, process)
     else:
@@ -337,10 +346,8 @@ def status(kernel: Kernel, process: Process, syscall: Status) -> None:
     if syscall.note is not None:
         _note(kernel, process, syscall.note, own)
     said: list[Label] = []
-    seen = _seen(kernel, one, said)
-    process.heard += [
-        Heard(kernel.moment, pid, process.entries + 1, at) for pid, at in _noted(kernel, one, process.pid)
-    ]
+    seen = _seen(kernel, one, said, process)
+    process.heard += [Heard(kernel.moment, pid, process.entries + 1, at) for pid, at in _noted(kernel, one, process)]
     if own and process.alarms:
         seen["alarms"] = alarms.listed(kernel, process)
     process.label = joined(said, process.label)
@@ -360,24 +367,30 @@ def _note(kernel: Kernel, process: Process, text: str, own: bool) -> None:
     process.progress = Progress(text, kernel.now, words_of(process), kernel.moment) if text else None
 
 
-def _noted(kernel: Kernel, process: Process, reader: int) -> list[tuple[int, int]]:
+def _noted(kernel: Kernel, process: Process, reader: Process) -> list[tuple[int, int]]:
     """Whose notes are among what there is to see of a process, and when each was written."""
+    if gates.gate(kernel, process, reader):
+        return []
     note = process.progress
-    own = [(process.pid, note.moment)] if note is not None and process.pid != reader else []
+    own = [(process.pid, note.moment)] if note is not None and process is not reader else []
     return [*own, *(one for pid in process.children for one in _noted(kernel, kernel.processes[pid], reader))]
 
 
-def _seen(kernel: Kernel, process: Process, said: list[Label]) -> dict[str, Any]:
-    """What there is to see of a process and those below it; ``said`` gets the labels of their own words among it."""
+def _seen(kernel: Kernel, process: Process, said: list[Label], reader: Process, inside: bool = False) -> dict[str, Any]:
+    """What there is to see of a process and those below it; ``said`` gets the labels of their own words among it. ``inside``: it
+    is below a process under review that ``reader`` is outside of, which also gave it its name."""
     doing = "" if process.syscall is None else name_of(process.syscall)
     note: dict[str, Any] = {}
-    if process.progress is not None:
+    closed = inside or gates.gate(kernel, process, reader) > 0
+    if process.progress is not None and closed:
+        note = {"held": "its note waits for its review"}
+    elif process.progress is not None:
         said.append(process.progress.label)
         note = {"note": process.progress.text, "noted_seconds_ago": (kernel.now - process.progress.at) // 1000}
     rings = min((one.at for one in process.alarms.values()), default=0)
     return {
         "pid": process.pid,
-        "name": process.name,
+        "name": process.program.name if inside else process.name,
         "state": process.state,
         "doing": doing,
         "left": msgspec.to_builtins(process.left.frozen()),
@@ -385,5 +398,5 @@ def _seen(kernel: Kernel, process: Process, said: list[Label]) -> dict[str, Any]
         "heard_seconds_ago": (kernel.now - process.heard_at) // 1000,
         **note,
         **({"next_alarm_in_seconds": max(0, rings - kernel.now) / 1000} if rings else {}),
-        "children": [_seen(kernel, kernel.processes[pid], said) for pid in process.children],
+        "children": [_seen(kernel, kernel.processes[pid], said, reader, closed) for pid in process.children],
     }

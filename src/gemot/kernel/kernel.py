@@ -47,6 +47,7 @@ from gemot.authority.refusal import Refused
 from gemot.board.table import Board
 from gemot.kernel import (
     families,
+    gates,
     moves,
     news,
     remembering,
@@ -287,16 +288,19 @@ class Kernel:
     def begin(self, process: Process, arguments: dict[str, object], images: tuple[Image, ...] = ()) -> None:
         self.emit(Begin(process.pid, process.program, process.brief, arguments, process.name, images))
 
-    def end(self, process: Process, outcome: Outcome) -> None:
-        """End a process: its descendants first, then its work, its rights and its place; its means go back."""
+    def end(self, process: Process, outcome: Outcome, own_words: bool = False) -> None:
+        """End a process: its descendants first, then its work, its rights and its place; its means go back. ``own_words``: the
+        error of the outcome is text of the process, not of the kernel."""
         claims = process.syscall.claims if isinstance(process.syscall, Exit) else {}
         if process.review is not None and outcome.state != "done":  # what has not passed its gate is told to nobody
-            claims, outcome = {}, msgspec.structs.replace(outcome, value=None)
+            outcome = msgspec.structs.replace(outcome, value=None)
         review, pending = process.review, process.syscall
         process.review = process.syscall = None  # its end is its answer: the end of a child must not wake it any more
         families.end_below(self, process)
         working.give_up(self, process, pending)
-        process.outcome = outcome = reviewing.signed(process, outcome, claims, review)
+        whole = reviewing.signed(process, outcome, claims, review)
+        process.outcome = outcome = gates.told(process, whole, review, own_words)
+        process.whole = whole if whole is not outcome else None
         process.state = outcome.state
         process.mailbox, process.alarms, process.uncollected = [], {}, []
         process.progress = None

@@ -12,12 +12,12 @@ from gemot.abi import limits
 from gemot.abi.answers import Mail, Ok
 from gemot.abi.events import BoardMove
 from gemot.abi.labels import KERNEL, PERSON, Label
-from gemot.abi.syscalls import Accept, Add, Claim, Complete, ListTasks, Reorder
+from gemot.abi.syscalls import Accept, Add, Claim, Complete, ListTasks, Reorder, name_of
 from gemot.abi.tasks import Drop, Reopen
 from gemot.authority.labels import join, words_of
 from gemot.authority.refusal import Refused
 from gemot.board.table import DONE_WITH, THE_KERNEL, THE_PERSON, Board, Item, described, listed, part
-from gemot.kernel import accepting, adding
+from gemot.kernel import accepting, adding, gates
 from gemot.kernel.process import Heard, Process, Timer
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Mover:
 
 def make(kernel: Kernel, process: Process, syscall: Add | Claim | Complete | Accept | Reorder) -> None:
     """A process's move: refused, or made and answered, and told to whoever waits for it."""
+    gates.must_reach_the_tree(kernel, process, f"{name_of(syscall)} changes the board, which others read")
     mover = Mover(process.pid, process.root, words_of(process), _board(kernel, process.root))
     value = _made(kernel, mover, syscall)
     if isinstance(syscall, Claim):

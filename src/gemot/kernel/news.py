@@ -100,7 +100,7 @@ def hear(kernel: Kernel, event: Event) -> None:
         case Faulted(_, pid, message):
             process = kernel.process(pid)
             if process is not None:
-                kernel.end(process, Outcome(pid, process.name, "failed", error=message, rule="fault"))
+                kernel.end(process, Outcome(pid, process.name, "failed", error=message, rule="fault"), own_words=True)
         case Resumed(_, root):
             for one in [root] if root else sorted(kernel.asleep):
                 _resumed(kernel, one)

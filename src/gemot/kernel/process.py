@@ -152,7 +152,7 @@ class Process:
     syscall, or began. ``born``: the moment at which it began; ``entries``: how many answers it has had; ``heard``: whose
     words it was told; ``forked``: it began with its
     parent's context; ``stood``: its last wait ended because nothing else would have; ``written``: what
-    it wrote where it is; ``changed``: what its copies were like when it last exited; ``copies``: the first processes of trees
+    it wrote where it is; ``whole``: its outcome as a person sees it, where its parent gets less of it; ``changed``: what its copies were like when it last exited; ``copies``: the first processes of trees
     that a person forked from it. Of a tree's first process: ``sourced``, the tools that a grant in the tree names as a source;
     ``stored``, by driver (``""``: in its files), the label of what the tree wrote with it, and so may read again.
     ``models``: the one that it uses, then the others that it may; ``route``: see :mod:`gemot.kernel.routes`."""
@@ -205,6 +205,7 @@ class Process:
     changed: Changed | None = None
     written: Written | None = None
     copies: tuple[int, ...] = ()
+    whole: Outcome | None = None
 
     @property
     def alive(self) -> bool:

@@ -21,7 +21,7 @@ from gemot.abi.memories import Scope, Shelf
 from gemot.abi.syscalls import Forget, Recall, Remember
 from gemot.authority.labels import written_by
 from gemot.authority.refusal import Refused
-from gemot.kernel import receipts
+from gemot.kernel import gates, receipts
 from gemot.kernel.process import Process, Work
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ NO_PROJECT = (
 
 
 def remember(kernel: Kernel, process: Process, syscall: Remember) -> None:
+    gates.must_be_open(kernel, process, None, "nothing was remembered: others recall it")
     if not syscall.text.strip() or len(syscall.text) > limits.MEMORY_CHARS_MAX:
         raise Refused(
             "limit",

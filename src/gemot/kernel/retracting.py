@@ -31,7 +31,7 @@ from gemot.abi.labels import KERNEL, PERSON, Label
 from gemot.abi.memories import Memory
 from gemot.abi.syscalls import Exit, Generate, Retract
 from gemot.authority.refusal import Refused
-from gemot.kernel import families, judging, reviewing
+from gemot.kernel import families, gates, judging, reviewing
 from gemot.kernel.process import Heard, Process, Work
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def heard(kernel: Kernel, process: Process, answer: Answer) -> None:
 
 def _said(outcome: Outcome, now: int) -> list[tuple[int, int]]:
     """Whose words an outcome holds: of one that was taken back nobody's are left."""
-    return [] if outcome.rule == RULE else [(outcome.pid, now)]
+    return [] if outcome.rule == RULE else [(pid, now) for pid in (outcome.pid, outcome.finding_by) if pid]
 
 
 def retract(kernel: Kernel, process: Process, syscall: Retract) -> None:
@@ -159,12 +159,14 @@ def take_back(
     person. Returns what came of it."""
     found = reach(kernel, source, told, by is None)
     living = {pid for pid in found.since if kernel.processes[pid].alive}
-    effects = _effects(kernel, found)
+    effects = _effects(kernel, found, by)
     why = f"taken back: {reason}"
     roots = dict.fromkeys(kernel.processes[pid].root for pid in found.since)
     kernel.changed.update(roots)
     for process in (one for root in roots for one in kernel.tree(root)):
         process.mailbox = [mail for mail in process.mailbox if not found.holds(mail.said_by, mail.moment)]
+        if process.outcome is not None and process.outcome.finding_by in found.since:
+            process.outcome = msgspec.structs.replace(process.outcome, finding=why, label=Label((KERNEL,)))
     _blank_outcomes(kernel, found, why)  # before anybody is ended: whoever waits for that is told what others came to
     for pid in found.entries:  # who judges what was made of it judges no more, and that is no verdict
         process = kernel.processes[pid]
@@ -211,7 +213,7 @@ def foreseen(kernel: Kernel, source: Process, told: Entry | None = None) -> Retr
         process = kernel.processes[pid]
         if process.alive and pid not in gone:
             (rewound if _rewinds(process, found.entries[pid]) else blanked).append(pid)
-    return Retraction(source.pid, tuple(blanked), tuple(rewound), tuple(sorted(gone)), _effects(kernel, found))
+    return Retraction(source.pid, tuple(blanked), tuple(rewound), tuple(sorted(gone)), _effects(kernel, found, None))
 
 
 def _has(found: Reach, pid: int, told: Entry | None) -> bool:
@@ -231,7 +233,7 @@ def _line(kernel: Kernel, pid: int) -> list[int]:
 def _blank_outcomes(kernel: Kernel, found: Reach, why: str) -> None:
     for process in (kernel.processes[pid] for pid in found.since):
         if process.outcome is not None:
-            process.outcome = _blank(process.outcome, why)
+            process.outcome, process.whole = _blank(process.outcome, why), None
 
 
 def _blank(outcome: Outcome, why: str) -> Outcome:
@@ -241,14 +243,16 @@ def _blank(outcome: Outcome, why: str) -> Outcome:
     )
 
 
-def _effects(kernel: Kernel, found: Reach) -> tuple[str, ...]:
-    """What was done to the world by whoever had read it: ``process 7: files/write ...``."""
+def _effects(kernel: Kernel, found: Reach, reader: Process | None) -> tuple[str, ...]:
+    """What was done to the world by whoever had read it: ``process 7: files/write ...``. A process reads (None: the person does)
+    no words of others that are under review."""
     done: list[tuple[int, str]] = []
     for pid, since in found.since.items():
         process = kernel.processes[pid]
+        closed = reader is not None and gates.gate(kernel, process, reader) > 0
         uses = process.uses if process.outcome is None else process.outcome.receipt.uses
         done += [
-            (use.moment, f"process {pid}: {use.shown}")
+            (use.moment, f"process {pid}: {gates.without_words(use) if closed else use.shown}")
             for use in uses
             if use.effect in ("writes", "sends") and use.moment >= since
         ]

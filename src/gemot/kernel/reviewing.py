@@ -21,7 +21,7 @@ from gemot.abi.answers import Error, Outcome
 from gemot.abi.effects import StartTool
 from gemot.abi.events import Failure, Result, Value
 from gemot.abi.grants import Grant, Mount
-from gemot.abi.labels import KERNEL, Handle, Label
+from gemot.abi.labels import Handle, Label
 from gemot.abi.reviews import (
     AgreementCheck,
     Check,
@@ -35,12 +35,12 @@ from gemot.abi.syscalls import Exit
 from gemot.authority import evidence
 from gemot.authority.deciding import decide
 from gemot.authority.documents import Document, parsed
-from gemot.authority.labels import join, of_result, words_of
+from gemot.authority.labels import join, joined, of_result, words_of
 from gemot.authority.narrowing import path_bounds, used
 from gemot.authority.references import fill
-from gemot.authority.refusal import Refused, closest
-from gemot.authority.schema import flaw, mismatch
-from gemot.kernel import changes, families, judging, receipts, results, routes
+from gemot.authority.refusal import Refused
+from gemot.authority.schema import mismatch
+from gemot.kernel import changes, families, feasible, judging, receipts, results, routes
 from gemot.kernel.process import Process, Review, Work
 
 if TYPE_CHECKING:
@@ -60,35 +60,14 @@ class _Stand:
     confirmed: frozenset[str]
 
 
-def must_be(kernel: Kernel, checks: tuple[Check, ...], tries: int, forked: bool) -> None:
-    """Raises :class:`Refused` for a review that could never be held."""
+def must_be(kernel: Kernel, checks: tuple[Check, ...], tries: int, asker: feasible.Asker) -> None:
+    """Raises :class:`Refused` for a review that no result could ever pass, with what would work."""
     if len(checks) > limits.CHECKS_MAX:
         raise Refused("limit", f"a review has at most {limits.CHECKS_MAX} checks, this has {len(checks)}")
     if not 0 < tries <= limits.TRIES_MAX:
         raise Refused("limit", f"tries is a number from 1 to {limits.TRIES_MAX}, not {tries}")
-    for check in checks:
-        match check:
-            case SchemaCheck(schema):
-                wrong = flaw(schema)
-                if wrong:
-                    raise Refused("schema", f"a check's schema is not a JSON schema: {wrong}")
-            case ToolCheck(tool) | ReceiptCheck(tool):
-                if tool not in kernel.tools:
-                    raise Refused("unknown", f"there is no tool {tool!r} to check with; {closest(tool, kernel.tools)}")
-            case ReviewerCheck(program=program):
-                families.known_program(kernel, program, {})
-            case AgreementCheck(least, of):
-                if not 1 < least <= of <= limits.JUDGES_MAX:
-                    raise Refused(
-                        "malformed",
-                        f"an agreement is of 2 to {limits.JUDGES_MAX} results, least within of; not {least} of {of}",
-                    )
-                if forked:
-                    raise Refused(
-                        "malformed", "an agreement is for spawned children: what a fork knew can't be had again"
-                    )
-            case PersonCheck():
-                pass
+    for number, check in enumerate(checks, 1):
+        feasible.must_be(kernel, number, check, asker)
 
 
 def begin(kernel: Kernel, process: Process) -> None:
@@ -217,7 +196,7 @@ def checked(kernel: Kernel, process: Process, work: Work, outcome: Result) -> No
             raise AssertionError(f"{type(outcome).__name__} came for a check")
     if why:
         process.label = join(process.label, label)
-        reject(kernel, process, why)
+        reject(kernel, process, why, label)
         return
     review.at += 1
     go_on(kernel, process)
@@ -264,7 +243,7 @@ def judge_ended(kernel: Kernel, process: Process, judge: Process) -> None:
         why = judging.judged(outcome)
     if why:
         process.label = join(process.label, outcome.label)
-        reject(kernel, process, why)
+        reject(kernel, process, why, outcome.label, judge.pid if isinstance(check, ReviewerCheck) else 0)
         return
     review.at += 1
     go_on(kernel, process)
@@ -286,8 +265,9 @@ def answered(kernel: Kernel, process: Process, allow: bool, text: str) -> None:
 # The end of a review.
 
 
-def reject(kernel: Kernel, process: Process, why: str) -> None:
-    """A result is not accepted: its process is told why and tries again, or has failed."""
+def reject(kernel: Kernel, process: Process, why: str, label: Label | None = None, by: int = 0) -> None:
+    """A result is not accepted: its process is told why and tries again, or has failed. ``label``: of the words in ``why``,
+    which the process ``by`` wrote (0: none did); without one they are the kernel's, and may quote the result."""
     review = process.review
     assert review is not None
     check = review.checks[review.at]
@@ -305,7 +285,10 @@ def reject(kernel: Kernel, process: Process, why: str) -> None:
         f"its result was not accepted, {times}, the last time by the check: {name}; what was said only a person can see "
         f"(gemot log {process.pid})"
     )
-    kernel.end(process, Outcome(process.pid, process.name, "failed", error=error, rule="review"))
+    outcome = Outcome(process.pid, process.name, "failed", error=error, rule="review")
+    if check.tell_parent:
+        outcome = msgspec.structs.replace(outcome, label=label or Label(), finding=why, finding_by=by)
+    kernel.end(process, outcome)
 
 
 def give_up(kernel: Kernel, process: Process, why: str) -> None:
@@ -338,9 +321,9 @@ def in_words(check: Check) -> str:
 
 
 def signed(process: Process, outcome: Outcome, claims: dict[str, str], review: Review | None) -> Outcome:
-    """An outcome with the kernel's record. Of a result that was not accepted it holds not a word that its process wrote."""
+    """An outcome with the kernel's record and the label of all the words in it. What its parent reads of that is decided in
+    :mod:`gemot.kernel.gates`."""
     passed = tuple(map(in_words, review.checks)) if review is not None and outcome.state == "done" else ()
-    receipt, label = receipts.receipt(process, claims, passed), join(words_of(process), changes.label(process))
-    if outcome.rule == "review":
-        receipt, label = evidence.without_words(receipt), Label((KERNEL,), "model", label.secrets)
+    label = joined((changes.label(process), outcome.label), words_of(process))
+    receipt = receipts.receipt(process, claims, passed)
     return msgspec.structs.replace(outcome, spent=process.spent.frozen(), label=label, receipt=receipt)

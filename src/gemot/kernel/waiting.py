@@ -11,7 +11,7 @@ from gemot.abi.syscalls import Receive, Send, Wait
 from gemot.authority.labels import words_of
 from gemot.authority.refusal import Refused
 from gemot.board.table import Board
-from gemot.kernel import moves
+from gemot.kernel import gates, moves
 from gemot.kernel.families import own_child
 from gemot.kernel.process import Process, Timer
 
@@ -168,6 +168,7 @@ def send(kernel: Kernel, process: Process, syscall: Send) -> None:
         return
     else:
         receiver = own_child(kernel, process, syscall.pid)
+    gates.must_be_open(kernel, process, receiver, f"the message was not sent to {receiver.pid}")
     if not receiver.alive:
         raise Refused("state", f"{receiver.pid} has ended ({receiver.state}), so it can't be told anything")
     if len(receiver.mailbox) >= limits.MAILBOX_MAX:

@@ -237,10 +237,16 @@ def notes(kernel: Kernel, event: Event, effects: list[Effect]) -> list[Note]:
                 what = f"what {said} said" if said else "what it was told then"
                 told.append(Changed(pid, f"{what} is blank here, {why}"))
             case End(outcome):
-                told.append(Ended(outcome))
+                told.append(Ended(_whole(kernel, outcome)))
             case _:
                 pass
     return told
+
+
+def _whole(kernel: Kernel, outcome: Outcome) -> Outcome:
+    """How a process ended as a person sees it: with the words that its review keeps from its parent."""
+    process = kernel.processes.get(outcome.pid)
+    return outcome if process is None else process.whole or outcome
 
 
 def _began(kernel: Kernel, pid: int, images: tuple[Image, ...] = ()) -> Began:

@@ -9,17 +9,20 @@ import msgspec
 
 from gemot.abi import limits
 from gemot.abi.events import Arrived
-from gemot.abi.grants import Budget, Mode, Mount
+from gemot.abi.grants import Budget, Grant, Mode, Mount
+from gemot.abi.labels import PERSON, Label
 from gemot.abi.messages import Image
 from gemot.abi.programs import ProgramSpec
+from gemot.authority import ledger
 from gemot.authority.ledger import AMOUNT_MAX, NAMES, means
-from gemot.authority.narrowing import MOUNT_NAME, anchor
+from gemot.authority.narrowing import MOUNT_NAME, anchor, with_space
 from gemot.authority.refusal import Refused
 from gemot.drivers.kit import Picture, ToolError
 from gemot.journal.contract import Journal
 from gemot.journal.records import legible
 from gemot.kernel import Kernel, reviewing
 from gemot.kernel.families import known_program
+from gemot.kernel.feasible import Asker
 from gemot.machine import pictures
 from gemot.machine.loop import MachineError
 from gemot.machine.stage import Stage
@@ -138,8 +141,16 @@ def _check(kernel: Kernel, event: Arrived) -> None:
             )
     try:
         spec = known_program(kernel, event.program, event.arguments)
-        anchor(spec.grants if event.grants is None else event.grants, event.mounts, kernel.tools)
+        grants = anchor(spec.grants if event.grants is None else event.grants, event.mounts, kernel.tools)
         anchor(event.policy, event.mounts, kernel.tools)
-        reviewing.must_be(kernel, event.review, event.tries, forked=False)
+        reviewing.must_be(kernel, event.review, event.tries, _asker(kernel, event, spec, grants))
     except Refused as refusal:
         raise MachineError(refusal.message) from refusal
+
+
+def _asker(kernel: Kernel, event: Arrived, program: ProgramSpec, grants: tuple[Grant, ...]) -> Asker:
+    """The person as whoever asks for a review: each tool may be used for a check."""
+    mine = [Grant(name, endorsed=True) for name in kernel.tools]
+    means = ledger.capped(ledger.means(event.budget), program.limits)
+    mounts, label = tuple(with_space(mount, 1) for mount in event.mounts), Label((PERSON,))
+    return Asker(0, mine, mounts, label, frozenset(), list(grants), event.models, means, program, None, False, {}, {})

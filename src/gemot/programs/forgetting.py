@@ -41,9 +41,9 @@ def _void(answer: Answer, part: int, why: str, mail: tuple[Mail, ...]) -> Answer
 def _value(value: Any, sources: Collection[int], why: str) -> Any:
     match value:
         case Outcome():
-            return blank(value, why) if value.pid in sources else value
+            return _outcome(value, sources, why)
         case Waited():
-            ended = tuple(blank(one, why) if one.pid in sources else one for one in value.ended)
+            ended = tuple(_outcome(one, sources, why) for one in value.ended)
             return msgspec.structs.replace(value, ended=ended)
         case tuple():
             return tuple(one for one in cast("tuple[Any, ...]", value) if _source(one) not in sources)
@@ -54,6 +54,12 @@ def _value(value: Any, sources: Collection[int], why: str) -> Any:
             return left
         case _:
             return value
+
+
+def _outcome(outcome: Outcome, sources: Collection[int], why: str) -> Outcome:
+    if outcome.pid in sources:
+        return blank(outcome, why)
+    return msgspec.structs.replace(outcome, finding=why) if outcome.finding_by in sources else outcome
 
 
 def _source(one: Any) -> int | None:

@@ -174,7 +174,8 @@ def blanked(part: Part, words: str, pid: int | None = None) -> Part:
 
 
 _SAID: dict[str, tuple[str, ...]] = {
-    "pid": ("value", "error", "claims", "receipt", "changed", "note"),
+    "pid": ("value", "error", "claims", "receipt", "changed", "note", "finding"),
+    "finding_by": ("finding",),
     "sender": ("text",),
     "said_by": ("text",),
     "author": ("name", "text", "acceptance"),

@@ -26,9 +26,9 @@ def speakers(value: Any) -> set[int]:
     """The processes whose words an answer holds."""
     match value:
         case Waited(ended):
-            return {outcome.pid for outcome in ended}
-        case Outcome(pid):
-            return {pid}
+            return {pid for outcome in ended for pid in (outcome.pid, outcome.finding_by) if pid}
+        case Outcome():
+            return {pid for pid in (value.pid, value.finding_by) if pid}
         case tuple() | list() | dict():
             many = cast("list[Any]", [value] if isinstance(value, dict) else value)
             tasks = [cast("dict[str, Any]", one) for one in many if isinstance(one, dict)]
