@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from boards import Boards
 from checkers import LawBroken, Witness, digest, everyone
 from forgotten import Forgotten
+from provenance import Provenance
 from still import Still
 
 from gemot.abi import limits
@@ -65,6 +66,7 @@ class Watcher(Witness):
         self._boards = Boards()
         self.forgotten = Forgotten()
         self._still = Still()
+        self._provenance = Provenance()
         self._compared = 0
         self._passed: defaultdict[int, set[str]] = defaultdict(set)
         """By process whose result is under review: the kinds of checks that have passed since it last exited."""
@@ -123,6 +125,7 @@ class Watcher(Witness):
         wants = {one: syscall for one, (syscall, _) in self._wants.items()}
         self._boards.note(self.kernel, event, effects, wants, taken)
         self.forgotten.note(self.kernel, event, effects)
+        self._provenance.note(self.kernel, event, effects)
         self._still.note(effects, wants)
         if isinstance(event, Said) and pid in self._alive:
             self._mail[pid] += 1

@@ -12,7 +12,19 @@ from typing import Any
 
 from gemot.abi.grants import BudgetRequest, Grant, MountRequest, Rule
 from gemot.abi.reviews import AgreementCheck, Check, PersonCheck, ReceiptCheck, ReviewerCheck, SchemaCheck, ToolCheck
-from gemot.abi.syscalls import CancelAlarm, Claim, Complete, Recall, Reorder, Retract, Task
+from gemot.abi.syscalls import (
+    CancelAlarm,
+    Claim,
+    Complete,
+    GrantTo,
+    Mandate,
+    Recall,
+    Reorder,
+    Retract,
+    Revoke,
+    Step,
+    Task,
+)  # fmt: skip
 from gemot.programs.library import Library, parse
 from gemot.programs.native import Calls, SyscallCancelled, SyscallFailed, program
 
@@ -32,6 +44,8 @@ class Walk:
         self.alarms: list[int] = []
         self.handles: list[int] = []
         self.strict = name[-1] in "13"
+        self.rightly = Random(f"rights {name}")
+        """The chance of what is done with rights: what else happens does not depend on it."""
 
     def token(self) -> str:
         self.count += 1
@@ -74,7 +88,7 @@ class Walk:
         return self.pick((), (), (check,), (SchemaCheck({}), check))
 
 
-Step = Callable[[Calls, Walk], Coroutine[Any, Any, None]]
+Doing = Callable[[Calls, Walk], Coroutine[Any, Any, None]]
 
 
 async def use(calls: Calls, walk: Walk) -> None:
@@ -257,6 +271,18 @@ async def kill(calls: Calls, walk: Walk) -> None:
     await calls.kill(walk.child())
 
 
+async def move_rights(calls: Calls, walk: Walk) -> None:
+    """Hands a right on, takes one back, or has a plan endorsed."""
+    pick = walk.rightly.choice
+    child = pick((*walk.children, 7))
+    grant = pick((Grant("shop/pay", uses=pick((1, 2))), Grant("shop/pay"), Grant("shop/*"), Grant("desk/look")))
+    once, order = Step("Pay once", (Grant("shop/pay", uses=1),)), Step("Order", (Grant("shop/order"),))
+    plan = Mandate(pick(((once,), (once,), (order,), (once, order))))
+    taken = Revoke(child, pick(("shop/pay", "shop/*", "desk/*")))
+    what = pick((GrantTo(child, (grant,)), GrantTo(child, (grant,)), taken, plan if walk.children else taken))
+    await calls.trap(what)
+
+
 async def take_back(calls: Calls, walk: Walk) -> None:
     """Takes back what a child said; or has one that says something, reads it, and lets time pass."""
     if walk.pick(True, False):
@@ -282,7 +308,7 @@ async def trip(calls: Calls, walk: Walk) -> None:
     raise walk.pick(ValueError("tripped"), SystemExit(1), KeyError("x"))
 
 
-STEPS: list[tuple[Step, int]] = [
+STEPS: list[tuple[Doing, int]] = [
     (use, 30), (look_closely, 3), (spawn, 14), (fork, 10), (race, 5), (judged, 7), (wait, 16), (send, 8), (receive, 6), (alarm, 6), (cancel, 2),
     (generate, 8), (ask, 6), (board, 4), (labour, 4), (watch, 2), (remember, 4), (see, 2), (kill, 3), (take_back, 4), (change, 2), (leave, 3), (trip, 1),
 ]  # fmt: skip
@@ -308,6 +334,9 @@ _STEPS = [step for step, weight in STEPS for _ in range(weight)]
         "recall",
         "forget",
         "retract",
+        "grant",
+        "revoke",
+        "mandate",
     )
 )
 async def wanderer(calls: Calls, brief: str) -> Any:
@@ -316,6 +345,8 @@ async def wanderer(calls: Calls, brief: str) -> Any:
     while walk.steps > 0:
         walk.steps -= 1
         try:
+            if walk.rightly.random() < 0.12:
+                await move_rights(calls, walk)
             await walk.pick(*_STEPS)(calls, walk)
         except SyscallFailed:
             pass
@@ -333,7 +364,7 @@ async def wanderer(calls: Calls, brief: str) -> Any:
 async def clerk(calls: Calls, brief: str) -> str:
     """Works on the board with its children, who do the same."""
     walk = Walk(brief)
-    todo: list[Step] = list(walk.pick((plan, hire), (plan, hand_out, hire), (plan, hire, hire), ()))
+    todo: list[Doing] = list(walk.pick((plan, hire), (plan, hand_out, hire), (plan, hire, hire), ()))
     todo += [walk.pick(*CLERKS) for _ in range(2 * walk.steps)]
     for step in todo:
         try:

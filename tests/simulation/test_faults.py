@@ -7,14 +7,15 @@ from collections.abc import Callable
 import alarm_faults  # noqa: F401 - they join the others
 import faults_of_boards
 import faults_of_limits  # noqa: F401 - its faults are among them
+import faults_of_rights  # noqa: F401
 import pytest
 from faults_of_gates import FAULTS
 from simulate import search
 
 SEEDS = 200
-RARE = {"stale_machine_fetches": 500, "change_hidden_by_ones_own": 1_000}
+RARE = {"stale_machine_fetches": 500, "change_hidden_by_ones_own": 1_000, "plan_that_binds_its_maker_only": 1_000}
 """Two machines must live at once, and the older one must miss a tree; somebody must change a task again that another has just
-changed, and wait: few histories have that."""
+changed, and wait; a plan must be endorsed while a child lives that then uses what it forbids: few histories have that."""
 
 LAWS: dict[str, str | tuple[str, ...]] = {
     "lost_wake_up": "wake-up",
@@ -39,6 +40,9 @@ LAWS: dict[str, str | tuple[str, ...]] = {
     "interrupted_work_forgotten": ("fold", "recovery"),
     "stale_machine_fetches": "fence",
     "orphan": "orphan",
+    "plan_that_binds_its_maker_only": ("plan", "uses"),
+    "uses_that_come_back_and_stay": "uses",
+    "fork_with_the_count_of_its_original": "uses",
     "repeated_after_a_crash": ("act once", "fold"),
     "decision_lost_in_a_crash": "rest",
     "vanished_ask": "asks",

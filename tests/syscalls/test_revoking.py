@@ -66,12 +66,12 @@ def test_uses_that_are_left_come_back_where_they_came_from(world: KernelWorld) -
     assert [tried(world, root, "clock/now") for _ in range(5)] == ["done"] * 4 + ["grant"]
 
 
-def test_uses_that_could_have_come_from_two_grants_are_gone_and_that_is_said(world: KernelWorld) -> None:
+def test_uses_come_back_to_the_grant_that_they_were_counted_off_and_to_no_other(world: KernelWorld) -> None:
     one, other = Grant("sums/add", {"text": Rule(prefix="a")}, 2), Grant("sums/add", {"text": Rule(chars_max=5)}, 2)
     root = guarded(world, one, other)
     child = world.born(root, Fork("x", grants=(Grant("sums/add", {"text": Rule(one_of=("ab",))}, 2),)))
-    assert "2 uses gone" in told(world, child, "sums/add")
-    assert uses(world, root, "sums/add") == [0, 2]
+    assert f"2 uses back with {root}" in told(world, child, "sums/add")
+    assert uses(world, root, "sums/add") == [2, 2]
 
 
 def test_a_counted_grant_that_is_wider_goes_as_a_whole(world: KernelWorld) -> None:

@@ -180,6 +180,11 @@ def unused(grant: Grant) -> Grant:
     return grant if grant.uses is None else msgspec.structs.replace(grant, uses=grant.uses + 1)
 
 
+def without_uses(grant: Grant) -> Grant:
+    """``grant`` as a fork gets it that a person makes: what is counted stays with the original, so that no use is there twice."""
+    return grant if grant.uses is None else msgspec.structs.replace(grant, uses=0)
+
+
 def syscall_allowed(
     name: str, fields: dict[str, Any], grants: Iterable[Grant], mounts: tuple[Mount, ...], now_ms: int
 ) -> int:
@@ -236,17 +241,29 @@ def located(tool: ToolSpec, arguments: dict[str, Any], mounts: tuple[Mount, ...]
     return places
 
 
-def without_consequences(grants: Iterable[Grant], tools: dict[str, ToolSpec]) -> list[Grant]:
-    """These grants without what writes or sends; a grant of several tools is then named tool by tool. Syscalls stay."""
-    consequential = {name for name, tool in tools.items() if tool.effect in ("writes", "sends")}
-    kept: list[Grant] = []
-    for grant in grants:
-        if ("/" not in grant.tool and grant.tool != "*") or not any(covers(grant.tool, name) for name in consequential):
-            kept.append(grant)
-        else:
-            harmless = (name for name in tools if covers(grant.tool, name) and name not in consequential)
-            kept += [msgspec.structs.replace(grant, tool=name) for name in harmless]
-    return kept
+def has_consequences(grant: Grant, tools: Mapping[str, ToolSpec]) -> bool:
+    """Does a grant allow a tool that writes or sends? A syscall does neither."""
+    if "/" not in grant.tool and grant.tool != "*":
+        return False
+    return any(tool.effect in ("writes", "sends") and covers(grant.tool, name) for name, tool in tools.items())
+
+
+def harmless_part(grant: Grant, tools: Mapping[str, ToolSpec]) -> list[Grant]:
+    """What a grant allows that neither writes nor sends; a grant of several tools is then named tool by tool. A counted one
+    that would become several can't be split so without its count growing, and nothing is left of it."""
+    if not has_consequences(grant, tools):
+        return [grant]
+    harmless = [
+        name for name, tool in tools.items() if covers(grant.tool, name) and tool.effect not in ("writes", "sends")
+    ]
+    if grant.uses is not None and len(harmless) > 1:
+        return []
+    return [msgspec.structs.replace(grant, tool=name) for name in harmless]
+
+
+def without_consequences(grants: Iterable[Grant], tools: Mapping[str, ToolSpec]) -> list[Grant]:
+    """These grants without what writes or sends. Syscalls stay."""
+    return [part for grant in grants for part in harmless_part(grant, tools)]
 
 
 def path_bounds(grant: Grant, paths: tuple[str, ...]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ answers for what they were not shown, and nobody is shown what can't be done any
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,13 +20,17 @@ from gemot.abi.effects import Action, Asked
 from gemot.abi.grants import Mount
 from gemot.abi.tools import ToolSpec
 from gemot.authority.deciding import untrusted
-from gemot.authority.narrowing import located, unused
+from gemot.authority.narrowing import located
 from gemot.authority.references import Filling
-from gemot.kernel.mandate import understood
+from gemot.kernel import rights
 from gemot.kernel.process import OpenAsk, Process, Work
 
 if TYPE_CHECKING:
     from gemot.kernel.kernel import Kernel
+
+WHOLE = re.compile(r"\s*(?:yes|all)?\s*", re.IGNORECASE)
+PARTS = re.compile(r"[\s,]*\d{1,4}(?:[\s,]+\d{1,4})*[\s,]*")
+"""Which parts of what is shown a person means: all of them, or some by their numbers."""
 
 Waiting = Sequence[tuple[Work, Action]]
 """Uses that need a person's word, each with what the person is to see of it."""
@@ -46,8 +51,8 @@ def _put(kernel: Kernel, process: Process, waiting: Waiting) -> None:
     why = _too_much(kernel, process, waiting)
     if why:
         for work, one in waiting:
+            rights.give_back(process, work)
             work.state = "done"
-            give_back_use(process, work)
             work.result = Returned(one.tool, False, why, rule="limit")
         return
     number = kernel.ask()
@@ -122,6 +127,16 @@ def asked_about(process: Process, ask: int) -> list[Work]:
     return [work for work in process.work if work.ask == ask and work.state == "asking"]
 
 
+def understood(text: str, parts: int) -> list[int] | None:
+    """The numbers of the parts that a person's answer names, from 1; None if it can't be understood."""
+    if WHOLE.fullmatch(text):
+        return list(range(1, parts + 1))
+    if not PARTS.fullmatch(text):
+        return None
+    named = sorted({int(number) for number in re.findall(r"\d+", text)})
+    return named if all(0 < number <= parts for number in named) else None
+
+
 def allowed(asked: Asked, allow: bool, text: str) -> list[int] | None:
     """The numbers of the uses that an answer allows, from 1; None if it can't be understood."""
     if not allow:
@@ -145,8 +160,3 @@ def unfit(asked: Asked, text: str) -> str:
 def again(kernel: Kernel, process: Process, asked: Waiting) -> None:
     """Part of what a question was about is given up, and so is the question: ask about the rest."""
     put(kernel, process, [(work, one) for work, one in asked if work.state == "asking"])
-
-
-def give_back_use(process: Process, work: Work) -> None:
-    """A use is counted when it is checked, so that two of one batch can't share the last one; what was not done comes back."""
-    process.grants[work.grant] = unused(process.grants[work.grant])

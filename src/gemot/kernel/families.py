@@ -16,11 +16,11 @@ from gemot.abi.syscalls import SYSCALLS, Exec, Exit, Fork, Kill, Spawn, Status, 
 from gemot.abi.tools import ToolSpec
 from gemot.authority import evidence, ledger
 from gemot.authority.labels import join, joined, words_of
-from gemot.authority.narrowing import Handed, anchor, inherited, narrowed, sub_mounts, used, within_reach
+from gemot.authority.narrowing import Handed, anchor, inherited, narrowed, sub_mounts, within_reach
 from gemot.authority.refusal import Refused, closest
 from gemot.authority.schema import flaw, mismatch
 from gemot.board.table import Item
-from gemot.kernel import alarms, changes, feasible, gates, reviewing
+from gemot.kernel import alarms, changes, feasible, gates, reviewing, rights
 from gemot.kernel.process import Heard, Process, Progress, Review, Timer
 from gemot.kernel.results import sources_of
 
@@ -112,8 +112,6 @@ def child(
         reviewing.must_be(kernel, syscall.review, syscall.tries, asker)
 
     ledger.give(parent.left, means)
-    for grant, index in handed:
-        parent.grants[index] = used(parent.grants[index], grant.uses)
     made = Process(
         pid=kernel.pid(),
         parent=parent.pid,
@@ -123,17 +121,17 @@ def child(
         brief=syscall.brief,
         models=models,
         mounts=mounts,
-        grants=[grant for grant, _ in handed],
+        grants=[],
         left=means,
         confirmed=parent.confirmed_below,
         confirmed_below=parent.confirmed_below,
         returns=syscall.returns,
         label=words_of(parent),
-        policy=parent.policy,
         route=parent.route,
         priority=priority,
         born=kernel.moment,
     )
+    rights.hand_on(parent, made, handed)
     kernel.enter(made)
     remember_sources(kernel, made)
     parent.children.append(made.pid)

@@ -54,6 +54,7 @@ from gemot.kernel import (
     results,
     retracting,
     reviewing,
+    rights,
     standing,
     trap,
     waiting,
@@ -304,7 +305,8 @@ class Kernel:
         process.state = outcome.state
         process.mailbox, process.alarms, process.uncollected = [], {}, []
         process.progress = None
-        process.grants, process.uses, process.changed, process.written = [], [], None, None
+        rights.return_all(self, process)
+        process.uses, process.changed, process.written = [], None, None
         process.documents, process.stored = {}, {}
         self.settled.add(process.root)
         self.emit(End(outcome))

@@ -3,7 +3,8 @@
 A plan is written before anything untrusted was read; whoever has read third parties' text can't write one. Each of its
 grants lies within what the process may do anyway, so endorsing adds no right: from then on what a step allows needs no
 further word of the person, and what no step allows is gone, for everything that writes or sends. A person's standing
-policy (grants too, that came with the goal) endorses in advance the steps that lie within it.
+policy (grants too, that came with the goal) endorses in advance the steps that lie within it; what it counts, it counts in the whole
+tree. A plan binds the process and all its descendants, whenever they were made (:func:`gemot.kernel.revoking.bind`).
 
 A value is endorsed the same way: the person sees it whole, and it bears their label from then on.
 """
@@ -11,7 +12,6 @@ A value is endorsed the same way: the person sees it whole, and it bears their l
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -22,25 +22,30 @@ from gemot.abi.answers import Error, Ok
 from gemot.abi.grants import Grant
 from gemot.abi.labels import PERSON, Label
 from gemot.abi.syscalls import Endorse, Exit, Mandate
-from gemot.authority.narrowing import described, grant_within, without_consequences
+from gemot.authority.narrowing import GONE, described, grant_within, harmless_part, narrowed, used
 from gemot.authority.references import whole
 from gemot.authority.refusal import Refused
-from gemot.kernel import reviewing
+from gemot.kernel import reviewing, revoking
+from gemot.kernel.asking import understood
 from gemot.kernel.families import remember_sources, requested
 from gemot.kernel.process import Process
 
 if TYPE_CHECKING:
     from gemot.kernel.kernel import Kernel
 
-WHOLE = re.compile(r"\s*(?:yes|all)?\s*", re.IGNORECASE)
-PARTS = re.compile(r"[\s,]*\d{1,4}(?:[\s,]+\d{1,4})*[\s,]*")
-"""Which steps a person means: all of them, or some by their numbers."""
-
 
 def propose(kernel: Kernel, process: Process, syscall: Mandate) -> None:
     plan = _plan(kernel, process, syscall)
-    open_steps = [number for number, grants in enumerate(plan, 1) if not all(_foreseen(process, one) for one in grants)]
+    policy = kernel.processes[process.root].policy
+    open_steps: list[int] = []
+    for number, grants in enumerate(plan, 1):
+        left = _foreseen(grants, policy)
+        if left is None:
+            open_steps.append(number)
+        else:
+            policy = left
     if not open_steps:
+        kernel.processes[process.root].policy = policy
         _take(kernel, process, plan, list(range(1, len(plan) + 1)))
         return
     process.plan = plan
@@ -74,8 +79,16 @@ def _plan(kernel: Kernel, process: Process, syscall: Mandate) -> list[tuple[Gran
     return [tuple(next(handed)[0] for _ in step.grants) for step in syscall.steps]
 
 
-def _foreseen(process: Process, grant: Grant) -> bool:
-    return any(grant_within(grant, one) for one in process.policy)
+def _foreseen(grants: tuple[Grant, ...], policy: tuple[Grant, ...]) -> tuple[Grant, ...] | None:
+    """What is left of the policy of a tree when it has endorsed these grants; None where it does not. What it counts, it counts
+    in the whole tree."""
+    left = list(policy)
+    for grant in grants:
+        index = next((place for place, one in enumerate(left) if grant_within(grant, one)), None)
+        if index is None:
+            return None
+        left[index] = used(left[index], grant.uses)
+    return tuple(left)
 
 
 def endorse(kernel: Kernel, process: Process, syscall: Endorse, values: Mapping[int, str]) -> None:
@@ -98,16 +111,6 @@ def _ask(kernel: Kernel, process: Process, question: str, lines: tuple[str, ...]
     kernel.question(process, question, digest=digest, plan=lines, untrusted=foreign)
 
 
-def understood(text: str, steps: int) -> list[int] | None:
-    """The steps that a person's answer names; None if it can't be understood."""
-    if WHOLE.fullmatch(text):
-        return list(range(1, steps + 1))
-    if not PARTS.fullmatch(text):
-        return None
-    named = sorted({int(one) for one in re.findall(r"\d+", text)})
-    return named if all(0 < one <= steps for one in named) else None
-
-
 def answered(kernel: Kernel, process: Process, allow: bool, text: str) -> bool:
     """A person's word on a plan, a value or a result; says whether it could be understood."""
     syscall, plan = process.syscall, process.plan
@@ -126,7 +129,11 @@ def answered(kernel: Kernel, process: Process, allow: bool, text: str) -> bool:
         _vouch(process, syscall.handle)
         kernel.answer(process, Ok(f"the person vouches for handle {syscall.handle}"))
     else:
-        _take(kernel, process, plan, named)
+        try:
+            _take(kernel, process, plan, named)
+        except Refused as refusal:
+            gone = f"the person said yes, and since they were asked something was taken back: {refusal.message}"
+            kernel.answer(process, Error(refusal.rule, gone))
     return True
 
 
@@ -139,10 +146,30 @@ def _vouch(process: Process, number: int) -> None:
 
 
 def _take(kernel: Kernel, process: Process, plan: list[tuple[Grant, ...]], steps: list[int]) -> None:
-    """From here on the process may do what these steps say; of other things what neither writes nor sends."""
-    endorsed = [
-        msgspec.structs.replace(grant, endorsed=True, unsure=()) for number in steps for grant in plan[number - 1]
-    ]
-    process.grants = [*endorsed, *without_consequences(process.grants, kernel.tools)]
+    """From here on the process and all below it may do what these steps say; of other things what neither writes nor sends. What
+    was taken from the process while the person was asked is not in the plan any more. Raises :class:`Refused`."""
+    chosen = tuple(grant for number in steps for grant in plan[number - 1])
+    handed = narrowed(chosen, process.grants, process.mounts, process.label)
+    grants: list[Grant] = []
+    came_from: dict[int, int] = {}
+    for grant, index in handed:
+        process.grants[index] = used(process.grants[index], grant.uses)
+        if index in process.came_from:
+            came_from[len(grants)] = process.came_from[index]
+        grants.append(msgspec.structs.replace(grant, endorsed=True, unsure=()))
+    endorsed = tuple(grants)
+    moved: dict[int, int] = {}
+    for index, held in enumerate(process.grants):
+        if held.tool == GONE.tool:
+            continue
+        parts = harmless_part(held, kernel.tools)
+        if len(parts) == 1:
+            moved[index] = len(grants)
+            if index in process.came_from:
+                came_from[len(grants)] = process.came_from[index]
+        grants += parts
+    process.grants, process.came_from, process.mandate = grants, came_from, endorsed
+    for pid in list(process.children):
+        revoking.bind(kernel, kernel.processes[pid], endorsed, moved)
     remember_sources(kernel, process)
     kernel.answer(process, Ok({"endorsed": steps}))

@@ -37,8 +37,8 @@ from gemot.abi.grants import Budget, Grant, Mount
 from gemot.abi.labels import PERSON, Label
 from gemot.abi.programs import ProgramSpec
 from gemot.authority import ledger
-from gemot.authority.narrowing import anchor, with_space
-from gemot.kernel import alarms, freezing, moves, retracting, revoking, routes, waiting, working
+from gemot.authority.narrowing import anchor, with_space, without_uses
+from gemot.kernel import alarms, freezing, moves, retracting, revoking, rights, routes, waiting, working
 from gemot.kernel.families import remember_sources
 from gemot.kernel.process import Process, Review, Timer
 
@@ -177,11 +177,13 @@ def _copied(kernel: Kernel, event: Copied) -> None:
         original.brief,
         original.models,
         tuple(with_space(mount, pid) for mount in mounts),
-        tuple(original.grants),
+        tuple(map(without_uses, original.grants)),
         event.budget,
         f"{original.name} (fork)",
     )
-    copy.policy, copy.route, copy.priority = original.policy, original.route, original.priority
+    copy.policy = tuple(map(without_uses, kernel.processes[original.root].policy))
+    copy.mandate = next((plan for _, plan in rights.plans_above(kernel, original)), None)
+    copy.route, copy.priority = original.route, original.priority
     copy.returns = original.returns
     if original.review is not None:
         copy.review = replace(

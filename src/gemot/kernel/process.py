@@ -146,7 +146,9 @@ class Process:
     while no program is deciding. ``uncollected``: ended children whose result was not waited for yet. ``tokens_cached``: of
     the tokens in ``spent``, those that a model had not to compute anew. ``confirmed``: tools that a person need not confirm
     again here; ``confirmed_below``: nor in descendants. ``last_rule``: why the last thing it wanted was refused, if it was.
-    ``plan``: the steps that it has put to a person; ``policy``: what the person endorses in advance. ``waits`` counts waits, so that a
+    ``plan``: the steps that it has put to a person; ``mandate``: the grants of the plan that binds it and all below it (None: it
+    made none); ``came_from``: see :mod:`gemot.kernel.rights`. Of a tree's first process: ``policy``, what the person endorses in
+    advance in all of the tree. ``waits`` counts waits, so that a
     timer of an earlier one does nothing. ``label``: of all that it has read. ``documents``: results that values can be
     selected from, by handle. ``uses``: of tools, the last ones, and how many came before. ``heard_at``: when it last made a
     syscall, or began. ``born``: the moment at which it began; ``entries``: how many answers it has had; ``heard``: whose
@@ -185,6 +187,8 @@ class Process:
     last_rule: str = ""
     plan: list[tuple[Grant, ...]] = field(default_factory=list[tuple[Grant, ...]])
     policy: tuple[Grant, ...] = ()
+    mandate: tuple[Grant, ...] | None = None
+    came_from: dict[int, int] = field(default_factory=dict[int, int])
     outcome: Outcome | None = None
     label: Label = field(default_factory=Label)
     documents: dict[int, Document] = field(default_factory=dict[int, Document])

@@ -17,9 +17,9 @@ from gemot.abi.grants import Grant
 from gemot.abi.labels import Label
 from gemot.abi.syscalls import SYSCALLS, Call, GrantTo, Revoke
 from gemot.authority.labels import join, words_of
-from gemot.authority.narrowing import GONE, covers, described, grant_within, used
+from gemot.authority.narrowing import GONE, covers, described, grant_within, harmless_part, has_consequences, inherited
 from gemot.authority.refusal import Refused, closest
-from gemot.kernel import asking, working
+from gemot.kernel import asking, rights, working
 from gemot.kernel.families import own_child, remember_sources, requested
 from gemot.kernel.process import Process
 
@@ -36,9 +36,8 @@ def grant(kernel: Kernel, process: Process, syscall: GrantTo) -> None:
     if len(child.grants) + len(syscall.grants) > limits.GRANTS_MAX:
         raise Refused("limit", f"a process holds at most {limits.GRANTS_MAX} grants")
     handed = requested(kernel, process, syscall.grants, child.mounts)
-    for one, index in handed:
-        process.grants[index] = used(process.grants[index], one.uses)
-        child.grants.append(one)
+    rights.must_be_planned(kernel, child, (grant for grant, _ in handed))
+    rights.hand_on(process, child, handed)
     child.label = join(child.label, words_of(process))  # what a grant says is told to the child's model
     remember_sources(kernel, child)
     given = ", ".join(described(one, process.mounts) for one, _ in handed)
@@ -65,27 +64,41 @@ def _known(kernel: Kernel, tool: str) -> bool:
 
 
 def take(kernel: Kernel, process: Process, tool: str, told: list[str]) -> None:
-    """Take a right from a process and all below it, the lowest first, so that uses come back step by step. ``told``: what
-    was taken, in words."""
+    """Take a right from a process and all below it, the lowest first, so that uses come back step by step. A person's word that
+    a use need not be confirmed is gone with it. ``told``: what was taken, in words."""
     for pid in list(process.children):
         take(kernel, kernel.processes[pid], tool, told)
-    parent = kernel.processes[process.parent] if process.parent else None
+    process.confirmed = frozenset(name for name in process.confirmed if not covers(tool, name))
+    process.confirmed_below = frozenset(name for name in process.confirmed_below if not covers(tool, name))
+    lost = [index for index, held in enumerate(process.grants) if held.tool != GONE.tool and _overlap(held.tool, tool)]
     kept: list[Grant] = []
-    lost: list[int] = []
-    for index, one in enumerate(process.grants):
-        if one.tool == GONE.tool or not _overlap(one.tool, tool):
-            continue
-        lost.append(index)
-        if not covers(tool, one.tool) and one.uses is None:
-            rest = (name for name in sorted(kernel.tools) if covers(one.tool, name) and not covers(tool, name))
-            kept += [msgspec.structs.replace(one, tool=name) for name in rest]
-        told.append(f"{described(one, process.mounts)} from {process.pid}{_uses_back(one, parent, process)}")
+    for work in process.work:
+        if work.grant in lost:
+            rights.give_back(process, work)
     for index in lost:
-        process.grants[index] = GONE
+        held = process.grants[index]
+        if not covers(tool, held.tool) and held.uses is None:
+            rest = (name for name in sorted(kernel.tools) if covers(held.tool, name) and not covers(tool, name))
+            kept += [msgspec.structs.replace(held, tool=name) for name in rest]
+        told.append(f"{described(held, process.mounts)} from {process.pid}{_uses_back(kernel, process, index)}")
+    replace(kernel, process, lost, kept, f"the right to use {tool} was taken back before this was done")
+
+
+def _uses_back(kernel: Kernel, process: Process, index: int) -> str:
+    """Give back the uses that are left of a grant; says where they went."""
+    uses = process.grants[index].uses
+    back = rights.return_uses(kernel, process, index)
+    return "" if not uses else f", {uses} uses back with {process.parent}" if back else f", {uses} uses gone"
+
+
+def replace(kernel: Kernel, process: Process, lost: list[int], kept: list[Grant], why: str) -> None:
+    """Put other grants in the place of some. What waits to begin under one that is lost does not begin, and is told ``why``."""
     if not lost:
         return
+    for index in lost:
+        process.grants[index] = GONE
     process.grants += kept
-    _settle(kernel, process, lost, tool)
+    _settle(kernel, process, lost, why)
 
 
 def _overlap(held: str, tool: str) -> bool:
@@ -93,23 +106,30 @@ def _overlap(held: str, tool: str) -> bool:
     return covers(held, tool) or covers(tool, held) or (held.endswith("*") and tool == "*")
 
 
-def _uses_back(one: Grant, parent: Process | None, process: Process) -> str:
-    """Give the uses that are left back to the parent's grant that they came from, where there is only one that could be it."""
-    if not one.uses:
-        return ""
-    free = msgspec.structs.replace(one, uses=None, until_ms=None)
-    from_here: list[int] = []
-    for index, held in enumerate(parent.grants if parent is not None else ()):
-        if held.tool != GONE.tool and grant_within(free, msgspec.structs.replace(held, uses=None, until_ms=None)):
-            from_here.append(index)
-    if parent is None or len(from_here) != 1 or parent.grants[from_here[0]].uses is None:
-        return f", {one.uses} uses gone"
-    held = parent.grants[from_here[0]]
-    parent.grants[from_here[0]] = msgspec.structs.replace(held, uses=(held.uses or 0) + one.uses)
-    return f", {one.uses} uses back with {parent.pid}"
+def bind(kernel: Kernel, process: Process, plan: tuple[Grant, ...], moved: dict[int, int]) -> None:
+    """Cut the rights of a descendant to a plan that was endorsed above it. What lies within an uncounted grant of the plan
+    stays. What a step counts stays with the process that made the plan, which hands it on. ``moved``: where the grants that
+    stayed with the parent are now, by where they were."""
+    process.came_from = {place: moved[source] for place, source in process.came_from.items() if source in moved}
+    lost: list[int] = []
+    kept: list[Grant] = []
+    for index, held in enumerate(process.grants):
+        if not has_consequences(held, kernel.tools) or rights.within_plan(held, plan):
+            continue
+        lost.append(index)
+        kept += harmless_part(held, kernel.tools)
+        kept += [
+            inherited(step, step, process.label) for step in plan if step.uses is None and grant_within(step, held)
+        ]
+    new = [grant for place, grant in enumerate(kept) if grant not in kept[:place] and grant not in process.grants]
+    replace(
+        kernel, process, lost, new, "the plan that the person endorsed for a process above this one does not allow it"
+    )
+    for pid in list(process.children):
+        bind(kernel, kernel.processes[pid], plan, {place: place for place in range(len(process.grants))})
 
 
-def _settle(kernel: Kernel, process: Process, lost: list[int], tool: str) -> None:
+def _settle(kernel: Kernel, process: Process, lost: list[int], why: str) -> None:
     """What waits to begin under a grant that is gone does not begin."""
     if not isinstance(process.syscall, Call):
         return
@@ -121,7 +141,6 @@ def _settle(kernel: Kernel, process: Process, lost: list[int], tool: str) -> Non
                 actions = kernel.asks[work.ask].asked.actions
                 asked[work.ask] = list(zip(asking.asked_about(process, work.ask), actions, strict=False))
             kernel.stop(work)
-            why = f"the right to use {tool} was taken back before this was done"
             work.result = Returned(process.syscall.uses[work.index].tool, False, why, rule="grant", label=Label())
     for together in asked.values():
         asking.again(kernel, process, together)

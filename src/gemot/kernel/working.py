@@ -20,7 +20,7 @@ from gemot.authority.narrowing import used
 from gemot.authority.references import FROM, Filling, beyond, fill, mentioned
 from gemot.authority.refusal import Refused, closest
 from gemot.authority.schema import mismatch
-from gemot.kernel import asking, changes, families, mandate, receipts, remembering, reviewing, routes
+from gemot.kernel import asking, changes, families, mandate, receipts, remembering, reviewing, rights, routes
 from gemot.kernel.process import Process, Work
 from gemot.kernel.results import returned
 
@@ -111,6 +111,8 @@ def _check(
         _must_fit(tool, filling)
         others = _children(kernel, process, tool, filling)
         verdict = decide(process, tool, filling, use.arguments, kernel.now, others)
+        if tool.effect in ("writes", "sends"):
+            rights.must_fit_plans(kernel, process, process.grants[verdict.grant], tool.name)
         share = process.left.millis // uses
         if share < 1:
             raise Refused("budget", "seconds: this process's time for models and tools is used up")
@@ -260,7 +262,7 @@ def _settle(kernel: Kernel, process: Process, work: Work, event: Answered, allow
             _confirm_below(kernel, process, tool)
         work.state = "held"
         return
-    asking.give_back_use(process, work)
+    rights.give_back(process, work)
     said = f": {event.text}" if event.text and not event.allow else ""
     work.state = "done"
     work.result = Returned(
@@ -340,6 +342,7 @@ def give_up(kernel: Kernel, process: Process, pending: Syscall | None) -> None:
             use, cut_short = pending.uses[work.index], Failure("in_doubt", "its process has ended")
             receipts.note(kernel, process, use, cut_short, work.sealed)
             changes.used(kernel, process, use.tool, cut_short)
+        rights.give_back(process, work)
         kernel.stop(work)
     process.work = []
 

@@ -187,6 +187,9 @@ def relocated(carried: Carried, folders: Mapping[str, str]) -> Carried:
             if one.name in folders or one.folder in private
         )
         process.grants = [_moved(grant, moved) for grant in process.grants]
+        process.policy = tuple(_moved(grant, moved) for grant in process.policy)
+        if process.mandate is not None:
+            process.mandate = tuple(_moved(grant, moved) for grant in process.mandate)
     return replace(carried, tables=msgspec.msgpack.encode(coming))
 
 
