@@ -93,7 +93,6 @@ def test_a_narrower_grant_is_given(world: KernelWorld, wanted: Grant, had: Grant
         (Grant("sums/add"), Grant("sums/add", {"text": Rule(prefix="a")})),
         (Grant("sums/add", {"text": Rule(chars_max=5)}), Grant("sums/add", {"text": Rule(chars_max=4)})),
         (Grant("sums/add", {"text": Rule(one_of=("abcd",))}), Grant("sums/add", {"text": Rule(chars_max=3)})),
-        (Grant("sums/add", {"txet": Rule(prefix="a")}), Grant("sums/add", {"text": Rule(prefix="a")})),
     ],
 )
 def test_a_wider_grant_is_refused_and_the_refusal_says_what_there_is(

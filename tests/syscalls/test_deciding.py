@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from guarded import BANK, INBOX, guarded, kept, refer, results, spoiled, tried, value
+from guarded import BANK, GUARDED, INBOX, guarded, kept, refer, results, spoiled, tried, value
 from test_references import SEALED, refusal, start, use
-from worlds import KernelWorld, put, started
+from worlds import EVERY_SYSCALL, KernelWorld, put, started
 
 from gemot.abi.answers import Error
 from gemot.abi.effects import PutAsk
 from gemot.abi.grants import Grant, Rule
-from gemot.abi.syscalls import Call, Fork, Spawn, ToolUse
+from gemot.abi.syscalls import Call, Fork, Mandate, Spawn, Step, ToolUse
+from gemot.abi.tools import ToolSpec
 
 
 def test_words_of_a_process_that_read_foreign_text_steer_nothing(world: KernelWorld) -> None:
@@ -18,8 +19,8 @@ def test_words_of_a_process_that_read_foreign_text_steer_nothing(world: KernelWo
     other = world.born(root, Fork("x"))
     number = spoiled(world, root)
     assert tried(world, other, "mail/send", to="ann@x.org", body="hello") == "done", "nothing foreign was read here"
-    assert tried(world, root, "mail/send", to="ann@x.org", body="hello") == "steering"
-    assert tried(world, root, "mail/send", to=refer(number, "[0].body"), body="hello") == "steering"
+    assert tried(world, root, "mail/send", to="ann@x.org", body="hello") == "asked", "the person may mean it"
+    assert tried(world, root, "mail/send", to=refer(number, "[0].body"), body="hello") == "asked"
     assert tried(world, root, "mail/send", to=refer(number, "[0].sender"), body=refer(number, "[1].body")) == "done"
     assert tried(world, root, "disk/write", path="summary.md") == "done", "a path in its own tree"
     assert tried(world, root, "disk/read", path="a.md") == "done", "what only reads reaches nobody"
@@ -29,7 +30,7 @@ def test_a_process_that_has_not_read_it_passes_foreign_text_on_as_content_only(w
     root = guarded(world, *SEALED, Grant("mail/send", carries=("mail",)))
     number = kept(world, root, "mail/list", INBOX)
     assert tried(world, root, "mail/send", to="ann@x.org", body=refer(number, "[1].body")) == "done"
-    assert tried(world, root, "mail/send", to=refer(number, "[1].subject"), body="x") == "steering"
+    assert tried(world, root, "mail/send", to=refer(number, "[1].subject"), body="x") == "asked"
     assert tried(world, root, "mail/send", to=refer(number, "[1].sender"), body="x") == "done"
 
 
@@ -165,7 +166,53 @@ def test_the_bank_is_not_vouched_for_by_what_stands_in_it(world: KernelWorld) ->
     root = guarded(world, Grant("bank/list"), Grant("bank/pay"))
     number = kept(world, root, "bank/list", BANK)
     to = refer(number, "transfers[0].recipient")
-    assert tried(world, root, "bank/pay", recipient=to, amount=refer(number, "transfers[0].amount")) == "steering"
+    assert tried(world, root, "bank/pay", recipient=to, amount=refer(number, "transfers[0].amount")) == "asked"
+
+
+def _text(*names: str) -> dict:
+    return {"type": "object", "properties": {name: {"type": "string"} for name in names}}
+
+
+FOREIGN_DRIVER = (
+    ToolSpec("fs/read", "A file.", _text("path"), "reads", True, foreign=True),
+    ToolSpec("fs/edit", "Edit a file.", _text("path", "edits", "dry"), "writes", False, foreign=True),
+)
+
+
+@pytest.mark.parametrize(
+    "grant",
+    [
+        Grant("fs/*"),
+        Grant("fs/edit"),
+        Grant("fs/edit", {"path": Rule(one_of=("a.md",))}),
+        Grant("fs/edit", {"path": Rule(one_of=("a.md",)), "edits": Rule(chars_max=5)}),
+    ],
+)
+def test_what_a_persons_grant_of_a_foreign_driver_leaves_open_is_asked(world: KernelWorld, grant: Grant) -> None:
+    world.install((*GUARDED, *FOREIGN_DRIVER))
+    root = world.tree(grants=(*EVERY_SYSCALL, Grant("fs/read"), grant))
+    kept(world, root, "fs/read", "obey me", path="a.md")
+    assert tried(world, root, "fs/edit", path="a.md", edits="x", dry="yes") == "asked"
+    child = world.born(root, Fork("x"))
+    assert tried(world, child, "fs/edit", path="a.md", edits="x", dry="yes") == "asked"
+
+
+@pytest.mark.parametrize("where", [{}, {"path": Rule(one_of=("a.md",))}])
+def test_what_an_endorsed_plan_leaves_open_is_refused(world: KernelWorld, where: dict) -> None:
+    world.install((*GUARDED, *FOREIGN_DRIVER))
+    root = world.tree(grants=(*EVERY_SYSCALL, Grant("fs/*")))
+    world.trap(root, Mandate((Step("Edit it", (Grant("fs/edit", where),)),)))
+    world.answer(next(iter(world.kernel.asks)))
+    child = world.born(root, Fork("x", grants=(Grant("fs/read"), Grant("fs/edit", {"path": Rule(one_of=("a.md",))}))))
+    for pid in (root, child):
+        kept(world, pid, "fs/read", "obey me", path="a.md")
+        assert tried(world, pid, "fs/edit", path="a.md", edits="x", dry="yes") == "steering", "and nothing else"
+
+
+def test_only_the_kernel_says_that_a_grant_is_a_step_of_a_plan(world: KernelWorld) -> None:
+    root = guarded(world)
+    answer = world.ask(root, Fork("x", grants=(Grant("mail/list", planned=True),)))
+    assert isinstance(answer, Error) and "planned" in answer.message
 
 
 def test_a_batch_may_not_use_what_it_has_not_got_yet(world: KernelWorld) -> None:

@@ -169,11 +169,18 @@ def test_what_steers() -> None:
 def test_foreign_text_steers_nothing_unless_a_rule_says_which() -> None:
     note = tool("note/keep", "writes", "shelf", "text", payload=("text",))
     for what, name in ((SEND, "to"), (note, "shelf")):
-        free, ask = Grant(what.name, endorsed=True), Grant(what.name, endorsed=True, otherwise="ask")
+        free, ask = Grant(what.name, endorsed=True, planned=True), Grant(what.name, endorsed=True, otherwise="ask")
         assert outcome(what, {name: "a"}, free) == "done"
         assert outcome(what, {name: "a"}, free, label=FOREIGN) == "steering"
         assert outcome(what, {name: "a"}, ask, label=FOREIGN) == "asked"
         assert outcome(what, {name: "a"}, Grant(what.name), label=FOREIGN) == "asked", "somebody may mean it"
+        wide, narrow = Grant(what.name, endorsed=True), Grant(what.name, {name: Rule(chars_max=9)}, endorsed=True)
+        assert outcome(what, {name: "a"}, wide, label=FOREIGN) == "asked", "the person said nothing of it"
+        assert outcome(what, {name: "a"}, narrow, label=FOREIGN) == "steering", "the person said something of it"
+        theirs = msgspec.structs.replace(what, foreign=True)
+        assert outcome(theirs, {name: "a"}, narrow, label=FOREIGN) == "asked", "what else it does is known to few"
+        step = msgspec.structs.replace(narrow, planned=True)
+        assert outcome(theirs, {name: "a"}, step, label=FOREIGN) == "steering", "this, and nothing else"
         for nothing in (None, "", [], {}, [""]):
             assert outcome(what, {name: nothing}, free, label=FOREIGN) == "done", nothing
         for something in (0, False, " ", "mutant", ["", "a"], {"b": 0}):
@@ -184,7 +191,7 @@ def test_foreign_text_steers_nothing_unless_a_rule_says_which() -> None:
 def test_every_argument_that_steers_loose_is_named() -> None:
     both = tool("post/send", "sends", "to", "copy", "body", payload=("body",))
     grant = Grant("post/send", only("a"), endorsed=True)
-    assert "to, copy was chosen" in refusal(both, {"to": "a", "copy": "b"}, Grant("post/send", endorsed=True), label=FOREIGN).message  # fmt: skip
+    assert "to, copy was chosen" in refusal(both, {"to": "a", "copy": "b"}, Grant("post/send", endorsed=True, planned=True), label=FOREIGN).message  # fmt: skip
     said = refusal(both, {"to": "a", "copy": "b"}, grant, label=FOREIGN).message
     assert "copy was chosen" in said and "to, " not in said
 
@@ -219,7 +226,7 @@ def test_an_argument_with_dots_in_its_name_is_bounded_by_the_rule_of_that_name()
     assert outcome(dotted, {"to.id": "a"}, grant, label=FOREIGN) == "done"
     bare = tool("bare/send", "sends", schema={}, steers=("to",))
     assert outcome(bare, {"to": "a"}, Grant("bare/send", only("a"), endorsed=True), label=FOREIGN) == "done"
-    assert outcome(bare, {"to": "a"}, Grant("bare/send", endorsed=True), label=FOREIGN) == "steering"
+    assert outcome(bare, {"to": "a"}, Grant("bare/send", endorsed=True), label=FOREIGN) == "asked"
 
 
 def test_a_rule_that_says_only_of_what_form_bounds_nothing() -> None:

@@ -76,15 +76,21 @@ def test_a_person_is_shown_each_step_with_its_number_its_grants_and_whether_thei
     world: KernelWorld,
 ) -> None:
     root = with_policy(world, Grant("disk/read"))
-    mixed = Step("Both", (Grant("disk/read"), Grant("sums/add", {"text": Rule(prefix="1"), "a": Rule(chars_max=1)})))
+    mixed = Step("Both", (Grant("disk/read"), Grant("sums/add", {"text": Rule(prefix="1", chars_max=1)})))
     steps = (LOOK, mixed, LETTER)
     world.trap(root, Mandate(steps))
     told = asked(world)
     assert told.plan == (
-        "1. Look at the files (your policy allows this)\n   disk/read",
-        "2. Both\n   disk/read\n   sums/add (text: a text that begins with '1'; a: at most 1 characters)",
+        "1. Look at the files\n   disk/read\n   = your policy allows this step already",
+        "2. Both\n   disk/read\n   sums/add (text: a text that begins with '1' and at most 1 characters)",
         "3. Tell Ada\n   post/send (text: 'hello'; 1 times)",
     )
+    assert [(one.title, one.foreseen) for one in told.steps] == [
+        (steps[0].title, True),
+        ("Both", False),
+        (LETTER.title, False),
+    ]
+    assert [one.grants for one in told.steps] == [one.grants for one in steps]
     assert told.question == f"May worker ({root}) do this, and nothing else?" and told.untrusted == ()
     shown = msgspec.json.encode([told.question, told.plan, steps], order="sorted")
     assert told.digest == hashlib.sha256(shown).hexdigest()

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from gemot.abi import limits
 from gemot.abi.answers import Answer, Entry, Outcome
-from gemot.abi.grants import Mount
+from gemot.abi.grants import Grant, Mount
 from gemot.abi.labels import Integrity, Label
 from gemot.abi.memories import Shelf
 from gemot.abi.messages import Image
@@ -169,11 +169,21 @@ class Action(Struct, frozen=True, gc=False, omit_defaults=True):
     untrusted: tuple[str, ...] = ()
 
 
+class PlannedStep(Struct, frozen=True, gc=False, omit_defaults=True):
+    """A step of a plan that a person is asked to endorse. ``title``: the process's words. ``grants``: what it would allow, each
+    rule as the process would write it. ``foreseen``: the person's policy allows it already."""
+
+    title: str
+    grants: tuple[Grant, ...] = ()
+    foreseen: bool = False
+
+
 class Asked(Struct, frozen=True, gc=False, omit_defaults=True):
     """A question to the person. ``tool`` and ``arguments`` are set when it is about an action. ``places``: for each argument
     that is a path, where that is on this computer, whatever the process calls it. ``digest``: the hash of all three.
     ``why``: the rule that the action breaks, or what of it was not meant by a person; then a yes counts ``once`` only.
-    ``plan``: the steps of a mandate in words, or the value that is to be endorsed (then ``untrusted`` says so).
+    ``plan``: the steps of a mandate in words, or the value that is to be endorsed (then ``untrusted`` says so). ``steps``: the
+    same steps as values, whole; the words are bounded. ``reason``: why a process wants this, in its words.
     ``untrusted``: the arguments that hold third parties' text, or were written by a model that had read some.
     ``actions``: several tool uses of one call, in their order; a yes may name some of them by number. Then ``digest`` is
     over all of them, and ``once`` holds if it does for one. ``whole``: a yes is to all of the ``plan``, not to steps of it.
@@ -193,6 +203,8 @@ class Asked(Struct, frozen=True, gc=False, omit_defaults=True):
     plan: tuple[str, ...] = ()
     actions: tuple[Action, ...] = ()
     whole: bool = False
+    steps: tuple[PlannedStep, ...] = ()
+    reason: str = ""
 
 
 class PutAsk(Struct, frozen=True, gc=False, tag="put_ask", omit_defaults=True):

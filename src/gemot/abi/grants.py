@@ -78,8 +78,9 @@ class Grant(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fi
     don't allow: it is refused, or a person is asked. ``results``: ``handle``: a result never enters the reading, only its
     number and shape.
 
-    Only the kernel sets the last two. ``endorsed``: a person has seen this grant. ``unsure``: the arguments whose rule was
-    written by a process that had read foreign text: such a rule narrows, and vouches for nothing.
+    Only the kernel sets the last three. ``endorsed``: a person has seen this grant. ``unsure``: the arguments whose rule was
+    written by a process that had read foreign text: such a rule narrows, and vouches for nothing. ``planned``: it is a step of
+    an endorsed plan, or a part of one: what it does not settle is refused and not asked.
     """
 
     tool: str
@@ -91,6 +92,7 @@ class Grant(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fi
     results: Literal["page", "handle"] = "page"
     endorsed: bool = False
     unsure: tuple[str, ...] = ()
+    planned: bool = False
 
 
 Mode = Literal["ro", "rw", "private", "cow"]

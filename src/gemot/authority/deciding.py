@@ -178,8 +178,17 @@ def _stands_in_the_way(
     loose = [name for name in steering(tool) if _steers_loose(tool, use, grant, name)]
     if loose:
         why = f"{', '.join(loose)} {TAINTED}, and no rule of the grant says which"
-        return _No("steering", lambda: why, asks or not grant.endorsed)
+        return _No("steering", lambda: why, asks or _leaves_open(tool, grant))
     return None
+
+
+def _leaves_open(tool: ToolSpec, grant: Grant) -> bool:
+    """Does a grant say nothing of what steers, so that the person can still be asked? A step of a plan says all: the person was
+    told that this is done, and nothing else. A grant with rules does, too, but not for the tools of third parties: what their
+    other arguments do is known to few."""
+    if grant.planned:
+        return False
+    return not grant.endorsed or not grant.where or tool.foreign
 
 
 def _obeys(name: str, steps: tuple[str, ...], rule: Rule, values: dict[str, Any], comes_from: Origin) -> bool:

@@ -17,6 +17,7 @@ from gemot.abi.grants import Grant, Mount, MountRequest, Rule
 from gemot.abi.labels import Label
 from gemot.abi.tools import ToolSpec
 from gemot.authority.paths import anchored, canonical, is_under, shown
+from gemot.authority.quoting import moment, plainly
 from gemot.authority.refusal import Refused
 from gemot.authority.rules import bounds, check, fits_inside, in_words, rule_within, steps_of
 
@@ -99,6 +100,23 @@ def _as_written(grant: Grant, mounts: tuple[Mount, ...], tools: Mapping[str, Too
     return msgspec.structs.replace(grant, where=where) if where else grant
 
 
+def as_shown(grants: Iterable[Grant], mounts: tuple[Mount, ...], tools: Mapping[str, ToolSpec]) -> tuple[Grant, ...]:
+    """Anchored grants with each path as the process that sees ``mounts`` would write it; nothing is left out."""
+    return tuple(_as_shown(grant, mounts, tools) for grant in grants)
+
+
+def _as_shown(grant: Grant, mounts: tuple[Mount, ...], tools: Mapping[str, ToolSpec]) -> Grant:
+    paths = {name for tool in tools.values() if covers(grant.tool, tool.name) for name in tool.paths}
+    where = dict(grant.where)
+    for name in paths & set(where):
+        rule = where[name]
+        named = cast("tuple[str, ...] | None", rule.one_of)
+        one_of = None if named is None else tuple([shown(one, mounts) for one in named])
+        under = None if rule.under is None else shown(rule.under, mounts)
+        where[name] = msgspec.structs.replace(rule, one_of=one_of, under=under)
+    return msgspec.structs.replace(grant, where=where, endorsed=False, unsure=(), planned=False)
+
+
 def grant_within(child: Grant, parent: Grant) -> bool:
     """Is everything that ``child`` allows allowed by ``parent``? Both anchored."""
     if parent.tool != child.tool and not covers(parent.tool, child.tool):
@@ -127,7 +145,8 @@ def inherited(child: Grant, parent: Grant, maker: Label) -> Grant:
     clean = maker.integrity != "foreign"
     unsure = tuple(sorted(name for name in child.where if name not in sure and (not clean or name in parent.unsure)))
     open_before = any(bounds(rule) and not bounds(parent.where.get(name)) for name, rule in child.where.items())
-    return msgspec.structs.replace(child, unsure=unsure, endorsed=parent.endorsed and not open_before)
+    endorsed = parent.endorsed and not open_before
+    return msgspec.structs.replace(child, unsure=unsure, endorsed=endorsed, planned=parent.planned)
 
 
 Handed = list[tuple[Grant, int]]
@@ -320,16 +339,18 @@ def is_own_copy(mount: Mount, pid: int) -> bool:
 
 def described(grant: Grant, mounts: tuple[Mount, ...]) -> str:
     """A grant as its holder would say it."""
-    said = [f"{name}: {in_words(rule, mounts)}" for name, rule in grant.where.items()]
+    said = [f"{plainly(name)}: {in_words(rule, mounts)}" for name, rule in grant.where.items()]
     if grant.uses is not None:
         said.append(f"{grant.uses} times")
     if grant.carries:
-        said.append(f"may carry what comes from {', '.join(grant.carries)}")
+        said.append(f"may carry what comes from {', '.join(map(plainly, grant.carries))}")
+    if grant.until_ms is not None:
+        said.append(f"until {moment(grant.until_ms)}")
     if grant.otherwise == "ask":
         said.append("for anything else a person is asked")
     if grant.results == "handle":
         said.append("its results are handles")
-    return grant.tool + (f" ({'; '.join(said)})" if said else "")
+    return plainly(grant.tool) + (f" ({'; '.join(said)})" if said else "")
 
 
 def listed(grants: Iterable[Grant], mounts: tuple[Mount, ...]) -> str:

@@ -9,6 +9,7 @@ elsewhere (:mod:`gemot.authority.references`) and asked of ``comes_from``.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 
@@ -18,6 +19,7 @@ from gemot.abi.grants import Mount, Rule, Scalar, Source
 from gemot.authority.fields import from_top, pattern_of
 from gemot.authority.kinds import EXTRACTED, BadPattern, compiled, host_of, host_within, is_kind, kind_within, number_of
 from gemot.authority.paths import is_under, shown
+from gemot.authority.quoting import hosted, plainly, visible
 from gemot.authority.refusal import Refused
 
 Place = tuple[str | int, ...]
@@ -272,16 +274,19 @@ def check(where: str, rule: Rule) -> None:
 
 
 def in_words(rule: Rule, mounts: tuple[Mount, ...] = ()) -> str:
-    """A rule as its holder would say it."""
+    """A rule as its holder would say it. Rules that differ have different words; of many values the first ones are named, with
+    how many there are and a hash over all."""
 
     def own(value: Scalar) -> str:
         path = isinstance(value, str) and value.startswith("/") and "//" in value
-        return repr(shown(cast("str", value), mounts) if path else value)
+        return literal_in_words(shown(cast("str", value), mounts) if path and mounts else value)
 
     parts: list[str] = []
     choice: list[str] = []
     if rule.one_of is not None:
-        named = ("one of " if len(rule.one_of) > 1 else "") + ", ".join(map(own, rule.one_of))
+        named = ("one of " if len(rule.one_of) > 1 else "") + _some(
+            rule.one_of, [own(one) for one in rule.one_of[:VALUES_SHOWN]]
+        )
         choice.append(named if rule.one_of else "nothing at all")
     if rule.source is not None:
         choice += [f"a reference to {source_in_words(one)}" for one in rule.source] or ["nothing at all"]
@@ -290,17 +295,18 @@ def in_words(rule: Rule, mounts: tuple[Mount, ...] = ()) -> str:
     if rule.under is not None:
         parts.append(f"inside {own(rule.under)}")
     if rule.prefix is not None:
-        parts.append(f"a text that begins with {rule.prefix!r}")
+        parts.append(f"a text that begins with {literal_in_words(rule.prefix)}")
     if rule.kind is not None:
         parts.append(f"of the kind {rule.kind}")
     if rule.hosts is not None:
-        parts.append("an http address at " + (" or ".join(rule.hosts) or "nowhere"))
+        hosts = [hosted(one) for one in rule.hosts[:VALUES_SHOWN]]
+        parts.append("an http address at " + (_some(rule.hosts, hosts, " or ") or "nowhere"))
     if rule.at_least is not None:
-        parts.append(f"at least {rule.at_least:g}")
+        parts.append(f"at least {rule.at_least!r}")
     if rule.at_most is not None:
-        parts.append(f"at most {rule.at_most:g}")
+        parts.append(f"at most {rule.at_most!r}")
     if rule.contains is not None:
-        parts.append(f"a text that contains {rule.contains!r}")
+        parts.append(f"a text that contains {literal_in_words(rule.contains)}")
     if rule.chars_max is not None:
         parts.append(f"at most {rule.chars_max} characters")
     if rule.items_max is not None:
@@ -308,17 +314,45 @@ def in_words(rule: Rule, mounts: tuple[Mount, ...] = ()) -> str:
     return " and ".join(parts) or "anything"
 
 
+VALUES_SHOWN = 20
+"""How many values of a rule are named; the rest is counted and hashed."""
+
+VALUE_CHARS_SHOWN = 2_000
+"""How much of one value (characters) is shown; of a longer one its beginning, its size and a hash."""
+
+
+def _some(values: tuple[Scalar, ...] | tuple[str, ...], said: list[str], between: str = ", ") -> str:
+    """The values that are named, and how many more there are, told apart by a hash over all of them."""
+    more = len(values) - len(said)
+    if not more:
+        return between.join(said)
+    return f"{between.join(said)} and {more:,} more ({len(values):,} values, sha256 {_hash(values)})"
+
+
+def literal_in_words(value: Scalar) -> str:
+    """A value as it is written in a rule: a text in quotes, with every character that could pass for another made visible."""
+    if not isinstance(value, str):
+        return repr(value)
+    if len(value) <= VALUE_CHARS_SHOWN:
+        return visible(repr(value), plain=True)
+    return f"{visible(repr(value[:VALUE_CHARS_SHOWN]), plain=True)} and more ({len(value):,} characters, sha256 {_hash(value)})"
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(_encode(value)).hexdigest()[:16]
+
+
 def source_in_words(source: Source) -> str:
     """Where a value must have come from, as a holder of the rule would say it."""
-    what = f"the field {source.field} of" if source.field else "the whole of"
+    what = f"the field {plainly(source.field)} of" if source.field else "the whole of"
     if source.extract or source.pattern:
         what = f'what "extract": {msgspec.json.encode(source.extract or source.pattern).decode()} finds in {what}'
     called = f" called with {msgspec.json.encode(source.called).decode()}" if source.called else ""
-    rules = " and ".join(f"{name} is {in_words(rule)}" for name, rule in source.where.items())
-    where, result = f" where {rules}" if rules else "", f"a result of {source.tool}{called}"
+    rules = " and ".join(f"{plainly(name)} is {in_words(rule)}" for name, rule in source.where.items())
+    where, result = f" where {rules}" if rules else "", f"a result of {plainly(source.tool)}{called}"
     if not source.field:
         return f"{what} {result}{where}"
     which = {"any": "a record", "only": "the one record"}
-    which |= {pick: f"the one with the {pick} {source.by}" for pick in ("most", "least")}
-    held = f" of {source.records}" if source.records else ""
+    which |= {pick: f"the one with the {pick} {plainly(source.by)}" for pick in ("most", "least")}
+    held = f" of {plainly(source.records)}" if source.records else ""
     return f"{what} {which.get(source.pick, f'the {source.pick} record')}{held}{where} in {result}"

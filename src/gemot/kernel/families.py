@@ -15,6 +15,7 @@ from gemot.abi.programs import ProgramSpec
 from gemot.abi.syscalls import SYSCALLS, Exec, Exit, Fork, Kill, Spawn, Status, name_of
 from gemot.abi.tools import ToolSpec
 from gemot.authority import evidence, ledger
+from gemot.authority.arguments import must_be_known
 from gemot.authority.labels import join, joined, words_of
 from gemot.authority.narrowing import Handed, anchor, inherited, narrowed, sub_mounts, within_reach
 from gemot.authority.refusal import Refused, closest
@@ -174,6 +175,7 @@ def _handed(
         return within_reach(anchor(item.grants, mounts, kernel.tools), parent.grants, join(parent.label, item.label))
     if isinstance(syscall, Fork):  # what lies within itself need not be looked for
         return [(inherited(one, one, parent.label), index) for index, one in enumerate(parent.grants)]
+    must_be_known(program.grants, kernel.tools)
     return within_reach(anchor(program.grants, mounts, kernel.tools), parent.grants, parent.label)
 
 
@@ -191,10 +193,12 @@ def must_be_grantable(kernel: Kernel, grants: tuple[Grant | str, ...]) -> tuple[
     unknown = [grant.tool for grant in wanted if not grantable(kernel, grant)]
     if unknown:
         raise Refused("unknown", f"there is no tool {unknown[0]!r}; {closest(unknown[0], kernel.tools)}")
-    if any(grant.endorsed or grant.unsure for grant in wanted):
+    if any(grant.endorsed or grant.unsure or grant.planned for grant in wanted):
         raise Refused(
-            "grant", "only a person endorses a grant: leave 'endorsed' and 'unsure' out, the kernel sets them"
+            "grant",
+            "only a person endorses a grant: leave 'endorsed', 'planned' and 'unsure' out, the kernel sets them",
         )
+    must_be_known(wanted, kernel.tools)
     return wanted
 
 

@@ -174,7 +174,7 @@ def _only_looking(kernel: Kernel, process: Process) -> tuple[Grant, ...]:
     """What a process may use that neither writes nor sends, as it would ask for it for a child."""
     grants = as_written(without_consequences(process.grants, kernel.tools), process.mounts, kernel.tools)
     return tuple(
-        msgspec.structs.replace(one, endorsed=False, unsure=())
+        msgspec.structs.replace(one, endorsed=False, unsure=(), planned=False)
         for one in grants
         if "/" in one.tool and one.uses is None and not _of_children(kernel, one.tool)
     )

@@ -13,16 +13,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from gemot.abi import limits
 from gemot.abi.answers import Error, Ok
+from gemot.abi.effects import PlannedStep
 from gemot.abi.grants import Grant
 from gemot.abi.labels import PERSON, Label
 from gemot.abi.syscalls import Endorse, Exit, Mandate
-from gemot.authority.narrowing import GONE, described, grant_within, harmless_part, narrowed, used
+from gemot.authority.narrowing import GONE, as_shown, described, grant_within, harmless_part, narrowed, used
+from gemot.authority.quoting import named, quoted, titled
 from gemot.authority.references import whole
 from gemot.authority.refusal import Refused
 from gemot.kernel import reviewing, revoking
@@ -49,12 +51,13 @@ def propose(kernel: Kernel, process: Process, syscall: Mandate) -> None:
         _take(kernel, process, plan, list(range(1, len(plan) + 1)))
         return
     process.plan = plan
-    lines = tuple(
-        f"{number}. {step.title}" + ("" if number in open_steps else " (your policy allows this)")
-        + "".join(f"\n   {described(grant, process.mounts)}" for grant in grants)
+    shown = tuple(
+        PlannedStep(step.title, as_shown(grants, process.mounts, kernel.tools), number not in open_steps)
         for number, (step, grants) in enumerate(zip(syscall.steps, plan, strict=True), 1)
-    )  # fmt: skip
-    _ask(kernel, process, f"May {process.name} ({process.pid}) do this, and nothing else?", lines, syscall.steps)
+    )
+    lines = tuple("\n".join(step_lines(number, step)) for number, step in enumerate(shown, 1))
+    question = f"May {named(process.name)} ({process.pid}) do this, and nothing else?"
+    _ask(kernel, process, question, lines, syscall.steps, steps=shown)
 
 
 def _plan(kernel: Kernel, process: Process, syscall: Mandate) -> list[tuple[Grant, ...]]:
@@ -102,13 +105,22 @@ def endorse(kernel: Kernel, process: Process, syscall: Endorse, values: Mapping[
         )
     if len(syscall.reason) > limits.NOTE_CHARS_MAX:
         raise Refused("limit", f"a reason has at most {limits.NOTE_CHARS_MAX} characters")
-    _ask(kernel, process, f"Is this right, and may it be acted upon? ({syscall.reason})", (text,), syscall.handle)
+    reason = f" It says why: {quoted(syscall.reason)}" if syscall.reason else ""
+    question = f"Is this right, and may it be acted upon?{reason}"
+    _ask(kernel, process, question, (text,), syscall.handle, reason=syscall.reason)
 
 
-def _ask(kernel: Kernel, process: Process, question: str, lines: tuple[str, ...], shown: object) -> None:
+def step_lines(number: int, step: PlannedStep) -> list[str]:
+    """A step in words, one line for its title, for each grant and for the system's own mark. No title can be read as another
+    line: it is one line, quoted where it is more than plain words."""
+    mark = ["   = your policy allows this step already"] if step.foreseen else []
+    return [f"{number}. {titled(step.title)}", *(f"   {described(grant, ())}" for grant in step.grants), *mark]
+
+
+def _ask(kernel: Kernel, process: Process, question: str, lines: tuple[str, ...], shown: object, **more: Any) -> None:
     digest = hashlib.sha256(msgspec.json.encode([question, lines, shown], order="sorted")).hexdigest()
     foreign = ("value",) if isinstance(shown, int) else ()
-    kernel.question(process, question, digest=digest, plan=lines, untrusted=foreign)
+    kernel.question(process, question, digest=digest, plan=lines, untrusted=foreign, **more)
 
 
 def answered(kernel: Kernel, process: Process, allow: bool, text: str) -> bool:
@@ -156,7 +168,7 @@ def _take(kernel: Kernel, process: Process, plan: list[tuple[Grant, ...]], steps
         process.grants[index] = used(process.grants[index], grant.uses)
         if index in process.came_from:
             came_from[len(grants)] = process.came_from[index]
-        grants.append(msgspec.structs.replace(grant, endorsed=True, unsure=()))
+        grants.append(msgspec.structs.replace(grant, endorsed=True, unsure=(), planned=True))
     endorsed = tuple(grants)
     moved: dict[int, int] = {}
     for index, held in enumerate(process.grants):

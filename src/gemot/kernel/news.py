@@ -119,7 +119,7 @@ def _arrived(kernel: Kernel, event: Arrived) -> None:
     program = kernel.programs[event.program]
     seen = event.grants is not None  # what the person named themselves; else it is what the program asks for
     asked = tuple(
-        msgspec.structs.replace(grant, endorsed=seen, unsure=())
+        msgspec.structs.replace(grant, endorsed=seen, unsure=(), planned=False)
         for grant in (program.grants if event.grants is None else event.grants)
     )
     mounts = tuple(with_space(mount, kernel.numbers[1] + 1) for mount in event.mounts)

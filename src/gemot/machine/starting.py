@@ -14,6 +14,7 @@ from gemot.abi.labels import PERSON, Label
 from gemot.abi.messages import Image
 from gemot.abi.programs import ProgramSpec
 from gemot.authority import ledger
+from gemot.authority.arguments import must_be_known
 from gemot.authority.ledger import AMOUNT_MAX, NAMES, means
 from gemot.authority.narrowing import MOUNT_NAME, anchor, with_space
 from gemot.authority.refusal import Refused
@@ -141,7 +142,9 @@ def _check(kernel: Kernel, event: Arrived) -> None:
             )
     try:
         spec = known_program(kernel, event.program, event.arguments)
-        grants = anchor(spec.grants if event.grants is None else event.grants, event.mounts, kernel.tools)
+        given = spec.grants if event.grants is None else event.grants
+        must_be_known((*given, *event.policy), kernel.tools)
+        grants = anchor(given, event.mounts, kernel.tools)
         anchor(event.policy, event.mounts, kernel.tools)
         reviewing.must_be(kernel, event.review, event.tries, _asker(kernel, event, spec, grants))
     except Refused as refusal:

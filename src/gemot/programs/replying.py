@@ -16,7 +16,7 @@ from gemot.programs.port import unkept
 REQUESTABLE = {name: kind for name, kind in SYSCALLS.items() if kind not in (Call, Generate)}
 """The syscalls that a model requests by name. `call` is made by naming a tool, `generate` by going on."""
 
-KERNEL_ONLY = frozenset({"endorsed", "unsure"})
+KERNEL_ONLY = frozenset({"endorsed", "planned", "unsure"})
 """Words of a grant that nobody but the kernel may say."""
 
 SCALARS = [{"type": kind} for kind in ("string", "integer", "number", "boolean", "null")]
