@@ -108,12 +108,12 @@ def _referred(reference: Any, top: Schema) -> Any:
     """What a reference inside the schema names; anything (True) where that is not to be found."""
     if not isinstance(reference, str) or not reference.startswith("#"):
         return True
-    value: Any = top
-    for step in reference.lstrip("#").strip("/").split("/"):
-        if step and not (isinstance(value, dict) and step in value):
+    here: object = top
+    for step in filter(None, reference.lstrip("#").strip("/").split("/")):
+        if not isinstance(here, dict) or step not in here:
             return True
-        value = cast("Schema", value)[step] if step else value
-    return value
+        here = here[step]
+    return here
 
 
 def _open(schema: Schema) -> bool:
