@@ -108,11 +108,12 @@ def _referred(reference: Any, top: Schema) -> Any:
     """What a reference inside the schema names; anything (True) where that is not to be found."""
     if not isinstance(reference, str) or not reference.startswith("#"):
         return True
-    here: object = top
+    here: Any = top
     for step in filter(None, reference.lstrip("#").strip("/").split("/")):
-        if not isinstance(here, dict) or step not in here:
+        members = cast("Schema", here) if isinstance(here, dict) else {}
+        if step not in members:
             return True
-        here = here[step]
+        here = members[step]
     return here
 
 
