@@ -201,10 +201,11 @@ def test_what_a_persons_grant_of_a_foreign_driver_leaves_open_is_asked(world: Ke
 def test_what_an_endorsed_plan_leaves_open_is_refused(world: KernelWorld, where: dict) -> None:
     world.install((*GUARDED, *FOREIGN_DRIVER))
     root = world.tree(grants=(*EVERY_SYSCALL, Grant("fs/*")))
+    before = world.born(root, Fork("x"))
     world.trap(root, Mandate((Step("Edit it", (Grant("fs/edit", where),)),)))
     world.answer(next(iter(world.kernel.asks)))
     child = world.born(root, Fork("x", grants=(Grant("fs/read"), Grant("fs/edit", {"path": Rule(one_of=("a.md",))}))))
-    for pid in (root, child):
+    for pid in (root, child, before):
         kept(world, pid, "fs/read", "obey me", path="a.md")
         assert tried(world, pid, "fs/edit", path="a.md", edits="x", dry="yes") == "steering", "and nothing else"
 

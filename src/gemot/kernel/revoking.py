@@ -114,7 +114,10 @@ def bind(kernel: Kernel, process: Process, plan: tuple[Grant, ...], moved: dict[
     lost: list[int] = []
     kept: list[Grant] = []
     for index, held in enumerate(process.grants):
-        if not has_consequences(held, kernel.tools) or rights.within_plan(held, plan):
+        if not has_consequences(held, kernel.tools):
+            continue
+        if rights.within_plan(held, plan):
+            process.grants[index] = msgspec.structs.replace(held, planned=True)
             continue
         lost.append(index)
         kept += harmless_part(held, kernel.tools)
