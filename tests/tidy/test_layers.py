@@ -25,8 +25,10 @@ BELOW: dict[str, set[str]] = {
 
 SAID_WHY: dict[str, set[str]] = {
     "cli": {"authority", "kernel", "journal", "models", "programs", "drivers", "boxes"},
+    "drivers": {"authority"},
 }
-"""Beyond that: before there is a machine, the command line lists models and programs, mends a journal and probes walls."""
+"""Beyond that: before there is a machine, the command line lists models and programs, mends a journal and probes walls. Drivers
+hide the private paths that authority refuses, by the same comparison."""
 
 IMPURE = {
     "time",

@@ -16,7 +16,6 @@ from worlds import EVERY_SYSCALL
 from gemot import Calls, Grant, Machine, MachineError, program, request, scripted, tool
 from gemot.abi.answers import Outcome
 from gemot.abi.events import Cost
-from gemot.abi.grants import Mount
 from gemot.abi.reviews import PersonCheck, ReviewerCheck
 from gemot.abi.syscalls import Exit, Wait
 from gemot.board.table import Board, Item
@@ -232,7 +231,7 @@ def test_rules_about_folders_move_with_them(file: Path, tmp_path: Path) -> None:
     carried = carrying.read(file)
     moved = carrying.relocated(carried, {"work": "/new/place"})
     process = moved.processes()[0]
-    assert process.mounts == (Mount("work", "/new/place", "ro"),)
+    assert [(one.name, one.folder, one.mode) for one in process.mounts] == [("work", "/new/place", "ro")]
     old = f"{tmp_path / 'there'}//notes"
     from gemot.abi.grants import Rule
     from gemot.machine.carrying import _moved

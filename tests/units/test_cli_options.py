@@ -13,6 +13,7 @@ from gemot.abi.grants import Budget
 from gemot.abi.programs import ProgramSpec
 from gemot.cli import asking, config, options
 from gemot.cli.failing import Usage
+from gemot.cli.options import Work
 from gemot.cli.run import exit_code, hint
 from gemot.machine.door import Answer
 from gemot.machine.machine import DEFAULT_BUDGET
@@ -59,16 +60,38 @@ def test_setting_that_does_not_fit_is_refused(text: str) -> None:
 def test_work_is_to_read_only_unless_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a").mkdir()
-    assert options.work(None) == (str(tmp_path), "ro")
-    assert options.work("a") == (str(tmp_path / "a"), "rw")
-    assert options.work("a:ro") == (str(tmp_path / "a"), "ro")
+    here = str(tmp_path / "a")
+    assert options.work(None) == Work(str(tmp_path), "ro", named=False)
+    assert options.work("a") == options.work("a:rw") == Work(here, "rw")
+    assert options.work("a:ro") == Work(here, "ro")
+    assert options.work("a:ro,untrusted") == options.work("a:untrusted,ro") == Work(here, "ro", untrusted=True)
+    assert options.work("a:untrusted") == Work(here, "rw", untrusted=True)
     with pytest.raises(Usage, match="no such folder"):
         options.work("b")
     (tmp_path / "a" / "notes.txt").write_text("a file")
     with pytest.raises(Usage, match="that is a file"):
         options.work("a/notes.txt")
-    with pytest.raises(Usage, match=":ro, :rw or :cow, not :rx"):
+    with pytest.raises(Usage, match=":ro, :rw or :cow, and perhaps ,untrusted; not :rx"):
         options.work("a:rx")
+    for empty in ("", "  "):
+        with pytest.raises(Usage, match="names no folder"):
+            options.work(empty)
+    for twice in ("a:ro,rw", "a:ro,ro", "a:untrusted,untrusted"):
+        with pytest.raises(Usage, match="each once"):
+            options.work(twice)
+
+
+def test_a_work_folder_whose_name_ends_like_a_mode_is_that_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x:ro").mkdir()
+    assert options.work("x:ro") == Work(str(tmp_path / "x:ro"), "rw")
+    assert options.work("x:ro:cow") == Work(str(tmp_path / "x:ro"), "cow")
+    (tmp_path / "x").mkdir()
+    with pytest.raises(Usage, match="x:ro:rw"):
+        options.work("x:ro")
+    assert options.work("x/:ro") == Work(str(tmp_path / "x"), "ro")
 
 
 def test_configuration_with_an_unknown_key_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,6 +132,8 @@ class Failure(Struct, frozen=True, gc=False, tag="failure", omit_defaults=True):
     rule: str
     message: str
     wrote: Wrote | None = None
+    label: Label = Label()
+    """Where the words come from, as far as the driver knows: a failure may name files of an untrusted mount."""
 
 
 class Replied(Struct, frozen=True, gc=False, tag="replied", omit_defaults=True):

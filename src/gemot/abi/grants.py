@@ -113,6 +113,13 @@ class Mount(Struct, frozen=True, gc=False, omit_defaults=True):
     beneath: str = ""
     space: str = ""
     source: str = ""
+    untrusted: bool = False
+    """Its files and their names come from third parties: what is read from it carries the integrity ``foreign``."""
+    private: tuple[str, ...] | None = None
+    """Patterns of paths that do not exist in it (:mod:`gemot.abi.private`). None: the machine sets its own when a person
+    starts a tree; in a journal from before there were any, none."""
+    shown: tuple[str, ...] = ()
+    """Patterns of private paths that the person showed by name; what is read from them carries a secrecy label."""
 
 
 class MountRequest(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
@@ -125,6 +132,8 @@ class MountRequest(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unk
     path: str = "."
     name: str = "work"
     mode: Mode = "ro"
+    untrusted: bool = False
+    """The child's mount is untrusted; one of an untrusted mount is in any case."""
 
 
 class Budget(Struct, frozen=True, gc=False, omit_defaults=True):

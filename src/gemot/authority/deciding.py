@@ -25,7 +25,8 @@ from gemot.abi.later import runs_later
 from gemot.abi.tools import ToolSpec
 from gemot.authority.holder import Holder
 from gemot.authority.narrowing import RANK, covers, ended, listed, must_be
-from gemot.authority.paths import anchored, canonical, is_under, roots
+from gemot.authority.paths import anchored, canonical, is_under, private_by_name, roots
+from gemot.authority.private import why
 from gemot.authority.references import Filling, hint
 from gemot.authority.refusal import Refused
 from gemot.authority.rules import Origin, Place, bounds, fits, fits_inside, literal, steps_of
@@ -115,6 +116,12 @@ def _anchored(process: Holder, tool: ToolSpec, use: Filling, others: Others) -> 
                 raise
             raise Refused(refusal.rule, f"{tool.name}: {name} refers to a text that is no path here") from refusal
         values[name] = anchored(mount, inside)
+        if hidden := private_by_name(mount, inside):
+            raise Refused(
+                "mount",
+                f"{path!r} does not exist for this process: such a path is {why(hidden)}. A person can show it by its name, "
+                f"when a tree begins: gemot run --show {path.rstrip('/').rpartition('/')[2]}",
+            )
         if tool.guards and not mount.space and (reason := runs_later(values[name].partition("//")[2])):
             later[name] = reason
         if tool.children and RANK[tool.needs] and not any(_copied_from(one, mount) for one in process.mounts):

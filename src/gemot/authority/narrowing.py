@@ -16,7 +16,8 @@ import msgspec
 from gemot.abi.grants import Grant, Mount, MountRequest, Rule
 from gemot.abi.labels import Label
 from gemot.abi.tools import ToolSpec
-from gemot.authority.paths import anchored, canonical, is_under, shown
+from gemot.authority.paths import anchored, canonical, is_under, private_by_name, shown
+from gemot.authority.private import why
 from gemot.authority.quoting import moment, plainly
 from gemot.authority.refusal import Refused
 from gemot.authority.rules import bounds, check, fits_inside, in_words, rule_within, steps_of
@@ -308,7 +309,7 @@ def sub_mounts(wanted: tuple[MountRequest, ...], mounts: tuple[Mount, ...], pid:
                 f"{request.name!r} can't name a mount: lower-case letters, digits, - and _, a letter first, each only once",
             )
         if request.mode == "private":
-            result.append(with_space(Mount(request.name, "", "private"), pid))
+            result.append(with_space(Mount(request.name, "", "private", untrusted=request.untrusted), pid))
             continue
         mount, inside = canonical(request.path, mounts)
         if request.mode == "rw" and not RANK[mount.mode]:
@@ -317,7 +318,18 @@ def sub_mounts(wanted: tuple[MountRequest, ...], mounts: tuple[Mount, ...], pid:
                 f"/{mount.name} is read-only here, so a child can't get {request.path!r} to write; ask for mode ro, or for cow",
             )
         beneath = "/".join(part for part in (mount.beneath, inside) if part)
-        child = Mount(request.name, mount.folder, request.mode, beneath, mount.space, mount.source)
+        child = msgspec.structs.replace(
+            mount,
+            name=request.name,
+            mode=request.mode,
+            beneath=beneath,
+            untrusted=mount.untrusted or request.untrusted,
+        )
+        hidden = private_by_name(child, "")
+        if hidden:
+            raise Refused(
+                "mount", f"{request.path!r} is {why(hidden)}, so a child can't see it; only a person can show it"
+            )
         result.append(with_space(child, pid) if request.mode == "cow" else child)
     return tuple(result)
 

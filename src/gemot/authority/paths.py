@@ -6,6 +6,7 @@ Only names are compared here. That a path stays beneath its mount on the disk is
 from __future__ import annotations
 
 from gemot.abi.grants import Mount
+from gemot.authority.private import compiled, folded_path
 from gemot.authority.refusal import Refused
 
 MODES = {
@@ -47,6 +48,19 @@ def canonical(path: str, mounts: tuple[Mount, ...]) -> tuple[Mount, str]:
 def roots(mounts: tuple[Mount, ...]) -> str:
     """What a process sees of the disk, in words."""
     return ", ".join(f"/{mount.name} ({MODES[mount.mode]})" for mount in mounts)
+
+
+def private_by_name(mount: Mount, inside: str) -> str:
+    """The pattern by which a path of a mount is private and that no person has shown; ``""`` if there is none. Only patterns
+    of names are compared here; what is one place on the disk, the drivers look for."""
+    path = folded_path("/".join(part for part in (mount.beneath, inside) if part))
+    hits = compiled(mount.private or ()).private(path) if path else ()
+    if not hits:
+        return ""
+    seen = compiled(mount.shown).anywhere
+    named = any(hit in mount.shown for hit in hits) or any(rule.matches(path) for rule in seen)
+    on_the_way = bool(inside) and any(rule.leads_to(path) for rule in seen)
+    return "" if named or on_the_way else hits[0]
 
 
 def anchored(mount: Mount, inside: str) -> str:

@@ -222,7 +222,11 @@ def _words(limits: Limits) -> bytes:
 def _read_end(data: bytes) -> Generator[int, None, None]:
     """A descriptor from which ``data`` can be read once."""
     if len(data) > PIPE_BYTES:
-        raise BoxFailed("the description of the box is too long; give the process fewer mounts")
+        with FileIO(os.memfd_create("box"), "r+") as held:
+            held.write(data)
+            held.seek(0)
+            yield held.fileno()
+        return
     with _pipe() as (read, write):
         write.write(data)
         write.close()

@@ -72,6 +72,7 @@ def arguments(key: Key, seen: list[Seen], own: dict[int, str]) -> list[str]:
         *(("--ro-bind", key.proxy, PROXY_AT) if key.proxy else ()),
         *(word for number, path in own.items() for word in ("--perms", "0444", "--file", str(number), path)),
         *(word for one in seen for word in ("--bind" if one.writable else "--ro-bind", one.source, one.target)),
+        *_covers(key),
         *("--remount-ro", "/", "--chdir", "/"),
         *(("--setenv", "LD_LIBRARY_PATH", libraries) if libraries else ()),
     ]
@@ -175,6 +176,19 @@ def _beneath(path: str) -> Iterator[str]:
             yield from (os.path.join(folder, name) for name in names)
 
 
+def _covers(key: Key) -> list[str]:
+    """Over a hidden folder lies an empty one that nobody may enter, over a hidden file a device that nobody may open."""
+    said: list[str] = []
+    for bind in key.binds:
+        for path, folder in bind.covered:
+            target = f"{bind.target}/{path}"
+            if folder:
+                said += ["--perms", "0000", "--tmpfs", target, "--remount-ro", target]
+            else:
+                said += ["--ro-bind", "/dev/null", target]
+    return said
+
+
 class Seen(NamedTuple):
     """One place of a box and what must stand there once it is built: its device and inode, or None if nobody looked."""
 
@@ -192,9 +206,10 @@ def view(key: Key) -> list[Seen]:
         seen.append(Seen(bind.source, bind.target, bind.writable, bind.identity))
         if bind.writable:
             found = _Search(bind.source)
-            above = sorted({str(one) for path in found.closed for one in PurePosixPath(path).parents} - {"."})
+            fixed = [*found.closed, *(path for path, _ in bind.covered)]
+            above = sorted({str(one) for path in fixed for one in PurePosixPath(path).parents} - {"."})
             seen += [
-                Seen(os.path.join(bind.source, path), f"{bind.target}/{path}", writable, found.identities[path])
+                Seen(os.path.join(bind.source, path), f"{bind.target}/{path}", writable, found.identity(path))
                 for writable, paths in ((True, above), (False, found.closed))
                 for path in paths
             ]
@@ -219,12 +234,19 @@ class _Search:
     def __init__(self, folder: str) -> None:
         self.closed: list[str] = []
         self.identities: dict[str, tuple[int, int]] = {}
-        self._looked = 0
+        self._looked, self._top = 0, folder
         top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             self._look(top, "", 0)
         finally:
             os.close(top)
+
+    def identity(self, path: str) -> tuple[int, int]:
+        """What stands at a path in the folder."""
+        if path not in self.identities:
+            facts = os.stat(os.path.join(self._top, path), follow_symlinks=False)
+            self.identities[path] = facts.st_dev, facts.st_ino
+        return self.identities[path]
 
     def _look(self, folder: int, path: str, depth: int) -> None:
         try:

@@ -34,6 +34,8 @@ class Bind:
     target: str
     writable: bool = False
     identity: tuple[int, int] | None = None
+    covered: tuple[tuple[str, bool], ...] = ()
+    """Paths in the folder that do not exist for the box, and whether each is a folder."""
 
     def __post_init__(self) -> None:
         name = self.target.removeprefix("/")

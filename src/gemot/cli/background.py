@@ -21,6 +21,8 @@ from gemot.machine.home import Home, HomeError
 
 T = TypeVar("T")
 
+_OPENED = os.O_NOFOLLOW | os.O_CLOEXEC
+
 LOOK_SECONDS = 0.2
 FIRST_WISH_SECONDS = 30.0
 """How long a background machine waits for somebody to give it something to do."""
@@ -100,7 +102,7 @@ async def _submit(home: Home, wish: Callable[[Client], Awaitable[T]]) -> T:
 
 def _launch(home: Home) -> subprocess.Popen[bytes]:
     """A process of its own that outlives this one and its terminal."""
-    log = os.open(home.folder / "machine.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    log = os.open(home.folder / "machine.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | _OPENED, 0o600)
     try:
         return subprocess.Popen(
             [sys.executable, "-m", "gemot", "serve", "--home", str(home.folder)],
@@ -114,6 +116,7 @@ def _launch(home: Home) -> subprocess.Popen[bytes]:
 
 
 def _failed(home: Home) -> None:
+    home.check()
     log = home.folder / "machine.log"
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     raise HomeError(f"the background machine did not start: {lines[-1] if lines else 'it said nothing'} (see {log})")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gemot.authority.narrowing import listed
 from gemot.cli.failing import DONE, Usage, put
+from gemot.cli.options import marked
 from gemot.cli.paint import print_whole
 from gemot.cli.plain import one_line
 from gemot.cli.reach import change
@@ -51,7 +52,9 @@ def _free(file: Path) -> None:
 
 
 def bring(home: Path | None, file: Path, mounts: list[str], sure: bool) -> int:
-    folders = dict(_mount(one) for one in mounts)
+    named = [_mount(one) for one in mounts]
+    folders = {name: folder for name, folder, _ in named}
+    untrusted = {name for name, _, is_untrusted in named if is_untrusted}
     carried = carrying.read(file)
     for line in _summary(carried, folders):
         print_whole(line, lead="  | ")
@@ -59,7 +62,7 @@ def bring(home: Path | None, file: Path, mounts: list[str], sure: bool) -> int:
         _confirm()
 
     async def work(machine: Machine | Client) -> None:
-        root = await _here(machine).adopt(carried, folders)
+        root = await _here(machine).adopt(carried, folders, untrusted)
         ended = not any(one.alive for one in carried.processes())
         how = (
             f"as they ended; gemot tree {root} shows them" if ended else f"asleep; gemot resume {root} lets them go on"
@@ -70,11 +73,14 @@ def bring(home: Path | None, file: Path, mounts: list[str], sure: bool) -> int:
     return DONE
 
 
-def _mount(text: str) -> tuple[str, str]:
-    name, equals, folder = text.partition("=")
-    if not (name and equals and folder):
-        raise Usage(f"--mount is NAME=DIR, such as work=notes, not {text!r}")
-    return name, folder
+def _mount(text: str) -> tuple[str, str, bool]:
+    name, equals, said = text.partition("=")
+    folder, mode, untrusted = marked(said, "--mount")
+    if not (name and equals and folder.strip()):
+        raise Usage(f"--mount is NAME=DIR, such as work=notes or work=notes:untrusted, not {text!r}")
+    if mode is not None:
+        raise Usage(f"--mount {text}: an imported tree keeps the mode that its mount has; only :untrusted can be added")
+    return name, folder, untrusted
 
 
 def _summary(carried: carrying.Carried, folders: dict[str, str]) -> list[str]:

@@ -11,8 +11,11 @@ import msgspec
 from msgspec import Meta, Struct
 
 from gemot.abi.grants import Grant
+from gemot.authority.private import flaw
 from gemot.authority.refusal import closest
 from gemot.cli.failing import Usage
+from gemot.machine.home import open_to_others
+from gemot.machine.own import config_folder
 from gemot.models.catalogue import Limits
 from gemot.models.registry import KINDS
 
@@ -35,10 +38,19 @@ class RouteTable(Struct, forbid_unknown_fields=True):
     models: Annotated[tuple[str, ...], Meta(min_length=1)]
 
 
+class FilesTable(Struct, forbid_unknown_fields=True):
+    """``[files]``: what processes see of the person's files."""
+
+    private: tuple[str, ...] = ()
+    """Patterns of paths that no process sees unless they are shown by name, besides the usual ones; ``!`` takes one out."""
+    untrusted: tuple[str, ...] = ()
+    """Folders whose files third parties chose."""
+
+
 class Config(Struct, forbid_unknown_fields=True):
     """``model`` and ``program``: what `gemot run` uses when the command doesn't say. ``endorse``: what a plan may hold without
     a question: grants, each a table ``[[endorse]]``. ``provider``: by its name, how much may be asked of it. ``windows``: tokens
-    that models take in, by name, where gemot can't know or knows wrong."""
+    that models take in, by name, where gemot can't know or knows wrong. ``files``: what is private and untrusted."""
 
     model: str = ""
     program: str = ""
@@ -47,21 +59,24 @@ class Config(Struct, forbid_unknown_fields=True):
     route: tuple[RouteTable, ...] = ()
     provider: dict[str, Limits] = {}
     windows: dict[str, Annotated[int, Meta(ge=256)]] = {}
+    files: FilesTable = msgspec.field(default_factory=FilesTable)
 
 
 def folder() -> Path:
-    """``GEMOT_CONFIG``, or the person's configuration folder."""
-    named = os.environ.get("GEMOT_CONFIG")
-    if named:
-        return Path(named).expanduser()
-    import platformdirs
-
-    return platformdirs.user_config_path("gemot")
+    """``GEMOT_CONFIG``, or the person's configuration folder. Raises :class:`Usage` where others could write into it."""
+    place = config_folder()
+    wrong = open_to_others(place)
+    if wrong:
+        raise Usage(f"the configuration folder {place} {wrong}")
+    return place
 
 
 def read() -> Config:
     """What stands in `gemot.toml`; nothing if there is none. Raises :class:`Usage` that names the file."""
     path = folder() / "gemot.toml"
+    wrong = open_to_others(path)
+    if wrong:
+        raise Usage(f"{path} {wrong}")
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -73,8 +88,17 @@ def read() -> Config:
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise Usage(
             f"{path}: {error}. It may have: model, program, tables [budget], [windows] and [provider.NAME] "
-            f"({', '.join(Limits.__struct_fields__)}), and tables [[endorse]] and [[route]] (name, models)"
+            f"({', '.join(Limits.__struct_fields__)}), and tables [[endorse]] and [[route]] (name, models), "
+            "and a table [files] (private, untrusted)"
         ) from error
+    for pattern in config.files.private:
+        if flaw(pattern):
+            raise Usage(f"{path}: [files] private: {flaw(pattern)}")
+    for place in config.files.untrusted:
+        if not Path(place).expanduser().is_absolute():
+            raise Usage(
+                f"{path}: [files] untrusted names folders by their whole path, such as ~/Downloads, not {place!r}"
+            )
     for name in config.provider:  # a limit that is misspelt must not be a limit that is gone
         if name not in KINDS:
             raise Usage(f"{path}: there is no provider {name!r}; {closest(name, KINDS)}")
@@ -82,8 +106,12 @@ def read() -> Config:
 
 
 def program_folders() -> list[Path]:
-    """The person's own."""
-    return [place for place in (folder() / "programs",) if place.is_dir()]
+    """The person's own. Raises :class:`Usage` where others could write into it."""
+    place = folder() / "programs"
+    wrong = open_to_others(place)
+    if wrong:
+        raise Usage(f"the folder of your programs, {place}, {wrong}")
+    return [place] if place.is_dir() else []
 
 
 def project_programs() -> Path | None:

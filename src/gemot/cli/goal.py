@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gemot.abi.limits import PRIORITY
+from gemot.authority.private import flaw
 from gemot.authority.refusal import closest
 from gemot.cli import config, options
 from gemot.cli.failing import Usage
+from gemot.cli.showing import must_be_meant
 from gemot.machine.door import Start
 from gemot.machine.machine import DEFAULT_BUDGET
 from gemot.programs.library import load
@@ -25,6 +27,7 @@ def prepared(
     reviews: Sequence[str] = (),
     priority: int = PRIORITY,
     images: Sequence[str] = (),
+    shown: Sequence[str] = (),
 ) -> Start:
     """``models``: what was named after ``--model``. Raises :class:`Usage` for whatever can't be meant."""
     known = config.read()
@@ -34,7 +37,11 @@ def prepared(
     if name not in specs:
         hint = closest(name, specs).removesuffix("?")
         raise Usage(f"there is no program {name!r}; {hint}. gemot programs lists them")
-    folder, mode = options.work(work)
+    seen = options.work(work)
+    for pattern in shown:
+        if flaw(pattern) or pattern.startswith("!"):
+            raise Usage(f"--show: {flaw(pattern) or 'a path that is shown begins without !'}")
+    must_be_meant(seen, known.files.private, shown)
     named = models or [_own_model(specs[name].model) or config.default_model(known)]
     chosen, *rest = options.way(named, known.route)
     for one in (chosen, *rest):
@@ -46,8 +53,11 @@ def prepared(
         route=tuple(rest),
         priority=priority,
         models=tuple(options.model_name(one) for one in also_models),
-        work=folder,
-        mode=mode,
+        work=seen.folder,
+        mode=seen.mode,
+        untrusted=seen.untrusted,
+        shown=tuple(shown),
+        private=known.files.private,
         budget=options.budget(budget, known.budget, DEFAULT_BUDGET),
         arguments=options.arguments(settings, specs[name]),
         policy=known.endorse,

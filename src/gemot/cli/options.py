@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -51,28 +51,65 @@ def budget(text: str, table: BudgetTable, default: Budget) -> Budget:
     return msgspec.structs.replace(default, **fields)
 
 
-def work(text: str | None) -> tuple[str, Mode]:
-    """``DIR``, ``DIR:ro``, ``DIR:rw``, ``DIR:cow`` -> an absolute folder and its mode. Left out: the current folder, to read only."""
+MODES: dict[str, Mode] = {"ro": "ro", "rw": "rw", "cow": "cow"}
+UNTRUSTED = "untrusted"
+
+
+class Work(NamedTuple):
+    """The work folder, as a person names it."""
+
+    folder: str
+    """An absolute path."""
+    mode: Mode
+    untrusted: bool = False
+    """Third parties chose its files."""
+    named: bool = True
+    """The person wrote it down; else it is the folder that they are in."""
+
+
+def work(text: str | None) -> Work:
+    """``DIR``, ``DIR:ro``, ``DIR:cow,untrusted`` -> a folder and what holds for it. Left out: the current folder, to read only.
+    Raises :class:`Usage`."""
     if text is None:
         try:
-            return str(Path.cwd()), "ro"
+            return Work(str(Path.cwd()), "ro", named=False)
         except FileNotFoundError:
             raise Usage(
                 "the folder you are in is not there any more; go to another one, or name one with --work"
             ) from None
-    name, mode = text, "rw"
-    for ending in ("ro", "rw", "cow"):
-        if text.endswith(f":{ending}"):
-            name, mode = text[: -len(ending) - 1], ending
+    if not text.strip():
+        raise Usage('--work "" names no folder; write --work . for the one that you are in')
+    name, mode, untrusted = marked(text, "--work")
     folder = Path(name or ".").expanduser().absolute()
     if folder.exists() and not folder.is_dir():
         raise Usage(f"--work {name}: that is a file; name the folder that it is in")
     if not folder.is_dir():
         before, colon, ending = name.rpartition(":")
         if colon and Path(before).expanduser().is_dir():
-            raise Usage(f"--work {name}: after the folder stands :ro, :rw or :cow, not :{ending}")
+            raise Usage(
+                f"--work {name}: after the folder stands :ro, :rw or :cow, and perhaps ,untrusted; not :{ending}"
+            )
         raise Usage(f"--work {name}: there is no such folder; make it first, or name another")
-    return str(folder), "ro" if mode == "ro" else "cow" if mode == "cow" else "rw"
+    return Work(str(folder), mode or "rw", untrusted)
+
+
+def marked(text: str, option: str) -> tuple[str, Mode | None, bool]:
+    """What stands after the last colon: a mode, and whether it is untrusted. A folder whose own name ends so is that folder.
+    Raises :class:`Usage` where both could be meant."""
+    before, colon, ending = text.rpartition(":")
+    words = ending.split(",")
+    if not colon or not all(word in MODES or word == UNTRUSTED for word in words):
+        return text, None, False
+    modes = [word for word in words if word in MODES]
+    if len(modes) > 1 or len(set(words)) < len(words):
+        raise Usage(f"{option} {text}: one of {', '.join(MODES)}, and perhaps untrusted; each once")
+    if Path(text).expanduser().is_dir():
+        if not Path(before or ".").expanduser().is_dir():
+            return text, None, False
+        raise Usage(
+            f"{option} {text}: there is a folder of this name and a folder {before}; write {text}:rw or {before}/:{ending}"
+        )
+    return before, MODES[modes[0]] if modes else None, UNTRUSTED in words
 
 
 def model_name(name: str) -> str:

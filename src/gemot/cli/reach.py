@@ -53,7 +53,13 @@ async def opened(home: Home, project: Path | None) -> Machine:
     """The machine, opened here as the person's configuration says. ``project``: a folder with programs of less trust."""
     config, folders = read(), program_folders()
     return await Machine.open(
-        home.folder, program_folders=folders, project=project, limits=config.provider, windows=config.windows
+        home.folder,
+        program_folders=folders,
+        project=project,
+        limits=config.provider,
+        windows=config.windows,
+        private=config.files.private,
+        untrusted=config.files.untrusted,
     )
 
 

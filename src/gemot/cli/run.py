@@ -214,7 +214,8 @@ def _greeting(pid: int, start: Start) -> str:
     may = {"rw": "may change it", "cow": "works on a copy (gemot diff, gemot merge)"}.get(
         start.mode, "to read only (--work DIR lets it write)"
     )
-    folder = f"sees {one_line(start.work)} as /work, {may}" if start.work else "sees no folder"
+    kept = "; its files are untrusted" if start.untrusted else ""
+    folder = f"sees {one_line(start.work)} as /work, {may}{kept}" if start.work else "sees no folder"
     models = ", then ".join(map(one_line, (start.model, *start.route)))
     blind = (
         "; the embedded model can't see: it is told what its images are"

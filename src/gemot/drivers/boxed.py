@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import Any
 
 from gemot.boxes import Bind, BoxFailed, Call, Ended, Key, once
 from gemot.drivers.descent import open_top
 from gemot.drivers.errors import ToolError
+from gemot.drivers.masking import masks
 from gemot.drivers.names import parts_of
 from gemot.drivers.place import Place, PlaceMount
 
@@ -37,7 +39,8 @@ async def run(place: Place, call: Call) -> dict[str, Any]:
     if not 0 < call.seconds <= SECONDS_MAX:
         raise ToolError(f"seconds must be between 1 and {SECONDS_MAX}")
     try:
-        ended = await once(Key("one use", binds_of(place)), call)
+        binds = await asyncio.to_thread(binds_of, place)  # it looks through the folders
+        ended = await once(Key("one use", binds), call)
     except BoxFailed as error:
         raise ToolError(str(error)) from None
     return answer(ended)
@@ -49,7 +52,10 @@ def top(place: Place) -> str:
 
 
 def binds_of(place: Place) -> tuple[Bind, ...]:
-    """The mounts of a process at the same paths, in the same mode. Raises :class:`ToolError`."""
+    """The mounts of a process at the same paths, in the same mode, with what is hidden covered. Takes as long as looking
+    through them does. Raises :class:`ToolError`."""
+    for mount in place.mounts:
+        place.reach.note_all(mount)
     return tuple(map(_bind, place.mounts))
 
 
@@ -60,6 +66,7 @@ def _bind(mount: PlaceMount) -> Bind:
             "use the file tools, or ask the parent for a mount of just that folder"
         )
     parts = parts_of(mount.beneath) if mount.beneath else ()
+    covered = masks(mount)
     folder = open_top(mount.folder, parts, f"/{mount.name}")
     try:
         facts = os.fstat(folder)
@@ -67,7 +74,7 @@ def _bind(mount: PlaceMount) -> Bind:
         os.close(folder)
     try:
         identity = (facts.st_dev, facts.st_ino)
-        return Bind(os.path.join(mount.folder, *parts), f"/{mount.name}", mount.mode == "rw", identity)
+        return Bind(os.path.join(mount.folder, *parts), f"/{mount.name}", mount.mode == "rw", identity, covered)
     except ValueError as error:
         raise ToolError(str(error)) from None
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gemot.drivers.copying import Space
 from gemot.drivers.place import Place, PlaceMount
+from gemot.drivers.veil import OPEN, Veil
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,11 @@ class Copy:
     space: Space
     into: PlaceMount | None
     ended: bool
+
+    @property
+    def veil(self) -> Veil:
+        """What does not exist in its original."""
+        return OPEN if self.into is None else self.into.veil
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from gemot.drivers.comparing import Change, changes, counted, unified
 from gemot.drivers.copying import GivenUp, Kind, never
 from gemot.drivers.descent import Entry, open_top
 from gemot.drivers.kit import Driver, ToolError
-from gemot.drivers.merging import Step, Writer, plan
+from gemot.drivers.merging import Step, Writer, hidden_there, plan
 from gemot.drivers.names import parts_of, shortened, shown
 from gemot.drivers.place import Location
 
@@ -108,6 +108,7 @@ def _located(children: Children, pid: int, path: str) -> tuple[Copy, Location]:
     where = child.place.locate(path)
     for copy in child.copies:
         if copy.mount == where.mount:
+            child.place.reach.note_all(copy.mount)
             return copy, where
     has = ", ".join(f"/{copy.mount.name}" for copy in child.copies)
     raise ToolError(
@@ -152,7 +153,7 @@ def described(copy: Copy, within: tuple[str, ...] = ()) -> str:
             return "nothing was changed"
         if copy.into is None:
             return "\n".join(f"{change.what} {shown(change.path)}" for change in found[:LINES_MAX])
-        steps = plan(found, here, there, copy.mount.beneath)
+        steps = plan(found, here, there, copy.mount.beneath, copy.veil)
         lines = [_line(step) for step in steps[:LINES_MAX]]
         for step in steps:
             if len(lines) > LINES_MAX:
@@ -172,7 +173,7 @@ def itemized(copy: Copy, within: tuple[str, ...] = ()) -> list[Listed]:
         if copy.into is None:
             why = "it is in a folder of the process's own, which is no copy of anything"
             return [Listed(_seen(copy, change), change.what, change.kind, False, why) for change in found]
-        return [_item(copy, step, here, there) for step in plan(found, here, there, copy.mount.beneath)]
+        return [_item(copy, step, here, there) for step in plan(found, here, there, copy.mount.beneath, copy.veil)]
 
 
 def _item(copy: Copy, step: Step, here: int, there: int) -> Listed:
@@ -199,7 +200,8 @@ def summed(copy: Copy, given_up: Callable[[], bool] = never) -> tuple[list[answe
         for change in changes(here, copy.space.base(), given_up=given_up):
             if given_up():
                 raise GivenUp("it took too long to look at what changed")
-            text = _text(change, there, here) if copy.into is not None else ""
+            seen = copy.into is not None and not hidden_there(change.parts, there, copy.veil)
+            text = _text(change, there, here) if seen else ""
             if size + len(text) <= DIFF_CHARS_MAX:
                 size += len(text)
                 told += [text] if text else []
@@ -260,7 +262,7 @@ def merge_into(
         found = {change.parts: change for one in wanted for change in changes(here, base, one)}
         out = tuple(left_out)
         chosen = [change for parts, change in sorted(found.items()) if not any(parts[: len(one)] == one for one in out)]
-        steps = plan(chosen, here, there, copy.mount.beneath)
+        steps = plan(chosen, here, there, copy.mount.beneath, copy.veil)
         refused = [step for step in steps if _stands(step, accepted, forced)]
         if refused:
             raise ToolError(_why_not(copy, refused))

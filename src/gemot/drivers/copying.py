@@ -28,6 +28,7 @@ from gemot.drivers import atomic
 from gemot.drivers.descent import OPEN_FILE, open_folder, open_top
 from gemot.drivers.errors import ToolError, explained
 from gemot.drivers.names import DEPTH_MAX, shown
+from gemot.drivers.veil import OPEN, Veil
 
 BUILDING, GONE = ".building-", ".gone-"
 """How the folders of spaces begin that are not there yet, or not any more."""
@@ -77,17 +78,17 @@ class Space:
         _write_base(self.folder, known, ".base")
         os.rename(self.folder / ".base", self.folder / "base")
 
-    def make(self, source: str, beneath: tuple[str, ...], label: str, lasting: bool = True) -> None:
+    def make(self, source: str, beneath: tuple[str, ...], label: str, lasting: bool = True, veil: Veil = OPEN) -> None:
         """Fill it with a copy of ``beneath`` in the folder ``source``, at the same path; with nothing if there is no source.
         ``lasting``: it must be there after a cut of the power; what is made for a moment must have all of it, and what can't be
-        copied is refused. Raises :class:`ToolError`; then nothing is there."""
+        copied is refused. What ``veil`` hides is left out. Raises :class:`ToolError`; then nothing is there."""
         building = self.folder.parent / f"{BUILDING}{self.folder.name}-{secrets.token_hex(4)}"
         try:
             building.mkdir(mode=0o700)
             top = building.joinpath("tree", *beneath)
             top.mkdir(parents=True)
             spaces = self.folder.parent.stat()
-            known = _copied(source, beneath, top, label, spaces, not lasting) if source else {}
+            known = _copied(source, beneath, top, label, spaces, not lasting, veil) if source else {}
             _write_base(building, known, "base", lasting)
             if lasting:
                 _sync_disk(building)
@@ -195,13 +196,13 @@ def digest_of(file: int, given_up: Callable[[], bool] = never) -> bytes:
 
 
 def _copied(
-    source: str, beneath: tuple[str, ...], into: Path, label: str, spaces: os.stat_result, whole: bool
+    source: str, beneath: tuple[str, ...], into: Path, label: str, spaces: os.stat_result, whole: bool, veil: Veil
 ) -> dict[bytes, Known]:
     there = open_top(source, beneath, label)
     try:
         here = os.open(into, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            copier = _Copier(label, spaces, whole)
+            copier = _Copier(label, spaces, whole, veil)
             copier.folder(there, here, ())
             return copier.known
         finally:
@@ -211,8 +212,9 @@ def _copied(
 
 
 class _Copier:
-    def __init__(self, label: str, spaces: os.stat_result, whole: bool) -> None:
+    def __init__(self, label: str, spaces: os.stat_result, whole: bool, veil: Veil) -> None:
         self.known: dict[bytes, Known] = {}
+        self._veil = veil
         self._whole = whole
         self._spaces = spaces
         self._label = label
@@ -226,6 +228,9 @@ class _Copier:
             if len(self.known) >= COPY_FILES_MAX:
                 raise self._too_large(f"{COPY_FILES_MAX:,} files and folders")
             with suppress(FileNotFoundError):  # it vanished meanwhile: then it is not in the copy
+                facts = os.stat(name, dir_fd=there, follow_symlinks=False)
+                if self._veil.hides((*parts, name), facts, there):
+                    continue
                 known = self._one(there, here, name, (*parts, name))
                 if self._whole and known.kind == "other":
                     path = shown("/".join((self._label, *parts, name)))
@@ -246,9 +251,10 @@ class _Copier:
             except ToolError:
                 return Known("other")
             try:
-                if os.path.samestat(
-                    os.fstat(inner), self._spaces
-                ):  # the folder of all copies would be copied into itself
+                inside = os.fstat(inner)
+                if os.path.samestat(inside, self._spaces):  # the folder of all copies would be copied into itself
+                    return Known("other")
+                if self._veil.hides(parts, inside, there):  # exchanged since it was looked at
                     return Known("other")
                 os.mkdir(name, dir_fd=here)
                 copy = open_folder(here, name, shown(name))
@@ -261,10 +267,10 @@ class _Copier:
                 os.close(inner)
             return Known("folder", stat.S_IMODE(facts.st_mode))
         if stat.S_ISREG(facts.st_mode):
-            return self._file(there, here, name)
+            return self._file(there, here, name, parts[:-1])
         return Known("other")
 
-    def _file(self, there: int, here: int, name: str) -> Known:
+    def _file(self, there: int, here: int, name: str, parts: tuple[str, ...]) -> Known:
         try:
             file = os.open(name, OPEN_FILE, dir_fd=there)
         except FileNotFoundError:
@@ -273,7 +279,7 @@ class _Copier:
             return Known("other")  # not ours to read, or swapped for something else
         try:
             facts = os.fstat(file)
-            if not stat.S_ISREG(facts.st_mode):
+            if not stat.S_ISREG(facts.st_mode) or self._veil.hides((*parts, name), facts, there):
                 return Known("other")
             self._count(facts.st_size)
             copy = os.open(name, _NEW, 0o600, dir_fd=here)

@@ -27,6 +27,7 @@ from gemot.drivers.copying import Known, seen
 from gemot.drivers.descent import OPEN_FILE, lock
 from gemot.drivers.errors import ToolError, explained
 from gemot.drivers.names import shown
+from gemot.drivers.veil import OPEN, Veil
 
 LINKS_MAX = 8
 _CHUNK = 1 << 20
@@ -51,11 +52,15 @@ class Step:
         return self.refused or self.later or self.conflict
 
 
-def plan(found: Iterable[Change], here: int, there: int, within: str) -> list[Step]:
+def plan(found: Iterable[Change], here: int, there: int, within: str, veil: Veil = OPEN) -> list[Step]:
     """Each change with what stands in its way. ``here``, ``there``: the open tops of the copy and of the original;
-    ``within``: the path of the original's top in the folder that a person gave."""
+    ``within``: the path of the original's top in the folder that a person gave; ``veil``: what does not exist in it."""
     steps: list[Step] = []
     for change in found:
+        hidden = hidden_there(change.parts, there, veil)
+        if hidden:  # the original is not even looked at
+            steps.append(Step(change, None, f"it is not seen in the original: {hidden}"))
+            continue
         target = original(there, change.parts, change.before)
         later = runs_later(f"{within}/{change.path}")
         steps.append(
@@ -68,6 +73,22 @@ def plan(found: Iterable[Change], here: int, there: int, within: str) -> list[St
             )
         )
     return steps
+
+
+def hidden_there(parts: Parts, there: int, veil: Veil) -> str:
+    """Why a path of the original does not exist for whoever works on a copy of it; ``""`` if it may."""
+    if not veil.watches:
+        return ""
+    for length in range(1, len(parts) + 1):
+        facts: os.stat_result | None = None
+        with folder_of(there, parts[:length]) as folder:
+            if folder is not None:
+                with suppress(OSError):
+                    facts = os.stat(parts[length - 1], dir_fd=folder, follow_symlinks=False)
+            hidden = veil.verdict(parts[:length], facts, -1 if folder is None else folder).hidden
+        if hidden:
+            return hidden
+    return ""
 
 
 def _refused(change: Change, there: Now | None, tops: tuple[int, int]) -> str:

@@ -14,7 +14,7 @@ import os
 import re
 import stat
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO, Literal, NamedTuple
 
@@ -22,6 +22,7 @@ from gemot.drivers import atomic
 from gemot.drivers.descent import Entry, Spot, entry_of, kind_of, lock, look, make_folder, open_folder, open_top
 from gemot.drivers.errors import ToolError, explained
 from gemot.drivers.names import DEPTH_MAX, after_link, closest, parts_of, shown
+from gemot.drivers.veil import CLEAR, OPEN, OWN, Veil, Verdict
 
 LINKS_MAX = 8
 """Links followed in one look-up; more is a loop, or a riddle."""
@@ -34,6 +35,7 @@ class PlaceMount:
     ``beneath`` makes a folder within ``folder`` the top; it is reached without following links, so that a process
     that may write in ``folder`` can't move its child's top elsewhere. ``only``, if given, are the sub-paths that
     exist for the process (files, or folders with all that is in them); a link can't lead to anything else.
+    ``veil`` is what does not exist in it; ``untrusted``: third parties chose its files and their names.
     """
 
     name: str
@@ -41,6 +43,8 @@ class PlaceMount:
     mode: Literal["ro", "rw"] = "ro"
     beneath: str = ""
     only: tuple[str, ...] = ()
+    veil: Veil = OPEN
+    untrusted: bool = False
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", self.name):
@@ -60,6 +64,29 @@ class PlaceMount:
             if parts[: len(kept)] == kept or (not whole and kept[: len(parts)] == parts):
                 return True
         return False
+
+
+@dataclass
+class Reach:
+    """What one use has looked at, for the label of its result."""
+
+    mounts: set[str] = field(default_factory=set[str])
+    """The mounts that it named."""
+    untrusted: bool = False
+    """One of them is untrusted."""
+    secrets: set[str] = field(default_factory=set[str])
+    """The secret sources of what it looked at."""
+
+    def note(self, mount: PlaceMount, verdict: Verdict = CLEAR) -> None:
+        """It looks at something in a mount."""
+        self.mounts.add(mount.name)
+        self.untrusted = self.untrusted or mount.untrusted
+        self.secrets.update(verdict.secrets)
+
+    def note_all(self, mount: PlaceMount) -> None:
+        """It may look at everything in a mount."""
+        self.note(mount)
+        self.secrets.update(mount.veil.all_secrets)
 
 
 @dataclass(frozen=True)
@@ -116,6 +143,8 @@ class Place:
 
     mounts: tuple[PlaceMount, ...]
     written: list[Written] = field(default_factory=list[Written], compare=False)
+    reach: Reach = field(default_factory=Reach, compare=False)
+    """What this use has looked at so far."""
 
     # -- names ------------------------------------------------------------------------------------------------
 
@@ -124,12 +153,25 @@ class Place:
         if not self.mounts:
             raise ToolError("this process sees no files at all; its parent or a person would have to give it a mount")
         if not path.startswith("/"):
-            return Location(self.mounts[0], parts_of(path))
+            return self._located(self.mounts[0], parts_of(path))
         parts = parts_of(path[1:]) if path != "/" else ("",)
         for mount in self.mounts:
             if parts and parts[0] == mount.name:
-                return Location(mount, parts[1:])
+                return self._located(mount, parts[1:])
         raise ToolError(f"there is no /{shown(parts[0]) if parts else ''} here; this process sees {self._view()}")
+
+    def _located(self, mount: PlaceMount, parts: tuple[str, ...]) -> Location:
+        if mount.veil.closed:
+            raise ToolError(f"/{mount.name} shows nothing: {mount.veil.closed}")
+        self.reach.note(mount)
+        return Location(mount, parts)
+
+    def verdict(self, where: Location, facts: os.stat_result | None = None, folder: int = -1) -> Verdict:
+        """What is so about a path, which the use looks at now; what it tells of is noted."""
+        verdict = where.mount.veil.verdict(where.parts, facts, folder)
+        if not verdict.hidden:
+            self.reach.note(where.mount, verdict)
+        return verdict
 
     def canonical(self, path: str) -> str:
         """The one spelling of a path, ``/work/notes/a.md``, to compare with a grant's caveats. Touches no disk."""
@@ -176,6 +218,7 @@ class Place:
     def entries(self, folder: int, where: Location, count_max: int) -> list[Entry]:
         """What is in an open folder and exists for this process, unsorted, at most ``count_max``."""
         found: list[Entry] = []
+        self.verdict(where)
         try:
             with os.scandir(folder) as listing:
                 for item in listing:
@@ -183,7 +226,8 @@ class Place:
                         continue
                     if len(found) >= count_max:
                         break
-                    found.append(entry_of(item, folder))
+                    if not hides(where.mount.veil, (*where.parts, item.name), item, folder):
+                        found.append(entry_of(item, folder))
         except OSError as error:
             raise explained(error, f"list {self.label(where)}") from None
         return found
@@ -281,12 +325,19 @@ class Place:
         mount, parts = where.mount, where.parts
         folder = open_top(mount.folder, parts_of(mount.beneath) if mount.beneath else (), f"/{mount.name}")
         try:
+            if mount.veil.hides_top(os.fstat(folder)):  # exchanged since the use began
+                raise ToolError(f"/{mount.name} shows nothing: it is {OWN}")
             real: tuple[str, ...] = ()
             for index, part in enumerate(parts):
                 last = index == len(parts) - 1
                 here = Location(mount, (*real, part))
                 name, facts = look(folder, part, self.label(here))
                 here = Location(mount, (*real, name))
+                verdict = self.verdict(here, facts, folder)
+                if verdict.hidden:
+                    if verdict.named:
+                        raise ToolError(mount.veil.refusal(self.label(here), verdict))
+                    raise self._missing(folder, here)
                 if facts is None and not last:
                     if not make_folders:
                         raise self._missing(folder, here)
@@ -342,6 +393,16 @@ class Place:
 
     def _view(self) -> str:
         return " and ".join(map(_words, self.mounts))
+
+
+def hides(veil: Veil, parts: tuple[str, ...], item: os.DirEntry[str], folder: int) -> bool:
+    """Does a veil hide this entry of an open folder that is seen itself?"""
+    if not veil.watches:
+        return False
+    facts = None
+    with suppress(OSError):  # it vanished; its name still says what it would be
+        facts = item.stat(follow_symlinks=False)
+    return veil.hides(parts, facts, folder)
 
 
 def _words(mount: PlaceMount) -> str:

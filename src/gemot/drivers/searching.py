@@ -97,6 +97,7 @@ def search(place: Place, text: str, path: str, ignore_case: bool) -> Results:
             except ToolError:
                 results.skipped += 1  # vanished, or not ours to read
                 continue
+            place.verdict(Location(top.mount, parts))
             with opened:
                 _search_file(opened, label, text, ignore_case, results)
             if results.more:

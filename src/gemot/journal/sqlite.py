@@ -51,7 +51,7 @@ class SqliteJournal:
         self._synced = True
         try:
             if writing:
-                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
             target = str(path) if writing else f"{path.absolute().as_uri()}?mode=ro"
             self._db = sqlite3.connect(
                 target, isolation_level=None, uri=not writing, check_same_thread=False, cached_statements=32

@@ -31,7 +31,12 @@ def wanted_whole(kernel: Kernel, process: Process, work: Work, tool: ToolSpec) -
 
 def stored(kernel: Kernel, process: Process, tool: ToolSpec, label: Label) -> None:
     """A use begins: what a tree writes with a driver it may read again with it, and then it is no better than it was."""
-    if tool.effect in ("writes", "sends") and (label.secrets or label.integrity == "foreign"):
+    if tool.effect in ("writes", "sends"):
+        _store(kernel, process, tool, label)
+
+
+def _store(kernel: Kernel, process: Process, tool: ToolSpec, label: Label) -> None:
+    if label.secrets or label.integrity == "foreign":
         root = kernel.processes[process.root]
         for shelf in _shelves(tool.name, tool):
             root.stored[shelf] = join(root.stored.get(shelf, Label()), Label((), label.integrity, label.secrets))
@@ -54,6 +59,8 @@ def returned(kernel: Kernel, process: Process, work: Work, use: ToolUse, outcome
     kept = kernel.processes[process.root].stored
     if kept and (spec is None or spec.effect != "computes"):
         used = joined((kept[shelf] for shelf in _shelves(use.tool, spec) if shelf in kept), used)
+    if spec is not None and isinstance(outcome, Value | Failure):
+        _carried(kernel, process, spec, outcome.label)
     match outcome:
         case Value():
             label = of_result(spec, used, outcome.label)
@@ -61,9 +68,15 @@ def returned(kernel: Kernel, process: Process, work: Work, use: ToolUse, outcome
         case Failure(rule, message):
             if work.sealed:
                 return Returned(use.tool, False, "it gave no result; what it said is not to be read here", rule=rule)
-            return Returned(use.tool, False, message, rule=rule, label=of_result(spec, used, Label()))
+            return Returned(use.tool, False, message, rule=rule, label=of_result(spec, used, outcome.label))
         case _:
             raise AssertionError(f"{type(outcome).__name__} came for a tool use")
+
+
+def _carried(kernel: Kernel, process: Process, tool: ToolSpec, seen: Label) -> None:
+    """A command or a merge that saw an untrusted mount may have carried what is in it to any place that it could write."""
+    if tool.effect == "writes" and ("files" in tool.walls or tool.children):
+        _store(kernel, process, tool, seen)
 
 
 def _value(kernel: Kernel, process: Process, work: Work, use: ToolUse, value: Value, label: Label) -> Returned:

@@ -185,7 +185,7 @@ def checked(kernel: Kernel, process: Process, work: Work, outcome: Result) -> No
     check = review.checks[review.at]
     assert isinstance(check, ToolCheck)
     label = of_result(
-        kernel.tools.get(check.tool), work.label, outcome.label if isinstance(outcome, Value) else Label()
+        kernel.tools.get(check.tool), work.label, outcome.label if isinstance(outcome, Value | Failure) else Label()
     )
     match outcome:
         case Value():

@@ -12,7 +12,7 @@ import hashlib
 import os
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -30,6 +30,7 @@ from gemot.machine import checkpoint
 from gemot.machine.cast import Cast
 from gemot.machine.forgeries import whole
 from gemot.machine.loop import Loop, MachineError
+from gemot.machine.starting import Privacy, must_be_outside
 from gemot.machine.whole import with_values
 from gemot.programs import freezing as folds
 from gemot.programs.conversation import Conversation
@@ -61,8 +62,16 @@ def export(loop: Loop, root: int, path: Path) -> None:
     write(pack(loop.journal, loop.kernel, loop.cast, root), path)
 
 
-def coming(loop: Loop, carried: Carried, folders: Mapping[str, Path | str], now: int) -> Adopted:
-    """The event that brings a tree in; its values are in the journal then. Raises :class:`MachineError`."""
+def coming(
+    loop: Loop,
+    carried: Carried,
+    folders: Mapping[str, Path | str],
+    now: int,
+    privacy: Privacy,
+    untrusted: Collection[str] = (),
+) -> Adopted:
+    """The event that brings a tree in; its values are in the journal then. ``privacy``: what no process sees here;
+    ``untrusted``: the mounts among ``folders`` whose files come from third parties. Raises :class:`MachineError`."""
     places = {name: str(Path(folder).expanduser().absolute()) for name, folder in folders.items()}
     known = {one.name for one in mounts(carried)}
     for name, folder in places.items():
@@ -76,7 +85,14 @@ def coming(loop: Loop, carried: Carried, folders: Mapping[str, Path | str], now:
             f"this machine has a process {taken[0]} of its own, and a process keeps its number; import the tree into "
             "another home (--home DIR)"
         )
-    moved = relocated(carried, places)
+
+    def here(mount: Mount) -> Mount:
+        """What the file says is shown or private counts for nothing here."""
+        own = replace(mount, private=None, shown=(), untrusted=mount.untrusted or mount.name in untrusted)
+        return privacy.of(own)
+
+    must_be_outside(loop.spaces, (here(Mount(name, folder)) for name, folder in places.items()))
+    moved = relocated(carried, places, here)
     for text in moved.values:
         loop.journal.put_value(text)
     return Adopted(now, moved.tables, moved.programs)
@@ -175,14 +191,17 @@ def read(path: Path) -> Carried:
     return carried
 
 
-def relocated(carried: Carried, folders: Mapping[str, str]) -> Carried:
-    """The same tree, seeing of the disk only ``folders``: for each mount's name the folder here that takes its place."""
+def relocated(
+    carried: Carried, folders: Mapping[str, str], here: Callable[[Mount], Mount] = lambda mount: mount
+) -> Carried:
+    """The same tree, seeing of the disk only ``folders``: for each mount's name the folder here that takes its place, as
+    ``here`` makes it."""
     coming = tables.carried(carried.tables)
     private = {f"private:{one.space}" for process in coming.tree.processes for one in process.mounts if one.space}
     for process in coming.tree.processes:
         moved = {one.folder.rstrip("/"): folders[one.name].rstrip("/") for one in process.mounts if one.name in folders}
         process.mounts = tuple(
-            one if one.folder in private else replace(one, folder=folders[one.name])
+            here(one if one.folder in private else replace(one, folder=folders[one.name]))
             for one in process.mounts
             if one.name in folders or one.folder in private
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -48,6 +50,9 @@ class Client:
     @classmethod
     async def connect(cls, path: Path) -> Client | None:
         try:
+            facts = path.lstat()
+            if not stat.S_ISSOCK(facts.st_mode) or facts.st_uid != os.geteuid():
+                return None  # nobody's word but this person's own machine is taken
             reader, writer = await asyncio.open_unix_connection(str(path), limit=LINE_BYTES_MAX * 4)
         except (OSError, ValueError):
             return None

@@ -58,6 +58,9 @@ class Start(Struct, frozen=True, tag="start", omit_defaults=True):
     route: tuple[str, ...] = ()
     priority: int = PRIORITY
     images: tuple[Shown, ...] = ()
+    untrusted: bool = False
+    shown: tuple[str, ...] = ()
+    private: tuple[str, ...] = ()
 
 
 def given(start: Start) -> dict[str, Any]:

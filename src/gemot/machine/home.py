@@ -5,7 +5,9 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 SOCKET_PATH_MAX = 100
@@ -34,18 +36,106 @@ def default_home() -> Path:
     return user_data_path("gemot") / "machine"
 
 
+def sockets_folder() -> Path:
+    """Where the sockets of homes are whose own path is too long for one."""
+    return Path(tempfile.gettempdir()) / f"gemot-{os.geteuid()}"
+
+
+def open_to_others(path: Path) -> str:
+    """Why somebody else could change what a path leads to, in words; ``""`` where nobody can, or nothing is there. Links are
+    followed: they are the person's."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return ""
+    if facts.st_uid not in (os.geteuid(), 0):
+        return "belongs to another user, who could have gemot run what they like; name another with GEMOT_CONFIG"
+    if facts.st_mode & 0o022:
+        return f"can be written by others, who could have gemot run what they like: chmod go-w {path}"
+    return ""
+
+
+FILES = (
+    "lock", "journal.db", "journal.db-wal", "journal.db-shm", "journal.db-journal", "memories.sqlite", "memories.sqlite-wal",
+    "memories.sqlite-shm", "memories.sqlite-journal", "machine.log",
+)  # fmt: skip
+"""The plain files of a home. Each must be there itself, not as a link to something else."""
+
+
 class Home:
-    """``folder`` is made if it is missing, readable by its owner only."""
+    """``folder`` is made if it is missing, readable by its owner only. What is there already must belong to its owner: a folder
+    that came from elsewhere may hold links that lead anywhere. Raises :class:`HomeError`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.expanduser().absolute()
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
+            if self.folder.is_symlink():
+                raise HomeError(self._is_link()) from None
             raise HomeError(
                 f"the machine's folder {self.folder} can't be made: {error.strerror}. Name another with --home or GEMOT_HOME"
             ) from error
         self._lock: int | None = None
+        self.check()
+
+    def check(self) -> None:
+        """Raises :class:`HomeError` where the folder, or what gemot opens in it, is a link, or others could change it."""
+        if self.folder.is_symlink():
+            raise HomeError(self._is_link())
+        try:
+            folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            raise HomeError(
+                f"the machine's folder {self.folder} can't be opened: {error.strerror}. Name another with --home or GEMOT_HOME"
+            ) from None
+        try:
+            self._must_be_mine(self.folder, os.fstat(folder))
+            for name in (*FILES, "door", "spaces"):
+                with suppress(FileNotFoundError):
+                    self._must_fit(name, os.stat(name, dir_fd=folder, follow_symlinks=False))
+        finally:
+            os.close(folder)
+
+    def _is_link(self) -> str:
+        return (
+            f"the machine's folder {self.folder} is a link, and a home is opened without following any: name the folder itself "
+            f"with --home or GEMOT_HOME ({os.path.realpath(self.folder)})"
+        )
+
+    def _must_fit(self, name: str, facts: os.stat_result) -> None:
+        path = self.folder / name
+        if stat.S_ISLNK(facts.st_mode):
+            raise HomeError(
+                f"{path} is a link, and nothing in a machine's folder is opened through one: remove it, or name another "
+                "folder with --home or GEMOT_HOME"
+            )
+        wanted, kind = {"door": (stat.S_ISSOCK, "a socket"), "spaces": (stat.S_ISDIR, "a folder")}.get(
+            name, (stat.S_ISREG, "a plain file")
+        )
+        if not wanted(facts.st_mode):
+            raise HomeError(
+                f"{path} is not {kind}, so this is no machine's folder: remove it, or name another folder with --home or "
+                "GEMOT_HOME"
+            )
+        self._must_be_mine(path, facts)
+        if stat.S_ISREG(facts.st_mode) and facts.st_nlink > 1:
+            raise HomeError(
+                f"{path} has another name (a hard link), under which it could be read or changed: put a copy of it in its "
+                "place, or name another folder with --home or GEMOT_HOME"
+            )
+
+    def _must_be_mine(self, path: Path, facts: os.stat_result) -> None:
+        if facts.st_uid != os.geteuid():
+            raise HomeError(
+                f"{path} belongs to another user (number {facts.st_uid}), and a machine's folder must be your own: name "
+                "another with --home or GEMOT_HOME"
+            )
+        if facts.st_mode & 0o022:
+            raise HomeError(
+                f"{path} can be written by others (mode {stat.S_IMODE(facts.st_mode):04o}), and what stands in it is trusted: "
+                f"chmod go-w {path}"
+            )
 
     @property
     def journal(self) -> Path:
@@ -62,9 +152,11 @@ class Home:
         if len(os.fsencode(path)) <= SOCKET_PATH_MAX:
             return path
         name = hashlib.sha256(os.fsencode(path)).hexdigest()[:24]
-        private = Path(tempfile.gettempdir()) / f"gemot-{os.getuid()}"
-        private.mkdir(mode=0o700, exist_ok=True)
-        if private.stat().st_uid != os.getuid() or private.stat().st_mode & 0o077:
+        private = sockets_folder()
+        with suppress(FileExistsError):
+            private.mkdir(mode=0o700)
+        facts = private.lstat()
+        if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.geteuid() or facts.st_mode & 0o077:
             raise HomeError(
                 f"{private} belongs to somebody else or is open to others, so it can't hold a socket; use a home with a shorter path"
             )
@@ -73,7 +165,8 @@ class Home:
     def lock(self) -> None:
         """Take the home for this process. Raises :class:`Busy` if a machine runs on it. Released when the process ends, however it ends."""
         try:
-            handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self.check()
+            handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise HomeError(
                 f"the machine's folder {self.folder} can't be used: {error.strerror}. Name another with --home or GEMOT_HOME"
@@ -85,6 +178,11 @@ class Home:
             os.close(handle)
             pid = int(holder) if holder.isdigit() else 0
             raise Busy(f"a machine is running on {self.folder} already (process {pid or 'unknown'})", pid) from None
+        try:
+            self._must_fit("lock", os.fstat(handle))
+        except HomeError:
+            os.close(handle)
+            raise
         os.ftruncate(handle, 0)
         os.pwrite(handle, str(os.getpid()).encode(), 0)
         self._lock = handle

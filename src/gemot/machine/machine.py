@@ -6,7 +6,7 @@ What happens inside is in :mod:`gemot.machine.loop`; here is what can be asked o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,6 +34,8 @@ from gemot.models.port import Model
 from gemot.programs.library import Library, load
 from gemot.programs.native import Native
 
+NO_PRIVACY = starting.Privacy()
+
 
 class Machine:
     """One running kernel. Open it with :meth:`open`, use it, and close it; ``async with`` does both.
@@ -55,8 +57,10 @@ class Machine:
         clock: Callable[[], float] | None = None,
         limits: Mapping[str, Limits] | None = None,
         windows: Mapping[str, int] | None = None,
+        privacy: starting.Privacy = NO_PRIVACY,
     ) -> None:
         self.home = home
+        self.privacy = privacy
         self.library = library
         self._clock = steady() if clock is None else clock
         self._ahead = 0
@@ -88,6 +92,8 @@ class Machine:
         durability: Literal["full", "normal"] = "normal",
         limits: Mapping[str, Limits] | None = None,
         windows: Mapping[str, int] | None = None,
+        private: Iterable[str] = (),
+        untrusted: Iterable[str] = (),
     ) -> Machine:
         """Open the machine that lives in ``home`` (default: the person's own), and fold its journal.
 
@@ -98,13 +104,15 @@ class Machine:
         lock and its door; the machine closes it. ``durability``: ``full`` syncs every step to the disk; ``normal`` only
         those with the intent of something that must not happen twice, or a person's word. ``limits``: by provider
         (``openai``), how much may be asked of it. ``windows``: tokens that models take in, by name, where that is not what is
-        known of them. Raises ``HomeError``, ``JournalError``, ``ProgramError``.
+        known of them. ``private``: patterns of paths that no process sees unless they are shown by name, besides the usual
+        ones (:mod:`gemot.abi.private`); ``untrusted``: folders whose files come from third parties. Raises ``HomeError``, ``JournalError``, ``ProgramError``.
         """
         from gemot.drivers import shipped
         from gemot.drivers.kit import drivers_of, standing
         from gemot.journal.memory import MemoryJournal
         from gemot.journal.sqlite import SqliteJournal
 
+        privacy = starting.Privacy(tuple(private), tuple(untrusted))
         library = load(program_folders, programs, project)
         installed = standing([*(shipped() if drivers is None else drivers), *drivers_of(tools)])
         if journal is not None and (home is not None or in_memory):
@@ -117,7 +125,7 @@ class Machine:
                 place.lock()
                 journal = SqliteJournal(place.journal)
             opener = starting.opener(models or {})
-            means: dict[str, Any] = {"limits": limits, "windows": windows}
+            means: dict[str, Any] = {"limits": limits, "windows": windows, "privacy": privacy}
             machine = cls(journal, library, installed, opener, home=place, durability=durability, **means)
             machine._boot(resume)
         except BaseException:
@@ -194,6 +202,9 @@ class Machine:
         route: Iterable[str] = (),
         priority: int = PRIORITY,
         images: Iterable[Picture] = (),
+        untrusted: bool = False,
+        shown: Iterable[str] = (),
+        private: Iterable[str] = (),
     ) -> int:
         """Start a process on a goal; returns its pid at once. Raises :class:`MachineError` for what can't be.
 
@@ -203,12 +214,17 @@ class Machine:
         result must pass (see `gemot.abi.reviews`), ``tries``: how often it may be rejected. ``route``: the models that take
         the place of ``model``, one after the other, when one fails (see `gemot.kernel.routes`). ``priority``: from 1 to 9;
         where model calls queue, a tree's share of the turns. ``images``: what its model is shown beside the goal.
+        ``untrusted``: the files in ``work`` come from third parties. ``shown``: patterns of private paths that it may see all the
+        same; ``private``: more patterns of paths that it may not see.
         """
         self._loop.must_run()
         way = starting.way(self._loop.stage, model, route)
         seen = list(mounts)
         if work is not None:
-            seen.insert(0, starting.work_mount(work, mode))
+            seen.insert(0, starting.work_mount(work, mode, untrusted))
+        privacy = starting.Privacy((*self.privacy.private, *private), self.privacy.untrusted)
+        shown = tuple(shown)
+        seen = [privacy.of(mount, shown) for mount in seen]
         event = Arrived(
             self._now(),
             goal,
@@ -225,6 +241,7 @@ class Machine:
             way if len(way) > 1 else (),
             priority,
         )
+        starting.must_be_outside(self._loop.spaces, event.mounts)
         event = starting.checked(self.kernel, event, self._loop.journal, images)
         return await self._loop.happens(event)
 
@@ -312,11 +329,15 @@ class Machine:
         :class:`MachineError`."""
         carrying.export(self._loop, self._known(pid).root, path)
 
-    async def adopt(self, carried: carrying.Carried, folders: Mapping[str, Path | str]) -> int:
+    async def adopt(
+        self, carried: carrying.Carried, folders: Mapping[str, Path | str], untrusted: Collection[str] = ()
+    ) -> int:
         """Take in a tree from a file (see :func:`gemot.machine.carrying.read`); returns its first pid. It sleeps until it is
-        resumed. ``folders``: for each mount's name the folder here that it sees; others it does not see any more."""
+        resumed. ``folders``: for each mount's name the folder here that it sees; others it does not see any more. ``untrusted``:
+        those of them whose files come from third parties."""
         self._loop.must_run()
-        return await self._loop.happens(carrying.coming(self._loop, carried, folders, self._now()))
+        coming = carrying.coming(self._loop, carried, folders, self._now(), self.privacy, untrusted)
+        return await self._loop.happens(coming)
 
     def archive(self, pid: int, path: Path) -> None:
         """Write the ended tree of ``pid`` to one file and take it out of this machine's journal. Raises

@@ -195,7 +195,7 @@ class Memories:
             raise MemoriesError("failed", "the machine was closed before this was done")
         if self._database is None:
             if self.path is not None:
-                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
             database = sqlite3.connect(self.path or ":memory:", isolation_level=None, check_same_thread=False)
             try:
                 self._prepare(database)

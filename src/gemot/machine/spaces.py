@@ -22,6 +22,7 @@ from types import MappingProxyType
 from gemot.abi.answers import Change
 from gemot.abi.effects import Compare, StartTool
 from gemot.abi.grants import Mount
+from gemot.abi.labels import Label
 from gemot.authority.narrowing import is_own_copy
 from gemot.authority.paths import anchored, is_under
 from gemot.drivers.children import Child, Children, Copy
@@ -30,9 +31,11 @@ from gemot.drivers.copying import BUILDING, GONE, Space, remove
 from gemot.drivers.errors import ToolError
 from gemot.drivers.names import parts_of
 from gemot.drivers.place import Place, PlaceMount
+from gemot.drivers.veil import NOTHING, OPEN, OwnFolders, Veil, veil_of
 from gemot.kernel import Kernel
 from gemot.kernel.process import Process
 from gemot.machine.home import Home
+from gemot.machine.own import Own
 
 NAME = re.compile(r"([0-9]{1,16})-[a-z][a-z0-9_-]{0,62}")
 """A space is named by the kernel; a tree from a file may say anything."""
@@ -48,6 +51,8 @@ class Making:
     beneath: tuple[str, ...]
     label: str
     trial: bool = False
+    veil: Veil = OPEN
+    """What is left out of it."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,17 @@ class View:
     def trials(self) -> list[Space]:
         """What must be taken away when the use has ended."""
         return [one.space for one in self.making if one.trial]
+
+    def label(self, given: bool) -> Label:
+        """What the result of the use may tell of: third parties' files, and secrets. ``given``: it was given the file tree. One
+        that named no path in it has looked in its own way, at anything."""
+        if given and not self.place.reach.mounts:
+            for mount in self.place.mounts:
+                self.place.reach.note_all(mount)
+        reaches = [self.place.reach, *(child.place.reach for child in self.children.of.values())]
+        secrets = {secret for reach in reaches for secret in reach.secrets}
+        foreign = any(reach.untrusted for reach in reaches)
+        return Label((), "foreign" if foreign else "person", tuple(sorted(secrets)))
 
     def make(self) -> None:
         """Make what is missing; takes as long as copying does. Raises :class:`ToolError`."""
@@ -92,6 +108,7 @@ class Spaces:
         self._kernel = kernel
         self._home = home
         self._temporary: Path | None = None
+        self.own = Own([] if home is None else [home.folder])
         self._locks: dict[str, threading.Lock] = {}
 
     @property
@@ -100,6 +117,7 @@ class Spaces:
             return self._home.folder / "spaces"
         if self._temporary is None:
             self._temporary = Path(tempfile.mkdtemp(prefix="gemot-spaces-"))
+            self.own.add(self._temporary)
         return self._temporary
 
     def space(self, name: str) -> Space:
@@ -128,11 +146,11 @@ class Spaces:
     def make(self, one: Making) -> None:
         self.folder.mkdir(mode=0o700, exist_ok=True)
         if one.trial:
-            one.space.make(one.source, one.beneath, one.label, lasting=False)
+            one.space.make(one.source, one.beneath, one.label, lasting=False, veil=one.veil)
             return
         with self._locks.setdefault(one.space.folder.name, threading.Lock()):
             if not one.space.made:
-                one.space.make(one.source, one.beneath, one.label)
+                one.space.make(one.source, one.beneath, one.label, veil=one.veil)
 
     def unmerged(self, process: Process) -> list[Copy]:
         """The copies of a process in which something was changed and not merged, or that can't be compared any more. Of a
@@ -162,22 +180,33 @@ class Spaces:
                 for left in self.folder.glob(f"{prefix}*"):
                     remove(left)
 
+    def veil(self, mount: Mount, own: OwnFolders | None = None, copied: bool = False) -> Veil:
+        """What does not exist in a mount. ``own``: gemot's own folders, where they have been looked up; ``copied``: what is
+        seen is a copy of the mount's folder."""
+        beneath = parts_of(mount.beneath) if mount.beneath else ()
+        seen = self.own.now() if own is None else own
+        return veil_of(mount.folder, beneath, seen, mount.private or (), mount.shown, copied)
+
     def close(self) -> None:
+        self.own.close()
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
 
     def _place(
         self, mounts: tuple[Mount, ...], only: tuple[str, ...], instead: Mapping[str, Space] = MappingProxyType({})
     ) -> Place:
-        return Place(tuple(self._mount(mount, only, instead) for mount in mounts))
+        own = self.own.now() if mounts else NOTHING
+        return Place(tuple(self._mount(mount, only, instead, own) for mount in mounts))
 
-    def _mount(self, mount: Mount, only: tuple[str, ...], instead: Mapping[str, Space]) -> PlaceMount:
+    def _mount(self, mount: Mount, only: tuple[str, ...], instead: Mapping[str, Space], own: OwnFolders) -> PlaceMount:
         root = anchored(mount, "")
         inside = tuple(path[len(root) :].lstrip("/") for path in only if is_under(path, root))
         mode = "ro" if mount.mode == "ro" else "rw"
         space = instead.get(mount.space) or self.space(mount.space) if mount.space else None
         folder = str(space.tree) if space is not None else mount.folder
-        return PlaceMount(mount.name, folder, mode, mount.beneath, tuple(path for path in inside if path))
+        kept = tuple(path for path in inside if path)
+        veil = self.veil(mount, own, copied=space is not None)
+        return PlaceMount(mount.name, folder, mode, mount.beneath, kept, veil, mount.untrusted)
 
     def _child(self, pid: int, mounts: tuple[Mount, ...], only: tuple[str, ...]) -> Child:
         process = self._kernel.processes[pid]
@@ -193,13 +222,15 @@ class Spaces:
         if mount.mode != "cow":
             return None
         folder = str(self.space(mount.source).tree) if mount.source else mount.folder
-        return PlaceMount(mount.name, folder, "rw", mount.beneath)
+        veil = self.veil(mount, copied=bool(mount.source))
+        return PlaceMount(mount.name, folder, "rw", mount.beneath, veil=veil, untrusted=mount.untrusted)
 
     def _trial(self, effect: StartTool, mount: Mount) -> Making:
         """A copy of a copy, for one use; one that a machine leaves behind is removed like what it left half made."""
         space = Space(self.folder / f"{BUILDING}trial-{effect.effect}-{mount.name}")
         beneath = parts_of(mount.beneath) if mount.beneath else ()
-        return Making(space, str(self.space(mount.space).tree), beneath, f"/{mount.name}", trial=True)
+        source = str(self.space(mount.space).tree)
+        return Making(space, source, beneath, f"/{mount.name}", trial=True, veil=self.veil(mount, copied=True))
 
     def _making(self, name: str) -> list[Making]:
         """What must be made so that a space is there: what it is a copy of first."""
@@ -212,7 +243,10 @@ class Spaces:
         before = self._making(mount.source) if mount.source else []
         source = str(self.space(mount.source).tree) if mount.source else mount.folder if mount.mode == "cow" else ""
         beneath = parts_of(mount.beneath) if mount.beneath else ()
-        return [*before, Making(space, source, beneath, f"/{mount.name}")]
+        veil = self.veil(mount, copied=bool(mount.source))
+        if source and veil.closed:
+            raise ToolError(f"no copy of /{mount.name} can be made: {veil.closed}")
+        return [*before, Making(space, source, beneath, f"/{mount.name}", veil=veil)]
 
     def _owners(self, name: str) -> Mount | None:
         """The mount for which a space was made: that of the process by which it is named."""

@@ -18,6 +18,7 @@ from gemot.abi.effects import AskModel, Compare, DropMemory, FindMemories, KeepM
 from gemot.abi.events import Compared, Done, Failure, Found, Kept, Replied, Result, Value, Wrote
 from gemot.abi.labels import Label
 from gemot.abi.messages import Reply, Request, ToolRequest, Usage
+from gemot.authority.labels import join
 from gemot.authority.narrowing import is_own_copy
 from gemot.drivers.kit import Tool, ToolError
 from gemot.drivers.place import PlaceMount, Written
@@ -252,6 +253,7 @@ class Stage:
                 result = await self._result(tool, arguments, effect)
             except Exception as error:  # noqa: BLE001 - it may have written before it broke
                 result = _failed("tool", effect.millis_max, error)
+            result = _labelled(result, seen.label(tool.place is not None))
             return await self._with_changes(result, {one.name for one in direct}, seen.place.written, noticed)
         finally:
             if seen.trials:
@@ -324,6 +326,11 @@ class Stage:
             await model.close()
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _labelled(result: Value | Failure, seen: Label) -> Value | Failure:
+    """A result with the label of what its tool has looked at."""
+    return replace(result, label=join(result.label, seen)) if seen.secrets or seen.integrity != "person" else result
 
 
 def _overdue(kind: str, millis_max: int) -> Failure:

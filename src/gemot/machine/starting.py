@@ -6,17 +6,21 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gemot.abi import limits
 from gemot.abi.events import Arrived
 from gemot.abi.grants import Budget, Grant, Mode, Mount
 from gemot.abi.labels import PERSON, Label
 from gemot.abi.messages import Image
+from gemot.abi.private import DEFAULTS
 from gemot.abi.programs import ProgramSpec
 from gemot.authority import ledger
 from gemot.authority.arguments import must_be_known
 from gemot.authority.ledger import AMOUNT_MAX, NAMES, means
 from gemot.authority.narrowing import MOUNT_NAME, anchor, with_space
+from gemot.authority.private import flaw
 from gemot.authority.refusal import Refused
 from gemot.drivers.kit import Picture, ToolError
 from gemot.journal.contract import Journal
@@ -26,6 +30,7 @@ from gemot.kernel.families import known_program
 from gemot.kernel.feasible import Asker
 from gemot.machine import pictures
 from gemot.machine.loop import MachineError
+from gemot.machine.spaces import Spaces
 from gemot.machine.stage import Stage
 from gemot.models.port import Model
 from gemot.programs.port import unkept
@@ -67,12 +72,59 @@ def way(stage: Stage, model: str, route: Iterable[str]) -> tuple[str, ...]:
     return models
 
 
-def work_mount(work: Path | str, mode: Mode) -> Mount:
+def work_mount(work: Path | str, mode: Mode, untrusted: bool = False) -> Mount:
     """The folder that a process sees as ``/work``. Raises :class:`MachineError`."""
     folder = Path(work).expanduser().absolute()
     if not folder.is_dir():
         raise MachineError(f"there is no folder {folder}; make it first, or name another")
-    return Mount("work", str(folder), mode)
+    return Mount("work", str(folder), mode, untrusted=untrusted)
+
+
+class Privacy(Struct, frozen=True):
+    """What a person says of all folders that their machine may show."""
+
+    private: tuple[str, ...] = ()
+    """Patterns of private paths, besides those of :data:`gemot.abi.private.DEFAULTS`; ``!`` takes one out again."""
+    untrusted: tuple[str, ...] = ()
+    """Folders whose files third parties chose: whatever shows a part of one is untrusted."""
+
+    def __post_init__(self) -> None:
+        must_be_patterns(self.private)
+
+    def of(self, mount: Mount, shown: Iterable[str] = ()) -> Mount:
+        """A mount that a person gives, with what is private and untrusted in it. Raises :class:`MachineError`."""
+        named = (*mount.shown, *shown)
+        must_be_patterns((*named, *(mount.private or ())))
+        private = (*DEFAULTS, *self.private) if mount.private is None else mount.private
+        return replace(
+            mount,
+            private=private,
+            shown=tuple(dict.fromkeys(named)),
+            untrusted=mount.untrusted or any(_touches(mount.folder, one) for one in self.untrusted),
+        )
+
+
+def must_be_patterns(patterns: Iterable[str]) -> None:
+    """Raises :class:`MachineError` for a pattern of private paths that means nothing."""
+    for pattern in patterns:
+        if flaw(pattern):
+            raise MachineError(flaw(pattern))
+
+
+def _touches(folder: str, other: str) -> bool:
+    """Is one of two folders in the other, or are they the same?"""
+    if not folder.startswith("/"):
+        return False
+    one, two = Path(folder).resolve(), Path(other).expanduser().resolve()
+    return one.is_relative_to(two) or two.is_relative_to(one)
+
+
+def must_be_outside(spaces: Spaces, mounts: Iterable[Mount]) -> None:
+    """Raises :class:`MachineError` for a mount that would show gemot's own folders and nothing else."""
+    for mount in mounts:
+        closed = spaces.veil(mount).closed if mount.folder.startswith("/") else ""
+        if closed:
+            raise MachineError(f"/{mount.name} can't be shown: {closed}. Name another folder")
 
 
 def check_budget(budget: Budget) -> None:

@@ -23,6 +23,7 @@ from gemot.drivers.descent import open_folder, open_top
 from gemot.drivers.errors import ToolError
 from gemot.drivers.names import DEPTH_MAX, parts_of, shortened, shown
 from gemot.drivers.place import PlaceMount, Written
+from gemot.drivers.veil import Veil
 
 FILES_MAX, SECONDS_MAX = limits.COPY_FILES_MAX, 2.0
 """How much of a folder is looked at, and how long. Where there is more nobody knows what a command does there."""
@@ -88,7 +89,7 @@ def _looked(mount: PlaceMount, closed: Collection[str]) -> Look | str:
 
 def look(mount: PlaceMount, closed: Collection[str] = ()) -> Look | None:
     """Every file and folder of a mount, but nothing in the folders ``closed``; None where there are too many."""
-    looker = _Looker(closed)
+    looker = _Looker(closed, mount.veil)
     top = open_top(mount.folder, parts_of(mount.beneath) if mount.beneath else (), f"/{mount.name}")
     try:
         whole = looker.folder(top, ())
@@ -101,8 +102,9 @@ def look(mount: PlaceMount, closed: Collection[str] = ()) -> Look | None:
 
 
 class _Looker:
-    def __init__(self, closed: Collection[str]) -> None:
+    def __init__(self, closed: Collection[str], veil: Veil) -> None:
         self.found: Look = {}
+        self._veil = veil
         self._closed = closed
         self._until = time.monotonic() + SECONDS_MAX
 
@@ -116,6 +118,8 @@ class _Looker:
                 with suppress(FileNotFoundError):
                     facts = item.stat(follow_symlinks=False)
                     path = "/".join((*parts, item.name))
+                    if self._veil.hides((*parts, item.name), facts, folder):
+                        continue
                     if not stat.S_ISDIR(facts.st_mode):
                         self.found[path] = seen(facts)
                         continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +87,17 @@ def goal(made: ArgumentParser) -> None:
     )
     made.add_argument(
         "--work",
-        metavar="DIR[:ro|:rw|:cow]",
-        help="the folder it works in, or (cow) a copy of it; default: this one, to read only",
+        metavar="DIR[:ro|:rw|:cow][,untrusted]",
+        help="the folder it works in, or (cow) a copy of it; untrusted: its files came from elsewhere, such as DIR:ro,untrusted. "
+        "Default: this one, to read only",
+    )
+    made.add_argument(
+        "--show",
+        metavar="PATH",
+        action="append",
+        default=[],
+        dest="shown",
+        help="a private path that it may see all the same, such as .env; repeatable",
     )
     made.add_argument(
         "--budget",
@@ -134,8 +143,8 @@ def image(made: ArgumentParser) -> None:
     )
 
 
-def typed_goal(typed: Namespace) -> tuple[Any, ...]:
-    """What was typed there, as :func:`gemot.cli.goal.prepared` takes it."""
+def typed_goal(typed: Namespace, images: Sequence[str] = ()) -> tuple[Any, ...]:
+    """What was typed there, as :func:`gemot.cli.goal.prepared` takes it. ``images``: what is shown with it."""
     return (
         typed.goal,
         typed.program,
@@ -147,4 +156,6 @@ def typed_goal(typed: Namespace) -> tuple[Any, ...]:
         typed.checks,
         typed.reviews,
         typed.priority,
+        images,
+        typed.shown,
     )

@@ -1,0 +1,90 @@
+"""gemot's own folders on this computer: homes, configuration, models, caches, sockets. No process sees them.
+
+A folder is known by its path and, once it exists, by a descriptor that is held: so it is found again wherever it is moved.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from gemot.drivers.veil import OwnFolders
+
+_LOOK_ONLY = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+def config_folder() -> Path:
+    """``GEMOT_CONFIG``, or the person's configuration folder."""
+    named = os.environ.get("GEMOT_CONFIG")
+    if named:
+        return Path(named).expanduser()
+    import platformdirs
+
+    return platformdirs.user_config_path("gemot")
+
+
+def known_folders() -> list[Path]:
+    """All folders that gemot uses on this computer, whether or not they exist."""
+    import platformdirs
+
+    from gemot.machine.home import default_home, sockets_folder
+
+    data = os.environ.get("GEMOT_DATA")
+    return [
+        default_home(),
+        config_folder(),
+        platformdirs.user_config_path("gemot"),
+        platformdirs.user_data_path("gemot"),
+        platformdirs.user_cache_path("gemot"),
+        platformdirs.user_state_path("gemot"),
+        platformdirs.user_log_path("gemot"),
+        sockets_folder(),
+        *([Path(data).expanduser() / "models"] if data else []),
+    ]
+
+
+class Own:
+    """gemot's own folders, and those of one machine, followed while it runs."""
+
+    def __init__(self, folders: Iterable[Path]) -> None:
+        self._paths = list(dict.fromkeys(str(folder.absolute()) for folder in (*folders, *known_folders())))
+        self._held: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def add(self, folder: Path) -> None:
+        """One more, made by the machine itself."""
+        if str(folder) not in self._paths:
+            self._paths.append(str(folder))
+
+    def now(self) -> OwnFolders:
+        """Where they are at this moment."""
+        with self._lock:  # copies are compared in threads
+            return self._now()
+
+    def _now(self) -> OwnFolders:
+        paths: dict[str, None] = {}
+        ids: set[tuple[int, int]] = set()
+        for path in self._paths:
+            paths[os.path.realpath(path)] = None
+            with suppress(OSError):
+                facts = os.stat(path)
+                ids.add((facts.st_dev, facts.st_ino))
+                if path not in self._held:
+                    self._held[path] = os.open(path, _LOOK_ONLY)
+        for held in self._held.values():
+            facts = os.fstat(held)
+            if not facts.st_nlink:
+                continue  # it was removed
+            ids.add((facts.st_dev, facts.st_ino))
+            with suppress(OSError):
+                paths[os.readlink(f"/proc/self/fd/{held}")] = None
+        return OwnFolders(tuple(paths), frozenset(ids))
+
+    def close(self) -> None:
+        """Let go of the descriptors."""
+        for held in self._held.values():
+            os.close(held)
+        self._held.clear()
