@@ -167,6 +167,46 @@ def test_a_home_that_moves_while_its_machine_runs_stays_hidden(person: Person) -
     assert (person.work / "m" / "home" / "journal.db").exists(), "what holds it can't be moved away from inside"
 
 
+def test_another_machines_home_can_not_be_the_work_folder(person: Person) -> None:
+    stepper(person)
+    other = person.folder / "other home"
+    plant(person, other)
+    for inside in (other, other / "spaces"):
+        refused = typed(person, [], "--work", f"{inside}:ro")
+        assert refused.code == 2 and "gemot's own" in refused.err, refused
+
+
+def can_bind() -> bool:
+    """May this user mount a folder a second time, in a namespace of its own?"""
+    command = ["unshare", "-m", "mount", "--bind", "/tmp", "/mnt"]
+    return (
+        shutil.which("unshare") is not None
+        and subprocess.run(command, capture_output=True, check=False).returncode == 0
+    )
+
+
+@pytest.mark.skipif(not can_bind(), reason="needs the right to mount")
+def test_a_home_that_is_mounted_a_second_time_is_hidden_there(person: Person) -> None:
+    stepper(person)
+    plant(person, person.home)
+    second, part = person.work / "second", person.work / "part"
+    second.mkdir()
+    part.mkdir()
+    model = f"scripted:{SCRIPTS / 'stepping.py'}:steps"
+    run = f"{sys.executable} -m gemot run '{json.dumps(everything())}' --program stepper --model {model} --work .:rw"
+    binds = f"mount --bind '{person.home}' second && mount --bind '{person.home}/spaces' part"
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", f"{binds} && {run}"],
+        cwd=person.work,
+        env=person.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0 and "hello" in done.stdout, done
+    assert SECRET not in done.stdout and "draft.md" not in done.stdout
+
+
 @pytest.mark.parametrize("inside", ["", "spaces", "spaces/1-work/tree"])
 def test_a_mount_of_gemots_own_folder_is_refused_with_words(person: Person, inside: str) -> None:
     stepper(person)

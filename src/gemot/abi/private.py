@@ -45,3 +45,7 @@ PRIVATE: Final[dict[str, tuple[str, ...]]] = {
 """Reason -> patterns: what is private when a person says nothing else."""
 
 DEFAULTS: Final = tuple(pattern for patterns in PRIVATE.values() for pattern in patterns)
+
+USUAL: Final = "usual:1"
+"""Stands for all of ``DEFAULTS`` in a mount, so that a journal need not repeat them. A list that differs gets another number, and
+this one keeps its meaning: what a mount hides must be the same whenever its journal is read."""

@@ -12,6 +12,7 @@ from gemot.cli.failing import Usage
 from gemot.cli.showing import must_be_meant
 from gemot.machine.door import Start
 from gemot.machine.machine import DEFAULT_BUDGET
+from gemot.machine.starting import shows_untrusted
 from gemot.programs.library import load
 
 
@@ -55,7 +56,7 @@ def prepared(
         models=tuple(options.model_name(one) for one in also_models),
         work=seen.folder,
         mode=seen.mode,
-        untrusted=seen.untrusted,
+        untrusted=seen.untrusted or shows_untrusted(seen.folder, known.files.untrusted),
         shown=tuple(shown),
         private=known.files.private,
         budget=options.budget(budget, known.budget, DEFAULT_BUDGET),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from gemot.abi.private import DEFAULTS
+from gemot.abi.private import USUAL
 from gemot.cli.failing import Usage, say
 from gemot.cli.options import Work
 from gemot.cli.plain import one_line
@@ -29,7 +29,7 @@ def must_be_meant(work: Work, private: Sequence[str], shown: Sequence[str]) -> N
         return
     own = Own([])
     try:
-        veil = veil_of(work.folder, (), own.now(), (*DEFAULTS, *private), shown)
+        veil = veil_of(work.folder, (), own.now(), (USUAL, *private), shown)
         if veil.closed:
             raise Usage(f"{veil.closed}; go to another folder, or name one with --work")
         if veil.inside:

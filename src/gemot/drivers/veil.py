@@ -80,7 +80,7 @@ class OwnFolders:
         path = folded_path(folder)
         if any(_within(path, own) for own in self.folded):
             return True
-        return any(identity in self.ids for identity in identities_above(folder))
+        return any(identity in self.ids for identity in identities_above(folder)) or _lies_in_home(folder)
 
 
 NOTHING = OwnFolders()
@@ -106,6 +106,19 @@ def is_home(folder: int, name: str) -> bool:
     except OSError:
         return False
     return all(stat.S_ISREG(one.st_mode) for one in facts)
+
+
+def _lies_in_home(folder: str) -> bool:
+    """Is an existing folder the home of any machine, or in one?"""
+    while True:
+        with suppress(OSError):
+            facts = [os.lstat(os.path.join(folder, file)) for file in HOME_FILES]
+            if all(stat.S_ISREG(one.st_mode) for one in facts):
+                return True
+        above = os.path.dirname(folder)
+        if above == folder:
+            return False
+        folder = above
 
 
 @dataclass(frozen=True)

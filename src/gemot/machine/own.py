@@ -5,7 +5,9 @@ A folder is known by its path and, once it exists, by a descriptor that is held:
 
 from __future__ import annotations
 
+import functools
 import os
+import re
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
@@ -46,6 +48,45 @@ def known_folders() -> list[Path]:
     ]
 
 
+def mounted_again(paths: Iterable[str]) -> list[str]:
+    """Where these folders, or parts of them, are mounted a second time. Only Linux tells."""
+    try:
+        with open("/proc/self/mountinfo", "rb") as file:
+            mounts = _mounts(file.read())
+    except OSError:
+        return []
+    places = [place for path in paths if (place := _place(path, mounts)) is not None]
+    return [
+        point
+        for point, disk, root in mounts
+        if any(disk == own and (root == inside or root.startswith(inside.rstrip("/") + "/")) for own, inside in places)
+    ]
+
+
+@functools.lru_cache(4)
+def _mounts(told: bytes) -> tuple[tuple[str, bytes, str], ...]:
+    """Each mount: where it is, the disk, and the folder of the disk that is seen there."""
+    lines = (line.split(b" ") for line in told.splitlines())
+    return tuple((_plain(words[4]), words[2], _plain(words[3])) for words in lines if len(words) > 4)
+
+
+def _plain(word: bytes) -> str:
+    return os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found[1], 8)]), word))
+
+
+def _place(path: str, mounts: Iterable[tuple[str, bytes, str]]) -> tuple[bytes, str] | None:
+    """The disk that a path is on, and its path there."""
+    best: tuple[str, bytes, str] | None = None
+    for mount in mounts:  # of two at one place the later one is seen
+        point = mount[0].rstrip("/")
+        if (path == point or path.startswith(point + "/")) and (best is None or len(mount[0]) >= len(best[0])):
+            best = mount
+    if best is None:
+        return None
+    point, disk, root = best
+    return disk, (root.rstrip("/") + path[len(point.rstrip("/")) :]) or "/"
+
+
 class Own:
     """gemot's own folders, and those of one machine, followed while it runs."""
 
@@ -81,6 +122,11 @@ class Own:
             ids.add((facts.st_dev, facts.st_ino))
             with suppress(OSError):
                 paths[os.readlink(f"/proc/self/fd/{held}")] = None
+        for path in mounted_again(paths):
+            with suppress(OSError):
+                facts = os.stat(path)
+                paths[path] = None
+                ids.add((facts.st_dev, facts.st_ino))
         return OwnFolders(tuple(paths), frozenset(ids))
 
     def close(self) -> None:

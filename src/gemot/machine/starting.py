@@ -14,7 +14,7 @@ from gemot.abi.events import Arrived
 from gemot.abi.grants import Budget, Grant, Mode, Mount
 from gemot.abi.labels import PERSON, Label
 from gemot.abi.messages import Image
-from gemot.abi.private import DEFAULTS
+from gemot.abi.private import USUAL
 from gemot.abi.programs import ProgramSpec
 from gemot.authority import ledger
 from gemot.authority.arguments import must_be_known
@@ -95,12 +95,12 @@ class Privacy(Struct, frozen=True):
         """A mount that a person gives, with what is private and untrusted in it. Raises :class:`MachineError`."""
         named = (*mount.shown, *shown)
         must_be_patterns((*named, *(mount.private or ())))
-        private = (*DEFAULTS, *self.private) if mount.private is None else mount.private
+        private = (USUAL, *self.private) if mount.private is None else mount.private
         return replace(
             mount,
             private=private,
             shown=tuple(dict.fromkeys(named)),
-            untrusted=mount.untrusted or any(_touches(mount.folder, one) for one in self.untrusted),
+            untrusted=mount.untrusted or shows_untrusted(mount.folder, self.untrusted),
         )
 
 
@@ -111,12 +111,13 @@ def must_be_patterns(patterns: Iterable[str]) -> None:
             raise MachineError(flaw(pattern))
 
 
-def _touches(folder: str, other: str) -> bool:
-    """Is one of two folders in the other, or are they the same?"""
+def shows_untrusted(folder: str, untrusted: Iterable[str]) -> bool:
+    """Does a mounted folder show a part of one of these folders?"""
     if not folder.startswith("/"):
         return False
-    one, two = Path(folder).resolve(), Path(other).expanduser().resolve()
-    return one.is_relative_to(two) or two.is_relative_to(one)
+    here = Path(folder).resolve()
+    there = [Path(one).expanduser().resolve() for one in untrusted]
+    return any(here.is_relative_to(one) or one.is_relative_to(here) for one in there)
 
 
 def must_be_outside(spaces: Spaces, mounts: Iterable[Mount]) -> None:

@@ -58,6 +58,14 @@ def weights() -> Path:
             f"the embedded model's weights are not in {folder()}; run: gemot model install "
             "(a 93 MB download), or name another model with --model",
         )
+    for place in (path.parent, path):  # the file was checked when it was kept, not each time it is read
+        facts = place.stat()
+        if facts.st_uid not in (os.geteuid(), 0) or facts.st_mode & 0o022:
+            raise ModelFailed(
+                "missing",
+                f"others could put a model of theirs in the place of {path}: {place} belongs to another user or can be "
+                f"written by others. chmod go-w {place}, or set GEMOT_DATA to a folder of your own",
+            )
     return path
 
 
