@@ -138,12 +138,14 @@ class Deliver(Struct, frozen=True, gc=False, tag="deliver", omit_defaults=True):
 class TakeBack(Struct, frozen=True, gc=False, tag="take_back", omit_defaults=True):
     """Take words out of what a process was told. ``places``: which of its answers hold them (the first has the number 1; 0: its
     brief), and which process said them. ``entry``: an answer that is taken back itself; it is among the places, as nobody's (0).
-    A program that is code is put back to where it was told the first of them."""
+    A program that is code is put back to where it was told the first of them. ``words``: what the kernel holds of them, by which
+    repeats are found."""
 
     pid: int
     places: tuple[tuple[int, int], ...]
     why: str
     entry: Entry | None = None
+    words: tuple[str, ...] = ()
 
 
 class Rewind(Struct, frozen=True, tag="rewind", omit_defaults=True):

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from gemot.cli.failing import DONE, Usage, columns_of, put
 from gemot.cli.paint import coloured, painted
-from gemot.cli.plain import HANGING_MIN, hanging, plain_json
+from gemot.cli.plain import HANGING_MIN, hanging, plain, plain_json
 from gemot.cli.reach import is_running, known_home
 from gemot.cli.wording import Line, Teller, spans
-from gemot.machine.notes import Told, pid_of, to_json
+from gemot.machine.notes import Changed, Note, Told, pid_of, to_json
 from gemot.machine.snapshot import Snapshot
 from gemot.programs.reading import Reading
 
@@ -67,10 +67,20 @@ class _Page:
                     put(plain_json(to_json(note)))
                     continue
                 when = f"{record.position:>5} {time.strftime('%H:%M:%S', time.localtime(record.at / 1000))}"
-                for index, line in enumerate(self._teller.lines(note)):
+                lines = [*self._teller.lines(note), *self._blanked(note)]
+                for index, line in enumerate(lines):
                     self._print(when if index == 0 else "", line)
         sys.stdout.flush()
         return news
+
+    def _blanked(self, note: Note) -> list[Line]:
+        """What a retraction blanked of its own words, as it was: only a person reads that."""
+        if not isinstance(note, Changed) or not note.blank:
+            return []
+        return [
+            Line(self._pid, "quiet", f"blank in its page {number}, where it had repeated that: {plain(text)}")
+            for number, text in self._snapshot.unsaid(self._pid)
+        ]
 
     def end(self) -> None:
         """What of its reading is paged out at the end."""

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 RULE = "retracted"
 
+RESTS = "what you repeated of it is blank, too; what else you said or did since you read it may rest on it: look again"
+"""What a process is told that took something back itself."""
+
 NOBODY = 0
 """In the place of whoever said it: what is taken back is an answer itself."""
 
@@ -86,7 +89,7 @@ def retract(kernel: Kernel, process: Process, syscall: Retract) -> None:
         raise Refused("malformed", f"say why in 1 to {limits.NOTE_CHARS_MAX} characters: others are told")
     done = take_back(kernel, child, syscall.reason, by=process)
     if process.syscall is syscall:
-        kernel.answer(process, Ok(msgspec.json.decode(msgspec.json.encode(done))))
+        kernel.answer(process, Ok(msgspec.json.decode(msgspec.json.encode(done)) | {"note": RESTS}))
 
 
 def reach(kernel: Kernel, source: Process, told: Entry | None = None, forks: bool = True) -> Reach:
@@ -165,8 +168,15 @@ def take_back(
     kernel.changed.update(roots)
     for process in (one for root in roots for one in kernel.tree(root)):
         process.mailbox = [mail for mail in process.mailbox if not found.holds(mail.said_by, mail.moment)]
+        note = process.progress
+        if note is not None and found.holds(process.pid, note.moment):
+            process.progress = None
+        for alarm in process.alarms.values():
+            if found.holds(process.pid, alarm.set_at) and alarm.note:
+                alarm.note = why
         if process.outcome is not None and process.outcome.finding_by in found.since:
             process.outcome = msgspec.structs.replace(process.outcome, finding=why, label=Label((KERNEL,)))
+    words = _words(kernel, found)
     _blank_outcomes(kernel, found, why)  # before anybody is ended: whoever waits for that is told what others came to
     for pid in found.entries:  # who judges what was made of it judges no more, and that is no verdict
         process = kernel.processes[pid]
@@ -186,7 +196,9 @@ def take_back(
         if process is by and process.program.kind == "native":
             blanked.append(pid)  # code that takes something back itself knows what it does
             continue
-        lost = TakeBack(pid, tuple(sorted(found.entries[pid])), why, told if _has(found, pid, told) else None)
+        places = tuple(sorted(found.entries[pid]))
+        said = tuple(text for source in dict.fromkeys(source for _, source in places) for text in words.get(source, ()))
+        lost = TakeBack(pid, places, why, told if _has(found, pid, told) else None, said)
         if _rewinds(process, found.entries[pid]) and process is not by:
             _rewind(kernel, process, lost)
             rewound.append(pid)
@@ -228,6 +240,21 @@ def _rewinds(process: Process, places: list[tuple[int, int]]) -> bool:
 def _line(kernel: Kernel, pid: int) -> list[int]:
     """A process and all below it that live."""
     return [pid, *(below for child in kernel.processes[pid].children for below in _line(kernel, child))]
+
+
+def _words(kernel: Kernel, found: Reach) -> dict[int, tuple[str, ...]]:
+    """By process, what its outcome says, as far as it is text or a number."""
+    outcomes = {pid: kernel.processes[pid].outcome for pid in found.since}
+    return {
+        pid: tuple(str(one) for one in _said_by(outcome) if isinstance(one, str | int | float) and one)
+        for pid, outcome in outcomes.items()
+        if outcome is not None and outcome.rule != RULE and not isinstance(outcome.value, bool)
+    }
+
+
+def _said_by(outcome: Outcome) -> tuple[object, ...]:
+    """The words of its process in an outcome. What the kernel says of how it ended is none."""
+    return (outcome.value, outcome.error) if outcome.rule == "failed" else (outcome.value,)
 
 
 def _blank_outcomes(kernel: Kernel, found: Reach, why: str) -> None:

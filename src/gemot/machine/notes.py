@@ -132,10 +132,11 @@ class Told(Struct, frozen=True, tag="told", omit_defaults=True):
 
 
 class Changed(Struct, frozen=True, tag="changed", omit_defaults=True):
-    """A process moved to another model, or its tree was put to sleep or resumed."""
+    """A process moved to another model, or its tree was put to sleep or resumed. ``blank``: words were taken out of its reading."""
 
     pid: int
     what: str
+    blank: bool = False
 
 
 class Arranged(Struct, frozen=True, tag="arranged", omit_defaults=True):
@@ -235,7 +236,7 @@ def notes(kernel: Kernel, event: Event, effects: list[Effect]) -> list[Note]:
             case TakeBack(pid, places, why) if why:
                 said = ", ".join(map(str, sorted({source for _, source in places if source})))
                 what = f"what {said} said" if said else "what it was told then"
-                told.append(Changed(pid, f"{what} is blank here, {why}"))
+                told.append(Changed(pid, f"{what} is blank here, {why}", True))
             case End(outcome):
                 told.append(Ended(_whole(kernel, outcome)))
             case _:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gemot.abi.events import Booted, Done, Event
+from gemot.abi.messages import Message
 from gemot.journal.contract import Damaged, Record
 from gemot.journal.records import decode
 from gemot.journal.sqlite import SqliteJournal
@@ -16,6 +17,7 @@ from gemot.machine.cast import Cast
 from gemot.machine.whole import with_values
 from gemot.programs.conversation import Conversation
 from gemot.programs.library import Library
+from gemot.programs.paging import page_text
 from gemot.programs.reading import Reading
 
 
@@ -66,6 +68,12 @@ class Snapshot:
         """The reading of a living AI process."""
         program = self._cast.programs.get(pid) if self._cast is not None else None
         return program.pages if isinstance(program, Conversation) else None
+
+    def unsaid(self, pid: int) -> list[tuple[int, str]]:
+        """What the last retraction blanked of the own words of a living AI process: (page, the words as they were)."""
+        program = self._cast.programs.get(pid) if self._cast is not None else None
+        blanked = program.unsaid if isinstance(program, Conversation) else ()
+        return [(number, page_text(Message("model", (part,)))) for number, _, part in blanked]
 
     def text(self, digest: str) -> str:
         """A text that the journal keeps."""

@@ -27,8 +27,10 @@ from gemot.programs.leaving import Leaving, page_in_chars, stubs_chars
 from gemot.programs.pages import PLAIN, Mark
 from gemot.programs.port import Fault, Start
 from gemot.programs.reading import Reading
+from gemot.programs.repeated import Repeats
 from gemot.programs.replying import ENDINGS, Malformed, decode, requests
 from gemot.programs.telling import letter, named, numbered, plain, result_text, shown_with, speakers
+from gemot.programs.unsaying import blanked_results, repeats_in, said_in, unsay
 
 SILENT_REPLIES_MAX = 2
 
@@ -56,6 +58,7 @@ class FrozenConversation(msgspec.Struct, frozen=True, gc=False):
     failed: str
     leaving: Leaving | None
     fits_chars: int
+    void: str = ""
 
 
 class Conversation:
@@ -65,7 +68,7 @@ class Conversation:
 
     __slots__ = (
         "_asked", "_entries", "_failed", "_fits_chars", "_instructions", "_leaving", "_mail", "_mark", "_pending", "_queue", "_reading",
-        "_results", "_silent", "_summaries",
+        "_results", "_silent", "_summaries", "_void", "unsaid",
     )  # fmt: skip
 
     def __init__(self, instructions: str, summaries: bool = False) -> None:
@@ -88,6 +91,10 @@ class Conversation:
         self._leaving: Leaving | None = None
         self._fits_chars = 0
         """How long its reading may be, as the last question that did not fit showed; 0 while all of them did."""
+        self._void = ""
+        """Why what it has asked for repeats words that were taken back: then the results are not shown."""
+        self.unsaid: tuple[tuple[int, int, Part], ...] = ()
+        """What the last retraction blanked of its own words: (page, part, as it was). It is not written down."""
 
     @property
     def pages(self) -> Reading:
@@ -115,6 +122,7 @@ class Conversation:
             self._failed,
             self._leaving,
             self._fits_chars,
+            self._void,
         )
 
     @classmethod
@@ -123,7 +131,7 @@ class Conversation:
         made._reading, made._queue, made._results, made._asked = reading, frozen.queue, frozen.results, frozen.asked
         made._mark, made._pending, made._silent, made._mail = frozen.mark, frozen.pending, frozen.silent, frozen.mail
         made._failed, made._leaving, made._fits_chars = frozen.failed, frozen.leaving, frozen.fits_chars
-        made._entries = frozen.entries
+        made._entries, made._void = frozen.entries, frozen.void
         return made
 
     def fork(self) -> Conversation:
@@ -134,19 +142,58 @@ class Conversation:
         return self._reading.size_chars
 
     def take_back(self, lost: TakeBack) -> bool:
-        """Blank what was said, or what it was told, in the pages and in what is not on a page yet."""
+        """Blank what was said, or what it was told, in the pages and in what is not on a page yet; and what it repeated of that."""
         words = f"[{lost.why}]"
-        for number, part in () if lost.entry is None else lost.entry.places:
-            self._blank(number, part, words)
-        for entry, pid in lost.places:
-            for number, part in self._reading.sourced(pid, entry):
-                self._blank(number, part, words, pid)
         gone = {part for part, pid, entry in self._mark.sources if (entry, pid) in lost.places}
+        places = self._places(lost)
+        here = [self._results[part] for part in gone if part < len(self._results)]
+        mail = [letter(one) for entry, one in self._mail if (entry, one.said_by) in lost.places]
+        before = self._reading.log.untold_at(lost.places, words)
+        repeats = self._repeats(lost, [*places, *before], here, mail)
+        for number, part, pid in places:
+            self._blank(number, part, words, pid)
         self._results = _blanked_results(self._results, gone, words)
         self._mail = tuple(one for one in self._mail if (one[0], one[1].said_by) not in lost.places)
         if self._leaving is not None:
             self._leaving = self._leaving.without_summary()  # who writes it has read those words
+        if repeats and lost.why:
+            self._unsay(lost, repeats, frozenset((number, part) for number, part, _ in (*before, *places)))
         return False
+
+    def _places(self, lost: TakeBack) -> list[tuple[int, int, int | None]]:
+        """(page, part, whose) of what is taken back."""
+        told = [(number, part, None) for number, part in (() if lost.entry is None else lost.entry.places)]
+        said = [(*place, pid) for entry, pid in lost.places for place in self._reading.sourced(pid, entry)]
+        return [*told, *said]
+
+    def _repeats(
+        self, lost: TakeBack, places: list[tuple[int, int, int | None]], here: list[ToolResult], mail: list[str]
+    ) -> Repeats:
+        """Finds what was taken back, by its words."""
+        originals, log = list(lost.words), self._reading.log
+        for number, part, pid in places:
+            pending = self._results[part : part + 1]
+            was = log.was(number, part, f"[{lost.why}]") if number <= len(self._reading) else next(iter(pending), None)
+            originals += [] if was is None else said_in(was, pid)
+        pids = {pid for _, pid in lost.places if pid}
+        originals += [text for one in here for pid in pids for text in said_in(one, pid)]
+        originals += [text for one in mail for text in said_in(Text(one), None)]
+        return Repeats(one for one in originals if one.strip())
+
+    def _unsay(self, lost: TakeBack, repeats: Repeats, gone: frozenset[tuple[int, int]]) -> None:
+        """Blank what it repeated itself since it was told; and what it was about to do with that is not done."""
+        in_brief = any(entry == 0 for entry, _ in lost.places)
+        unsaid = unsay(self._reading.log, repeats, gone, f"[{lost.why}]", paging.GOAL if in_brief else 0)
+        self.unsaid = tuple(unsaid.pages)
+        if unsaid.requests:
+            self._results = blanked_results(self._results, self._mark, repeats)
+        undone = [one for one in self._queue if one.id in unsaid.requests or repeats_in(one, repeats)]
+        self._queue = tuple(one for one in self._queue if one not in undone)
+        self._results += tuple(
+            ToolResult(one.id, one.name, f"not done: it repeated words that were {lost.why}", False) for one in undone
+        )
+        if any(one.id in unsaid.requests for one in self._asked):
+            self._void = lost.why
 
     def _blank(self, number: int, part: int, words: str, pid: int | None = None) -> None:
         if number > len(self._reading):
@@ -275,6 +322,13 @@ class Conversation:
             case Cancelled(reason):
                 self._answer_asked(f"cancelled: {reason}", False)
                 self._leave_undone("not done by you: the process that you are a fork of does this")
+        if self._void:
+            why = f"not shown: you asked for this with words that were {self._void}. Look at what is there now"
+            asked = {one.id for one in self._asked}
+            self._results = tuple(
+                msgspec.structs.replace(one, text=why, images=()) if one.id in asked else one for one in self._results
+            )
+            self._void = ""
         self._asked = ()
 
     def _said(self, value: object) -> tuple[tuple[int, int, int], ...]:

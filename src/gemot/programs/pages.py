@@ -6,7 +6,7 @@ what came before, and what is blanked in a shared piece is blanked in all of the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 from typing import Any, cast
 
@@ -39,15 +39,29 @@ class Page(Struct, frozen=True, gc=False, omit_defaults=True):
 
 class Piece:
     """``own`` pages after the first ``before_length`` of ``before``; ``marks`` of those that have one, by number. ``blanks``: how
-    often something in it was blanked. ``number`` is what it is kept under, with the first ``kept`` of its own pages (0: it
+    often something in it was blanked; ``taken``: the parts as they were, by what was put there, and ``untold``: whose words that were, for forks that share them and are told
+    next (it is not written down). ``number`` is what it is kept under, with the first ``kept`` of its own pages (0: it
     is not kept)."""
 
-    __slots__ = ("__weakref__", "before", "before_length", "blanks", "kept", "marks", "number", "own")
+    __slots__ = (
+        "__weakref__",
+        "before",
+        "before_length",
+        "blanks",
+        "kept",
+        "marks",
+        "number",
+        "own",
+        "taken",
+        "untold",
+    )
 
     def __init__(self, before: Piece | None = None, before_length: int = 0) -> None:
         self.before, self.before_length = before, before_length
         self.own: list[Message] = []
         self.marks: dict[int, Mark] | None = None
+        self.taken: dict[tuple[int, int, str], Part] | None = None
+        self.untold: dict[tuple[int, int, str], set[tuple[int, int]]] | None = None
         self.blanks = self.number = self.kept = 0
 
     @classmethod
@@ -127,6 +141,17 @@ class Piece:
             end = min(end, piece.before_length)
         return sorted(set(found))
 
+    def untold_at(self, places: Collection[tuple[int, int]], words: str) -> list[tuple[int, int, int]]:
+        """(number, part, pid) of all that another fork has just had blanked with ``words``, and held what that process said and came
+        with an answer: ``places`` (entry, pid)."""
+        return sorted(
+            (number, part, pid)
+            for piece in self.chain()
+            for (number, part, put), said in (piece.untold or {}).items()
+            for pid, entry in said
+            if put == words and (entry, pid) in places and number <= len(self)
+        )
+
     def telling(self, number: int) -> list[tuple[int, int]]:
         """(number, part) of all that tells a page again: copies of it, and what was derived from it."""
         end, found = len(self), list[tuple[int, int]]()
@@ -146,15 +171,38 @@ class Piece:
         if not 0 <= part < len(parts):
             raise LookupError(f"page {number} has no part {part}; it has {len(parts)}")
         others = {source for place, source, _ in mark.sources if place == part} - {pid}
+        piece.taken = piece.taken or {}
+        piece.taken.setdefault((number, part, words), parts[part])
         parts[part] = blanked(parts[part], words, pid if others else None)
         piece.own[at] = Message(piece.own[at].role, tuple(parts))
         gone = [one for one in mark.sources if one[0] == part and pid in (None, one[1])]
         if gone:
+            piece.untold = piece.untold or {}
+            piece.untold.setdefault((number, part, words), set()).update((source, entry) for _, source, entry in gone)
             left = tuple(one for one in mark.sources if one not in gone)
             piece._mark(number, msgspec.structs.replace(mark, sources=left))
         piece.kept = 0
         piece.blanks += 1
         return piece
+
+    def put(self, number: int, part: int, words: Part, why: str) -> None:
+        """Put something else in the place of a part, for everybody who shares the page; ``why``: as in :meth:`was`. Raises
+        :class:`LookupError`."""
+        piece = self.piece(number)
+        at = number - piece.before_length - 1
+        parts = list(piece.own[at].parts)
+        piece.taken = piece.taken or {}
+        piece.taken.setdefault((number, part, why), parts[part])
+        parts[part] = words
+        piece.own[at] = Message(piece.own[at].role, tuple(parts))
+        piece.kept = 0
+        piece.blanks += 1
+
+    def was(self, number: int, part: int, words: str) -> Part | None:
+        """A part as it is; or as it was, where another fork has just had it blanked with these ``words``. None where there is none."""
+        parts = self.message(number).parts
+        now = parts[part] if part < len(parts) else None
+        return (self.piece(number).taken or {}).get((number, part, words), now)
 
 
 def blanked(part: Part, words: str, pid: int | None = None) -> Part:
@@ -173,7 +221,7 @@ def blanked(part: Part, words: str, pid: int | None = None) -> Part:
             return ToolResult(part.id, part.name, text, part.ok)
 
 
-_SAID: dict[str, tuple[str, ...]] = {
+SAID: dict[str, tuple[str, ...]] = {
     "pid": ("value", "error", "claims", "receipt", "changed", "note", "finding"),
     "finding_by": ("finding",),
     "sender": ("text",),
@@ -203,7 +251,7 @@ def taken(value: Any, words: str, pid: int) -> Any:
     if not isinstance(value, dict):
         return value
     members = cast("dict[str, Any]", value)
-    gone = {key for name, said in _SAID.items() if members.get(name) == pid for key in said}
+    gone = {key for name, said in SAID.items() if members.get(name) == pid for key in said}
     return {key: words if key in gone else taken(one, words, pid) for key, one in members.items()}
 
 

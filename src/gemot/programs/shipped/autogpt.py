@@ -62,7 +62,7 @@ class Turn(msgspec.Struct):
     command: Command
 
 
-@program(grants=("spawn", "files/*", "calculator/*", "clock/*"))
+@program(grants=("spawn", "retract", "files/*", "calculator/*", "clock/*"))
 async def autogpt(calls: Calls, brief: str, rounds: int = 25, commands: tuple[str, ...] = COMMANDS) -> Any:
     """Think, plan, criticise, command, look at the result; again and again, until it is finished."""
     history: list[str] = []

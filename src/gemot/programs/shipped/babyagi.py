@@ -35,7 +35,7 @@ class Order(msgspec.Struct):
     order: tuple[int, ...]
 
 
-@program(grants=("spawn", "add", "accept", "reorder", "files/*", "calculator/*", "clock/*"))
+@program(grants=("spawn", "retract", "add", "accept", "reorder", "files/*", "calculator/*", "clock/*"))
 async def babyagi(calls: Calls, brief: str, first: str = "Make a list of tasks.", rounds: int = 10) -> dict[str, Any]:
     """Do tasks towards an objective, one after the other; each result makes new tasks, until none is left."""
     await calls.add(Task(first))

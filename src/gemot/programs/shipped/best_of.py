@@ -41,7 +41,20 @@ SAID_CHARS = 100
 """How much of a result is told that nobody agreed with (characters)."""
 
 
-@program(grants=("spawn", "fork", "kill", "files/*", "copies/*", "calculator/*", "clock/*", "shell/run", "python/run"))
+@program(
+    grants=(
+        "spawn",
+        "retract",
+        "fork",
+        "kill",
+        "files/*",
+        "copies/*",
+        "calculator/*",
+        "clock/*",
+        "shell/run",
+        "python/run",
+    )
+)
 async def best_of(
     calls: Calls,
     brief: str,

@@ -27,7 +27,7 @@ from gemot.programs.shipped.trying import (
 REST, NOTHING = "merge the rest", "merge nothing"
 
 
-@program(grants=("spawn", "fork", "ask", "files/*", "copies/*", "shell/run", "python/run"))
+@program(grants=("spawn", "retract", "fork", "ask", "files/*", "copies/*", "shell/run", "python/run"))
 async def coder(
     calls: Calls, brief: str, check: str, tries: int = TRIES, keep: tuple[str, ...] = (), seconds: int = 300
 ) -> str:

@@ -38,7 +38,9 @@ class Argument(msgspec.Struct, frozen=True):
         return f"{self.side}, round {self.number}:\n{quoted(self.text)}{claims}"
 
 
-@program(grants=("spawn", "files/list", "files/find", "files/search", "files/read", "calculator/*", "clock/*"))
+@program(
+    grants=("spawn", "retract", "files/list", "files/find", "files/search", "files/read", "calculator/*", "clock/*")
+)
 async def debate(calls: Calls, brief: str, sides: tuple[str, ...] = ("for", "against"), rounds: int = 2) -> str:
     """Let several sides argue a question in rounds; a judge decides, with reasons, and says which claims have receipts."""
     if not 2 <= len(set(sides)) == len(sides) <= SIDES_MAX or not 1 <= rounds <= ROUNDS_MAX:

@@ -22,7 +22,7 @@ VERDICT: dict[str, Any] = {
 }
 
 
-@program(grants=("spawn", "fork", "files/*", "calculator/*", "clock/*", "shell/run", "python/run"))
+@program(grants=("spawn", "retract", "fork", "files/*", "calculator/*", "clock/*", "shell/run", "python/run"))
 async def loop(
     calls: Calls,
     brief: str,

@@ -8,7 +8,7 @@ from gemot.abi.grants import BudgetRequest
 from gemot.programs.native import Calls, program
 
 
-@program(grants=("spawn", "files/*", "calculator/*", "clock/*"))
+@program(grants=("spawn", "retract", "files/*", "calculator/*", "clock/*"))
 async def parallel(calls: Calls, brief: str, n: int = 3, program: str = "runner") -> list[dict[str, Any]]:
     """Give the same goal to n children at once and collect their answers."""
     if n < 1:

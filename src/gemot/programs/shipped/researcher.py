@@ -58,7 +58,7 @@ RETURNS: dict[str, Any] = {
 }
 
 
-@program(grants=("fork", "files/find", "files/read"))
+@program(grants=("fork", "retract", "files/find", "files/read"))
 async def researcher(calls: Calls, brief: str, files: str = "**/*", at_once: int = 8) -> dict[str, Any]:
     """Answer a question from all documents of a folder, one reader for each; with sources, each of which was looked up."""
     lines = (await calls.call("files/find", pattern=files)).splitlines()

@@ -18,7 +18,7 @@ from gemot.programs.native import Calls, program
 
 RIGHTS = (
     "*", "alarm", "exec", "spawn", "fork", "kill", "ask", "add", "claim", "complete", "accept", "reorder", "grant", "revoke",
-    "mandate", "endorse", "remember", "recall", "forget",
+    "mandate", "endorse", "retract", "remember", "recall", "forget",
 )  # fmt: skip
 """What the programs that it starts may ask for; each gets only what it does."""
 
