@@ -54,6 +54,12 @@ class Arena:
         self.shared, self.left = Path(f"/dev/shm/{self.name}-shared"), Path(f"/tmp/{self.name}-left")
         for path in (self.shared, self.left):
             path.write_bytes(self.mark)
+        self._system = tempfile.mkdtemp(prefix=self.name, dir="/usr/local") if os.geteuid() == 0 else ""
+        if self._system:
+            os.chmod(self._system, 0o755)
+            self.system_secret = Path(self._system, "secret")
+            self.system_secret.write_bytes(self.mark)
+            self.system_secret.chmod(0o600)
         if os.geteuid() == 0:
             shutil.copy(shutil.which("id") or "/usr/bin/id", self.work / "as-another")
             os.chown(self.work / "as-another", 12345, 12345)
@@ -109,6 +115,7 @@ class Arena:
             "work": "/work" if boxed else str(self.work),
             "fixed": "/fixed" if boxed else str(self.fixed),
             "secret": str(self.secret),
+            "system_secret": f"{self._system}/secret",
             "planted": str(self.planted()),
             "shared": str(self.shared),
             "left": str(self.left),
@@ -173,6 +180,8 @@ class Arena:
         os.close(self._descriptor)
         _libc.shmctl(self._segment, 0, None)
         _libc.msgctl(self._queue, 0, None)
+        if self._system:
+            shutil.rmtree(self._system)
         for path in (*Path("/tmp").glob(f"{self.name}*"), *Path("/dev/shm").glob(f"{self.name}*"), self._top):
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)

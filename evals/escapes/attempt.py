@@ -20,6 +20,7 @@ class Attempt:
     """``function`` runs inside and is true if it got through. ``check``, if there is one, looks from outside instead: with the
     arena, it says whether harm was done. ``root``: only root could do it without walls. ``limits``: of its box.
     ``before``: Python that a box of the same owner and another label runs first. ``proxy``: its box has one.
+    ``afresh``: what machines find out about the system once is found out again.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Attempt:
     seconds: float = 20.0
     proxy: bool = False
     before: str = ""
+    afresh: bool = False
 
 
 class Group:

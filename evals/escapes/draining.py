@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from evals.escapes.attempt import ROOMY, SMALL, Group
-from evals.escapes.inside import call, contextlib, ctypes, libc, os, signal, subprocess, threading, time
+from evals.escapes.inside import (
+    call,
+    contextlib,
+    ctypes,
+    fcntl,
+    libc,
+    mmap,
+    os,
+    signal,
+    socket,
+    subprocess,
+    threading,
+    time,
+)
 
 draining = Group("draining")
+CROWDED = replace(ROOMY, tasks=200, memory_bytes=1 << 30, descriptors=1024)
+"""Little memory for all together, and room for everything else."""
 
 
 def written(arena):
@@ -166,3 +183,128 @@ def spin_unnoticed(a):
 def flood(a):
     for _ in range(32):
         os.write(1, b"x" * (1 << 20))
+
+
+@draining.attempt("take memory that processes share", limits=CROWDED)
+def shared_memory(a):
+    held = mmap.mmap(-1, 400 << 20)
+    for at in range(0, len(held), 4096):
+        held[at] = 1
+    time.sleep(1)
+    return len(held) == 400 << 20
+
+
+@draining.attempt("take it through children that have ended", limits=CROWDED)
+def inherited_memory(a):
+    held = mmap.mmap(-1, 400 << 20)
+    for part in range(40):
+        child = os.fork()
+        if not child:
+            for at in range(part * (10 << 20), (part + 1) * (10 << 20), 4096):
+                held[at] = 1
+            os._exit(0)
+        os.waitpid(child, 0)
+    time.sleep(1)
+    return len(held) == 400 << 20
+
+
+@draining.attempt("take it and forget where it is", limits=CROWDED)
+def forgotten_memory(a):
+    held = []
+    for _ in range(40):
+        more = mmap.mmap(-1, 10 << 20)
+        for at in range(0, 10 << 20, 4096):
+            more[at] = 1
+        more.resize(4096)
+        held.append(more)
+        time.sleep(0.01)
+    return len(held) == 40
+
+
+@draining.attempt("take memory in pipes", limits=CROWDED, seconds=10)
+def pipes(a):
+    held = []
+    for _ in range(10):
+        ready, tell = os.pipe()
+        if not os.fork():
+            for _ in range(400):
+                reader, writer = os.pipe()
+                os.set_blocking(writer, False)
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        os.write(writer, bytes(4096))
+                held.append((reader, writer))
+            os.write(tell, b"1")
+            time.sleep(3)
+            os._exit(0)
+        os.read(ready, 1)
+    time.sleep(1)
+    return True
+
+
+@draining.attempt("take memory in sockets", limits=CROWDED, seconds=10)
+def sockets(a):
+    held = []
+    for _ in range(2):
+        ready, tell = os.pipe()
+        if not os.fork():
+            for _ in range(400):
+                pair = socket.socketpair()
+                for one in pair:
+                    one.setblocking(False)
+                    with contextlib.suppress(BlockingIOError):
+                        while True:
+                            one.send(bytes(65_536))
+                held.append(pair)
+            os.write(tell, b"1")
+            time.sleep(3)
+            os._exit(0)
+        os.read(ready, 1)
+    time.sleep(1)
+    return True
+
+
+@draining.attempt("take memory in tables of pages", limits=CROWDED, seconds=10)
+def page_tables(a):
+    for _ in range(100):
+        ready, tell = os.pipe()
+        if not os.fork():
+            held = mmap.mmap(-1, 900 << 20, flags=mmap.MAP_PRIVATE)
+            for at in range(0, len(held), 2 << 20):
+                held[at]
+            os.write(tell, b"1")
+            time.sleep(5)
+            os._exit(0)
+        os.read(ready, 1)
+    time.sleep(1)
+    return True
+
+
+@draining.attempt("take the user's watches of files (inotify)")
+def watches(a):
+    held = [call(294, 26, 0) for _ in range(8)]
+    return len(held) == 8
+
+
+@draining.attempt("take the computer's queues of transfers (io_setup)")
+def transfers(a):
+    context = ctypes.c_ulong(0)
+    call(206, 0, 8, ctypes.byref(context))
+    call(207, 1, context.value)
+    return True
+
+
+@draining.attempt("let everybody wait who opens a file of the mount (lease)")
+def lease(a):
+    with open(f"{a.work}/leased", "w"):
+        pass
+    with open(f"{a.work}/leased", "rb") as file:
+        fcntl.fcntl(file, 1024, fcntl.F_RDLCK)
+        fcntl.fcntl(file, 1024, fcntl.F_UNLCK)
+    return True
+
+
+@draining.attempt("make a pipe larger than is counted")
+def large_pipe(a):
+    _, writer = os.pipe()
+    return fcntl.fcntl(writer, 1031, 1 << 20) >= 1 << 20

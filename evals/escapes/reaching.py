@@ -107,6 +107,11 @@ def messages(a):
     return reaches(lambda: opened("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK), lambda: call(103, 116, 10, 0, 0) >= 0)
 
 
+@files.attempt("read a file of root alone beneath /usr", root=True, afresh=True)
+def root_only(a):
+    return a.mark in read(a.system_secret)
+
+
 kernel = Group("kernel")
 
 
@@ -195,6 +200,14 @@ def parent_memory(a):
 def end_parent(a):
     parent = os.getppid()
     os.kill(parent, signal.SIGKILL)
+    time.sleep(0.2)
+    return os.getppid() != parent
+
+
+@processes.attempt("interrupt the process that started it, as a terminal would")
+def interrupt_parent(a):
+    parent = os.getppid()
+    os.kill(parent, signal.SIGINT)
     time.sleep(0.2)
     return os.getppid() != parent
 

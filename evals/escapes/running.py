@@ -16,7 +16,7 @@ from pathlib import Path
 
 from evals.escapes.arena import NAME, Arena
 from evals.escapes.attempt import Attempt
-from gemot.boxes import Bind, Boxes, BoxFailed, Call, Ended, Key, Limits
+from gemot.boxes import Bind, Boxes, BoxFailed, Call, Ended, Key, Limits, building
 from gemot.boxes.proxy import Host, Proxy
 
 HERE = Path(__file__).parent
@@ -70,6 +70,8 @@ def without_walls(attempt: Attempt) -> Result:
 def boxed(attempt: Attempt) -> Result:
     """In a fresh box, with the same facts and the folders of the arena."""
     with Arena() as arena:
+        if attempt.afresh:
+            building.private.cache_clear()
         try:
             ended = asyncio.run(_in_a_box(attempt, arena))
         except BoxFailed as error:

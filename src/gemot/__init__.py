@@ -6,9 +6,13 @@ The whole public library is named here; each name is loaded when it is first use
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = (
+    False  # the module typing takes longer to load than all of this, and Ctrl-C meanwhile would show a traceback
+)
 if TYPE_CHECKING:
+    from typing import Any
+
     from gemot.abi.answers import Outcome
     from gemot.abi.grants import Budget, BudgetRequest, Grant, Mount, MountRequest, Rule, Source
     from gemot.drivers.kit import Driver, Picture, ToolError, tool

@@ -1,6 +1,6 @@
 """`python -m gemot` is `gemot`."""
 
-from gemot.cli.main import main
+from gemot.cli.start import main
 
 if __name__ == "__main__":
     main()

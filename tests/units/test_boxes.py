@@ -8,6 +8,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -355,3 +356,73 @@ def test_a_tool_is_told_which_walls_it_misses() -> None:
     found = Guarantees({"network": "there is a device"})
     assert found.missing(("files", "network", "moat")).keys() == {"network", "moat"}
     assert not guarantees().missing(())
+
+
+# -- what it does not disturb ---------------------------------------------------------------------------------------
+
+
+def test_a_signal_of_the_terminal_does_not_end_the_worker() -> None:
+    ended = sh("kill -INT 1; kill -INT 1; sleep 0.1; echo still here")
+    assert (ended.code, ended.out.text()) == (0, "still here\n")
+
+
+def test_a_signal_of_the_terminal_still_ends_a_program_in_the_box() -> None:
+    ended = run(Call(python="import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nprint('deaf')"))
+    assert ended.code == 1 and "KeyboardInterrupt" in ended.error.text() and not ended.out.text()
+
+
+def test_what_was_left_running_is_named() -> None:
+    ended = sh("sleep 100 & sleep 100 & sleep 0.1; echo started")
+    assert (ended.left, ended.left_names) == (2, ("sleep", "sleep")) and ended.out.text() == "started\n"
+    assert sh("sleep 0.01 & wait; echo done").left == 0
+
+
+def test_an_interrupted_use_is_answered_with_its_output_so_far(tmp_path: Path) -> None:
+    async def work() -> Ended:
+        call = Call(("/bin/sh", "-c", "echo so far; touch /work/begun; sleep 60"), interruptible=True)
+        task = asyncio.create_task(once(Key("test", (Bind(str(tmp_path), "/work", True),)), call))
+        while not (tmp_path / "begun").exists():  # noqa: ASYNC110 - what is waited for happens in another process
+            await asyncio.sleep(0.01)
+        task.cancel()
+        return await task
+
+    ended = asyncio.run(work())
+    assert (ended.stopped, ended.out.text()) == ("interrupted", "so far\n")
+
+
+def test_an_environment_made_in_a_box_finds_its_interpreter_and_libraries() -> None:
+    ended = sh(
+        "cd /tmp && gemot-python -m venv --without-pip own && own/bin/python -c 'import ssl, sys; print(sys.prefix)'"
+    )
+    assert (ended.code, ended.out.text()) == (0, "/tmp/own\n"), ended.error.text()
+
+
+def test_an_interpreter_that_is_mounted_finds_its_own_libraries() -> None:
+    name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    ended = sh(f"/other/bin/{name} -c 'import ssl, sys; print(sys.prefix)'", Bind(sys.base_prefix, "/other"))
+    assert (ended.code, ended.out.text()) == (0, "/other\n"), ended.error.text()
+
+
+def test_an_environment_of_the_person_works_in_a_box(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "own")], check=True)
+    ended = sh("/work/own/bin/python -c 'import ssl, sys; print(sys.prefix)'", Bind(str(tmp_path), "/work"))
+    assert (ended.code, ended.out.text()) == (0, "/work/own\n"), ended.error.text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root owns files beneath /usr")
+def test_files_of_root_alone_beneath_usr_are_not_read() -> None:
+    with tempfile.TemporaryDirectory(prefix="gemot", dir="/usr/local") as folder:
+        secret = Path(folder, "open", "secret")
+        secret.parent.mkdir()
+        os.chmod(folder, 0o755)
+        secret.write_text("secret")
+        secret.chmod(0o600)
+        closed = Path(folder, "closed")
+        closed.mkdir(0o700)
+        (closed / "secret").write_text("secret")
+        building.private.cache_clear()
+        try:
+            ended = sh(f"cat {secret}; cat {closed}/secret; ls {folder}")
+        finally:
+            building.private.cache_clear()
+    assert ended.out.text().split() == ["closed", "open"], ended.out.text()

@@ -58,6 +58,11 @@ def test_a_use_that_is_too_long_says_so(place: Place) -> None:
     assert "deadline" in use(shell, place, "sleep 60", seconds=1)["stopped"]
 
 
+def test_processes_that_a_command_leaves_behind_are_told(place: Place) -> None:
+    said = use(shell, place, "sleep 100 & sleep 100 & sleep 0.1; echo started")
+    assert said["stdout"] == "started\n" and said["ended"] == "2 processes that were still running: sleep, sleep"
+
+
 @pytest.mark.parametrize("command", ["", "  ", "a\0b"])
 def test_a_command_that_says_nothing_is_refused(place: Place, command: str) -> None:
     with pytest.raises(ToolError):

@@ -19,6 +19,8 @@ from gemot.boxes.shape import BoxFailed, Call, Ended, Key, Limits, Stream
 START_SECONDS = 20.0
 GRACE_SECONDS = 5.0
 """How much longer than its deadline a call may take before the box itself is ended."""
+INTERRUPT_SECONDS = 0.8
+"""How long an interrupted call may take to say what it has so far; whoever closes a machine waits little longer."""
 PIPE_BYTES = 65_536
 """What a pipe holds before anybody reads from it."""
 
@@ -46,6 +48,7 @@ class Box:
                 facts, far_facts = held.enter_context(_pipe())
                 rules = held.enter_context(_read_end(filters.program(bool(key.proxy))))
                 own = {held.enter_context(_read_end(data)): path for path, data in building.files().items()}
+                await asyncio.to_thread(building.private, os.geteuid())  # which looks around once
                 if any(bind.writable for bind in key.binds):  # then it looks around on the disk
                     seen = await asyncio.to_thread(building.view, key)
                 else:
@@ -57,6 +60,7 @@ class Box:
                     [bubblewrap.found(), *told, *building.command()],
                     env={},
                     cwd="/",
+                    process_group=0,  # a terminal's Ctrl-C is for gemot, which ends the box when its time has come
                     stdin=far.fileno(),
                     stdout=far.fileno(),
                     stderr=subprocess.PIPE,
@@ -117,7 +121,7 @@ class Box:
     # -- calls ------------------------------------------------------------------------------------------------
 
     async def run(self, call: Call) -> Ended:
-        """Run one call to its end. Cancelling it ends the box, and with it everything in it.
+        """Run one call to its end. Cancelling it ends the box and everything in it; an interruptible call is answered first.
 
         Raises :class:`BoxFailed` if the box goes away.
         """
@@ -127,16 +131,14 @@ class Box:
         whole = False
         environment = building.environment(self.key) | dict(call.environment)
         try:
-            async with asyncio.timeout(call.seconds + GRACE_SECONDS):
-                await self._send(
-                    b"python" if call.python else b"command",
-                    call.python.encode() if call.python else b"\0".join(os.fsencode(one) for one in call.command),
-                    os.fsencode(call.folder),
-                    b"\0".join(os.fsencode(f"{name}={value}") for name, value in environment.items()),
-                    b"%d %d %d" % (call.seconds * 1000, call.cpu_seconds, call.output_bytes),
-                )
-                answer = await self._receive(2 * call.output_bytes + 10_000)
-            ended = _ended(answer)
+            await self._send(
+                b"python" if call.python else b"command",
+                call.python.encode() if call.python else b"\0".join(os.fsencode(one) for one in call.command),
+                os.fsencode(call.folder),
+                b"\0".join(os.fsencode(f"{name}={value}") for name, value in environment.items()),
+                b"%d %d %d" % (call.seconds * 1000, call.cpu_seconds, call.output_bytes),
+            )
+            ended = _ended(await self._answer(call))
             whole = True
         except (BadFrame, OSError, ValueError, TimeoutError) as error:
             raise BoxFailed(
@@ -147,6 +149,26 @@ class Box:
             if not whole:
                 await self.close()
         return ended
+
+    async def _answer(self, call: Call) -> list[bytes]:
+        """What the worker says of a call, also of one that was interrupted. Raises ``TimeoutError`` when it says nothing."""
+        answer = asyncio.ensure_future(self._receive(2 * call.output_bytes + 10_000))
+        try:
+            try:
+                await asyncio.wait((answer,), timeout=call.seconds + GRACE_SECONDS)
+            except asyncio.CancelledError:
+                if not call.interruptible:
+                    raise
+                task = asyncio.current_task()
+                assert task is not None
+                task.uncancel()  # it is answered, so whoever waits for the call goes on
+                await self._send(b"interrupt")
+                await asyncio.wait((answer,), timeout=INTERRUPT_SECONDS)
+            if not answer.done():
+                raise TimeoutError
+            return answer.result()
+        finally:
+            answer.cancel()
 
     @property
     def closed(self) -> bool:
@@ -197,10 +219,10 @@ class Box:
 
 
 def _ended(answer: list[bytes]) -> Ended:
-    kind, numbers, stopped, *streams = answer
+    kind, numbers, stopped, left, *streams = answer
     if kind != b"ended" or len(streams) != 4:
         raise BadFrame("the worker of a box gave a strange answer")
-    code, millis, cpu_millis, out, error = map(int, numbers.split())
+    code, millis, cpu_millis, out, error, left_count = map(int, numbers.split())
     return Ended(
         code,
         stopped.decode(),
@@ -208,6 +230,8 @@ def _ended(answer: list[bytes]) -> Ended:
         cpu_millis,
         Stream(streams[0], streams[1], out),
         Stream(streams[2], streams[3], error),
+        left_count,
+        tuple(name.decode(errors="backslashreplace") for name in left.split(b"\0") if name),
     )
 
 

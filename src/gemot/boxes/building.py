@@ -5,9 +5,12 @@ Nothing of the disk is seen but the system's programs (read-only), an interprete
 a scratch disk in memory of a fixed size. Bubblewrap takes every capability away, forbids new ones, and begins a session
 without a terminal.
 
+The interpreter also stands where it stands outside, as a link: its libraries, and environments that were made with it, look for it
+there. ``gemot-python`` on the PATH is that interpreter, whatever other ones the system has.
+
 Started by root, the box's user is the computer's root with all its powers removed, seen as 65534, because it must be
-able to read and write root's own folders. The owner of files in ``/proc`` is that same root, so that what only the mode
-of a file keeps from others is open to it; hence the masks.
+able to read and write root's own folders. The owner of files in ``/proc`` and ``/usr`` is that same root, so that what only the
+mode of a file keeps from others is open to it; hence the masks.
 """
 
 from __future__ import annotations
@@ -17,23 +20,29 @@ import importlib.util
 import marshal
 import os
 import stat
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from gemot.boxes import framing
-from gemot.boxes.inner import running, sealing, use, worker
-from gemot.boxes.shape import Key
+from gemot.boxes.inner import counting, running, sealing, use, worker
+from gemot.boxes.shape import RESERVED, Key
 
 NOBODY = "65534"
 PYTHON_AT = "/opt/python"
 WORKER_AT = "/opt/box"
 PROXY_AT = "/run/proxy"
+PROGRAMS_AT = f"{WORKER_AT}/bin"
+"""Programs that a box has of gemot."""
+MASKS_MAX = 256
+"""Files and folders of the system that are hidden one by one; where there are more, the folders that they lie in are."""
 
-INSIDE = (framing, running, sealing, use, worker)
+INSIDE = (framing, counting, running, sealing, use, worker)
 """The modules that a box has of gemot."""
 _TOP = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _STORES = ("/nix/store", "/gnu/store")
@@ -69,8 +78,9 @@ def arguments(key: Key, seen: list[Seen], own: dict[int, str]) -> list[str]:
         *("--size", str(key.limits.scratch_bytes), "--perms", "1777", "--tmpfs", "/tmp"),
         *("--dir", "/var", "--symlink", "/tmp", "/var/tmp", "--dir", "/run"),
         *_python(),
+        *_masks((path, folder) for path, folder, outside in private(os.geteuid()) if os.path.lexists(outside)),
         *(("--ro-bind", key.proxy, PROXY_AT) if key.proxy else ()),
-        *(word for number, path in own.items() for word in ("--perms", "0444", "--file", str(number), path)),
+        *(word for number, path in own.items() for word in ("--perms", _mode(path), "--file", str(number), path)),
         *(word for one in seen for word in ("--bind" if one.writable else "--ro-bind", one.source, one.target)),
         *_covers(key),
         *("--remount-ro", "/", "--chdir", "/"),
@@ -92,14 +102,22 @@ def files() -> dict[str, bytes]:
         place = f"{WORKER_AT}/{module.__name__.replace('.', '/')}.pyc"
         code = compile(Path(str(module.__file__)).read_bytes(), place, "exec", dont_inherit=True, optimize=0)
         own[place] = importlib.util.MAGIC_NUMBER + bytes(12) + marshal.dumps(code)
+    python, libraries = interpreter()
+    # Only where the interpreter does not find its libraries by itself: whatever it starts would look there first, too.
+    told = f"LD_LIBRARY_PATH={libraries} " if libraries and os.environ.get("LD_LIBRARY_PATH") else ""
+    own[f"{PROGRAMS_AT}/gemot-python"] = f'#!/bin/sh\n{told}exec {python} "$@"\n'.encode()
     return own
+
+
+def _mode(path: str) -> str:
+    return "0555" if path.startswith(f"{PROGRAMS_AT}/") else "0444"
 
 
 def environment(key: Key) -> dict[str, str]:
     """All that a call finds in its environment. Nothing of it is the machine's."""
     python = os.path.dirname(interpreter()[0])
     known = {
-        "PATH": ":".join(dict.fromkeys(("/usr/local/bin", "/usr/bin", "/bin", python))),
+        "PATH": ":".join(dict.fromkeys(("/usr/local/bin", "/usr/bin", "/bin", python, PROGRAMS_AT))),
         "HOME": "/tmp",
         "TMPDIR": "/tmp",
         "LANG": "C.UTF-8",
@@ -124,7 +142,19 @@ def _is_systems() -> bool:
 
 
 def _python() -> list[str]:
-    return [] if _is_systems() else ["--ro-bind", os.path.realpath(sys.base_prefix), PYTHON_AT]
+    if _is_systems():
+        return []
+    return ["--ro-bind", os.path.realpath(sys.base_prefix), PYTHON_AT, *_link_to_python()]
+
+
+def _link_to_python() -> list[str]:
+    """Where the interpreter stands outside it is in the box, too, unless that is a place of the box's own."""
+    said: list[str] = []
+    for prefix in dict.fromkeys((sys.base_prefix, os.path.realpath(sys.base_prefix))):
+        if prefix.split("/")[1] in RESERVED - {"opt", "tmp", "var"} or PYTHON_AT in (prefix, os.path.dirname(prefix)):
+            continue
+        said += ["--symlink", PYTHON_AT, prefix]
+    return said
 
 
 def _system() -> list[str]:
@@ -143,9 +173,15 @@ def _system() -> list[str]:
 
 
 def _proc() -> list[str]:
-    said = ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys"]
-    for path in masked(os.geteuid()):
-        if os.path.isdir(path):
+    hidden = ((path, os.path.isdir(path)) for path in masked(os.geteuid()))
+    return ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", *_masks(hidden)]
+
+
+def _masks(hidden: Iterable[tuple[str, bool]]) -> list[str]:
+    """Nothing in place of these paths; each with whether it is a folder."""
+    said: list[str] = []
+    for path, folder in hidden:
+        if folder:
             said += ["--size", "4096", "--tmpfs", path, "--remount-ro", path]
         else:
             said += ["--ro-bind", "/dev/null", path]
@@ -162,6 +198,33 @@ def masked(user: int) -> tuple[str, ...]:
         return ()
     tops = (f"/proc/{name}" for name in sorted(os.listdir("/proc")) if not name.isdigit() and name not in _SEEN_IN_PROC)
     return tuple(path for path in tops if any(map(_is_owners, _beneath(path))))
+
+
+@cache
+def private(user: int) -> tuple[tuple[str, bool, str], ...]:
+    """What of the system's programs, libraries and interpreter is for their owner alone, where that is whoever runs boxes: root.
+
+    Each as it is seen in a box, whether it is a folder, and its path outside. Found once in each machine: it takes about half a second.
+    """
+    if user != 0:
+        return ()
+    prefix = os.path.realpath(sys.base_prefix)
+    tops = ["/usr", *(f"/{name}" for name in _TOP), *(f"/etc/{name}" for name in _CONFIGURATION), prefix]
+    tops = [path for path in tops if os.path.exists(path) and not os.path.islink(path)]
+    only = ("!", "-type", "l", "(", "!", "-perm", "-0004", "-o", "-type", "d", "!", "-perm", "-0001", ")")
+    said = subprocess.run(
+        ["find", *tops, "-xdev", *only, "-prune", "-print0"], env={"PATH": os.defpath}, capture_output=True
+    )
+    found = {path for path in map(os.fsdecode, said.stdout.split(b"\0")) if path}
+    while len(found) > MASKS_MAX:
+        fullest = Counter(map(os.path.dirname, found)).most_common(1)[0][0]
+        found = {path for path in found if not path.startswith(f"{fullest}/")} | {fullest}
+    return tuple((_in_a_box(path, prefix), os.path.isdir(path), path) for path in sorted(found))
+
+
+def _in_a_box(path: str, prefix: str) -> str:
+    beneath = path.startswith(f"{prefix}/") and not _is_systems()
+    return PYTHON_AT + path.removeprefix(prefix) if beneath else path
 
 
 def _is_owners(path: str) -> bool:

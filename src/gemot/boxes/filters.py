@@ -38,10 +38,12 @@ REFUSED = (
 """Refused with EPERM: other views of the disk, other processes, keys, the kernel's own machinery, the computer's clock."""
 ABSENT = (
     "io_uring_setup", "io_uring_enter", "io_uring_register", "clone3", "openat2",
-    "shmget", "shmat", "msgget", "semget", "mq_open", "memfd_create", "memfd_secret",
+    "shmget", "shmat", "msgget", "semget", "mq_open", "memfd_create", "memfd_secret", "vmsplice",
+    "inotify_init", "inotify_init1", "io_setup",
 )  # fmt: skip
 """Answered with ENOSYS, on which programs fall back: a second way to make every call, calls that take their arguments in
-a structure, and memory that no process seems to own (so that a limit on processes would not count it)."""
+a structure, memory that no process seems to own (so that a limit on processes would not count it), and what the kernel gives
+to a user or to the whole computer in small numbers: watches of files, queues of transfers. Who would watch files, looks again."""
 
 NAMESPACES = 0x7E020080
 """CLONE_NEW*: time, mount, cgroup, uts, ipc, user, pid, net."""
@@ -51,6 +53,8 @@ O_CREAT_TMPFILE = 0o20000100
 AF_UNIX, AF_INET, AF_INET6 = 1, 2, 10
 TERMINAL_TRICKS = (0x5412, 0x541C, 0x541D, 0x5423)
 """TIOCSTI, TIOCLINUX, TIOCCONS, TIOCSETD: put words into a terminal, or code under it."""
+FILE_TRICKS = (1024, 1026, 1031)
+"""F_SETLEASE, F_NOTIFY, F_SETPIPE_SZ: let others wait for a file, be told of a folder, make a pipe larger than is counted."""
 PERSONALITIES = (0, 0xFFFFFFFF)
 """The usual one, and the question which one it is."""
 
@@ -95,6 +99,7 @@ def judged(unix: bool) -> dict[str, Bits | Unless | If | Both]:
     return {
         "clone": Bits(0, NAMESPACES),
         "ioctl": If(1, TERMINAL_TRICKS),
+        "fcntl": If(1, FILE_TRICKS),
         "socket": Unless(0, families, errno.EAFNOSUPPORT),
         "socketpair": Unless(0, (AF_UNIX,), errno.EAFNOSUPPORT),
         "personality": Unless(0, PERSONALITIES),

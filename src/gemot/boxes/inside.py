@@ -30,6 +30,11 @@ def write(path):
 for path in HOST["hidden"]:
     if os.path.exists(path):
         broken("files", f"{path} can be seen")
+way = os.path.dirname(HOST["python"])
+while os.path.dirname(way) != "/" and way.split("/")[1] in ("home", "root", "srv", "mnt"):
+    if len(os.listdir(way)) > 1:
+        broken("files", f"{way} can be seen")
+    way = os.path.dirname(way)
 for path in ("/fixed/new", "/usr/new", "/etc/new", "/new", "/dev/new", "/proc/sys/kernel/hostname", "/proc/sys/vm/swappiness"):
     refused("read-only", f"writing {path}", lambda: write(path))
 refused("network", "reaching the machine's own ports", lambda: socket.create_connection(("127.0.0.1", HOST["port"]), 2))

@@ -143,8 +143,11 @@ async def _probe() -> Guarantees:
         binds = (Bind(f"{top}/probe", "/probe", True), Bind(f"{top}/fixed", "/fixed"))
         key, apart = Key("probe", binds, (), _SMALL), Key("probe", (), (), _SMALL)
         column = list(AUDIT_ARCH).index(platform.machine()) if platform.machine() in AUDIT_ARCH else 0
+        hidden = [top, "/etc/shadow", "/etc/machine-id", "/home", "/root", "/sys", "/run/user", "/var/log"]
+        python = os.path.realpath(sys.base_prefix)  # the way to it is seen, with nothing else on it
         host = {
-            "hidden": [top, "/etc/shadow", "/etc/machine-id", "/home", "/root", "/sys", "/run/user", "/var/log"],
+            "hidden": [path for path in hidden if not python.startswith(f"{path}/")],
+            "python": python,
             "port": server.getsockname()[1],
             "environment": [*building.environment(key), "LC_CTYPE", "PWD"],
             "pid": os.getpid(),

@@ -94,6 +94,7 @@ class Call:
 
     ``folder`` is where it starts, as seen in the box. ``seconds`` bounds its time, ``cpu_seconds`` the processors'.
     ``output_bytes`` is how much of each stream is kept: half from its beginning, half from its end.
+    ``interruptible``: cancelling it ends the call, not the box, and it is answered with its output so far.
     """
 
     command: tuple[str, ...] = ()
@@ -103,6 +104,7 @@ class Call:
     cpu_seconds: int = 120
     output_bytes: int = 64_000
     environment: tuple[tuple[str, str], ...] = ()
+    interruptible: bool = False
 
     def __post_init__(self) -> None:
         if bool(self.command) == bool(self.python):
@@ -134,7 +136,8 @@ class Stream:
 class Ended:
     """How a call ended. ``code`` is its exit code, or minus the signal that ended it.
 
-    ``stopped`` is "" if it ended by itself; otherwise the limit that it came to: time, cpu, memory, tasks, file or disk.
+    ``stopped`` is "" if it ended by itself; otherwise the limit that it came to: time, cpu, memory, tasks, file or disk; or
+    "interrupted". ``left``: how many processes it left running, which were ended; ``left_names``: the first few of their names.
     """
 
     code: int
@@ -143,3 +146,5 @@ class Ended:
     cpu_millis: int
     out: Stream
     error: Stream
+    left: int = 0
+    left_names: tuple[str, ...] = ()

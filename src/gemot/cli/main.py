@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import signal
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
@@ -95,4 +96,6 @@ def main() -> None:
         known.print_help(sys.stderr)
         raise SystemExit(USAGE)
     does: Callable[[Namespace], int] = typed.does
+    if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:  # see gemot.cli.start; from here on what is open is closed
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     finish(lambda: does(typed))

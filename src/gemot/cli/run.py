@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -56,33 +57,43 @@ class Manner(msgspec.Struct, frozen=True):
 
 
 class Stop:
-    """Ctrl-C and its relatives: the first one stops cleanly, the second at once."""
+    """Ctrl-C and its relatives: the first one stops cleanly, the second at once.
+
+    The handlers are Python's and not the event loop's: they also run while a model or a driver blocks the loop.
+    """
 
     def __init__(self) -> None:
         self.wanted = asyncio.Event()
         self.wishes: list[Callable[[], None]] = [self.wanted.set]
         self.tell: Callable[[str], None] = say
+        self._heard = False
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Stop:
-        loop = asyncio.get_running_loop()
+        self._loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._stop, number)
+            self._before[number] = signal.signal(number, self._hear)
         return self
 
     def __exit__(self, *_: object) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.remove_signal_handler(number)
+        if self._heard:
+            return  # it is closing now, and once more still stops that at once
+        for number, before in self._before.items():
+            signal.signal(number, before)
 
-    def _stop(self, number: int) -> None:
+    def _hear(self, number: int, _: object) -> None:
         if number == signal.SIGHUP:  # the terminal is gone: whatever is still said, is said to nobody
             nobody = os.open(os.devnull, os.O_WRONLY)
             for stream in (sys.stdout, sys.stderr):
                 os.dup2(nobody, stream.fileno())
-        if self.wanted.is_set():
+        if self._heard:
             if sys.stderr.isatty():
                 os.write(sys.stderr.fileno(), b"\x1b[?25h\n")  # the cursor, if the live screen had hidden it
             os._exit(failing.INTERRUPTED)
+        self._heard = True
+        self._loop.call_soon_threadsafe(self._stop, number)
+
+    def _stop(self, number: int) -> None:
         if number != signal.SIGHUP:
             self.tell("stopping; once more stops at once")
         for wish in self.wishes:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 from typing import Any
 
 from gemot.boxes import Bind, BoxFailed, Call, Ended, Key, once
 from gemot.drivers.descent import open_top
 from gemot.drivers.errors import ToolError
 from gemot.drivers.masking import masks
-from gemot.drivers.names import parts_of
+from gemot.drivers.names import parts_of, shown
 from gemot.drivers.place import Place, PlaceMount
 
 WALLS = (
@@ -40,7 +41,7 @@ async def run(place: Place, call: Call) -> dict[str, Any]:
         raise ToolError(f"seconds must be between 1 and {SECONDS_MAX}")
     try:
         binds = await asyncio.to_thread(binds_of, place)  # it looks through the folders
-        ended = await once(Key("one use", binds), call)
+        ended = await once(Key("one use", binds), replace(call, interruptible=True))
     except BoxFailed as error:
         raise ToolError(str(error)) from None
     return answer(ended)
@@ -82,6 +83,17 @@ def _bind(mount: PlaceMount) -> Bind:
 def answer(ended: Ended) -> dict[str, Any]:
     """How a use ended, as its process is told."""
     said: dict[str, Any] = {"exit_code": ended.code, "stdout": ended.out.text(), "stderr": ended.error.text()}
-    if ended.stopped:
+    if ended.stopped == "interrupted":
+        said["stopped"] = (
+            f"it was interrupted by the person after {ended.millis / 1000:.3g} s, with everything that it had started; "
+            "what it did until then is done"
+        )
+    elif ended.stopped:
         said["stopped"] = _STOPPED.get(ended.stopped, ended.stopped)
+    if ended.left:
+        names = ", ".join(shown(name) for name in ended.left_names)
+        more = ", ..." if ended.left > len(ended.left_names) else ""
+        said["ended"] = (
+            f"{ended.left} {'process that was' if ended.left == 1 else 'processes that were'} still running: {names}{more}"
+        )
     return said

@@ -19,7 +19,7 @@ async def run(place: Place, code: str, seconds: int = 60) -> dict[str, Any]:
     """Run a Python program in the top folder. code: its source, which prints what you want to know; seconds: at most 600.
 
     It starts anew each time. It sees this process's files at the same paths, a scratch folder /tmp that is gone afterwards,
-    and no network. Returns exit_code, stdout and stderr; of long output the beginning and the end are kept.
+    and no network. Processes that still run when the program has ended are ended, and named under "ended". Returns exit_code, stdout and stderr; of long output the beginning and the end are kept.
     """
     if not code.strip():
         raise ToolError("the code is empty")

@@ -19,7 +19,8 @@ async def run(place: Place, command: str, seconds: int = 60) -> dict[str, Any]:
     """Run a shell command (/bin/sh) in the top folder. command: one or more lines; seconds: at most 600.
 
     It sees this process's files at the same paths, a scratch folder /tmp that is gone afterwards, and no network; .git is
-    read-only. Returns exit_code, stdout and stderr; of long output the beginning and the end are kept.
+    read-only. Processes that still run when the command has ended are ended, and named under "ended"; start a server and what
+    uses it in one command. Returns exit_code, stdout and stderr; of long output the beginning and the end are kept.
     """
     if not command.strip():
         raise ToolError("the command is empty")

@@ -215,6 +215,8 @@ class Stage:
         outcome: Result
         try:
             outcome = await work(*given)
+            if effect in self._late:  # it was given up, and says what it had until then
+                outcome = _overdue(kind, millis_max)
         except asyncio.CancelledError:
             outcome = _overdue(kind, millis_max) if effect in self._late else STOPPED
         except Exception as error:  # noqa: BLE001 - the edge: whatever a driver or a provider's library does becomes an answer

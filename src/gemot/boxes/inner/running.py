@@ -5,11 +5,14 @@ from __future__ import annotations
 import select
 import sys
 
+signals = __import__("_signal")  # see gemot.boxes.inner.worker
+
 
 def run_python(source: str) -> int:
     """Run ``source`` as a program's main module; its exit code."""
     import atexit
 
+    signals.signal(signals.SIGINT, signals.default_int_handler)
     sys.path[0] = ""  # where the worker came from; a program looks in its own folder first
     sys.path.append(f"{sys.prefix}/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages")
     sys.argv = ["-c"]

@@ -3,6 +3,8 @@
 Limits come in two kinds. Some the kernel keeps for each process (address space, size of a file, open files, processor
 time, and the number of tasks unless gemot was started by root). The totals (tasks, memory, processor time, disk) are
 looked at every WATCH_MILLIS, and everything is ended when one is exceeded: what happens in between is the overshoot.
+
+A use that the machine interrupts (a word on the connection while it runs) ends the same way: its answer holds what it has said so far.
 """
 
 from __future__ import annotations
@@ -12,16 +14,18 @@ import resource
 import select
 import time
 
+from gemot.boxes.inner.counting import SCRATCH, Memory, processes
 from gemot.boxes.inner.running import run_python
 from gemot.boxes.inner.sealing import Kernel
 
 SIGKILL, SIGPIPE, SIGXCPU, SIGXFSZ = 9, 13, 24, 25  # the module signal takes longer to import than all of this
 WATCH_MILLIS = 20
-SCRATCH = ("/tmp", "/dev/shm")
-INODE_BYTES = 1024
-"""Memory that an empty file on a scratch disk takes, or nearly."""
 READS_AT_ONCE = 16
-PAGE_BYTES, TICKS_A_SECOND = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
+LEFT_NAMED_MAX = 8
+"""Processes that are named of those that a use has left running."""
+SIGNALS_WAITING_MAX = 1_024
+"""Signals that may wait for their process: the kernel counts them for a user, not for a box."""
+TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 PROCESSORS = os.cpu_count() or 1
 
 
@@ -48,6 +52,7 @@ class Limits:
             (resource.RLIMIT_NPROC, self.tasks + 1),  # and the worker
             (resource.RLIMIT_MSGQUEUE, 0),
             (resource.RLIMIT_MEMLOCK, 65_536),
+            (resource.RLIMIT_SIGPENDING, SIGNALS_WAITING_MAX),
             (resource.RLIMIT_CORE, 1),  # 0 would still hand the dump to a program of the host, if it has one for dumps
         ):
             hard = resource.getrlimit(kind)[1]
@@ -102,6 +107,7 @@ class Use:
         self._looked, self._seen_running = self._began, 0.0
         self._cpu_before = resource.getrusage(resource.RUSAGE_CHILDREN)
         self._free_before = [os.statvfs(one) for one in writable]
+        self._memory = Memory()
 
     def run(self) -> list[bytes]:
         out_end, out_start = os.pipe()
@@ -112,7 +118,7 @@ class Use:
             child = self._fork(out_start, error_start) if self._python else self._spawn(out_start, error_start)
         except OSError as failure:
             said = b"%s: %s\n" % (os.fsencode(failure.filename or "fork"), (failure.strerror or "").encode())
-            return [b"ended", b"127 0 0 0 %d" % len(said), b"", b"", b"", said, b""]
+            return [b"ended", b"127 0 0 0 %d 0" % len(said), b"", b"", b"", b"", said, b""]
         finally:
             os.close(out_start)
             os.close(error_start)
@@ -123,6 +129,7 @@ class Use:
         except (ProcessLookupError, ValueError, PermissionError):
             pass  # it has ended already, or there is a lower limit
         ended, status = self._follow(child)
+        left = [] if ended else _left_running()
         try:  # noqa: SIM105 - contextlib would be one more import in a box that somebody waits for
             os.kill(-1, SIGKILL)  # all but this process
         except ProcessLookupError:
@@ -150,8 +157,10 @@ class Use:
             int(cpu * 1000),
             self._out.total,
             self._error.total,
+            len(left),
         )
-        return [b"ended", " ".join(map(str, numbers)).encode(), ended.encode(), *self._out.kept(), *self._error.kept()]
+        words = [" ".join(map(str, numbers)).encode(), ended.encode(), b"\0".join(left[:LEFT_NAMED_MAX])]
+        return [b"ended", *words, *self._out.kept(), *self._error.kept()]
 
     def _spawn(self, out: int, error: int) -> int:
         arguments = self._what.split(b"\0")
@@ -188,7 +197,7 @@ class Use:
         handle = os.pidfd_open(child)
         poll.register(handle, select.POLLIN)
         streams = {self._out.descriptor: self._out, self._error.descriptor: self._error}
-        for one in streams:
+        for one in (*streams, self._control):
             poll.register(one, select.POLLIN)
         next_look = self._began + WATCH_MILLIS / 1000
         try:
@@ -198,10 +207,12 @@ class Use:
                     if why := self._exceeded(now):
                         return why, None
                     self._reap(child)
-                    next_look = now + WATCH_MILLIS / 1000
+                    next_look = time.monotonic() + WATCH_MILLIS / 1000
                 for descriptor, _ in poll.poll(max(1, (min(next_look, self._deadline) - now) * 1000)):
                     if descriptor == handle:
                         return self._exceeded(0), os.waitpid(child, 0)[1]
+                    if descriptor == self._control:
+                        return "interrupted", None
                     if not streams[descriptor].take():
                         poll.unregister(descriptor)
         finally:
@@ -231,28 +242,20 @@ class Use:
             return ""
         if now >= self._deadline:
             return "time"
-        tasks = running = memory = ticks = 0
-        for pid in os.listdir("/proc"):
-            if not pid.isdigit() or pid == "1":
-                continue
+        tasks = running = ticks = 0
+        there = processes()
+        for one in there:
             try:
-                with open(f"/proc/{pid}/statm", "rb") as file:
-                    _, resident, shared, *_ = map(int, file.read().split())
-                with open(f"/proc/{pid}/stat", "rb") as file:
+                with open(f"/proc/{one.pid}/stat", "rb", buffering=0) as file:
                     fields = file.read().rpartition(b")")[2].split()
-            except (OSError, ValueError):
+            except OSError:
                 continue  # ended meanwhile
-            memory += (resident - shared) * PAGE_BYTES
             ticks += sum(map(int, fields[11:15]))  # its own, and of those it has waited for
-            tasks += int(fields[17])
+            tasks += one.tasks
             running += fields[0] == b"R"
             if tasks > self._limits.tasks:
                 return "tasks"
-        for path in SCRATCH:
-            disk = os.statvfs(path)
-            memory += (disk.f_blocks - disk.f_bfree) * disk.f_frsize
-            memory += (disk.f_files - disk.f_ffree) * INODE_BYTES
-        if memory > self._limits.memory_total_bytes:
+        if self._memory.exceeds(there, self._limits.memory_total_bytes):
             return "memory"
         self._seen_running += min(running, PROCESSORS) * (now - self._looked)
         self._looked = now
@@ -261,3 +264,16 @@ class Use:
         # Whoever is deaf to its children's end has their time forgotten; but they are seen running.
         used = max(cpu + ticks / TICKS_A_SECOND, self._seen_running / 2)
         return "cpu" if used > self._cpu_seconds else ""
+
+
+def _left_running() -> list[bytes]:
+    """The names of the processes that are there although the use has ended."""
+    names: list[bytes] = []
+    for one in processes():
+        if not one.ended:
+            try:
+                with open(f"/proc/{one.pid}/comm", "rb", buffering=0) as file:
+                    names.append(file.read().rstrip(b"\n"))
+            except OSError:
+                continue  # ended meanwhile
+    return names

@@ -10,12 +10,18 @@ from __future__ import annotations
 import os
 
 from gemot.boxes.framing import packed, unpacked
+from gemot.boxes.inner.counting import SCRATCH
 from gemot.boxes.inner.running import start_relay
 from gemot.boxes.inner.sealing import Kernel
-from gemot.boxes.inner.use import SCRATCH, Limits, Use
+from gemot.boxes.inner.use import Limits, Use
+
+signals = __import__("_signal")  # the module signal takes 2 ms to load, and typeshed has no word of this one
 
 
 def main() -> None:
+    signals.signal(
+        signals.SIGINT, signals.SIG_DFL
+    )  # Python's own handler would make it the one signal that ends a first process from inside
     control = os.dup(0)  # close-on-exec, unlike the original
     null = os.open("/dev/null", os.O_RDWR)
     for number in (0, 1):
@@ -39,6 +45,8 @@ def main() -> None:
     send(control, b"ready", b" ".join(b"%d:%d" % (one.st_dev, one.st_ino) for one in seen), walls)
     warm_up()
     while (call := receive(control)) is not None:
+        if call == [b"interrupt"]:
+            continue  # the use had ended by itself
         send(control, *Use(kernel, control, limits, writable, call).run())
 
 
