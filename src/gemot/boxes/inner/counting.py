@@ -67,19 +67,18 @@ class Memory:
     """What the box holds in all. Made at the beginning of a use, because only the growth of the computer's sum counts."""
 
     def __init__(self) -> None:
+        self._looks = 0
         self._shared_before, self._scratch_before = _shared_of_all(), _scratch()[0]
 
     def exceeds(self, there: list[Process], bytes_max: int) -> bool:
         """Whether the box holds more. ``there``: its processes, as they were a moment ago.
 
         Processes begin and end while they are looked at, and what two share counts for each of them as long as one of them is
-        only beginning. So it is looked at a few times before anything is ended for it.
+        only beginning. Where that may be why it is too much, it must be so in several looks.
         """
-        for number in range(LOOKS):
-            surely, probably = self._exceeds(there if number == 0 else processes(), bytes_max)
-            if surely or not probably:
-                return surely
-        return True
+        surely, probably = self._exceeds(there, bytes_max)
+        self._looks = self._looks + 1 if probably else 0
+        return surely or self._looks >= LOOKS
 
     def _exceeds(self, there: list[Process], bytes_max: int) -> tuple[bool, bool]:
         """Whether it surely holds more, and whether it does unless somebody began or ended just then."""
@@ -98,11 +97,15 @@ class Memory:
         fixed += PIPE_BYTES * len(pipes)
         shared, nameless, anonymous = 0, False, 0
         known = {one.pid for one in there}
-        for one in (*there, *(new for new in processes() if new.pid not in known)):
+        came = [one for one in processes() if one.pid not in known]
+        for one in (*there, *came):
             own, common, holds = _counted_once(one)
             anonymous, shared, nameless = anonymous + own, shared + common, nameless or holds
         shared = max(0, shared - scratch, grown if nameless else 0)
-        return fixed > bytes_max, fixed + anonymous + shared > bytes_max
+        steady = not came and {one.pid for one in processes()} == known
+        largest = max((one.anonymous for one in there), default=0)
+        exceeds = fixed + anonymous + shared > bytes_max
+        return fixed + largest > bytes_max or (exceeds and steady), exceeds
 
 
 def processes() -> list[Process]:
