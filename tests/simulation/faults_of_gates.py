@@ -8,7 +8,7 @@ import msgspec
 from faults import FAULTS as FAULTS
 from faults import Patch, fault
 
-from gemot.kernel import families, judging, reviewing, standing, waiting
+from gemot.kernel import families, gates, judging, reviewing, standing, waiting
 from gemot.kernel.process import Process
 
 
@@ -35,6 +35,18 @@ def told_what_was_rejected(patch: Patch) -> None:
         return msgspec.structs.replace(made, value="what it said") if outcome.rule == "review" else made
 
     patch.setattr(reviewing, "signed", signed)
+
+
+@fault
+def messages_leave_a_gate(patch: Patch) -> None:
+    """A process under review writes to whom it likes."""
+    patch.setattr(gates, "must_be_open", lambda *what: None)
+
+
+@fault
+def failure_text_leaves_a_gate(patch: Patch) -> None:
+    """How a process under review failed is told in its own words."""
+    patch.setattr(gates, "told", lambda process, whole, review, own_words: whole)
 
 
 @fault

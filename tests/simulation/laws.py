@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from boards import Boards
 from checkers import LawBroken, Witness, digest, everyone
 from forgotten import Forgotten
+from gates import Gates
 from provenance import Provenance
 from still import Still
 
@@ -66,6 +67,7 @@ class Watcher(Witness):
         self._boards = Boards()
         self.forgotten = Forgotten()
         self._still = Still()
+        self._gates = Gates()
         self._provenance = Provenance()
         self._compared = 0
         self._passed: defaultdict[int, set[str]] = defaultdict(set)
@@ -127,6 +129,7 @@ class Watcher(Witness):
         self.forgotten.note(self.kernel, event, effects)
         self._provenance.note(self.kernel, event, effects)
         self._still.note(effects, wants)
+        self._gates.note(self.kernel, event, effects)
         if isinstance(event, Said) and pid in self._alive:
             self._mail[pid] += 1
         if isinstance(event, Ticked):

@@ -51,6 +51,8 @@ LAWS: dict[str, str | tuple[str, ...]] = {
     "open_gate": "gate",
     "gate_fails_open": "gate",
     "told_what_was_rejected": "gate",
+    "messages_leave_a_gate": "review",
+    "failure_text_leaves_a_gate": ("review", "gate"),
     "race_without_an_end": "race",
     "standstill_goes_unnoticed": "standstill",
     "witness_that_sleeps": "standstill",

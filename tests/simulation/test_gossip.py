@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import count
 from random import Random
 from typing import Any
@@ -200,6 +200,20 @@ def known(machine: Machine) -> dict[int, list[str]]:
     return found
 
 
+def own_words(machine: Machine) -> dict[int, list[str]]:
+    """By conversation that lives, what its model said and asked for."""
+    return {
+        pid: [
+            str(getattr(part, "text", "") or getattr(part, "arguments", ""))
+            for message in one.pages.log.messages()
+            if message.role == "model"
+            for part in message.parts
+        ]
+        for pid, one in machine._loop.cast.programs.items()
+        if isinstance(one, Conversation)
+    }
+
+
 def elsewhere(kernel: Kernel) -> Iterator[str]:
     """What anybody could still be told."""
     for process in everyone(kernel):
@@ -211,14 +225,24 @@ def elsewhere(kernel: Kernel) -> Iterator[str]:
             yield f"{item.name} {item.text} {item.acceptance} {item.result} {item.note}"
 
 
-def check(machine: Machine, gone: set[str], before: dict[int, list[str]], ended: set[int], rewound: set[int]) -> None:
-    """What was taken back is nowhere, and nothing else is missing."""
+def check(
+    machine: Machine,
+    gone: set[str],
+    before: dict[int, list[str]],
+    ended: set[int],
+    rewound: set[int],
+    its_own: Collection[int] = (),
+) -> None:
+    """What was taken back is nowhere, and nothing else is missing. ``its_own``: who said it itself, as what it was forked from."""
     after = known(machine)
     of = {copy: one.pid for one in everyone(machine.kernel) for copy in one.copies}
     for pid, texts in after.items():
         left = [text for text in texts if tokens(text) & gone]
         assert not left, f"{pid} still goes on from {left}"
     assert not tokens(*elsewhere(machine.kernel)) & gone
+    for pid, texts in own_words(machine).items():
+        left = [text for text in texts if tokens(text) & gone]
+        assert pid in its_own or not left, f"{pid} still repeats {left}"
     for pid, texts in before.items():
         if pid in after and abs(pid) not in rewound:
             mine = [text for text in texts if tokens(text) and not tokens(text) & gone]
@@ -268,16 +292,17 @@ def gossiped(seed: int) -> None:
                 if pages and chance.random() < 0.4:
                     position, pid, token = chance.choice(pages)
                     gone, ended = {token}, set[int]()
-                    done = await machine.retract(pid, "planted", position)
+                    done, its_own = await machine.retract(pid, "planted", position), set[int]()
                 else:
                     # not twice: what a model said itself of what it had read stays, and it may have said it again since
                     pid = chance.choice([one for one in machine.kernel.processes if one not in taken][1:] or [1])
                     taken.add(pid)
                     gone, ended = said_by(world, *forks(machine, pid)), {pid}
+                    its_own = set(forks(machine, pid))
                     done = await machine.retract(pid, "a lie")
             except MachineError:
                 continue  # it was put back since, so it knows nothing of that any more
-            check(machine, gone, before, ended, set(done.rewound))
+            check(machine, gone, before, ended, set(done.rewound), its_own)
             if chance.random() < 0.3:
                 world.crash()
                 machine = world.boot(resume=True)
@@ -295,6 +320,11 @@ def test_nothing_is_left_of_it_and_nothing_else_is_gone(seed: int) -> None:
 def in_readings(patch: pytest.MonkeyPatch) -> None:
     """A conversation goes on reading what was taken back."""
     patch.setattr(Conversation, "take_back", lambda self, lost: False)
+
+
+def in_their_own_words(patch: pytest.MonkeyPatch) -> None:
+    """What a reader repeated stays in its reading."""
+    patch.setattr(Conversation, "_unsay", lambda self, lost, repeats, gone: None)
 
 
 def in_mailboxes(patch: pytest.MonkeyPatch) -> None:
@@ -318,7 +348,9 @@ def of_all_they_ever_said(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Reach, "holds", lambda self, source, said: inner(self, source, 1 << 60))
 
 
-@pytest.mark.parametrize("plant", [in_readings, in_mailboxes, on_the_board, in_code, of_all_they_ever_said])
+@pytest.mark.parametrize(
+    "plant", [in_readings, in_their_own_words, in_mailboxes, on_the_board, in_code, of_all_they_ever_said]
+)
 def test_what_is_left_or_goes_too_far_is_seen(plant: Callable[[pytest.MonkeyPatch], None]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         plant(patch)
