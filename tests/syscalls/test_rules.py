@@ -269,7 +269,9 @@ def sources() -> some.SearchStrategy[Source]:
         field=some.sampled_from(("a", "b")),
         called=some.dictionaries(some.just("n"), some.sampled_from((1, True, 1.0, "1")), max_size=1),
         where=where,
-        pick=some.sampled_from(("only", "any", "first", "last")),
+        pick=some.sampled_from(("only", "any", "first", "last", "most_common", "least_common")),
+        value=maybe(rules(0)),
+        records=some.sampled_from(("", "", "[]")),
         extract=some.sampled_from(("", "number", "iban")),
     )
 

@@ -23,7 +23,8 @@ class Source(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_f
     one that was left out is what the tool's schema says (``default``), else null.
     ``where``: what other fields of the record must be. ``pick``: which of the records that are so: ``only``: all of them
     have one and the same value, else none is picked; ``any``; ``first`` and ``last`` as they stand in the result; ``most``
-    and ``least`` by their field ``by`` (those that are equal must have the same value).
+    and ``least`` by their field ``by`` (those that are equal must have the same value); ``most_common`` and ``least_common``:
+    the value that stands in the most and in the fewest of them, if it is one.
 
     ``extract``: not the text itself but the value of this kind in it (``only``: there is exactly one); a number where the
     tool wants one. ``pattern``: what
@@ -35,17 +36,34 @@ class Source(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_f
     field: str = ""
     called: dict[str, Scalar] = {}
     where: dict[str, Rule] = {}
-    pick: Literal["only", "any", "first", "last", "most", "least"] = "only"
+    pick: Literal["only", "any", "first", "last", "most", "least", "most_common", "least_common"] = "only"
     by: str = ""
     extract: Kind | Literal[""] = ""
     pattern: str = ""
     records: str = ""
     """The path of the records from the top of the result, such as ``transfers[]``; empty: as the tool's manifest says."""
+    value: Rule | None = None
+    """What the value itself must be: which member of a list (``field = "labels[]"``), which text. A list or an object is none."""
+    argument: str = ""
+    """The source is not the field but this argument of the call in whose result it stands; ``over`` must name it, too."""
+    over: dict[str, Rule] = {}
+    """One argument, and what it ranges over: all results together, one for each value of it (the newest), are looked at as
+    one. The values are named (``one_of``) or picked by a source. Where one of the results is missing nothing is picked."""
+
+
+class Template(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
+    """Fixed words with values in them. A use writes it as ``{"$text": text, "with": {name: value}}``, so what stands in a
+    value is never taken for the words around it."""
+
+    text: str
+    """The words, with ``{name}`` where a value stands, and ``{{`` and ``}}`` for braces."""
+    holes: dict[str, Rule] = {}
+    """What each value may be, by its name."""
 
 
 class Rule(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
-    """What one argument of a tool may be; of a list, what each of its elements may be. All that is set must hold, but of
-    ``one_of`` and ``source`` either is enough. None set: anything.
+    """What one argument of a tool may be; of a list, what each of its elements may be (an empty one is judged as null is). All
+    that is set must hold, but of ``one_of``, ``source`` and ``template`` either is enough. None set: anything.
 
     ``one_of``: exactly one of these values (a number is not its text, ``true`` is not 1). ``under``: a path inside this
     folder. ``prefix``: a text that begins so. ``chars_max``: a text no longer than this. ``kind``: a value of this form.
@@ -66,6 +84,8 @@ class Rule(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fie
     contains: str | None = None
     items_max: int | None = None
     source: tuple[Source, ...] | None = None
+    template: Template | None = None
+    """Fixed words with values in them."""
 
 
 class Grant(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):

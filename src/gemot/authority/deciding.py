@@ -20,16 +20,17 @@ from typing import Any, cast
 
 from msgspec import Struct
 
-from gemot.abi.grants import Grant, Mount, Rule, Source
+from gemot.abi.grants import Grant, Mount, Rule, Source, Template
 from gemot.abi.later import runs_later
 from gemot.abi.tools import ToolSpec
+from gemot.authority.hints import hint
 from gemot.authority.holder import Holder
 from gemot.authority.narrowing import RANK, covers, ended, listed, must_be
 from gemot.authority.paths import anchored, canonical, is_under, private_by_name, roots
 from gemot.authority.private import why
-from gemot.authority.references import Filling, hint
+from gemot.authority.references import Filling
 from gemot.authority.refusal import Refused
-from gemot.authority.rules import Origin, Place, bounds, fits, fits_inside, literal, steps_of
+from gemot.authority.rules import Origin, Place, bounds, fits, fits_inside, literal, sources_in, steps_of
 
 WHYS_MAX = 8
 """How many grants are named in a refusal: what is said of more is not read."""
@@ -173,7 +174,7 @@ def _stands_in_the_way(
     asks = grant.otherwise == "ask"
     for name, rule in grant.where.items():
         steps = steps_of(name, tool.schema.get("properties", {}))
-        comes_from = functools.partial(_from, use, steps[0]) if rule.source and use.references else literal
+        comes_from = functools.partial(_from, use, steps[0]) if use.references or use.composed else literal
         if not _obeys(name, steps, rule, values, comes_from):
             return _No("grant", functools.partial(_must_be, process, name, rule, written), asks)
     if tool.effect == "sends" and "*" not in (grant.carries or ()):
@@ -208,13 +209,16 @@ def _obeys(name: str, steps: tuple[str, ...], rule: Rule, values: dict[str, Any]
 
 def _must_be(process: Holder, name: str, rule: Rule, written: dict[str, Any]) -> str:
     why = must_be(name, rule, written, process.mounts)
-    if not rule.source:
+    sources = sources_in(rule)
+    if not sources and rule.template is None:
         return why
-    now = hint(process, rule.source)
-    return why + (f"; now that is {now}" if now else f"; use {rule.source[0].tool} first, and refer to its result")
+    now = hint(process, rule)
+    if not now and not sources:
+        return why
+    return why + (f"; now that is {now}" if now else f"; use {sources[0].tool} first, and refer to its result")
 
 
-def _from(use: Filling, argument: str, place: Place, sources: tuple[Source, ...]) -> bool:
+def _from(use: Filling, argument: str, place: Place, sources: tuple[Source, ...] | Template) -> bool:
     return use.comes_from((argument, *place), sources)
 
 

@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, cast
 
 import msgspec
 from msgspec import Struct
 
-from gemot.abi.grants import Source
+from gemot.abi.grants import Rule, Source
 from gemot.abi.labels import Label
 from gemot.abi.limits import NESTING_MAX
 from gemot.authority.fields import Path as Path
@@ -28,7 +30,10 @@ from gemot.authority.fields import path_of as path_of
 from gemot.authority.fields import written as written
 from gemot.authority.kinds import EXTRACTED, BadPattern, compiled, found, matched, number_of
 from gemot.authority.refusal import Refused
-from gemot.authority.rules import fits, same
+from gemot.authority.rules import fits, key, same
+
+OVER_MAX = 64
+"""The most results that one source ranges over."""
 
 DOCUMENTS_KEPT = 128
 """Texts whose parsed form is kept ready."""
@@ -55,6 +60,8 @@ class Picked(Struct, frozen=True):
     value: Any
     extract: str = ""
     pick: str = ""
+    handle: int = 0
+    """The number of the result that it stands in, where a source is about several."""
 
 
 _NESTED: tuple[type[Any], ...] = (dict, list)
@@ -192,7 +199,8 @@ def select(source: Source, document: Document) -> tuple[Picked, ...]:
     if not called_as(source, document):
         return ()
     if document.text is None:
-        return () if source.field or source.extract or source.pattern else (Picked((), None),)
+        some = source.field or source.extract or source.pattern or source.value is not None
+        return () if some else (Picked((), None),)
     return _selected(_encode(source), document.text, source.records or document.records)
 
 
@@ -207,23 +215,96 @@ _encode = msgspec.msgpack.Encoder(order="sorted").encode
 @functools.lru_cache(DOCUMENTS_KEPT * 8)
 def _selected(encoded: bytes, text: str, where: str) -> tuple[Picked, ...]:
     source = msgspec.msgpack.decode(encoded, type=Source)
-    whole = [Picked((), text)]
-    candidates = _picked(source, list(_candidates(source, parsed(text), where))) if source.field else whole
+    candidates = _looked_at(encoded, text, where)
+    picked = _picked(source, list(candidates)) if source.field else [one for one, _ in candidates]
     if not (source.extract or source.pattern):
-        return tuple(candidates)
-    return _extracted(source, candidates)
+        return tuple(picked)
+    return _extracted(source, picked)
+
+
+@functools.lru_cache(DOCUMENTS_KEPT * 8)
+def _looked_at(encoded: bytes, text: str, where: str) -> tuple[tuple[Picked, Any], ...]:
+    """What a source picks from in one result: the fields of its records, or the result as a whole."""
+    source = msgspec.msgpack.decode(encoded, type=Source)
+    if source.field:
+        return tuple(_candidates(source, parsed(text), where))
+    return ((Picked((), text), None),) if source.value is None or fits(source.value, text) else ()
+
+
+def chosen(source: Source, documents: Mapping[int, Document], number: int) -> tuple[Picked, ...]:
+    """The values that a source lets through, of one result (``number``) or of all together that it ranges over."""
+    numbers = considered(source, documents, number)
+    encoded = _encode(source)
+    candidates: list[tuple[Picked, Any]] = []
+    without: list[Picked] = []
+    for one in numbers:
+        document = documents[one]
+        if document.text is None or document.tool != source.tool or not called_as(source, document):
+            return ()
+        there = _looked_at(encoded, document.text, source.records or document.records)
+        if source.argument:
+            value = document.arguments.get(source.argument)
+            picked = Picked((), value, handle=one)
+            if type(value) in _NESTED:
+                return ()
+            candidates += [(picked, by) for _, by in there]
+            without += [] if there else [picked]
+        else:
+            candidates += [(msgspec.structs.replace(picked, handle=one), by) for picked, by in there]
+    if without and source.pick == "least_common":
+        return tuple(without) if len(without) == 1 else ()  # nothing stands there, which is the fewest
+    picked = _picked(source, candidates)
+    return _extracted(source, picked) if source.extract or source.pattern else tuple(picked)
+
+
+def considered(source: Source, documents: Mapping[int, Document], number: int) -> tuple[int, ...]:
+    """The handles of the results that a source is about; none where one of them is missing."""
+    if not source.over:
+        return (number,)
+    name, rule = next(iter(source.over.items()))
+    newest: dict[Any, int] = {}
+    for handle, document in documents.items():
+        value = document.arguments.get(name)
+        if document.tool == source.tool and type(value) not in _NESTED and called_as(source, document):
+            newest[key(value)] = max(handle, newest.get(key(value), 0))
+    numbers = [newest.get(key(value), 0) for value in _ranged(rule, documents)]
+    return () if 0 in numbers or len(numbers) > OVER_MAX else tuple(numbers)
+
+
+def _ranged(rule: Rule, documents: Mapping[int, Document]) -> list[Any]:
+    """The values that an argument ranges over, each once; none where a source has no result yet, or gives what is no value."""
+    values: list[Any] = list(rule.one_of or ())
+    for source in rule.source or ():
+        handles = [
+            one for one, document in documents.items() if document.tool == source.tool and called_as(source, document)
+        ]
+        picked = select(source, documents[max(handles)]) if handles else ()
+        if not picked:
+            return []
+        for one in picked:
+            values += cast("list[Any]", one.value) if type(one.value) is list else [one.value]
+    if any(type(value) in _NESTED for value in values):
+        return []
+    conditions = msgspec.structs.replace(rule, one_of=None, source=None)
+    once = [value for value in {key(value): value for value in values}.values() if fits(conditions, value)]
+    return once if len({spelling(value) for value in once}) == len(once) else []  # else one could be looked at twice
 
 
 def _candidates(source: Source, value: Any, where: str) -> Iterator[tuple[Picked, Any]]:
     """The field of each record that is as it should be, with what ``by`` compares."""
     field = pattern_of(source.field)
     if from_top(field):
-        yield from ((Picked(path, one), None) for path, one in places(value, field))
+        yield from ((Picked(path, one), None) for path, one in places(value, field) if _itself(one, source))
         return
     for path, record in records(value, where):
         for inside, one in places(record, field):
-            if _is_so(record, source):
+            if _itself(one, source) and _is_so(record, source):
                 yield Picked((*path, *inside), one), _field(record, source.by) if source.by else None
+
+
+def _itself(value: Any, source: Source) -> bool:
+    """Is a value what a source wants of it? That is said of one value, so a list or an object is none."""
+    return source.value is None or (type(value) not in _NESTED and fits(source.value, value))
 
 
 def _is_so(record: dict[str, Any], source: Source) -> bool:
@@ -263,6 +344,8 @@ def _picked(source: Source, found: list[tuple[Picked, Any]]) -> list[Picked]:
         return candidates
     if source.pick in ("first", "last"):
         return candidates[:1] if source.pick == "first" else candidates[-1:]
+    if source.pick in ("most_common", "least_common"):
+        return _counted(candidates, source.pick == "most_common")
     if source.pick in ("most", "least"):
         candidates = _extreme(found, source.pick == "most")
     # with a value still to be extracted it is those that must agree, see below
@@ -278,6 +361,28 @@ def _extreme(found: list[tuple[Picked, Any]], most: bool) -> list[Picked]:
     return [one for (one, _), value in zip(found, by, strict=True) if value == best]
 
 
+def _counted(candidates: list[Picked], most: bool) -> list[Picked]:
+    """Those with the value that stands there most often, or most rarely. None where two values are equal in that, where
+    one has parts, and where two differ in their spelling only: then who is counted can't be said."""
+    if any(type(one.value) in _NESTED for one in candidates):
+        return []
+    counts = Counter(key(one.value) for one in candidates)
+    if len({spelling(value) for _, value in counts}) < len(counts):
+        return []
+    best = (max if most else min)(counts.values())
+    values = [value for value, count in counts.items() if count == best]
+    return [one for one in candidates if key(one.value) == values[0]] if len(values) == 1 else []
+
+
+def spelling(value: Any) -> str:
+    """What values have in common that a person could take for one: case, blanks, the form of letters, a number as a text."""
+    number = number_of(value)
+    if number is not None:
+        return repr(float(number))
+    text = unicodedata.normalize("NFKC", value if isinstance(value, str) else repr(value)).casefold()
+    return " ".join(text.split())
+
+
 def agree(picked: Sequence[Picked]) -> bool:
     """Is there a value, and only one?"""
     return len({_encode(one.value) for one in picked}) == 1
@@ -287,7 +392,7 @@ def _extracted(source: Source, candidates: list[Picked]) -> tuple[Picked, ...]:
     """What is to be extracted from the candidates' texts: all of it, or the one, first or last."""
     how = source.extract or source.pattern
     values = [
-        Picked(one.path, value, how)
+        Picked(one.path, value, how, handle=one.handle)
         for one in candidates
         if isinstance(one.value, str)
         for value in dict.fromkeys(extract(one.value, how))

@@ -65,7 +65,7 @@ def _anchor(grant: Grant, mounts: tuple[Mount, ...], tools: Mapping[str, ToolSpe
 
 
 def _anchor_path(tool: str, name: str, rule: Rule, mounts: tuple[Mount, ...]) -> Rule:
-    for word in ("chars_max", "kind", "at_least", "at_most", "hosts", "contains", "items_max"):
+    for word in ("chars_max", "kind", "at_least", "at_most", "hosts", "contains", "items_max", "template"):
         if getattr(rule, word) is not None:
             raise Refused("malformed", f"{tool}: {name} is a path; bound it with 'under' or 'one_of', not '{word}'")
     if rule.prefix is not None:

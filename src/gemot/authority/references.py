@@ -13,6 +13,7 @@ repeats a value that one of them stands for. That it was refused still tells som
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, cast
 
@@ -20,7 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from gemot.abi import limits
-from gemot.abi.grants import Rule, Source
+from gemot.abi.grants import Rule, Source, Template
 from gemot.abi.labels import Handle, Label
 from gemot.authority.documents import (
     Document,
@@ -28,7 +29,8 @@ from gemot.authority.documents import (
     Picked,
     agree,
     at,
-    called_as,
+    chosen,
+    considered,
     could_be,
     extract,
     is_vouched,
@@ -41,14 +43,17 @@ from gemot.authority.holder import Holder
 from gemot.authority.kinds import EXTRACTED, exact_number
 from gemot.authority.labels import joined, vouched
 from gemot.authority.refusal import Refused
-from gemot.authority.rules import flaw, source_in_words
+from gemot.authority.rules import fits, flaw, same, source_in_words, sources_in
 from gemot.authority.schema import kinds, mismatch, schema_at
+from gemot.authority.templates import composed
 
 FROM = "$from"
 REFERENCES_MAX = 64
 """The most references in one use: each can stand for a whole document."""
 
-HINTS_MAX = 3
+TEXT, WITH = "$text", "with"
+"""``{"$text": "Dinner at {name}", "with": {"name": {"$from": 7, "at": "[3].name"}}}``: words with values in them."""
+
 EXAMPLE = '{"$from": 7, "at": "items[3].sender"}'
 
 SCHEMA: dict[str, Any] = {
@@ -65,15 +70,42 @@ SCHEMA: dict[str, Any] = {
 }
 """What a reference looks like, for those who are to write one."""
 
+COMPOSED: dict[str, Any] = {
+    "type": "object",
+    "description": "fixed words with values in them",
+    "properties": {TEXT: {"type": "string"}, WITH: {"type": "object"}},
+    "required": [TEXT],
+}
+"""What a text with references in it looks like."""
 
-class _Form(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, rename={"handle": FROM}):
+
+class Form(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, rename={"handle": FROM}):
+    """A reference as a process writes it. ``at``: by its place; else as what it is, in the words of
+    :class:`gemot.abi.grants.Source`."""
+
     handle: int
     at: str = ""
     field: str = ""
     where: dict[str, Rule] = {}
-    pick: Literal["", "only", "first", "last", "most", "least"] = ""
+    pick: Literal["", "only", "first", "last", "most", "least", "most_common", "least_common"] = ""
     by: str = ""
     extract: str = ""
+    records: str = ""
+    value: Rule | None = None
+    argument: str = ""
+    over: dict[str, Rule] = {}
+
+
+class _TextForm(Struct, frozen=True, forbid_unknown_fields=True, rename={"text": TEXT, "values": WITH}):
+    text: str
+    values: dict[str, Any] = {}
+
+
+class Composed(Struct, frozen=True):
+    """A text that was put together here. ``text``: its words; ``values``: what was put in, by name."""
+
+    text: str
+    values: dict[str, Any]
 
 
 class Whole(Struct, frozen=True):
@@ -95,6 +127,8 @@ class Reference(Struct, frozen=True):
     label: Label
     document: Document | None
     found: Any = None
+    argument: str = ""
+    """The argument of the call that gave the result; empty: the value stands in the result."""
 
 
 class Filling(Struct, frozen=True):
@@ -103,6 +137,10 @@ class Filling(Struct, frozen=True):
     arguments: dict[str, Any]
     own: Label
     references: dict[Path, Reference] = {}
+    composed: dict[Path, Composed] = {}
+    """By place, the texts that were put together of words and values."""
+    documents: Mapping[int, Document] = {}
+    """The results that the process can name values of, by handle."""
 
     def label(self, name: str) -> Label:
         """The label of one argument: of what it refers to, and of what of it is the process's own words."""
@@ -121,8 +159,10 @@ class Filling(Struct, frozen=True):
         """The label of the use: choosing what is referred to is an act of the process, too."""
         return joined((one.label for one in self.references.values()), self.own) if self.references else self.own
 
-    def comes_from(self, place: Path, sources: tuple[Source, ...]) -> bool:
-        """Is the value at this place of the arguments one that such a source picks?"""
+    def comes_from(self, place: Path, sources: tuple[Source, ...] | Template) -> bool:
+        """Is the value at this place of the arguments one that such a source picks, or was it composed by this template?"""
+        if isinstance(sources, Template):
+            return self._is_composed(place, sources)
         referred, inside = place, ()
         while referred not in self.references:
             if not referred:
@@ -131,9 +171,22 @@ class Filling(Struct, frozen=True):
         reference = self.references[referred]
         path = (*reference.path, *inside)
         for source in sources:  # noqa: SIM110 - asked of every source of every grant
-            if _picks(source, reference, path, inside):
+            if _picks(source, reference, path, inside, self.documents):
                 return True
         return False
+
+    def _is_composed(self, place: Path, template: Template) -> bool:
+        """Was the text at this place put together of the template's words and of values that its rules allow?"""
+        made = self.composed.get(place)
+        if made is None or made.text != template.text or made.values.keys() != template.holes.keys():
+            return False
+        return all(
+            fits(rule, made.values[name], functools.partial(self._hole_comes_from, (*place, WITH, name)))
+            for name, rule in template.holes.items()
+        )
+
+    def _hole_comes_from(self, hole: Path, place: Path, sources: tuple[Source, ...] | Template) -> bool:
+        return self.comes_from((*hole, *place), sources)
 
 
 def beyond(process: Holder, uses: Iterable[dict[str, Any]]) -> tuple[int, ...]:
@@ -199,21 +252,23 @@ def fill(
     own = process.label
     flat = not any(isinstance(value, dict | list) for value in arguments.values())
     places = [] if flat else list(_places(arguments, ()))
-    if not places:
+    if flat or not (places or TEXT in str(arguments)):
         return Filling(arguments, own)
     if len(places) > REFERENCES_MAX:
         raise Refused("limit", f"one use has at most {REFERENCES_MAX} references")
     references: dict[Path, Reference] = {}
     for place, form in places:
         references[place] = _resolved(process, form, schema_at(schema, place), values or {})
-    size = sum(_chars(one.value) for one in references.values())
+    made: dict[Path, Composed] = {}
+    filled = _filled(arguments, (), references, made)
+    size = sum(_chars(one.value) for one in references.values()) + sum(len(one.text) for one in made.values())
     if size > limits.VALUES_CHARS_MAX:
         raise Refused(
             "limit",
             f"the references of this use stand for {size:,} characters; at most {limits.VALUES_CHARS_MAX:,} can be judged "
             "and shown together. Make several calls, each with fewer references",
         )
-    return Filling(_filled(arguments, (), references), own, references)
+    return Filling(filled, own, references, made, process.documents)
 
 
 def _places(value: Any, place: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -229,25 +284,37 @@ def _places(value: Any, place: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
             yield from _places(item, (*place, index))
 
 
-def _filled(value: Any, place: Path, references: dict[Path, Reference]) -> Any:
+def _filled(value: Any, place: Path, references: dict[Path, Reference], made: dict[Path, Composed]) -> Any:
     if place in references:
         return references[place].value
     if isinstance(value, dict):
         members = cast("dict[str, Any]", value)
-        return {name: _filled(member, (*place, name), references) for name, member in members.items()}
+        inner = {name: _filled(member, (*place, name), references, made) for name, member in members.items()}
+        return _composed(inner, place, made) if TEXT in members and place else inner
     if isinstance(value, list | tuple):
-        return [_filled(item, (*place, index), references) for index, item in enumerate(cast("list[Any]", value))]
+        return [_filled(item, (*place, index), references, made) for index, item in enumerate(cast("list[Any]", value))]
     return value
+
+
+def _composed(form: dict[str, Any], place: Path, made: dict[Path, Composed]) -> str:
+    """The text that a template and its values are. What was put in is kept apart, so that rules can judge it."""
+    try:
+        asked = msgspec.convert(form, _TextForm)
+    except msgspec.ValidationError as error:
+        example = '{"$text": "Dinner at {name}", "with": {"name": {"$from": 7, "at": "[3].name"}}}'
+        raise Refused("malformed", f"this is no text with values in it: write {example}") from error
+    made[place] = Composed(asked.text, asked.values)
+    return composed(asked.text, asked.values)
 
 
 def _resolved(process: Holder, form: dict[str, Any], schema: dict[str, Any], values: Mapping[int, str]) -> Reference:
     try:
-        asked = msgspec.convert(form, _Form)
+        asked = msgspec.convert(form, Form)
     except msgspec.ValidationError as error:
         raise Refused("malformed", f"this is no reference: {error}. Write {EXAMPLE}") from error
     given = whole(process, asked.handle, values)
     handle, text, known = given.handle, given.text, given.document
-    if not (asked.at or asked.field or asked.extract):
+    if not (asked.at or asked.field or asked.extract or asked.argument or asked.over):
         return Reference(
             handle, (), "", _said(text, schema), handle.label if known is None else known.label, known, text
         )
@@ -258,10 +325,16 @@ def _resolved(process: Holder, form: dict[str, Any], schema: dict[str, Any], val
             f"{limits.DOCUMENT_CHARS_MAX:,}. Refer to all of it, or read it in parts",
         )
     document = Document("", {}, text, handle.label) if known is None else known
-    if asked.field:
-        one = _selected(document, asked)
+    if asked.field or asked.argument or asked.over:
+        held = {**process.documents, handle.number: document}
+        one, source = _selected(held, document, asked)
         value = _number(one.value, schema) if asked.extract else one.value
-        return Reference(handle, one.path, asked.extract, value, _label(document, one.path), known, one.value)
+        document = held[one.handle] if one.handle else document
+        label = document.label if asked.argument else _label(document, one.path)
+        others = (held[number].label for number in (*considered(source, held, handle.number), *_ranges(held, [source])))
+        label = joined((msgspec.structs.replace(other, integrity=label.integrity) for other in others), label)
+        handle, known = (process.handles[one.handle], document) if one.handle else (handle, known)
+        return Reference(handle, one.path, asked.extract, value, label, known, one.value, asked.argument)
     path = path_of(asked.at)
     value = found = _part(text, path, handle.number)
     if asked.extract:
@@ -296,7 +369,7 @@ def _label(document: Document, path: Path) -> Label:
     return vouched(document.label) if is_vouched(document, path) else document.label
 
 
-def _selected(document: Document, asked: _Form) -> Picked:
+def _selected(held: Mapping[int, Document], document: Document, asked: Form) -> tuple[Picked, Source]:
     kind = asked.extract in EXTRACTED
     source = Source(
         document.tool,
@@ -307,16 +380,24 @@ def _selected(document: Document, asked: _Form) -> Picked:
         asked.by,
         cast("Any", asked.extract if kind else ""),
         "" if kind else asked.extract,
+        asked.records,
+        asked.value,
+        asked.argument,
+        asked.over,
     )
-    wrong = "'at' or 'field', not both" if asked.at else flaw(Rule(source=(source,)))
+    ranged = source
+    if asked.argument and not asked.over:  # of this one call: a rule says whether it is the one that is meant
+        called: Any = document.arguments.get(asked.argument)
+        ranged = msgspec.structs.replace(source, over={asked.argument: Rule(one_of=(called,))})
+    wrong = "'at' or 'field', not both" if asked.at else flaw(Rule(source=(ranged,)))
     if wrong:
         raise Refused("malformed", f"this is no reference: {wrong}")
-    picked = select(source, document)
+    picked = chosen(source, held, asked.handle) if source.over or source.argument else select(source, document)
     if not agree(picked):
         raise Refused(
             "unknown", f"in handle {asked.handle} there is nothing so, or more than one: {source_in_words(source)}"
         )
-    return picked[0]
+    return picked[0], source
 
 
 def _part(text: str, path: Path, number: int) -> Any:
@@ -329,7 +410,7 @@ def _part(text: str, path: Path, number: int) -> Any:
         raise Refused("unknown", f"handle {number} {what}") from error
 
 
-def _extracted(value: Any, asked: _Form, number: int) -> str:
+def _extracted(value: Any, asked: Form, number: int) -> str:
     if not isinstance(value, str):
         raise Refused(
             "unknown", f"what handle {number} has at {asked.at!r} is no text, so nothing is extracted from it"
@@ -342,11 +423,20 @@ def _extracted(value: Any, asked: _Form, number: int) -> str:
     return values[0]
 
 
-def _picks(source: Source, reference: Reference, path: Path, inside: Path) -> bool:
+def _picks(source: Source, reference: Reference, path: Path, inside: Path, documents: Mapping[int, Document]) -> bool:
     document = reference.document
-    if document is None or document.tool != source.tool or not could_be(source, document, path):
+    if document is None or document.tool != source.tool or source.argument != reference.argument:
         return False
-    for one in select(source, document):
+    if source.argument:
+        picked = chosen(source, documents, reference.handle.number)
+        return not inside and any(
+            one.handle == reference.handle.number and same(one.value, reference.value) for one in picked
+        )
+    if not could_be(source, document, path):
+        return False
+    for one in chosen(source, documents, reference.handle.number) if source.over else select(source, document):
+        if one.handle and one.handle != reference.handle.number:
+            continue
         if one.extract != reference.extract or (one.extract and (inside or one.value != reference.found)):
             continue
         if one.path == path:
@@ -367,25 +457,19 @@ def _elements(document: Document, path: Path, inside: Path) -> bool:
 
 
 def mentioned(process: Holder, arguments: dict[str, Any]) -> Label:
-    """The label of all that these arguments refer to: what is learned from the fact that they were refused."""
-    numbers = [form.get(FROM) for _, form in _places(arguments, ())]
-    return joined(
-        process.handles[number].label for number in numbers if isinstance(number, int) and number in process.handles
-    )
+    """The label of all that these arguments refer to: what is learned from the fact that they were refused. A source that
+    ranges over several results is answered by all of them."""
+    forms = [form for _, form in _places(arguments, ())]
+    numbers = [one for form in forms if isinstance(one := form.get(FROM), int)]
+    wide = [source for grant in process.grants for rule in grant.where.values() for source in sources_in(rule)]
+    numbers += _ranges(process.documents, wide) if forms else ()
+    if any("over" in form for form in forms):
+        numbers += process.documents
+    return joined(process.handles[number].label for number in numbers if number in process.handles)
 
 
-def hint(process: Holder, sources: tuple[Source, ...]) -> str:
-    """References that satisfy one of these sources if anything does, as a process would write them. They are the sources
-    themselves, so they tell nothing of what stands in the results."""
-    found: list[str] = []
-    for source in sources:
-        for number, document in reversed(process.documents.items()):
-            if document.tool != source.tool or not called_as(source, document):
-                continue
-            extract = source.extract or source.pattern
-            pick: Any = "" if source.pick in ("any", "only") else source.pick
-            form = _Form(number, "", source.field, source.where, pick, source.by, extract)
-            found.append(msgspec.json.encode(form).decode())
-            if len(found) >= HINTS_MAX:
-                return " or ".join(dict.fromkeys(found))
-    return " or ".join(dict.fromkeys(found))
+def _ranges(documents: Mapping[int, Document], sources: Iterable[Source]) -> tuple[int, ...]:
+    """The handles of all results that decide what sources pick which range over several."""
+    tools = {one.tool for source in sources for rule in source.over.values() for one in sources_in(rule)}
+    tools |= {source.tool for source in sources if source.over}
+    return tuple(number for number, document in documents.items() if document.tool in tools) if tools else ()

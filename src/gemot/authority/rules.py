@@ -15,23 +15,24 @@ from typing import Any, cast
 
 import msgspec
 
-from gemot.abi.grants import Mount, Rule, Scalar, Source
+from gemot.abi.grants import Mount, Rule, Scalar, Source, Template
 from gemot.authority.fields import from_top, pattern_of
 from gemot.authority.kinds import EXTRACTED, BadPattern, compiled, host_of, host_within, is_kind, kind_within, number_of
 from gemot.authority.paths import is_under, shown
 from gemot.authority.quoting import hosted, plainly, visible
 from gemot.authority.refusal import Refused
+from gemot.authority.templates import names_in
 
 Place = tuple[str | int, ...]
-Origin = Callable[[Place, tuple[Source, ...]], bool]
-"""Does what stands at this place of an argument come from one of these sources?"""
+Origin = Callable[[Place, tuple[Source, ...] | Template], bool]
+"""Does what stands at this place of an argument come from one of these sources, or was it composed by this template?"""
 
 _encode = msgspec.msgpack.Encoder(order="sorted").encode
 _ELSEWHERE: Rule = Rule()
 _LISTS: tuple[type, ...] = (list, tuple)
 
 
-def literal(place: Place, sources: tuple[Source, ...]) -> bool:
+def literal(place: Place, sources: tuple[Source, ...] | Template) -> bool:
     """The origin of what somebody wrote: it comes from no source, whatever it says."""
     return False
 
@@ -45,7 +46,7 @@ def same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and one == other
 
 
-def _key(one: Scalar) -> tuple[type, Scalar]:
+def key(one: Scalar) -> tuple[type, Scalar]:
     """Values that are the :func:`same` have the same key, and no others."""
     kind = type(one)
     return (float if kind is int else kind, one)
@@ -53,8 +54,8 @@ def _key(one: Scalar) -> tuple[type, Scalar]:
 
 def _all_named(values: Iterable[Scalar], names: Iterable[Scalar]) -> bool:
     """Is each value the same as one that is named? There may be thousands of both."""
-    keys = {_key(one) for one in names}
-    return all(_key(one) in keys for one in values)
+    keys = {key(one) for one in names}
+    return all(key(one) in keys for one in values)
 
 
 def fits(rule: Rule, value: Any, comes_from: Origin = literal) -> bool:
@@ -102,9 +103,16 @@ def fits_inside(
 def _one_fits(rule: Rule, value: Any, comes_from: Origin, place: Place = ()) -> bool:
     if rule.one_of is not None and any(same(value, one) for one in rule.one_of):
         return _meets(rule, value)
-    if rule.source is not None:
-        return comes_from(place, rule.source) and _meets(rule, value)
-    return rule.one_of is None and _meets(rule, value)
+    if rule.source is not None and comes_from(place, rule.source):
+        return _meets(rule, value)
+    if rule.template is not None and comes_from(place, rule.template):
+        return _meets(rule, value)
+    return not _chooses(rule) and _meets(rule, value)
+
+
+def _chooses(rule: Rule) -> bool:
+    """Does a rule say which values, by name or by where they come from?"""
+    return rule.one_of is not None or rule.source is not None or rule.template is not None
 
 
 def _meets(rule: Rule, value: Any) -> bool:
@@ -138,9 +146,9 @@ def rule_within(child: Rule, parent: Rule) -> bool:
         return True
     if parent.items_max is not None and (child.items_max is None or child.items_max > parent.items_max):
         return False
-    if child.one_of is not None and child.source is None:
+    if child.one_of is not None and child.source is None and child.template is None:
         # what it names is all that it allows
-        if parent.one_of is None and parent.source is not None:
+        if parent.one_of is None and _chooses(parent):
             return not child.one_of
         if parent.one_of is not None and not _all_named(child.one_of, parent.one_of):
             return False
@@ -149,13 +157,21 @@ def rule_within(child: Rule, parent: Rule) -> bool:
 
 
 def _choice_within(child: Rule, parent: Rule) -> bool:
-    if parent.one_of is None and parent.source is None:
+    if not _chooses(parent):
         return True
-    if child.one_of is None and child.source is None:
+    if not _chooses(child) or not _template_within(child.template, parent.template):
         return False
     if not _all_named(child.one_of or (), parent.one_of or ()):
         return False
     return all(any(source_within(one, other) for other in parent.source or ()) for one in child.source or ())
+
+
+def _template_within(child: Template | None, parent: Template | None) -> bool:
+    if child is None or parent is None:
+        return child is None
+    if child.text != parent.text or child.holes.keys() != parent.holes.keys():
+        return False
+    return all(rule_within(rule, parent.holes[name]) for name, rule in child.holes.items())
 
 
 def _conditions_within(child: Rule, parent: Rule) -> bool:
@@ -196,10 +212,16 @@ def source_within(child: Source, parent: Source) -> bool:
         (parent.tool, parent.records, parent.field, parent.extract, parent.pattern)
     ):
         return False
+    if child.over or parent.over or child.argument or parent.argument:
+        return _encode(child) == _encode(parent)  # of fewer results, too, what is counted may be another
     if any(name not in child.called or not same(child.called[name], value) for name, value in parent.called.items()):
         return False
     if parent.pick == "any":
+        if parent.value is not None and not rule_within(child.value or _ELSEWHERE, parent.value):
+            return False
         return all(rule_within(child.where.get(name, _ELSEWHERE), rule) for name, rule in parent.where.items())
+    if _encode(child.value) != _encode(parent.value):
+        return False
     return (child.pick, child.by) == (parent.pick, parent.by) and _encode(child.where) == _encode(parent.where)
 
 
@@ -209,9 +231,19 @@ def bounds(rule: Rule | None) -> bool:
         return False
     if rule.one_of is not None or rule.source is not None or rule.under is not None or rule.hosts is not None:
         return True
+    if rule.template is not None:
+        return all(bounds(hole) for hole in rule.template.holes.values())
     if rule.prefix or rule.at_most is not None:
         return True
     return rule.kind in ("boolean", "date", "time", "datetime")  # of these none can name somebody
+
+
+def sources_in(rule: Rule) -> list[Source]:
+    """All sources that a rule names: its own, those of a template's values, those that an argument ranges over."""
+    own = list(rule.source or ())
+    below = [one for source in own for ranged in source.over.values() for one in sources_in(ranged)]
+    holes = rule.template.holes.values() if rule.template is not None else ()
+    return own + below + [one for hole in holes for one in sources_in(hole)]
 
 
 def flaw(rule: Rule, depth: int = 0) -> str:
@@ -219,15 +251,27 @@ def flaw(rule: Rule, depth: int = 0) -> str:
     numbers = [one for one in (rule.at_least, rule.at_most, *(rule.one_of or ())) if isinstance(one, float)]
     if any(one - one != 0 for one in numbers):
         return "a bound must be a number with an end"
-    if rule.source is not None and depth:
+    if rule.source is not None and depth == 1:
         return "a record's field can't have a source of its own"
+    if rule.template is not None and depth:
+        return "a template is for an argument as a whole"
     if rule.under is not None and depth:
         return "'under' means nothing for a record's field; use 'prefix' or 'one_of'"
     for source in rule.source or ():
         wrong = _source_flaw(source)
         if wrong:
             return f"the source {source.tool}: {wrong}"
-    return ""
+    return "" if rule.template is None else _template_flaw(rule.template)
+
+
+def _template_flaw(template: Template) -> str:
+    try:
+        names = names_in(template.text)
+    except Refused as refusal:
+        return refusal.message
+    if names != template.holes.keys():
+        return f"the template has the values {', '.join(sorted(names)) or 'none'}; 'holes' must have a rule for each"
+    return next((f"{name}: {wrong}" for name, rule in template.holes.items() if (wrong := flaw(rule, 2))), "")
 
 
 def _source_flaw(source: Source) -> str:
@@ -252,7 +296,33 @@ def _source_flaw(source: Source) -> str:
             compiled(source.pattern)
         except BadPattern as error:
             return str(error)
-    return next((wrong for rule in source.where.values() if (wrong := flaw(rule, 1))), "")
+    wrong = "" if source.value is None else flaw(source.value, 1)
+    return (
+        wrong or next((wrong for rule in source.where.values() if (wrong := flaw(rule, 1))), "") or _wide_flaw(source)
+    )
+
+
+def _wide_flaw(source: Source) -> str:
+    """Why a source that counts, or is about several results, or is an argument, can't be kept."""
+    counts = source.pick in ("most_common", "least_common")
+    if counts and not source.field:
+        return "'field' must name what is counted"
+    if (counts or source.argument) and (source.extract or source.pattern):
+        return "what is counted, or an argument, is taken as it is: without 'extract' and 'pattern'"
+    if source.argument and source.argument not in source.over:
+        return f"'over' must say over which values {source.argument!r} ranges: which calls are made is not for a process to choose"
+    if not source.over:
+        return ""
+    if len(source.over) > 1 or not source.over.keys().isdisjoint(source.called):
+        return "'over' names one argument, which 'called' does not"
+    if source.pick in ("first", "last"):
+        return "'first' and 'last' are about one result, and with 'over' there are several"
+    name, rule = next(iter(source.over.items()))
+    if rule.one_of is None and rule.source is None:
+        return f"'over' must say over which values {name} ranges, with 'one_of' or 'source'"
+    if any(one.over or one.argument for one in rule.source or ()):
+        return "a source in 'over' is about one result"
+    return flaw(rule, 2)
 
 
 def _path_flaw(name: str, *, one: bool = False) -> str:
@@ -290,6 +360,9 @@ def in_words(rule: Rule, mounts: tuple[Mount, ...] = ()) -> str:
         choice.append(named if rule.one_of else "nothing at all")
     if rule.source is not None:
         choice += [f"a reference to {source_in_words(one)}" for one in rule.source] or ["nothing at all"]
+    if rule.template is not None:
+        holes = "; ".join(f"{{{name}}} is {in_words(hole)}" for name, hole in rule.template.holes.items())
+        choice.append(f"the words {_quoted(rule.template.text)}" + (f" in which {holes}" if holes else ""))
     if choice:
         parts.append(" or ".join(choice))
     if rule.under is not None:
@@ -344,15 +417,38 @@ def _hash(value: object) -> str:
 
 def source_in_words(source: Source) -> str:
     """Where a value must have come from, as a holder of the rule would say it."""
-    what = f"the field {plainly(source.field)} of" if source.field else "the whole of"
-    if source.extract or source.pattern:
-        what = f'what "extract": {msgspec.json.encode(source.extract or source.pattern).decode()} finds in {what}'
     called = f" called with {msgspec.json.encode(source.called).decode()}" if source.called else ""
+    result = f"a result of {plainly(source.tool)}{called}"
+    if source.over:
+        name, rule = next(iter(source.over.items()))
+        result = f"all results of {plainly(source.tool)}{called}, one for each {_quoted(name)} that is {in_words(rule)}"
+    counts = source.pick in ("most_common", "least_common")
+    itself = f" which is {in_words(source.value)}" if source.value is not None else ""
     rules = " and ".join(f"{plainly(name)} is {in_words(rule)}" for name, rule in source.where.items())
-    where, result = f" where {rules}" if rules else "", f"a result of {plainly(source.tool)}{called}"
-    if not source.field:
-        return f"{what} {result}{where}"
-    which = {"any": "a record", "only": "the one record"}
-    which |= {pick: f"the one with the {pick} {plainly(source.by)}" for pick in ("most", "least")}
+    where = f" where {rules}" if rules else ""
     held = f" of {plainly(source.records)}" if source.records else ""
-    return f"{what} {which.get(source.pick, f'the {source.pick} record')}{held}{where} in {result}"
+    if source.argument:
+        many = {"most_common": "the most records", "least_common": "the fewest records"}.get(source.pick, "a record")
+        there = (
+            f"{many}{held} with the field {plainly(source.field)}{itself}{where}" if source.field else f"a text{itself}"
+        )
+        which = "a call" if source.pick == "any" else "the one call" if source.pick == "only" else _which(source)
+        return f"the argument {_quoted(source.argument)} of {which} whose result has {there}, in {result}"
+    what = f"the field {plainly(source.field)} of" if source.field else "the whole of"
+    if counts:
+        what = f"the {source.pick.replace('_', ' ')} value of {what.removesuffix(' of')} of"
+    if source.extract or source.pattern:
+        what = f'what "extract": {_quoted(source.extract or source.pattern)} finds in {what}'
+    if not source.field:
+        return f"{what} {result}{where}{itself}"
+    which = {"only": "the one record"} | {pick: f"the {pick} record" for pick in ("first", "last")}
+    which |= {pick: f"the one with the {pick} {plainly(source.by)}" for pick in ("most", "least")}
+    return f"{what} {which.get(source.pick, 'a record')}{held}{where}{itself} in {result}"
+
+
+def _which(source: Source) -> str:
+    return "the call" if not source.by else f"the call with the {source.pick} {plainly(source.by)} in a record"
+
+
+def _quoted(text: str) -> str:
+    return visible(msgspec.json.encode(text).decode(), plain=True)

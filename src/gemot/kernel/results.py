@@ -16,6 +16,7 @@ from gemot.abi.tools import ToolSpec
 from gemot.authority.documents import Document, parsed
 from gemot.authority.fields import named_in
 from gemot.authority.labels import join, joined, of_result
+from gemot.authority.rules import sources_in
 from gemot.kernel.process import Process, Work
 
 if TYPE_CHECKING:
@@ -139,10 +140,10 @@ def _names(objects: list[dict[str, Any]], label: Label, spec: ToolSpec | None, g
         return sorted(there)[:KEYS_SHOWN]
     known = set(spec.vouches) if spec is not None else set[str]()
     for source in sources_of(grants):
-        known |= {source.field, source.by, *source.where}
+        known |= {source.field, source.by, source.records, *source.where}
     return sorted(there & {step for name in known for step in named_in(name)})[:KEYS_SHOWN]
 
 
 def sources_of(grants: list[Grant]) -> list[Source]:
     """All sources that these grants name."""
-    return [source for grant in grants for rule in grant.where.values() for source in rule.source or ()]
+    return [source for grant in grants for rule in grant.where.values() for source in sources_in(rule)]

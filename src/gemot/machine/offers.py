@@ -15,6 +15,7 @@ from gemot.abi.syscalls import SYSCALLS, UNAVAILABLE
 from gemot.abi.tools import ToolSpec
 from gemot.authority.narrowing import covers, described
 from gemot.authority.paths import shown
+from gemot.authority.references import COMPOSED
 from gemot.authority.references import SCHEMA as REFERENCE
 from gemot.authority.rules import steps_of
 from gemot.kernel.process import Process
@@ -136,7 +137,7 @@ def _tool(spec: ToolSpec, grants: list[Grant], mounts: tuple[Mount, ...]) -> Too
     if len(mine) == 1:
         for name, rule in mine[0].where.items():
             named = tuple(value for value in rule.one_of or () if isinstance(value, str))
-            if rule.one_of is not None and rule.source is None and len(named) == len(rule.one_of):
+            if rule.one_of is not None and not (rule.source or rule.template) and len(named) == len(rule.one_of):
                 where[name] = tuple(shown(value, mounts) for value in named) if name in spec.paths else named
     return ToolOffer(spec.name, spec.description + _bounds(mine, mounts), _referring(spec.schema, mine), where)
 
@@ -144,23 +145,26 @@ def _tool(spec: ToolSpec, grants: list[Grant], mounts: tuple[Mount, ...]) -> Too
 def _referring(schema: dict[str, Any], grants: list[Grant]) -> dict[str, Any]:
     """The schema of a tool, where arguments that must come from a source may be written as references."""
     properties: dict[str, Any] = schema.get("properties", {})
-    sourced = {name for grant in grants for name, rule in grant.where.items() if rule.source is not None}
-    for name in sorted(sourced):
-        schema = _referring_at(schema, steps_of(name, properties))
+    for word, form in (("source", REFERENCE), ("template", COMPOSED)):
+        named = {name for grant in grants for name, rule in grant.where.items() if getattr(rule, word) is not None}
+        for name in sorted(named):
+            schema = _referring_at(schema, steps_of(name, properties), form)
     return schema
 
 
-def _referring_at(schema: dict[str, Any], steps: tuple[str, ...]) -> dict[str, Any]:
+def _referring_at(schema: dict[str, Any], steps: tuple[str, ...], form: dict[str, Any]) -> dict[str, Any]:
     if not steps:
-        return {"anyOf": [REFERENCE, schema]}
+        return {"anyOf": [form, schema]}
     wider = dict(schema)
     if isinstance(schema.get("items"), dict):
-        wider["items"] = _referring_at(schema["items"], steps)
+        wider["items"] = _referring_at(schema["items"], steps, form)
     if "anyOf" in schema:
-        wider["anyOf"] = [one if one is REFERENCE else _referring_at(one, steps) for one in schema["anyOf"]]
+        wider["anyOf"] = [
+            one if one is REFERENCE or one is COMPOSED else _referring_at(one, steps, form) for one in schema["anyOf"]
+        ]
     properties: dict[str, Any] = schema.get("properties", {})
     if steps[0] in properties:
-        wider["properties"] = properties | {steps[0]: _referring_at(properties[steps[0]], steps[1:])}
+        wider["properties"] = properties | {steps[0]: _referring_at(properties[steps[0]], steps[1:], form)}
     return wider
 
 
