@@ -69,3 +69,10 @@ def test_page_on_words_with_values_is_true(world: KernelWorld, pid: int) -> None
     assert tried(world, pid, "mail/send", to=BOB, subject="Dinner at {place}'s") == "grant"
     assert tried(world, pid, "mail/send", to=BOB, subject=subject(1)) == "grant"
     assert tried(world, pid, "mail/send", to=BOB, subject=subject(0)) == "done"
+
+
+@pytest.mark.parametrize("pid", ["Each of them once"], indirect=True)
+def test_page_on_each_once_is_true(world: KernelWorld, pid: int) -> None:
+    number = kept(world, pid, "mail/list", [{"title": "party", "guests": [BOB, ANN, BOB]}])
+    tries = [tried(world, pid, "mail/send", to={"$from": number, "at": f"[0].guests[{one}]"}) for one in range(3)]
+    assert tries == ["done", "done", "grant"]

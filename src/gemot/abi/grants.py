@@ -98,7 +98,7 @@ class Grant(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fi
     don't allow: it is refused, or a person is asked. ``results``: ``handle``: a result never enters the reading, only its
     number and shape.
 
-    Only the kernel sets the last three. ``endorsed``: a person has seen this grant. ``unsure``: the arguments whose rule was
+    Only the kernel sets the last four. ``endorsed``: a person has seen this grant. ``unsure``: the arguments whose rule was
     written by a process that had read foreign text: such a rule narrows, and vouches for nothing. ``planned``: it is a step of
     an endorsed plan, or a part of one: what it does not settle is refused and not asked.
     """
@@ -110,9 +110,13 @@ class Grant(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fi
     carries: tuple[str, ...] | None = None
     otherwise: Literal["refuse", "ask"] = "refuse"
     results: Literal["page", "handle"] = "page"
+    once_per: str = ""
+    """An argument of which each value may be used once, in the whole tree; of a list, each member. Spelling does not count."""
     endorsed: bool = False
     unsure: tuple[str, ...] = ()
     planned: bool = False
+    pool: str = ""
+    """What of ``once_per`` is counted together: this grant, and all that were made of it."""
 
 
 Mode = Literal["ro", "rw", "private", "cow"]

@@ -26,6 +26,7 @@ from gemot.abi.tools import ToolSpec
 from gemot.authority.hints import hint
 from gemot.authority.holder import Holder
 from gemot.authority.narrowing import RANK, covers, ended, listed, must_be
+from gemot.authority.once import Spent, keys, used_up
 from gemot.authority.paths import anchored, canonical, is_under, private_by_name, roots
 from gemot.authority.private import why
 from gemot.authority.references import Filling
@@ -44,6 +45,8 @@ class Verdict(Struct, frozen=True):
     grant: int
     ask: bool = False
     why: str = ""
+    once: tuple[str, ...] = ()
+    """The keys of the values that are used with it, where the grant allows each once."""
 
 
 class _No(Struct, frozen=True):
@@ -68,9 +71,16 @@ Others = dict[int, tuple[Mount, ...]]
 
 
 def decide(
-    process: Holder, tool: ToolSpec, use: Filling, written: dict[str, Any], now_ms: int, others: Others | None = None
+    process: Holder,
+    tool: ToolSpec,
+    use: Filling,
+    written: dict[str, Any],
+    now_ms: int,
+    others: Others | None = None,
+    spent: Spent | None = None,
 ) -> Verdict:
-    """``written``: the arguments as the process wrote them. Raises :class:`Refused`."""
+    """``written``: the arguments as the process wrote them. ``spent``: what was used already of grants that allow each value
+    once; None: no such grant allows anything. Raises :class:`Refused`."""
     grants = [(index, grant) for index, grant in enumerate(process.grants) if covers(grant.tool, tool.name)]
     if not grants:
         raise Refused(
@@ -80,19 +90,24 @@ def decide(
     askable: list[tuple[int, _No]] = []
     refused: list[_No] = []
     for index, grant in grants:
-        no = _stands_in_the_way(process, tool, use, values, written, grant, now_ms)
+        no = _stands_in_the_way(process, tool, use, values, written, grant, now_ms, spent)
         if no is None:
             guard = _guard(grant, later)
             asks = tool.asks and tool.name not in process.confirmed and not _meant(tool, use, grant)
-            return Verdict(index, asks or bool(guard), guard)
+            return Verdict(index, asks or bool(guard), guard, _once(grant, values))
         if no.askable:
             askable.append((index, no))
         refused.append(no)
     if askable:
         index, no = askable[0]
-        return Verdict(index, True, "; ".join(filter(None, (no.why(), _guard(process.grants[index], later)))))
+        why = "; ".join(filter(None, (no.why(), _guard(process.grants[index], later))))
+        return Verdict(index, True, why, _once(process.grants[index], values))
     why = "; or ".join(dict.fromkeys(one.why() for one in refused[:WHYS_MAX]))
     raise Refused(refused[0].rule, f"{tool.name} is not allowed so: {why}")
+
+
+def _once(grant: Grant, values: dict[str, Any]) -> tuple[str, ...]:
+    return keys(values.get(grant.once_per)) if grant.once_per else ()
 
 
 def seen_by(process: Holder, tool: ToolSpec, arguments: dict[str, Any], others: Others) -> tuple[Mount, ...]:
@@ -167,6 +182,7 @@ def _stands_in_the_way(
     written: dict[str, Any],
     grant: Grant,
     now_ms: int,
+    spent: Spent | None,
 ) -> _No | None:
     over = ended(grant, now_ms)
     if over:
@@ -177,6 +193,9 @@ def _stands_in_the_way(
         comes_from = functools.partial(_from, use, steps[0]) if use.references or use.composed else literal
         if not _obeys(name, steps, rule, values, comes_from):
             return _No("grant", functools.partial(_must_be, process, name, rule, written), asks)
+    again = used_up(grant, values, spent) if grant.once_per else ""
+    if again:
+        return _No("grant", lambda: again, asks)
     if tool.effect == "sends" and "*" not in (grant.carries or ()):
         secrets = sorted({*use.all_labels.secrets} - {*(grant.carries or ())})
         if secrets:

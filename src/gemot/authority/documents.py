@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import functools
 import json
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, cast
@@ -28,7 +27,7 @@ from gemot.authority.fields import Pattern, from_top, means, pattern_of, places
 from gemot.authority.fields import at as at
 from gemot.authority.fields import path_of as path_of
 from gemot.authority.fields import written as written
-from gemot.authority.kinds import EXTRACTED, BadPattern, compiled, found, matched, number_of
+from gemot.authority.kinds import EXTRACTED, BadPattern, compiled, found, matched, number_of, spelling
 from gemot.authority.refusal import Refused
 from gemot.authority.rules import fits, key, same
 
@@ -372,15 +371,6 @@ def _counted(candidates: list[Picked], most: bool) -> list[Picked]:
     best = (max if most else min)(counts.values())
     values = [value for value, count in counts.items() if count == best]
     return [one for one in candidates if key(one.value) == values[0]] if len(values) == 1 else []
-
-
-def spelling(value: Any) -> str:
-    """What values have in common that a person could take for one: case, blanks, the form of letters, a number as a text."""
-    number = number_of(value)
-    if number is not None:
-        return repr(float(number))
-    text = unicodedata.normalize("NFKC", value if isinstance(value, str) else repr(value)).casefold()
-    return " ".join(text.split())
 
 
 def agree(picked: Sequence[Picked]) -> bool:

@@ -8,6 +8,7 @@ Sources: ISO 13616 and ISO 7064 (IBAN), ISO 8601 (dates and times), RFC 3986 (UR
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -80,6 +81,15 @@ def number_of(value: Any) -> int | float | None:
     if _is_form(_NUMBER_FORM, value):
         return int(value) if "." not in value else float(value)
     return None
+
+
+def spelling(value: Any) -> str:
+    """What values have in common that a person could take for one: case, blanks, the form of letters, a number as a text."""
+    number = number_of(value)
+    if number is not None:
+        return repr(float(number))
+    text = unicodedata.normalize("NFKC", value if isinstance(value, str) else repr(value)).casefold()
+    return " ".join(text.split())
 
 
 def exact_number(text: str) -> int | float | None:

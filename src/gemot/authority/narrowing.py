@@ -16,6 +16,7 @@ import msgspec
 from gemot.abi.grants import Grant, Mount, MountRequest, Rule
 from gemot.abi.labels import Label
 from gemot.abi.tools import ToolSpec
+from gemot.authority.once import pool_of
 from gemot.authority.paths import anchored, canonical, is_under, private_by_name, shown
 from gemot.authority.private import why
 from gemot.authority.quoting import moment, plainly
@@ -61,7 +62,15 @@ def _anchor(grant: Grant, mounts: tuple[Mount, ...], tools: Mapping[str, ToolSpe
                 "malformed",
                 f"{grant.tool}: {name} is not a path, so 'under' means nothing for it; use 'prefix' or 'one_of'",
             )
-    return msgspec.structs.replace(grant, where=where) if where else grant
+    grant = msgspec.structs.replace(grant, where=where) if where else grant
+    if not grant.once_per:
+        return msgspec.structs.replace(grant, pool="") if grant.pool else grant
+    known = [tool.schema.get("properties", {}) for tool in tools.values() if covers(grant.tool, tool.name)]
+    if not known or not all(grant.once_per in properties for properties in known):
+        raise Refused(
+            "malformed", f"{grant.tool}: 'once_per' names an argument of the tool, and {grant.once_per!r} is none"
+        )
+    return msgspec.structs.replace(grant, pool=pool_of(grant))
 
 
 def _anchor_path(tool: str, name: str, rule: Rule, mounts: tuple[Mount, ...]) -> Rule:
@@ -126,6 +135,8 @@ def grant_within(child: Grant, parent: Grant) -> bool:
         return False
     if parent.uses is not None and (child.uses is None or child.uses > parent.uses):
         return False
+    if parent.once_per and child.once_per != parent.once_per:
+        return False
     if "*" not in (parent.carries or ()) and not set(child.carries or ()) <= set(parent.carries or ()):
         return False
     if child.otherwise == "ask" and parent.otherwise != "ask":
@@ -146,8 +157,9 @@ def inherited(child: Grant, parent: Grant, maker: Label) -> Grant:
     clean = maker.integrity != "foreign"
     unsure = tuple(sorted(name for name in child.where if name not in sure and (not clean or name in parent.unsure)))
     open_before = any(bounds(rule) and not bounds(parent.where.get(name)) for name, rule in child.where.items())
+    pool = parent.pool if parent.once_per else child.pool
     endorsed = parent.endorsed and not open_before
-    return msgspec.structs.replace(child, unsure=unsure, endorsed=endorsed, planned=parent.planned)
+    return msgspec.structs.replace(child, unsure=unsure, endorsed=endorsed, planned=parent.planned, pool=pool)
 
 
 Handed = list[tuple[Grant, int]]
@@ -202,7 +214,8 @@ def unused(grant: Grant) -> Grant:
 
 def without_uses(grant: Grant) -> Grant:
     """``grant`` as a fork gets it that a person makes: what is counted stays with the original, so that no use is there twice."""
-    return grant if grant.uses is None else msgspec.structs.replace(grant, uses=0)
+    counted = grant.uses is not None or grant.once_per
+    return msgspec.structs.replace(grant, uses=0) if counted else grant
 
 
 def syscall_allowed(
@@ -354,6 +367,8 @@ def described(grant: Grant, mounts: tuple[Mount, ...]) -> str:
     said = [f"{plainly(name)}: {in_words(rule, mounts)}" for name, rule in grant.where.items()]
     if grant.uses is not None:
         said.append(f"{grant.uses} times")
+    if grant.once_per:
+        said.append(f"each {plainly(grant.once_per)} once")
     if grant.carries:
         said.append(f"may carry what comes from {', '.join(map(plainly, grant.carries))}")
     if grant.until_ms is not None:

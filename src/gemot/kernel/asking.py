@@ -51,7 +51,7 @@ def _put(kernel: Kernel, process: Process, waiting: Waiting) -> None:
     why = _too_much(kernel, process, waiting)
     if why:
         for work, one in waiting:
-            rights.give_back(process, work)
+            rights.give_back(kernel, process, work)
             work.state = "done"
             work.result = Returned(one.tool, False, why, rule="limit")
         return

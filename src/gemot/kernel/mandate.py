@@ -84,10 +84,10 @@ def _plan(kernel: Kernel, process: Process, syscall: Mandate) -> list[tuple[Gran
 
 def _foreseen(grants: tuple[Grant, ...], policy: tuple[Grant, ...]) -> tuple[Grant, ...] | None:
     """What is left of the policy of a tree when it has endorsed these grants; None where it does not. What it counts, it counts
-    in the whole tree."""
+    in the whole tree; what it allows once for each value, a person is asked about: plans are not counted together."""
     left = list(policy)
     for grant in grants:
-        index = next((place for place, one in enumerate(left) if grant_within(grant, one)), None)
+        index = next((at for at, one in enumerate(left) if not one.once_per and grant_within(grant, one)), None)
         if index is None:
             return None
         left[index] = used(left[index], grant.uses)

@@ -62,6 +62,8 @@ class Work:
     key: str = ""
     prices: dict[str, int] = field(default_factory=dict[str, int])
     room: Room | None = None
+    once: tuple[str, ...] = ()
+    """Of a use under a grant that allows each value once: the keys of those that it is the first to use."""
 
 
 @dataclass(slots=True)
@@ -189,6 +191,8 @@ class Process:
     policy: tuple[Grant, ...] = ()
     mandate: tuple[Grant, ...] | None = None
     came_from: dict[int, int] = field(default_factory=dict[int, int])
+    used_once: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    """Of a tree's first process: by pool, the keys of the values that were used under grants that allow each once."""
     outcome: Outcome | None = None
     label: Label = field(default_factory=Label)
     documents: dict[int, Document] = field(default_factory=dict[int, Document])

@@ -74,7 +74,7 @@ def take(kernel: Kernel, process: Process, tool: str, told: list[str]) -> None:
     kept: list[Grant] = []
     for work in process.work:
         if work.grant in lost:
-            rights.give_back(process, work)
+            rights.give_back(kernel, process, work)
     for index in lost:
         held = process.grants[index]
         if not covers(tool, held.tool) and held.uses is None:

@@ -58,8 +58,22 @@ def return_all(kernel: Kernel, process: Process) -> None:
     process.grants, process.came_from, process.mandate = [], {}, None
 
 
-def give_back(process: Process, work: Work) -> None:
+def spend(kernel: Kernel, process: Process, grant: Grant, keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Note the values that a use is about under a grant that allows each once. Returns those that were not used before."""
+    if not keys:
+        return ()
+    spent = kernel.processes[process.root].used_once.setdefault(grant.pool, [])
+    first = tuple(dict.fromkeys(key for key in keys if key not in spent))
+    spent.extend(first)
+    return first
+
+
+def give_back(kernel: Kernel, process: Process, work: Work) -> None:
     """A use is counted when it is checked, so that two of one batch can't share the last one; what was not begun comes back."""
+    if work.once and work.state in ("asking", "held", "ready") and 0 <= work.grant < len(process.grants):
+        spent = kernel.processes[process.root].used_once.get(process.grants[work.grant].pool, [])
+        spent[:] = [key for key in spent if key not in work.once]
+        work.once = ()
     if work.kind == "tool" and work.state in ("asking", "held", "ready") and 0 <= work.grant < len(process.grants):
         grant = process.grants[work.grant]
         process.grants[work.grant] = grant if grant.tool == GONE.tool else unused(grant)

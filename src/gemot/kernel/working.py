@@ -110,7 +110,9 @@ def _check(
         filling = _fill(process, use, tool, values)
         _must_fit(tool, filling)
         others = _children(kernel, process, tool, filling)
-        verdict = decide(process, tool, filling, use.arguments, kernel.now, others)
+        verdict = decide(
+            process, tool, filling, use.arguments, kernel.now, others, kernel.processes[process.root].used_once
+        )
         if tool.effect in ("writes", "sends"):
             rights.must_fit_plans(kernel, process, process.grants[verdict.grant], tool.name)
         share = process.left.millis // uses
@@ -135,6 +137,7 @@ def _check(
         label=filling.all_labels,
         sealed=grant.results == "handle",
         why=verdict.why,
+        once=rights.spend(kernel, process, grant, verdict.once),
     )
     if verdict.ask:
         seen = seen_by(process, tool, filling.arguments, others)
@@ -262,7 +265,7 @@ def _settle(kernel: Kernel, process: Process, work: Work, event: Answered, allow
             _confirm_below(kernel, process, tool)
         work.state = "held"
         return
-    rights.give_back(process, work)
+    rights.give_back(kernel, process, work)
     said = f": {event.text}" if event.text and not event.allow else ""
     work.state = "done"
     work.result = Returned(
@@ -342,7 +345,7 @@ def give_up(kernel: Kernel, process: Process, pending: Syscall | None) -> None:
             use, cut_short = pending.uses[work.index], Failure("in_doubt", "its process has ended")
             receipts.note(kernel, process, use, cut_short, work.sealed)
             changes.used(kernel, process, use.tool, cut_short)
-        rights.give_back(process, work)
+        rights.give_back(kernel, process, work)
         kernel.stop(work)
     process.work = []
 
