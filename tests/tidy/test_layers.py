@@ -114,6 +114,6 @@ def test_the_words_have_no_behaviour() -> None:
 
 
 def test_the_kernel_can_be_read_in_an_hour() -> None:
-    for package, most in (("kernel", 6_500), ("authority", 3_500)):
+    for package, most in (("kernel", 6_500), ("authority", 4_200)):
         lines = sum(len(MODULES[name].read_text().splitlines()) for name in PURE if package_of(name) == package)
         assert lines <= most, package
