@@ -169,6 +169,7 @@ class Action(Struct, frozen=True, gc=False, omit_defaults=True):
     places: dict[str, str] = {}
     why: str = ""
     untrusted: tuple[str, ...] = ()
+    steers: tuple[str, ...] = ()
 
 
 class PlannedStep(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -185,7 +186,8 @@ class Asked(Struct, frozen=True, gc=False, omit_defaults=True):
     that is a path, where that is on this computer, whatever the process calls it. ``digest``: the hash of all three.
     ``why``: the rule that the action breaks, or what of it was not meant by a person; then a yes counts ``once`` only.
     ``plan``: the steps of a mandate in words, or the value that is to be endorsed (then ``untrusted`` says so). ``steps``: the
-    same steps as values, whole; the words are bounded. ``reason``: why a process wants this, in its words.
+    same steps as values, whole; the words are bounded. ``reason``: why a process wants this, in its words. ``steers``: the
+    arguments that decide whom or what the action reaches, and that are shown first.
     ``untrusted``: the arguments that hold third parties' text, or were written by a model that had read some.
     ``actions``: several tool uses of one call, in their order; a yes may name some of them by number. Then ``digest`` is
     over all of them, and ``once`` holds if it does for one. ``whole``: a yes is to all of the ``plan``, not to steps of it.
@@ -207,6 +209,7 @@ class Asked(Struct, frozen=True, gc=False, omit_defaults=True):
     whole: bool = False
     steps: tuple[PlannedStep, ...] = ()
     reason: str = ""
+    steers: tuple[str, ...] = ()
 
 
 class PutAsk(Struct, frozen=True, gc=False, tag="put_ask", omit_defaults=True):

@@ -59,20 +59,26 @@ def visible(text: str, exact: bool = False, plain: bool = False) -> str:
         text = _LIKE_ESCAPE.sub(r"\\x5c", text)
     if text.isascii():
         return _CONTROL.sub(lambda match: escaped(match.group()), text)
-    posing = _mixed(text)
-    shown: list[str] = []
+    hidden = unseen(text, exact)
+    return "".join([escaped(one) if at in hidden else one for at, one in enumerate(text)]) if hidden else text
+
+
+def unseen(text: str, exact: bool = False) -> set[int]:
+    """Where characters stand that are not shown as they are."""
+    hidden = _mixed(text)
     before, marks = "", 0
     for at, one in enumerate(text):
         kind = _kind(one, exact)
         if kind == "mark":
             marks += 1
             composed = exact and len(unicodedata.normalize("NFC", before + one)) == 1
-            fine = before.isalpha() and marks <= MARKS_MAX and not composed
+            if not before.isalpha() or marks > MARKS_MAX or composed:
+                hidden.add(at)
         else:
             before, marks = one, 0
-            fine = kind == "seen" and at not in posing
-        shown.append(one if fine else escaped(one))
-    return "".join(shown)
+            if kind == "hidden":
+                hidden.add(at)
+    return hidden
 
 
 @functools.lru_cache(8192)

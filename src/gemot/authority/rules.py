@@ -19,7 +19,7 @@ from gemot.abi.grants import Mount, Rule, Scalar, Source, Template
 from gemot.authority.fields import from_top, pattern_of
 from gemot.authority.kinds import EXTRACTED, BadPattern, compiled, host_of, host_within, is_kind, kind_within, number_of
 from gemot.authority.paths import is_under, shown
-from gemot.authority.quoting import hosted, plainly, visible
+from gemot.authority.quoting import hosted, plainly, told_apart, visible
 from gemot.authority.refusal import Refused
 from gemot.authority.templates import names_in
 
@@ -406,9 +406,11 @@ def literal_in_words(value: Scalar) -> str:
     """A value as it is written in a rule: a text in quotes, with every character that could pass for another made visible."""
     if not isinstance(value, str):
         return repr(value)
-    if len(value) <= VALUE_CHARS_SHOWN:
-        return visible(repr(value), plain=True)
-    return f"{visible(repr(value[:VALUE_CHARS_SHOWN]), plain=True)} and more ({len(value):,} characters, sha256 {_hash(value)})"
+    begin, spelled = value[:VALUE_CHARS_SHOWN], told_apart(value[:VALUE_CHARS_SHOWN])
+    text = visible(repr(spelled), exact=True, plain=True)
+    letters = f" (its letters: {begin!a})" if spelled != begin else ""
+    more = f" and more ({len(value):,} characters, sha256 {_hash(value)})" if len(value) > len(begin) else ""
+    return text + letters + more
 
 
 def _hash(value: object) -> str:

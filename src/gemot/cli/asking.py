@@ -10,8 +10,9 @@ import sys
 import termios
 
 from gemot.abi.effects import Asked
+from gemot.authority.quoting import plainly
 from gemot.cli.plain import FOREIGN, folded, inert, one_line, plain
-from gemot.cli.wording import exact, planned, together
+from gemot.cli.wording import details, exact, planned, together
 from gemot.kernel.mandate import understood as understood_steps
 from gemot.machine.door import Answer
 
@@ -32,7 +33,7 @@ SOME = "y: yes, all of it, once   1 3: these only   n: no"
 def shown(asked: Asked) -> list[str]:
     """What the person sees before they are asked: exactly what is to be done."""
     if asked.tool:
-        begins = f"{asked.pid} asks ({asked.ask}): may it use {one_line(asked.tool)}?"
+        begins = f"{asked.pid} asks ({asked.ask}): may it use {plainly(asked.tool)}?"
         columns = max(20, shutil.get_terminal_size().columns - 6)
         why = [f"  ! {piece}" for piece in folded(one_line(f"nobody allowed this: {asked.why}", 1_000), columns)]
         return [begins, *(why if asked.why else ()), *exact(asked), ONCE if asked.once else CHOICES]
@@ -53,6 +54,16 @@ def shown(asked: Asked) -> list[str]:
     if len(asked.options) > OPTIONS_SHOWN_MAX:
         lines.append(f"  [... {len(asked.options) - OPTIONS_SHOWN_MAX:,} more]")
     return lines
+
+
+def whole(asked: Asked) -> list[str]:
+    """An ask with every character of what it is about."""
+    if not (asked.tool or asked.actions or asked.plan):
+        return shown(asked)
+    about = plainly(asked.tool) if asked.tool else one_line(asked.question, 4_000)
+    why = [f"  ! {one_line(f'nobody allowed this: {asked.why}', 4_000)}"] if asked.why else []
+    digest = [f"  sha256 of all of it: {asked.digest}"] if asked.digest else []
+    return [f"{asked.pid} asks ({asked.ask}): {about}", *why, *details(asked, whole=True), *digest]
 
 
 def _numbered(asked: Asked) -> bool:

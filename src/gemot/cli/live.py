@@ -143,11 +143,15 @@ class Live:
                 if typed is None:
                     self._console.print()
                     return Answer(asked.ask, False) if asked.tool or asked.actions else None
+                if typed.strip().lower() == "show" and (asked.tool or asked.plan or asked.actions):
+                    for one in asking.whole(asked):
+                        self._console.print(Text(one))
+                    continue
                 answer = asking.understood(asked, typed)
                 if answer is not None:
                     return answer
                 known = (
-                    "y, n, a or t"
+                    "y, n, a or t, or show to see all of it"
                     if asked.tool
                     else "y, n, or the numbers of what it may do: 1 3"
                     if asked.actions

@@ -1,4 +1,4 @@
-"""Plain text: what strangers wrote, made safe to show. Control characters become visible; nothing is interpreted.
+"""Plain text: what strangers wrote, made safe to show. What can't be seen becomes visible; nothing is interpreted.
 
 Models, files and tools write what is shown on a person's terminal. An escape sequence in it could rewrite what the person
 sees, or says yes to; a direction mark could turn a path around. Every such character is shown as what it is.
@@ -10,44 +10,14 @@ import json
 import re
 import unicodedata
 
-_CONTROL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200c\u200e\u200f\u2028-\u202e"
-    "\u2060-\u206f\u2800\u3164\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
-)
-
-
-def _visible(match: re.Match[str]) -> str:
-    number = ord(match.group())
-    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
+from gemot.authority.quoting import told_apart, unseen, visible
 
 
 def plain(text: str, chars_max: int | None = None) -> str:
     """``text`` with its line breaks, and nothing else that a terminal would act on."""
     cut = text if chars_max is None or len(text) <= chars_max else text[:chars_max]
-    shown = _CONTROL.sub(_visible, cut.replace("\r\n", "\n").replace("\t", "    "))
+    shown = visible(told_apart(cut.replace("\r\n", "\n").replace("\t", "    "), is_path=True))
     return shown if cut is text else f"{shown} [... {len(text) - len(cut):,} more characters]"
-
-
-def told_apart(text: str) -> str:
-    """``text`` with every host in it that is not plain ASCII in its own spelling (``xn--``), which no other host shares: the
-    letters of a look-alike differ to a computer, and not to a reader."""
-    if text.isascii():
-        return text
-    is_host = "." in text.strip(".") and not re.search(r"[\s@/]", text)
-    return _spelled(text) if is_host else _HOST_AT.sub(lambda match: _spelled(match.group()), text)
-
-
-_HOST_AT = re.compile(r"(?<=://)[^\s/?#@<>]+|(?<=@)[^\s/?#@<>]+|(?<=www\.)[^\s/?#@<>]+")
-
-
-def _spelled(host: str) -> str:
-    return ".".join(_label(one) for one in host.split("."))
-
-
-def _label(text: str) -> str:
-    if text.isascii() or not text.replace("-", "").isalnum():
-        return text
-    return "xn--" + text.lower().encode("punycode").decode("ascii")
 
 
 FOREIGN = "(from who has read third parties' text)"
@@ -68,13 +38,14 @@ def inert(text: str) -> str:
 
 def plain_json(line: str) -> str:
     """A line of JSON that means the same, and that a terminal shows and does not obey."""
-    return _CONTROL.sub(lambda match: json.dumps(match.group())[1:-1], line)
+    hidden = unseen(line) | {at for at, one in enumerate(line) if one in "\x7f\n"}
+    return "".join([json.dumps(one)[1:-1] if at in hidden else one for at, one in enumerate(line)]) if hidden else line
 
 
 def one_line(text: str, chars_max: int = 400) -> str:
     """``text`` in one line: white space is one space, and what is too long ends in dots."""
     cut = text[: chars_max * 2]
-    joined = _CONTROL.sub(_visible, " ".join(cut.split()))
+    joined = visible(told_apart(" ".join(cut.split()), is_path=True))
     return joined if len(joined) <= chars_max and len(cut) == len(text) else joined[:chars_max] + "..."
 
 

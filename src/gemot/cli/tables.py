@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from gemot.authority.quoting import named
+from gemot.cli.asking import whole
 from gemot.cli.config import program_folders, project_programs
 from gemot.cli.dumping import dump
 from gemot.cli.failing import DONE, Usage, columns_of, put
 from gemot.cli.paint import print_line, print_whole
-from gemot.cli.plain import first_line, one_line
+from gemot.cli.plain import first_line, fitted, one_line
 from gemot.cli.reach import look, look_at_tasks
 from gemot.cli.times import standing
 from gemot.cli.tree import ENDED, cost, rows, total
@@ -41,7 +43,9 @@ def ps(home: Path | None, everything: bool, as_json: bool) -> int:
     more = "" if narrow else f" {'CACHED':>8} {'COST':>12} {'TIME':>9}"
     print_line(f"{'PID':>5} {'PARENT':>6} {'STATE':<8} {'TOKENS':>8}{more}  WHAT", "quiet")
     for view in views:
-        what = " ".join(filter(None, (one_line(view.name, 40), one_line(view.doing, 60), ", ".join(standing(view)))))
+        what = " ".join(
+            filter(None, (fitted(named(view.name), 40), one_line(view.doing, 60), ", ".join(standing(view))))
+        )
         style: Style = "done" if view.state == "done" else "failed" if view.state in ENDED else "words"
         cached = count(view.tokens_cached) if view.tokens_cached else "-"
         more = "" if narrow else f" {cached:>8} {cost(view):>12} {seconds(view.spent.millis):>9}"
@@ -88,13 +92,21 @@ def _left(view: ProcessView) -> None:
         )
 
 
-def asks(home: Path | None, as_json: bool) -> int:
-    """What people are asked, with the command that answers."""
+def asks(home: Path | None, as_json: bool, ask: int | None = None) -> int:
+    """What people are asked, with the command that answers. ``ask``: that one, whole."""
     from gemot.cli.board import wanted_of_you
 
     views, found = look(home)
+    if ask is not None:
+        found = [asked for asked in found if asked.ask == ask]
+        if not found:
+            raise Usage(f"there is no open ask {ask}; gemot asks lists them")
     if as_json:
         return dump(found)
+    if ask is not None:
+        for line in whole(found[0]):
+            put(line)
+        return DONE
     still = {view.root: view for view in reversed(views) if view.still}
     wanted = list(wanted_of_you([task for task in look_at_tasks(home, living=True) if task.wants_person]))
     if not found and not wanted and not still:
@@ -109,7 +121,7 @@ def asks(home: Path | None, as_json: bool) -> int:
     for line in wanted:
         print_line(line, "quiet" if line.startswith(" ") else "ask")
     for root, view in sorted(still.items()):
-        who = f"process {view.pid} ({one_line(view.name, 40)}) waits"
+        who = f"process {view.pid} ({fitted(named(view.name), 40)}) waits"
         print_line(f"tree {root} stands still: {who}, and nothing in the tree would end that", "ask")
         print_line(f'    gemot send {view.pid} "..."   or: gemot kill {root}   why: gemot log {root}', "quiet")
     return DONE
@@ -120,9 +132,9 @@ def programs(as_json: bool) -> int:
     specs = load(program_folders(), project=project_programs()).specs()
     if as_json:
         return dump(specs)
-    names = max(len(spec.name) for spec in specs)
+    names = max(len(named(spec.name)) for spec in specs)
     for spec in specs:
         settings = spec.parameters.get("properties", {})
         has = f" (--set {', '.join(settings)})" if settings else ""
-        print_whole(f"{spec.name:<{names}}  {one_line(spec.description)}{has}", lead=" " * (names + 2))
+        print_whole(f"{named(spec.name):<{names}}  {one_line(spec.description)}{has}", lead=" " * (names + 2))
     return DONE

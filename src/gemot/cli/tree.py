@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from gemot.cli.plain import first_line, one_line
+from gemot.authority.quoting import named
+from gemot.cli.plain import first_line, fitted, one_line
 from gemot.cli.times import standing
 from gemot.cli.wording import Style, cached, count, money, plural, seconds
 from gemot.machine.views import ProcessView
@@ -52,7 +53,7 @@ def _fewer(found: list[Row], rows_max: int) -> list[Row]:
 
 
 def _row(view: ProcessView, lead: str) -> Row:
-    parts = [f"{lead}{view.pid} {one_line(view.name, 40)}", str(view.state)]
+    parts = [f"{lead}{view.pid} {fitted(named(view.name), 40)}", str(view.state)]
     if view.spent.tokens or view.state in ENDED:
         parts += [
             f"{count(view.spent.tokens)} tokens{cached(view.tokens_cached)}",

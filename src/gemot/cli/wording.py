@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import shutil
 from collections.abc import Iterable
 from typing import Any, Literal
@@ -10,8 +12,12 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from gemot.abi.answers import Outcome
-from gemot.abi.effects import Action, Asked
-from gemot.cli.plain import FOREIGN, first_line, folded, inert, one_line, plain, told_apart, width
+from gemot.abi.effects import Action, Asked, PlannedStep
+from gemot.abi.grants import Grant
+from gemot.authority.quoting import named, plainly, told_apart, visible
+from gemot.authority.rules import VALUE_CHARS_SHOWN, VALUES_SHOWN
+from gemot.cli.plain import FOREIGN, first_line, folded, inert, one_line, plain, width
+from gemot.kernel.mandate import step_lines
 from gemot.machine.notes import (
     Arranged,
     AskClosed,
@@ -64,9 +70,9 @@ class Teller:
         match note:
             case Began(pid, parent, name, program, model, brief):
                 by = f"child of {parent}" if parent else "started by the person"
-                known = name if name == program else f"{name} ({program})"
+                known = named(name) if name == program else f"{named(name)} ({named(program)})"
                 shown = plain(brief, 4000) if self._full else first_line(brief)
-                return _each(pid, "state", f"{one_line(known)} on {one_line(model)}, {by}: {shown}")
+                return _each(pid, "state", f"{known} on {one_line(model)}, {by}: {shown}")
             case Words(pid, text):
                 self._streamed.add(pid)
                 return _each(pid, "words", plain(inert(text)))
@@ -167,10 +173,10 @@ def _short(value: Any, chars: int) -> str:
 def action(tool: str, arguments: dict[str, Any], chars: int = ARGUMENT_CHARS) -> str:
     """A tool use in one line: its name and what it is done to."""
     shown = [
-        _short(value, chars) if index == 0 else f"{one_line(name)}={_short(value, chars)}"
+        _short(value, chars) if index == 0 else f"{plainly(name)}={_short(value, chars)}"
         for index, (name, value) in enumerate(arguments.items())
     ]
-    return " ".join([one_line(tool), *shown])
+    return " ".join([plainly(tool), *shown])
 
 
 def did(syscall: str, detail: dict[str, Any], chars: int) -> str:
@@ -209,7 +215,7 @@ def question(asked: Asked) -> str:
 
 
 def _in_short(one: Asked | Action) -> str:
-    ends = {name: _ends(value) for name, value in _steering_first(one.arguments).items()}
+    ends = {name: _ends(value) for name, value in _steering_first(one).items()}
     why = f" ({one_line(one.why, 300)})" if one.why else ""
     return f"{action(one.tool, ends, ASKED_CHARS)}?{why}"
 
@@ -219,9 +225,10 @@ def _options(options: tuple[str, ...]) -> str:
     return f" [{' / '.join([one_line(one, 80) for one in options[:OPTIONS_SHOWN]] + more)}]" if options else ""
 
 
-def _steering_first(arguments: dict[str, Any]) -> dict[str, Any]:
-    """The path before all else, in whatever order the model wrote them: no other text may stand in its place."""
-    return dict(sorted(arguments.items(), key=lambda item: item[0] != "path"))
+def _steering_first(one: Asked | Action) -> dict[str, Any]:
+    """The paths before all else, then what steers, in whatever order the model wrote them: no other text may stand there."""
+    order = {name: at for at, name in enumerate((*one.places, "path", *one.steers))}
+    return dict(sorted(one.arguments.items(), key=lambda item: order.get(item[0], len(order))))
 
 
 def _ends(value: Any) -> str:
@@ -232,69 +239,120 @@ def _ends(value: Any) -> str:
     return f"{one_line(text[:half], half)}...{one_line(text[-half:], half)}"
 
 
-def planned(asked: Asked) -> list[str]:
-    """The steps of a plan, or the value, that a person is to endorse."""
+def planned(asked: Asked, whole: bool = False) -> list[str]:
+    """The steps of a plan, or the value, that a person is to endorse. ``whole``: with each value of each rule."""
     columns = max(20, shutil.get_terminal_size().columns - 6)
+    if asked.steps:
+        lines = [line for number, step in enumerate(asked.steps, 1) for line in _step(number, step, whole)]
+        return [piece for line in lines for piece in _hung(line, columns)]
     bar = "  | " if asked.untrusted else "  "
-    shown = [told_apart(text) if asked.untrusted else text for text in asked.plan]
-    lines = [line for text in shown for line in plain(text).split("\n")]
+    lines = [line for text in asked.plan for line in visible(told_apart(text, is_path=True), exact=True).split("\n")]
     return [bar + piece for line in lines for piece in (folded(line, columns) or [""])]
 
 
-def together(asked: Asked) -> list[str]:
+def _step(number: int, step: PlannedStep, whole: bool) -> list[str]:
+    """A step of a plan, a line each for its title, its grants and the system's own mark."""
+    lines = step_lines(number, step)
+    for grant in step.grants if whole else ():
+        lines += [f"   all of {plainly(grant.tool)} {plainly(name)}: {one}" for name, one in _long_rules(grant)]
+    return lines
+
+
+def _long_rules(grant: Grant) -> list[tuple[str, str]]:
+    """The values of rules that have more of them than a line shows, or longer ones."""
+    found: list[tuple[str, str]] = []
+    for name, rule in grant.where.items():
+        values = (*(rule.one_of or ()), *(rule.hosts or ()), *filter(None, (rule.prefix, rule.contains)))
+        long = len(values) > VALUES_SHOWN or any(len(str(one)) > VALUE_CHARS_SHOWN for one in values)
+        found += [(name, visible(repr(one), exact=True, plain=True)) for one in values if long]
+    return found
+
+
+def _hung(line: str, columns: int) -> list[str]:
+    """A line in pieces; each but the first begins with dots, so none can pass for a line of its own."""
+    first = folded(line, columns)[0]
+    rest = line[len(first) :]
+    return [f"  {first}", *(f"     ... {piece}" for piece in (folded(rest, max(20, columns - 9)) if rest else ()))]
+
+
+def together(asked: Asked, whole: bool = False) -> list[str]:
     """Several actions that a person is asked about at once, each whole and under its number."""
     columns = max(20, shutil.get_terminal_size().columns - 6)
     lines: list[str] = []
     for number, one in enumerate(asked.actions, 1):
-        lines.append(f"  {number}. {one_line(one.tool)}")
+        lines.append(f"  {number}. {plainly(one.tool)}")
         why = folded(one_line(f"nobody allowed this: {one.why}", 1_000), columns) if one.why else []
         lines += [f"  ! {piece}" for piece in why]
-        lines += exact(one)
+        lines += exact(one, whole, asked.ask)
     return lines
 
 
-def details(asked: Asked) -> list[str]:
-    """All that a person must see before they answer, without the question."""
+def details(asked: Asked, whole: bool = False) -> list[str]:
+    """All that a person must see before they answer, without the question. ``whole``: every character of it."""
     if asked.actions:
-        return together(asked)
-    return exact(asked) if asked.tool else planned(asked)
+        return together(asked, whole)
+    return exact(asked, whole) if asked.tool else planned(asked, whole)
 
 
-def exact(asked: Asked | Action) -> list[str]:
+def exact(asked: Asked | Action, whole: bool = False, ask: int = 0) -> list[str]:
     """Everything a person must see of an action to say yes to it: each argument, whole as far as it can be shown.
 
     Lines are broken here and not by the terminal, and each of a longer text begins with a bar: nothing that is written in
-    an argument can look like another one.
+    an argument can look like another one. Of a long value the size, a hash, the beginning and the end are shown, and all of it
+    where ``whole`` is wanted.
     """
     columns = max(20, shutil.get_terminal_size().columns - 6)
+    ask = asked.ask if isinstance(asked, Asked) else ask
     lines: list[str] = []
-    for name, value in _steering_first(asked.arguments).items():
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        untrusted = name in asked.untrusted
-        text = told_apart(text) if untrusted else text
-        begins = f"  {one_line(name)}{' (untrusted)' if untrusted else ''}: "
-        if len(text) <= ASKED_CHARS:
-            head, tail = _pieces(text, columns), list[str]()
-        else:
-            head, tail = _pieces(text[: ASKED_CHARS // 2], columns), _pieces(text[-ASKED_CHARS // 2 :], columns)
+    for name, value in _steering_first(asked).items():
+        text = _as_text(value)
         place = asked.places.get(name)
+        begins = f"  {plainly(name)}{' (untrusted)' if name in asked.untrusted else ''}: "
+        if whole or len(text) <= ASKED_CHARS:
+            head, tail = _pieces(text, columns, bool(place)), list[str]()
+        else:
+            head = _pieces(text[: ASKED_CHARS // 2], columns, bool(place))
+            tail = _pieces(text[-ASKED_CHARS // 2 :], columns, bool(place))
+        more = [f"    that is {one_line(place)}"] if place else []
+        more += _letters(text, bool(place))
         if len(head) == 1 and not tail and width(begins + head[0]) <= columns + 6:
-            lines.append(begins + head[0])
-            lines.extend(f"    that is {one_line(place)}" for place in [place] if place)
+            lines += [begins + head[0], *more]
             continue
         half = ASKED_LINES // 2
-        if tail or len(head) > ASKED_LINES:
+        if tail or (len(head) > ASKED_LINES and not whole):
             head, tail = head[:half], (tail or head)[-half:]
-        lines.append(f"{begins}({len(text):,} characters)")
+        lines += [f"{begins}({len(text):,} characters)", *more]
         lines.extend(f"  | {one}" for one in head)
         if tail:
-            lines.append("  not all of it is shown here; gemot asks --json shows the rest. It ends so:")
+            shows = f"gemot asks {ask}" if ask else "gemot asks --json"
+            digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+            lines.append(f"  not all of it is shown here (sha256 {digest}); {shows} shows the rest. It ends so:")
             lines.extend(f"  | {one}" for one in tail)
     return lines
 
 
-def _pieces(text: str, columns: int) -> list[str]:
-    return [piece for line in plain(text).split("\n") for piece in folded(line, columns)]
+def _as_text(value: Any) -> str:
+    """A value as it is shown: a text as it is, unless it could pass for another kind of value, or its ends can't be seen."""
+    if not isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    odd = not value or value != value.strip() or value[0] in '"[{(' or _OTHER_KIND.fullmatch(value)
+    return json.dumps(value, ensure_ascii=False) if odd and len(value) <= ARGUMENT_CHARS else value
+
+
+_OTHER_KIND = re.compile(r"true|false|null|NaN|-?Infinity|-?[0-9][0-9.eE+-]*")
+
+
+def _letters(text: str, is_path: bool) -> list[str]:
+    """Where a host is shown in another spelling: the letters that are there."""
+    if text.isascii() or told_apart(text, is_path) == text:
+        return []
+    return [f"    its letters: {one_line(ascii(text[:ASKED_CHARS]), 6 * ASKED_CHARS)}"]
+
+
+def _pieces(text: str, columns: int, is_path: bool = False) -> list[str]:
+    shown = visible(told_apart(text, is_path), exact=True)
+    lines = [re.sub(r" \Z", r"\\x20", line) for line in shown.split("\n")]
+    return [piece for line in lines for piece in folded(line, columns)]
 
 
 def how_to_answer(asked: Asked) -> str:

@@ -19,8 +19,9 @@ from gemot.abi.answers import Returned
 from gemot.abi.effects import Action, Asked
 from gemot.abi.grants import Mount
 from gemot.abi.tools import ToolSpec
-from gemot.authority.deciding import untrusted
+from gemot.authority.deciding import steering, untrusted
 from gemot.authority.narrowing import located
+from gemot.authority.quoting import named
 from gemot.authority.references import Filling
 from gemot.kernel import rights
 from gemot.kernel.process import OpenAsk, Process, Work
@@ -38,7 +39,9 @@ Waiting = Sequence[tuple[Work, Action]]
 
 def action(tool: ToolSpec, filling: Filling, seen: tuple[Mount, ...], why: str) -> Action:
     """What a person sees of one use."""
-    return Action(tool.name, filling.arguments, located(tool, filling.arguments, seen), why, untrusted(filling))
+    return Action(
+        tool.name, filling.arguments, located(tool, filling.arguments, seen), why, untrusted(filling), steering(tool)
+    )
 
 
 def put(kernel: Kernel, process: Process, waiting: Waiting) -> None:
@@ -95,7 +98,7 @@ def _alone(process: Process, number: int, one: Action) -> Asked:
     return Asked(
         number,
         process.pid,
-        f"May {process.name} ({process.pid}) use {one.tool}?",
+        f"May {named(process.name)} ({process.pid}) use {one.tool}?",
         ("yes", "no"),
         one.tool,
         one.arguments,
@@ -104,6 +107,7 @@ def _alone(process: Process, number: int, one: Action) -> Asked:
         one.why,
         bool(one.why),
         one.untrusted,
+        steers=one.steers,
     )
 
 
@@ -111,7 +115,7 @@ def _together(process: Process, number: int, actions: tuple[Action, ...]) -> Ask
     return Asked(
         number,
         process.pid,
-        f"May {process.name} ({process.pid}) do these {len(actions)} things?",
+        f"May {named(process.name)} ({process.pid}) do these {len(actions)} things?",
         digest=_digest([[one.tool, one.arguments, one.places] for one in actions]),
         once=any(one.why for one in actions),
         actions=actions,

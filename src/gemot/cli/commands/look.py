@@ -24,7 +24,8 @@ def add(command: Adder) -> None:
     receipt = command("receipt", _receipt, "show what a process really did, by the kernel's own record")
     pid(receipt)
     receipt.add_argument("--diff", action="store_true", help="and the text of what it changed")
-    asks = command("asks", _asks, "list what processes ask you")
+    asks = command("asks", _asks, "list what processes ask you, or show one question whole")
+    asks.add_argument("ask", type=int, metavar="ASK", nargs="?", help="the number of a question: every character of it")
     for made in (ps, tree, log, receipt, asks):
         json(made)
         home(made)
@@ -63,4 +64,4 @@ def _replay(typed: Namespace) -> int:
 def _asks(typed: Namespace) -> int:
     from gemot.cli.tables import asks
 
-    return asks(typed.home, typed.as_json)
+    return asks(typed.home, typed.as_json, typed.ask)
