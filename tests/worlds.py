@@ -50,7 +50,7 @@ from gemot.abi.messages import Reply, Text, Usage
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.syscalls import SYSCALLS, Alarm, Syscall
 from gemot.abi.tools import Manifest, ToolSpec
-from gemot.drivers.kit import Driver
+from gemot.drivers.kit import Driver, standing
 from gemot.journal.contract import Journal, JournalError
 from gemot.journal.memory import MemoryJournal
 from gemot.journal.records import decode, encode
@@ -224,7 +224,7 @@ class MachineWorld:
     ) -> None:
         self.limits = limits or {}
         self.journal = journal if journal is not None else MemoryJournal()
-        self.programs, self.drivers, self.models = tuple(programs), tuple(drivers), models or {}
+        self.programs, self.drivers, self.models = tuple(programs), tuple(standing(drivers)), models or {}
         self.clock = clock
         self.machine: Machine
         self.witness: Witness

@@ -11,7 +11,7 @@ from worlds import EVERY_SYSCALL, KernelWorld, answer_to, put, started
 from gemot.abi import limits
 from gemot.abi.answers import Ok, Returned
 from gemot.abi.effects import Asked, Effect, PutAsk, StartTool, TakeAsk
-from gemot.abi.events import Answered, Revoked
+from gemot.abi.events import Adopted, Answered, Revoked
 from gemot.abi.grants import BudgetRequest, Grant, Rule
 from gemot.abi.syscalls import Call, Fork, ToolUse
 from gemot.kernel import freezing
@@ -193,8 +193,8 @@ def test_a_question_that_is_carried_to_another_machine_means_the_same_there(worl
         process.pid = process.root = process.pid + 50
     for one in carried.asks:
         one.asked = msgspec.structs.replace(one.asked, pid=one.asked.pid + 50)
-    first_there = freezing.adopt(there.kernel, msgspec.msgpack.encode(carried))
-    (anew,) = [one.asked for one in there.kernel.asks.values() if one.asked.pid == first_there.pid]
+    there.kernel.handle(Adopted(there.at, msgspec.msgpack.encode(carried), b"", decided_here=True))
+    (anew,) = [opened.asked for opened in there.kernel.asks.values() if opened.asked.pid == root + 50]
     assert anew.ask not in asks and [it.arguments["text"] for it in anew.actions] == many[-2:]
     there.kernel.asleep.clear()
     effects = there.kernel.handle(Answered(there.at, anew.ask, text="2"))

@@ -11,10 +11,10 @@ from worlds import PLENTY, KernelWorld, MachineWorld, answer_to, ends, settled
 from gemot import MachineError
 from gemot.abi.answers import Entry, Ok, Retraction
 from gemot.abi.effects import Effect, TakeBack
-from gemot.abi.events import Copied, Retracted
+from gemot.abi.events import Adopted, Copied, Retracted
 from gemot.abi.syscalls import Exit, Fork, Generate, Retract, Send, Spawn, Status, Wait
 from gemot.kernel import retracting
-from gemot.kernel.freezing import adopt, carry
+from gemot.kernel.freezing import carry
 from gemot.models.scripted import scripted
 
 
@@ -154,7 +154,8 @@ def test_a_tree_that_is_carried_elsewhere_brings_no_numbers_of_forks_along(world
     copy = forked(world, root)
     assert world.kernel.processes[root].copies == (copy,)
     there = KernelWorld().kernel
-    assert adopt(there, carry(world.kernel, root)).copies == ()
+    there.handle(Adopted(world.at, carry(world.kernel, root), b"", decided_here=True))
+    assert there.processes[root].copies == ()
 
 
 @pytest.mark.parametrize("restart", [False, True])

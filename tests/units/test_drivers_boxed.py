@@ -13,7 +13,7 @@ from test_boxes import WHY_NOT, alive, gone
 from gemot import Calls, Grant, Machine, program, say, scripted
 from gemot.drivers import kit, shipped
 from gemot.drivers.boxed import WALLS
-from gemot.drivers.kit import Driver, ToolError, drivers_of, tool
+from gemot.drivers.kit import Driver, ToolError, drivers_of, standing, tool
 from gemot.drivers.place import Place, PlaceMount
 from gemot.drivers.python import run as python
 from gemot.drivers.shell import run as shell
@@ -104,7 +104,7 @@ def test_a_stopped_use_leaves_nothing(place: Place) -> None:
 
 
 def test_they_ship_where_the_walls_hold() -> None:
-    names = {name for driver in shipped() for name in driver.tools}
+    names = {name for driver in standing(shipped()) for name in driver.tools}
     specs = {name: one.spec for driver in shipped() for name, one in driver.tools.items()}
     assert {"shell/run", "python/run"} <= names
     assert (

@@ -14,6 +14,7 @@ from gemot import Calls, Grant, Machine, MachineError, Mount, program
 from gemot.abi.grants import MountRequest
 from gemot.drivers import shipped
 from gemot.drivers.copying import BUILDING, GONE, Space
+from gemot.drivers.kit import standing
 
 RIGHTS = (*EVERY_SYSCALL, Grant("files/*"), Grant("copies/*"), Grant("shell/*"))
 
@@ -120,7 +121,7 @@ def test_a_private_folder_is_empty_at_first_and_its_owners_parent_reads_it(work:
     assert [one.name for one in work.iterdir()] == ["a.txt"]
 
 
-@pytest.mark.skipif(all(driver.name != "shell" for driver in shipped()), reason="there are no walls here")
+@pytest.mark.skipif(all(driver.name != "shell" for driver in standing(shipped())), reason="there are no walls here")
 def test_the_shell_sees_the_same_copy_as_the_file_tools(work: Path) -> None:
     async def tell(calls: Calls) -> Any:
         pid = await calls.spawn("x", "child", mounts=(MountRequest(".", "work", "cow"),))

@@ -295,11 +295,15 @@ class Paused(Struct, frozen=True, gc=False, tag="paused", omit_defaults=True):
 
 
 class Adopted(Struct, frozen=True, gc=False, tag="adopted", omit_defaults=True):
-    """A person brings in a tree from another machine; it sleeps. ``tree`` and ``programs``: as `gemot export` wrote them."""
+    """A person brings in a tree from another machine; it sleeps. ``tree`` and ``programs``: as `gemot export` wrote them.
+    ``decided_here``: nothing in them counts as decided (not so in journals that 0.1.0 wrote). ``values``: by process and handle,
+    the texts that pending syscalls refer to; as in `Trapped`, they are not written with the event."""
 
     at: int
     tree: bytes
     programs: bytes
+    decided_here: bool = False
+    values: dict[int, dict[int, str]] = {}
 
 
 class Blank(Struct, frozen=True, gc=False, tag="blank", omit_defaults=True):

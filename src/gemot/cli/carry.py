@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from gemot.authority.narrowing import listed
+from gemot.abi.syscalls import Call, name_of
+from gemot.authority.narrowing import GONE, described
 from gemot.cli.failing import DONE, Usage, put
-from gemot.cli.options import marked
+from gemot.cli.options import marked, model_name
 from gemot.cli.paint import print_whole
-from gemot.cli.plain import one_line
+from gemot.cli.plain import one_line, plain
 from gemot.cli.reach import change
-from gemot.cli.wording import plural, seconds
+from gemot.cli.wording import action, joined, plural, seconds
+from gemot.kernel.adopting import disarmed
 from gemot.kernel.process import Process
 from gemot.machine import carrying
 from gemot.machine.client import Client
 from gemot.machine.machine import Machine
 
 
-def _here(machine: Machine | Client) -> Machine:
-    if isinstance(machine, Client):
-        raise Usage("a machine is at work in this home; let it end (or stop it with Ctrl-C), then try again")
-    return machine
-
-
 def export(home: Path | None, pid: int, file: Path) -> int:
     _free(file)
 
     async def work(machine: Machine | Client) -> None:
-        _here(machine).export(pid, file)
+        if isinstance(machine, Client):
+            await machine.export(pid, file)
+        else:
+            machine.export(pid, file)
         put(f"the tree of {pid} is in {file}; gemot import brings it into another machine")
 
     change(home, work)
@@ -39,7 +39,10 @@ def archive(home: Path | None, pid: int, file: Path) -> int:
     _free(file)
 
     async def work(machine: Machine | Client) -> None:
-        _here(machine).archive(pid, file)
+        if isinstance(machine, Client):
+            await machine.archive(pid, file)
+        else:
+            machine.archive(pid, file)
         put(f"the tree of {pid} is in {file}, and not in this machine any more")
 
     change(home, work)
@@ -51,19 +54,29 @@ def _free(file: Path) -> None:
         raise Usage(f"{file} exists; name another file")
 
 
-def bring(home: Path | None, file: Path, mounts: list[str], sure: bool) -> int:
+def bring(home: Path | None, file: Path, mounts: list[str], model: str, sure: bool) -> int:
     named = [_mount(one) for one in mounts]
     folders = {name: folder for name, folder, _ in named}
     untrusted = {name for name, _, is_untrusted in named if is_untrusted}
+    model = model_name(model) if model else ""
     carried = carrying.read(file)
-    for line in _summary(carried, folders):
+    for line in summary(carried, folders, model):
         print_whole(line, lead="  | ")
+    unsafe = carrying.unsafe_models(carried)
+    if unsafe and not model:
+        raise Usage(
+            f"the tree names {one_line(unsafe[0], 120)}: a file that came from elsewhere starts no script and chooses no address; "
+            "say with --model NAME which model takes its place"
+        )
     if not sure:
         _confirm()
 
     async def work(machine: Machine | Client) -> None:
-        root = await _here(machine).adopt(carried, folders, untrusted)
-        ended = not any(one.alive for one in carried.processes())
+        if isinstance(machine, Client):
+            root = await machine.adopt(file, folders, model, untrusted)
+        else:
+            root = await machine.adopt(carried, folders, model, untrusted)
+        ended = not any(process.alive for process in carried.processes())
         how = (
             f"as they ended; gemot tree {root} shows them" if ended else f"asleep; gemot resume {root} lets them go on"
         )
@@ -83,32 +96,82 @@ def _mount(text: str) -> tuple[str, str, bool]:
     return name, folder, untrusted
 
 
-def _summary(carried: carrying.Carried, folders: dict[str, str]) -> list[str]:
-    """What comes in, in words: whoever lets it in answers for it."""
+def summary(carried: carrying.Carried, folders: dict[str, str], model: str) -> list[str]:
+    """Everything that a tree could do here, in words. Nothing is left out: a person decides on it.
+
+    Only the kernel's own words and quoted text stand in it. Nothing in the file counts as decided: each pending action is
+    decided again when the tree goes on, and each grant is one that no person has endorsed.
+    """
     processes = carried.processes()
-    first, living = processes[0], [one for one in processes if one.alive]
+    first, living = processes[0], [process for process in processes if process.alive]
     left = first.left.frozen()
+    unsafe = set(carrying.unsafe_models(carried))
+    models = dict.fromkeys(name for process in living for name in (*process.models, *process.route))
     lines = [
-        f"{plural(len(processes), 'process', 'processes')} ({len(living)} not ended), first {first.pid} {one_line(first.name)}: {one_line(first.brief, 200)}",
-        f"it may still use {left.tokens:,} tokens, ${left.usd_micros / 1e6:.2f}, {seconds(left.millis)} of models and tools, and use {', '.join(map(one_line, first.models))}",
-        *(f"process {one.pid} may: {one_line(_rights(one), 2_000)}" for one in living[:SHOWN]),
+        f"{plural(len(processes), 'process', 'processes')} ({len(living)} not ended), first {first.pid} {_quoted(first.name)}: {_quoted(first.brief, 200)}",
+        f"it may still use {left.tokens:,} tokens, ${left.usd_micros / 1e6:.2f}, {seconds(left.millis)} of models and tools, "
+        f"{left.processes} more processes at once, {left.calls:,} syscalls",
+        *(
+            f"model {_quoted(name, 120)}"
+            + (
+                f": here {_quoted(model) if model else 'not used; --model NAME takes its place'}"
+                if name in unsafe
+                else ""
+            )
+            for name in models
+        ),
+        *_rights(living),
+        *(f"process {process.pid} is about to {action}" for process in living for action in _pending(process)),
+        *(
+            f"process {process.pid} is woken {_quoted(alarm.text or alarm.every or 'at a time')}"
+            for process in living
+            for alarm in process.alarms.values()
+        ),
     ]
-    if len(living) > SHOWN:
-        lines.append(f"and {len(living) - SHOWN} more")
     for mount in carrying.mounts(carried):
         here = folders.get(mount.name)
         lines.append(
             f"/{one_line(mount.name)} ({mount.mode}), there {one_line(mount.folder)}: "
             + (f"here {here}" if here else "not seen here; --mount " + one_line(mount.name) + "=DIR gives it a folder")
         )
+    lines.append(
+        "nothing of this counts as allowed by you before: pending actions are decided again, and asked about where they must be"
+    )
     return lines
 
 
-SHOWN = 8
+def _quoted(text: str, chars_max: int = 80) -> str:
+    return f'"{one_line(text, chars_max)}"'
 
 
-def _rights(process: Process) -> str:
-    return listed(process.grants, process.mounts)
+def _rights(living: list[Process]) -> Iterator[str]:
+    """Each set of grants once, with the processes that hold it."""
+    holders: dict[tuple[str, ...], list[int]] = {}
+    for process in living:
+        grants = tuple(
+            described(disarmed(grant), process.mounts) for grant in process.grants if grant.tool != GONE.tool
+        )
+        holders.setdefault(grants, []).append(process.pid)
+    for grants, pids in holders.items():
+        who = f"process {pids[0]} may" if len(pids) == 1 else f"processes {joined(pids)} may"
+        yield f"{who}: {'nothing' if not grants else ''}".rstrip()
+        yield from (f"  {plain(grant).replace(chr(10), ' ')}" for grant in grants)
+
+
+def _pending(process: Process) -> Iterator[str]:
+    """What a process asked for and has not got: decided again here."""
+    if isinstance(process.syscall, Call):
+        for work in process.work:
+            use = process.syscall.uses[work.index]
+            if work.state != "done":
+                begun = (
+                    " (it was under way; nobody knows how far it came)"
+                    if work.state in ("started", "interrupted")
+                    else ""
+                )
+                yield f"use {action(use.tool, use.arguments, chars=2_000)}{begun}"
+    elif process.syscall is not None and process.work:
+        yield name_of(process.syscall)
 
 
 def _confirm() -> None:

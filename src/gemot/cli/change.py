@@ -1,4 +1,4 @@
-"""Changes: `send`, `answer`, `kill`, `fork`, `move`. They work on a running machine and on one that sleeps."""
+"""Changes: `send`, `answer`, `kill`, `revoke`, `pause`, `fork`, `move`. They work on a running machine and on one that sleeps."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from itertools import starmap
 from pathlib import Path
 from typing import Literal
 
+from gemot.cli import config, options
 from gemot.cli.failing import DONE, Usage, put
 from gemot.cli.reach import change
+from gemot.cli.wording import joined
 from gemot.drivers.kit import Picture
 from gemot.machine.client import Client
 from gemot.machine.door import Shown
-from gemot.machine.machine import Machine
+from gemot.machine.machine import DEFAULT_BUDGET, Machine
 
 
 def told(words: str, machine: Machine | Client, pid: int) -> None:
@@ -73,18 +75,46 @@ def _yes_or_no(ask: int, word: str, more: str = "") -> bool:
     raise Usage(f'ask {ask} is about an action: answer yes or no{more}, not {word!r}; say more with --why "..."')
 
 
-def kill(home: Path | None, pid: int) -> int:
+def kill(home: Path | None, pid: int, reason: str) -> int:
     async def work(machine: Machine | Client) -> None:
-        await machine.kill(pid)
+        await machine.kill(pid, reason)
         put(f"ended {pid} and all of its descendants")
 
     change(home, work)
     return DONE
 
 
-def fork(home: Path | None, pid: int, text: str) -> int:
+def revoke(home: Path | None, pid: int, tool: str) -> int:
+    """Take a right away, and say from whom."""
+
     async def work(machine: Machine | Client) -> None:
-        made = await machine.fork(pid, text)
+        holders = await machine.revoke(pid, tool)
+        put(f"{tool} is revoked from process{'es' if len(holders) > 1 else ''} {joined(holders)}")
+
+    change(home, work)
+    return DONE
+
+
+def pause(home: Path | None, pid: int) -> int:
+    """Put a tree to sleep. One that no machine runs sleeps already."""
+
+    async def work(machine: Machine | Client) -> None:
+        if isinstance(machine, Client):
+            await machine.pause(pid)
+            put(f"the tree of {pid} sleeps; gemot resume {pid} lets it go on")
+        else:
+            machine.pause(pid)
+            put(f"the tree of {pid} sleeps already: no machine runs; gemot resume {pid} lets it go on")
+
+    change(home, work)
+    return DONE
+
+
+def fork(home: Path | None, pid: int, text: str, budget: str) -> int:
+    means = options.budget(budget, config.read().budget, DEFAULT_BUDGET)
+
+    async def work(machine: Machine | Client) -> None:
+        made = await machine.fork(pid, text, means)
         told(f"process {made} knows what {pid} knows, and your words", machine, made)
 
     change(home, work)

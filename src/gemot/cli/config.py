@@ -78,7 +78,7 @@ def read() -> Config:
     if wrong:
         raise Usage(f"{path} {wrong}")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # editors on other systems begin a file with a mark
     except FileNotFoundError:
         return Config()
     except (OSError, UnicodeDecodeError) as error:

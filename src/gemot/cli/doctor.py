@@ -18,7 +18,7 @@ from msgspec import Struct
 from gemot.cli import config
 from gemot.cli.failing import DONE, FAILED, Usage, columns_of, put
 from gemot.cli.paint import coloured, painted
-from gemot.cli.plain import hanging
+from gemot.cli.plain import hanging, plain
 from gemot.cli.reach import home_of, is_running
 from gemot.journal.contract import Damaged, JournalError, TooNew
 from gemot.journal.sqlite import SqliteJournal, salvage
@@ -62,7 +62,7 @@ def _look(folder: Path | None) -> Iterator[Finding]:
     else:
         yield from _home(home)
         yield from _journal(home)
-    yield _configuration()
+    yield from _configuration()
     yield from _models()
     yield from _walls()
     yield _terminal()
@@ -146,18 +146,24 @@ def _journal(home: Home) -> Iterator[Finding]:
         snapshot.close()
 
 
-def _configuration() -> Finding:
-    from gemot.programs.library import ProgramError, load
+def _configuration() -> Iterator[Finding]:
+    from gemot.cli import programs
 
     try:
         known = config.read()
-        specs = load(config.program_folders(), project=config.project_programs()).specs()
-    except (Usage, ProgramError) as error:
-        return Finding("missing", f"configuration: {error}")
-    return Finding(
-        "ok",
-        f"configuration in {config.folder()}: {len(specs)} programs, model {config.default_model(known)} unless told",
+        library = programs.library()
+        misspelt = programs.misspelt_policy()
+    except Usage as error:
+        yield Finding("missing", f"configuration: {error}")
+        return
+    count = len(library.specs())
+    yield Finding(
+        "ok", f"configuration in {config.folder()}: {count} programs, model {config.default_model(known)} unless told"
     )
+    if misspelt:
+        yield Finding("broken", f"{config.folder()}/gemot.toml, [[endorse]]: {misspelt}")
+    for file in library.unusable:
+        yield Finding("broken", f"left out: {plain(file.reason, 300)}")
 
 
 def _models() -> Iterator[Finding]:

@@ -60,6 +60,7 @@ async def opened(home: Home, project: Path | None) -> Machine:
         windows=config.windows,
         private=config.files.private,
         untrusted=config.files.untrusted,
+        door=False,
     )
 
 

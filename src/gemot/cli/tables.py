@@ -7,7 +7,6 @@ from pathlib import Path
 
 from gemot.authority.quoting import named
 from gemot.cli.asking import whole
-from gemot.cli.config import program_folders, project_programs
 from gemot.cli.dumping import dump
 from gemot.cli.failing import DONE, Usage, columns_of, put
 from gemot.cli.paint import print_line, print_whole
@@ -17,7 +16,6 @@ from gemot.cli.times import standing
 from gemot.cli.tree import ENDED, cost, rows, total
 from gemot.cli.wording import Style, count, details, how_to_answer, question, seconds
 from gemot.machine.views import ProcessView
-from gemot.programs.library import load
 
 NARROW = 90
 """With fewer columns `ps` leaves out what `tree` shows as well, so that there is room for what each process does."""
@@ -124,17 +122,4 @@ def asks(home: Path | None, as_json: bool, ask: int | None = None) -> int:
         who = f"process {view.pid} ({fitted(named(view.name), 40)}) waits"
         print_line(f"tree {root} stands still: {who}, and nothing in the tree would end that", "ask")
         print_line(f'    gemot send {view.pid} "..."   or: gemot kill {root}   why: gemot log {root}', "quiet")
-    return DONE
-
-
-def programs(as_json: bool) -> int:
-    """The programs that can be run from here."""
-    specs = load(program_folders(), project=project_programs()).specs()
-    if as_json:
-        return dump(specs)
-    names = max(len(named(spec.name)) for spec in specs)
-    for spec in specs:
-        settings = spec.parameters.get("properties", {})
-        has = f" (--set {', '.join(settings)})" if settings else ""
-        print_whole(f"{named(spec.name):<{names}}  {one_line(spec.description)}{has}", lead=" " * (names + 2))
     return DONE

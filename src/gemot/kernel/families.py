@@ -12,7 +12,7 @@ from gemot.abi.effects import BeginFork, Deliver
 from gemot.abi.grants import BudgetRequest, Grant, Mount
 from gemot.abi.labels import Handle, Label
 from gemot.abi.programs import ProgramSpec
-from gemot.abi.syscalls import SYSCALLS, Exec, Exit, Fork, Kill, Spawn, Status, name_of
+from gemot.abi.syscalls import Exec, Exit, Fork, Kill, Spawn, Status, name_of
 from gemot.abi.tools import ToolSpec
 from gemot.authority import evidence, ledger
 from gemot.authority.arguments import must_be_known
@@ -20,6 +20,7 @@ from gemot.authority.labels import join, joined, words_of
 from gemot.authority.narrowing import Handed, anchor, inherited, narrowed, sub_mounts, within_reach
 from gemot.authority.refusal import Refused, closest
 from gemot.authority.schema import flaw, mismatch
+from gemot.authority.tool_names import unknown_name
 from gemot.board.table import Item
 from gemot.kernel import alarms, changes, feasible, gates, reviewing, rights
 from gemot.kernel.process import Heard, Process, Progress, Review, Timer
@@ -190,9 +191,9 @@ def must_be_grantable(kernel: Kernel, grants: tuple[Grant | str, ...]) -> tuple[
     if len(grants) > limits.GRANTS_MAX:
         raise Refused("limit", f"a process holds at most {limits.GRANTS_MAX} grants, not {len(grants)}")
     wanted = tuple(Grant(one) if isinstance(one, str) else one for one in grants)
-    unknown = [grant.tool for grant in wanted if not grantable(kernel, grant)]
+    unknown = unknown_name(wanted, kernel.tools)
     if unknown:
-        raise Refused("unknown", f"there is no tool {unknown[0]!r}; {closest(unknown[0], kernel.tools)}")
+        raise Refused("unknown", unknown)
     if any(grant.endorsed or grant.unsure or grant.planned for grant in wanted):
         raise Refused(
             "grant",
@@ -206,14 +207,6 @@ def remember_sources(kernel: Kernel, process: Process) -> None:
     """A tool that a grant of the tree names as a source has its results kept whole in all of the tree."""
     root = kernel.processes[process.root]
     root.sourced |= {source.tool for source in sources_of(process.grants)}
-
-
-def grantable(kernel: Kernel, grant: Grant) -> bool:
-    """Does a grant name anything that exists? A syscall's name has no slash; a driver's tools may be named together."""
-    name = grant.tool
-    if name == "*" or name in kernel.tools or name in SYSCALLS:
-        return True
-    return name.endswith("/*") and any(tool.startswith(name[:-1]) for tool in kernel.tools)
 
 
 def _models(parent: Process, wanted: str) -> tuple[str, ...]:

@@ -223,9 +223,8 @@ def carried(body: bytes) -> CarriedTree:
     return msgspec.msgpack.decode(body, type=CarriedTree)
 
 
-def adopt(kernel: Kernel, body: bytes) -> Process:
-    """Take in a tree that was carried here, asleep; its pids must be free. Returns its first process."""
-    coming = carried(body)
+def adopt(kernel: Kernel, coming: CarriedTree) -> Process:
+    """Enter the tables of a tree that was carried here, asleep; its pids must be free. Returns its first process."""
     tree = coming.tree
     first = tree.processes[0]
     assert not any(process.pid in kernel.processes for process in tree.processes), "a pid is taken"

@@ -38,7 +38,7 @@ from gemot.abi.labels import PERSON, Label
 from gemot.abi.programs import ProgramSpec
 from gemot.authority import ledger
 from gemot.authority.narrowing import anchor, with_space, without_uses
-from gemot.kernel import alarms, freezing, moves, retracting, revoking, rights, routes, waiting, working
+from gemot.kernel import adopting, alarms, moves, retracting, revoking, rights, routes, trap, waiting, working
 from gemot.kernel.families import remember_sources
 from gemot.kernel.process import Process, Review, Timer
 
@@ -106,9 +106,11 @@ def hear(kernel: Kernel, event: Event) -> None:
                 _resumed(kernel, one)
         case Paused(_, root):
             _paused(kernel, root)
-        case Adopted(_, tree, programs):
-            first = freezing.adopt(kernel, tree)
+        case Adopted(_, tree, programs, decided_here, values):
+            first = adopting.adopt(kernel, tree, decided_here)
             kernel.emit(Adopt(first.pid, programs))
+            for process in kernel.tree(first.root) if decided_here else ():
+                trap.decide_anew(kernel, process, values.get(process.pid, {}))
         case Blank(_, given):
             kernel.numbers = (*given, kernel.numbers[3])
         case Trapped():

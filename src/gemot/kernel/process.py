@@ -214,6 +214,8 @@ class Process:
     written: Written | None = None
     copies: tuple[int, ...] = ()
     whole: Outcome | None = None
+    imported: bool = False
+    """It came from a file: its log and receipt up to then are what the file says."""
 
     @property
     def alive(self) -> bool:

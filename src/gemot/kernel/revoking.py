@@ -63,6 +63,18 @@ def _known(kernel: Kernel, tool: str) -> bool:
     return tool == "*" or tool in SYSCALLS or any(covers(tool, one) for one in kernel.tools)
 
 
+def holders(kernel: Kernel, process: Process, tool: str) -> list[int]:
+    """The pids, from ``process`` down, that hold a grant which a revocation of ``tool`` would take or cut.
+
+    Raises :class:`Refused` where no tool and no syscall has that name.
+    """
+    if not _known(kernel, tool):
+        raise Refused("unknown", f"there is no tool {tool!r}; {closest(tool, (*kernel.tools, *SYSCALLS))}")
+    mine = any(grant.tool != GONE.tool and _overlap(grant.tool, tool) for grant in process.grants)
+    below = [pid for child in process.children for pid in holders(kernel, kernel.processes[child], tool)]
+    return [process.pid, *below] if mine else below
+
+
 def take(kernel: Kernel, process: Process, tool: str, told: list[str]) -> None:
     """Take a right from a process and all below it, the lowest first, so that uses come back step by step. A person's word that
     a use need not be confirmed is gone with it. ``told``: what was taken, in words."""

@@ -6,7 +6,7 @@ changes the tables and sees to it that the syscall is answered: now, or when its
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -52,7 +52,7 @@ from gemot.abi.syscalls import (
 )
 from gemot.authority.narrowing import syscall_allowed, unused, used
 from gemot.authority.refusal import Refused
-from gemot.kernel import alarms, families, mandate, moves, remembering, retracting, revoking, waiting, working
+from gemot.kernel import alarms, families, judging, mandate, moves, remembering, retracting, revoking, waiting, working
 from gemot.kernel.process import Process
 
 if TYPE_CHECKING:
@@ -110,24 +110,56 @@ def trap(kernel: Kernel, event: Trapped) -> None:
     if process.left.calls:
         process.left.calls -= 1
         process.spent.calls += 1
+    if isinstance(syscall, Generate):
+        _act(kernel, process, syscall, lambda: working.generate(kernel, process, syscall, event))
+    elif isinstance(syscall, Alarm):
+        _act(kernel, process, syscall, lambda: alarms.alarm(kernel, process, syscall, event.due))
+    else:
+        _act(kernel, process, syscall, lambda: _by_table(kernel, process, syscall, event.values))
+
+
+def _by_table(kernel: Kernel, process: Process, syscall: Syscall, values: Mapping[int, str]) -> None:
+    """``values``: by handle, the texts that it refers to and that the kernel does not hold."""
+    if isinstance(syscall, Call):
+        working.call(kernel, process, syscall, values)
+    elif isinstance(syscall, Endorse):
+        mandate.endorse(kernel, process, syscall, values)
+    else:
+        TABLE[type(syscall)](kernel, process, syscall)
+
+
+def _act(kernel: Kernel, process: Process, syscall: Syscall, act: Callable[[], None]) -> None:
+    """Let a syscall happen if the process may make it; answer with the refusal where it may not."""
     process.syscall = syscall
     grant = -1
     try:
         grant = permitted(kernel, process, syscall)
-        if isinstance(syscall, Generate):
-            working.generate(kernel, process, syscall, event)
-        elif isinstance(syscall, Alarm):
-            alarms.alarm(kernel, process, syscall, event.due)
-        elif isinstance(syscall, Call):
-            working.call(kernel, process, syscall, event.values)
-        elif isinstance(syscall, Endorse):
-            mandate.endorse(kernel, process, syscall, event.values)
-        else:
-            TABLE[type(syscall)](kernel, process, syscall)
+        act()
     except Refused as refusal:
         if grant >= 0:
             process.grants[grant] = unused(process.grants[grant])
         kernel.answer(process, Error(refusal.rule, refusal.message))
+
+
+def decide_anew(kernel: Kernel, process: Process, values: Mapping[int, str]) -> None:
+    """Decide the pending syscall of a process that came from a file, as if it were made now.
+
+    What may not be repeated and was under way is in doubt, which the process is told when its tree goes on. ``values``: by
+    handle, the texts that the syscall refers to.
+    """
+    syscall, work = process.syscall, process.work
+    if not process.alive or syscall is None:
+        return
+    if isinstance(syscall, Call):
+        working.call_anew(kernel, process, syscall, values)
+        return
+    if process.review is not None:
+        judging.dismiss(kernel, process.review)
+    if isinstance(syscall, Generate):
+        working.generate_anew(kernel, process)
+    elif work or isinstance(syscall, Exit):
+        process.syscall, process.work, process.state = None, [], "running"
+        _act(kernel, process, syscall, lambda: _by_table(kernel, process, syscall, values))
 
 
 def permitted(kernel: Kernel, process: Process, syscall: Syscall) -> int:

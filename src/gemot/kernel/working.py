@@ -92,6 +92,30 @@ def call(kernel: Kernel, process: Process, syscall: Call, values: Mapping[int, s
     finish(kernel, process)
 
 
+def call_anew(kernel: Kernel, process: Process, syscall: Call, values: Mapping[int, str]) -> None:
+    """Decide every use of a call again that has neither ended nor was under way; the latter is repeated if the tool here may be."""
+    waiting: list[tuple[Work, Action]] = []
+    for position, work in enumerate(process.work):
+        if work.state == "done":
+            continue
+        use = syscall.uses[work.index]
+        tool = kernel.tools.get(use.tool)
+        if work.state == "interrupted" and (tool is None or not tool.repeatable):
+            work.repeatable = False
+        else:
+            process.work[position] = _check(kernel, process, work.index, use, len(syscall.uses), values, waiting)
+    asking.put(kernel, process, waiting)
+
+
+def generate_anew(kernel: Kernel, process: Process) -> None:
+    """Ask the model again when the tree goes on, within what the process has left."""
+    (before,) = process.work
+    tokens = max(1, min(before.tokens_out_max, process.left.tokens))
+    work = Work(kernel.number(), 0, "ready", "model", millis_max=process.left.millis, tokens_out_max=tokens)
+    work.room = before.room
+    process.work = [work]
+
+
 def _check(
     kernel: Kernel,
     process: Process,

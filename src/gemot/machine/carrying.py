@@ -32,6 +32,7 @@ from gemot.machine.forgeries import whole
 from gemot.machine.loop import Loop, MachineError
 from gemot.machine.starting import Privacy, must_be_outside
 from gemot.machine.whole import with_values
+from gemot.models.registry import names_its_own_code_or_address
 from gemot.programs import freezing as folds
 from gemot.programs.conversation import Conversation
 
@@ -66,12 +67,14 @@ def coming(
     loop: Loop,
     carried: Carried,
     folders: Mapping[str, Path | str],
+    model: str,
     now: int,
     privacy: Privacy,
     untrusted: Collection[str] = (),
 ) -> Adopted:
-    """The event that brings a tree in; its values are in the journal then. ``privacy``: what no process sees here;
-    ``untrusted``: the mounts among ``folders`` whose files come from third parties. Raises :class:`MachineError`."""
+    """The event that brings a tree in; its values are in the journal then. ``model``: takes the place of each model in
+    :func:`unsafe_models`. ``privacy``: what no process sees here; ``untrusted``: the mounts among ``folders`` whose files
+    come from third parties. Raises :class:`MachineError`."""
     places = {name: str(Path(folder).expanduser().absolute()) for name, folder in folders.items()}
     known = {one.name for one in mounts(carried)}
     for name, folder in places.items():
@@ -92,10 +95,18 @@ def coming(
         return privacy.of(own)
 
     must_be_outside(loop.spaces, (here(Mount(name, folder)) for name, folder in places.items()))
-    moved = relocated(carried, places, here)
+    unsafe = unsafe_models(carried)
+    if unsafe and not model:
+        raise CarryError(
+            f"the tree names the model {unsafe[0]!a:.120}: a file that came from elsewhere starts no script and chooses no "
+            "address; name the model that takes its place (--model NAME)"
+        )
+    if model:
+        loop.stage.model(model)
+    moved = remodelled(relocated(carried, places, here), model)
     for text in moved.values:
         loop.journal.put_value(text)
-    return Adopted(now, moved.tables, moved.programs)
+    return Adopted(now, moved.tables, moved.programs, decided_here=True)
 
 
 def archive(loop: Loop, root: int, path: Path) -> None:
@@ -209,6 +220,28 @@ def relocated(
         process.policy = tuple(_moved(grant, moved) for grant in process.policy)
         if process.mandate is not None:
             process.mandate = tuple(_moved(grant, moved) for grant in process.mandate)
+    return replace(carried, tables=msgspec.msgpack.encode(coming))
+
+
+def unsafe_models(carried: Carried) -> list[str]:
+    """The models of a tree's living processes that would run a file here, or be asked at an address of the file's choice."""
+    living = (process for process in carried.processes() if process.alive)
+    names = (name for process in living for name in (*process.models, *process.route))
+    return [name for name in dict.fromkeys(names) if names_its_own_code_or_address(name)]
+
+
+def remodelled(carried: Carried, model: str) -> Carried:
+    """The same tree with ``model`` in the place of each unsafe one; each name stands once in a process's list."""
+    unsafe = frozenset(unsafe_models(carried))
+    if not unsafe:
+        return carried
+    coming = tables.carried(carried.tables)
+
+    def safe(names: Iterable[str]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(model if name in unsafe else name for name in names))
+
+    for process in coming.tree.processes:
+        process.models, process.route = safe(process.models), safe(process.route)
     return replace(carried, tables=msgspec.msgpack.encode(coming))
 
 

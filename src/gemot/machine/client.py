@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -15,10 +15,11 @@ import msgspec
 from gemot.abi.answers import Retraction
 from gemot.abi.effects import Asked
 from gemot.abi.events import BoardMove
+from gemot.abi.grants import Budget
 from gemot.drivers.kit import Picture
 from gemot.machine import door
 from gemot.machine.door import LINE_BYTES_MAX, Said, Start, Wanted, Wish
-from gemot.machine.machine import MachineError
+from gemot.machine.machine import DEFAULT_BUDGET, MachineError
 from gemot.machine.notes import Note
 from gemot.machine.pool import ProviderView
 from gemot.machine.views import ProcessView, TaskView
@@ -81,6 +82,21 @@ class Client:
     async def kill(self, pid: int, reason: str = "") -> None:
         await self._ask(door.Kill(pid, reason), None)
 
+    async def revoke(self, pid: int, tool: str) -> tuple[int, ...]:
+        return await self._ask(door.Revoke(pid, tool), tuple[int, ...])
+
+    async def export(self, pid: int, path: Path) -> None:
+        await self._ask(door.Export(pid, str(path.absolute())), None)
+
+    async def archive(self, pid: int, path: Path) -> None:
+        await self._ask(door.Archive(pid, str(path.absolute())), None)
+
+    async def adopt(
+        self, path: Path, folders: Mapping[str, Path | str], model: str = "", untrusted: Collection[str] = ()
+    ) -> int:
+        places = {name: str(Path(folder).expanduser().absolute()) for name, folder in folders.items()}
+        return await self._ask(door.Adopt(str(path.absolute()), places, model, tuple(untrusted)), int)
+
     async def retract(self, pid: int, reason: str, told: int | None = None) -> Retraction:
         return await self._ask(door.Retract(pid, reason, told), Retraction)
 
@@ -90,8 +106,8 @@ class Client:
     async def rewind(self, pid: int, to: int, text: str = "") -> int:
         return await self._ask(door.Rewind(pid, to, text), int)
 
-    async def fork(self, pid: int, text: str) -> int:
-        return await self._ask(door.Fork(pid, text), int)
+    async def fork(self, pid: int, text: str, budget: Budget = DEFAULT_BUDGET) -> int:
+        return await self._ask(door.Fork(pid, text, budget), int)
 
     async def move(self, pid: int, model: str) -> None:
         await self._ask(door.Move(pid, model), None)

@@ -21,10 +21,11 @@ import msgspec
 from msgspec import Struct
 
 from gemot.abi.events import BoardMove
-from gemot.abi.grants import Budget, Grant, Mode
+from gemot.abi.grants import Budget, Grant, Mode, Mount
 from gemot.abi.limits import PRIORITY
 from gemot.abi.reviews import TRIES, Check
 from gemot.drivers.kit import Picture
+from gemot.machine import carrying
 from gemot.machine.machine import DEFAULT_BUDGET, Machine
 from gemot.machine.notes import Note
 from gemot.machine.standstill import waits_for_person
@@ -61,6 +62,8 @@ class Start(Struct, frozen=True, tag="start", omit_defaults=True):
     untrusted: bool = False
     shown: tuple[str, ...] = ()
     private: tuple[str, ...] = ()
+    grants: tuple[Grant, ...] | None = None
+    mounts: tuple[Mount, ...] = ()
 
 
 def given(start: Start) -> dict[str, Any]:
@@ -91,6 +94,36 @@ class Kill(Struct, frozen=True, tag="kill"):
     reason: str = ""
 
 
+class Revoke(Struct, frozen=True, tag="revoke"):
+    """Answers the pids that held the right."""
+
+    pid: int
+    tool: str
+
+
+class Export(Struct, frozen=True, tag="export"):
+    """Writes the tree of ``pid`` to a file."""
+
+    pid: int
+    path: str
+
+
+class Archive(Struct, frozen=True, tag="archive"):
+    """Writes the ended tree of ``pid`` to a file and takes it out of the journal."""
+
+    pid: int
+    path: str
+
+
+class Adopt(Struct, frozen=True, tag="adopt"):
+    """Takes in a tree from a file that `Export` wrote. Answers its first pid."""
+
+    path: str
+    folders: dict[str, str] = {}
+    model: str = ""
+    untrusted: tuple[str, ...] = ()
+
+
 class Retract(Struct, frozen=True, tag="retract"):
     """Answers what came of it."""
 
@@ -119,6 +152,7 @@ class Fork(Struct, frozen=True, tag="fork"):
 
     pid: int
     text: str
+    budget: Budget = DEFAULT_BUDGET
 
 
 class Move(Struct, frozen=True, tag="move"):
@@ -176,6 +210,10 @@ Wanted = (
     | Answer
     | Work
     | Kill
+    | Revoke
+    | Export
+    | Archive
+    | Adopt
     | Retract
     | Foresee
     | Rewind
@@ -322,14 +360,22 @@ class Door:
                 return await machine.work(pid, move)
             case Kill(pid, reason):
                 return await machine.kill(pid, reason)
+            case Revoke(pid, tool):
+                return await machine.revoke(pid, tool)
+            case Export(pid, path):
+                return machine.export(pid, Path(path))
+            case Archive(pid, path):
+                return machine.archive(pid, Path(path))
+            case Adopt(path, folders, model, untrusted):
+                return await machine.adopt(carrying.read(Path(path)), folders, model, untrusted)
             case Retract(pid, reason, told):
                 return await machine.retract(pid, reason, told)
             case Foresee(pid, told):
                 return await machine.foresee(pid, told)
             case Rewind(pid, to, text):
                 return await machine.rewind(pid, to, text)
-            case Fork(pid, text):
-                return await machine.fork(pid, text)
+            case Fork(pid, text, budget):
+                return await machine.fork(pid, text, budget)
             case Move(pid, model):
                 return await machine.move(pid, model)
             case Resume(pid):

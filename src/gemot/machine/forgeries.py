@@ -103,8 +103,15 @@ def _placed(process: Process, first: Process, by_pid: dict[int, Process], depths
         and bool(process.models)
         and limits.PRIORITY_MIN <= process.priority <= urgent
         and set(process.route) <= set(process.models)
+        and _derived(process, parent)
         and all(_own(space, by_pid) for mount in process.mounts for space in (mount.space, mount.source) if space)
     )
+
+
+def _derived(process: Process, parent: Process | None) -> bool:
+    """Does each grant that is a part of the parent's name one that the parent has?"""
+    count = 0 if parent is None else len(parent.grants)
+    return all(0 <= place < len(process.grants) and 0 <= source < count for place, source in process.came_from.items())
 
 
 def _own(space: str, by_pid: dict[int, Process]) -> bool:

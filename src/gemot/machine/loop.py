@@ -258,14 +258,14 @@ class Loop:
         born: list[tuple[asyncio.Future[int], int]] = []
         synced = self._always_synced
         for happened in self._inbox.take(STEP_EVENTS_MAX, TREE_EVENTS_MAX):
-            event, body = _written(happened)
-            event = with_values(event, self.kernel, self.journal.value)
+            written, body = _written(happened)
+            event = with_values(written, self.kernel, self.journal.value)
             pid, tool = self._about(event)
             effects = self.kernel.handle(event)
             entries.append((event.at, pid, body))
             synced = synced or isinstance(event, SYNCED)
-            if isinstance(event, BIRTHS):
-                born += self._born(event, effects)
+            if isinstance(written, BIRTHS):
+                born += self._born(written, effects)
             if self.watchers:
                 told += notes.of_done(event, pid, tool) if isinstance(event, Done) and pid else []
                 told += notes.notes(self.kernel, event, effects)

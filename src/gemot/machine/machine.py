@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,9 +19,12 @@ from gemot.abi.events import Answered, Arrived, Booted, Copied, Installed, Moved
 from gemot.abi.grants import Budget, Grant, Mode, Mount
 from gemot.abi.limits import PRIORITY
 from gemot.abi.reviews import TRIES, Check
+from gemot.authority.narrowing import listed
+from gemot.authority.refusal import Refused
+from gemot.authority.tool_names import clash
 from gemot.drivers.kit import Driver, Picture, Tool
 from gemot.journal.contract import Journal
-from gemot.kernel import Kernel, asking
+from gemot.kernel import Kernel, asking, revoking
 from gemot.kernel.process import Process
 from gemot.machine import boards, carrying, checkpoint, notes, recovery, rewinding, starting, views, waking
 from gemot.machine.checkpoint import RECORDS_AT_CLOSE
@@ -58,6 +62,7 @@ class Machine:
         limits: Mapping[str, Limits] | None = None,
         windows: Mapping[str, int] | None = None,
         privacy: starting.Privacy = NO_PRIVACY,
+        tool_names: frozenset[str] = frozenset(),
     ) -> None:
         self.home = home
         self.privacy = privacy
@@ -66,7 +71,11 @@ class Machine:
         self._ahead = 0
         """By how much (ms) the journal was ahead of the clock when this machine opened: time does not go back."""
         self._drivers = tuple(drivers)
-        tools: dict[str, Tool] = {name: tool for driver in self._drivers for name, tool in driver.tools.items()}
+        tools: dict[str, Tool] = {tool.spec.name: tool for driver in self._drivers for tool in driver.tools.values()}
+        self._closing = AsyncExitStack()
+        """What ends with this machine: its door."""
+        self._tool_names = tool_names | tools.keys()
+        """The tools of all drivers, with those that this computer can't offer for want of walls: grants may name them."""
         means = limits or {}, windows or {}
         self._loop = Loop(journal, library, tools, open_model, self._now, durability == "full", home, *means)
 
@@ -94,6 +103,7 @@ class Machine:
         windows: Mapping[str, int] | None = None,
         private: Iterable[str] = (),
         untrusted: Iterable[str] = (),
+        door: bool = True,
     ) -> Machine:
         """Open the machine that lives in ``home`` (default: the person's own), and fold its journal.
 
@@ -105,7 +115,9 @@ class Machine:
         those with the intent of something that must not happen twice, or a person's word. ``limits``: by provider
         (``openai``), how much may be asked of it. ``windows``: tokens that models take in, by name, where that is not what is
         known of them. ``private``: patterns of paths that no process sees unless they are shown by name, besides the usual
-        ones (:mod:`gemot.abi.private`); ``untrusted``: folders whose files come from third parties. Raises ``HomeError``, ``JournalError``, ``ProgramError``.
+        ones (:mod:`gemot.abi.private`); ``untrusted``: folders whose files come from third parties. ``door``: answer `gemot send`,
+        `answer`, `kill` and the like from other terminals (a machine with a home only). Raises ``HomeError``,
+        ``JournalError``, :class:`MachineError`.
         """
         from gemot.drivers import shipped
         from gemot.drivers.kit import drivers_of, standing
@@ -113,8 +125,13 @@ class Machine:
         from gemot.journal.sqlite import SqliteJournal
 
         privacy = starting.Privacy(tuple(private), tuple(untrusted))
-        library = load(program_folders, programs, project)
-        installed = standing([*(shipped() if drivers is None else drivers), *drivers_of(tools)])
+        offered = [*(shipped() if drivers is None else drivers), *drivers_of(tools)]
+        wrong = clash(driver.manifest() for driver in offered)
+        if wrong:
+            raise MachineError(wrong)
+        names = frozenset(tool.spec.name for driver in offered for tool in driver.tools.values())
+        library = load(program_folders, programs, project, lambda spec: starting.flaw_of(spec, names))
+        installed = standing(offered)
         if journal is not None and (home is not None or in_memory):
             raise MachineError("a machine lives on a journal, in a home, or in memory: name one of them")
         journal = MemoryJournal() if in_memory else journal
@@ -125,9 +142,11 @@ class Machine:
                 place.lock()
                 journal = SqliteJournal(place.journal)
             opener = starting.opener(models or {})
-            means: dict[str, Any] = {"limits": limits, "windows": windows, "privacy": privacy}
+            means: dict[str, Any] = {"limits": limits, "windows": windows, "privacy": privacy, "tool_names": names}
             machine = cls(journal, library, installed, opener, home=place, durability=durability, **means)
             machine._boot(resume)
+            if door and place is not None:
+                await machine._answer_at_door()
         except BaseException:
             if journal is not None:
                 journal.close()
@@ -135,6 +154,11 @@ class Machine:
                 place.unlock()
             raise
         return machine
+
+    async def _answer_at_door(self) -> None:
+        from gemot.machine.door import Door  # here: the door is made of what a machine can do
+
+        await self._closing.enter_async_context(Door(self))
 
     def _boot(self, resume: bool) -> None:
         """Fold the journal, say what is installed now, and note that whatever was at work is not any more."""
@@ -169,6 +193,7 @@ class Machine:
         loop = self._loop
         if loop.closed:
             return
+        await self._closing.aclose()
         for root in sorted(self.kernel.trees.keys() - self.kernel.asleep):
             if self.kernel.processes[root].alive:
                 loop.happened(Paused(self._now(), root))
@@ -241,8 +266,11 @@ class Machine:
             way if len(way) > 1 else (),
             priority,
         )
+        why_not = self.library.why_not(program)
+        if why_not:
+            raise MachineError(f"the program {program} can't be used: {why_not}")
         starting.must_be_outside(self._loop.spaces, event.mounts)
-        event = starting.checked(self.kernel, event, self._loop.journal, images)
+        event = starting.checked(self.kernel, event, self._loop.journal, images, self._tool_names)
         return await self._loop.happens(event)
 
     async def send(self, pid: int, text: str, images: Iterable[Picture] = ()) -> None:
@@ -274,10 +302,24 @@ class Machine:
         self._living(pid)
         self._loop.happens_now(Stopped(self._now(), pid, reason))
 
-    async def revoke(self, pid: int, tool: str) -> None:
-        """Take a right (``files/write``, ``files/*``, ``spawn``) from a process and all of its descendants, at once."""
-        self._living(pid)
+    async def revoke(self, pid: int, tool: str) -> tuple[int, ...]:
+        """Take a right (``files/write``, ``files/*``, ``spawn``, ``*``) from a process and all of its descendants, at once.
+
+        Returns the pids that held it. Raises :class:`MachineError` for a tool that does not exist, and where neither the
+        process nor a descendant holds the right.
+        """
+        process = self._living(pid)
+        if not isinstance(tool, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # the caller may be untyped code
+            raise MachineError(f"a right is named by text, such as 'files/write', not {tool!r}")
+        try:
+            holders = revoking.holders(self.kernel, process, tool)
+        except Refused as refusal:
+            raise MachineError(refusal.message) from refusal
+        if not holders:
+            held = listed(process.grants, process.mounts)
+            raise MachineError(f"neither {pid} nor a process below it may use {tool}; {pid} may use: {held}")
         self._loop.happens_now(events.Revoked(self._now(), pid, tool))
+        return tuple(holders)
 
     async def retract(self, pid: int, reason: str, told: int | None = None) -> Retraction:
         """Take back all that a process ever said, or (``told``) what it was told at that position of the journal and what it said
@@ -330,13 +372,19 @@ class Machine:
         carrying.export(self._loop, self._known(pid).root, path)
 
     async def adopt(
-        self, carried: carrying.Carried, folders: Mapping[str, Path | str], untrusted: Collection[str] = ()
+        self,
+        carried: carrying.Carried,
+        folders: Mapping[str, Path | str],
+        model: str = "",
+        untrusted: Collection[str] = (),
     ) -> int:
         """Take in a tree from a file (see :func:`gemot.machine.carrying.read`); returns its first pid. It sleeps until it is
-        resumed. ``folders``: for each mount's name the folder here that it sees; others it does not see any more. ``untrusted``:
-        those of them whose files come from third parties."""
+        resumed. ``folders``: for each mount's name the folder here that it sees; others it does not see any more. ``model``:
+        takes the place of each model in the file that is a script or has an address of its own. ``untrusted``: those of the
+        mounts whose files come from third parties. Nothing in the file counts as decided: see
+        :mod:`gemot.kernel.adopting`. Raises :class:`MachineError`."""
         self._loop.must_run()
-        coming = carrying.coming(self._loop, carried, folders, self._now(), self.privacy, untrusted)
+        coming = carrying.coming(self._loop, carried, folders, model, self._now(), self.privacy, untrusted)
         return await self._loop.happens(coming)
 
     def archive(self, pid: int, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -22,6 +22,8 @@ from gemot.authority.ledger import AMOUNT_MAX, NAMES, means
 from gemot.authority.narrowing import MOUNT_NAME, anchor, with_space
 from gemot.authority.private import flaw
 from gemot.authority.refusal import Refused
+from gemot.authority.schema import flaw as schema_flaw
+from gemot.authority.tool_names import unknown_name
 from gemot.drivers.kit import Picture, ToolError
 from gemot.journal.contract import Journal
 from gemot.journal.records import legible
@@ -128,6 +130,19 @@ def must_be_outside(spaces: Spaces, mounts: Iterable[Mount]) -> None:
             raise MachineError(f"/{mount.name} can't be shown: {closed}. Name another folder")
 
 
+def flaw_of(spec: ProgramSpec, tools: Collection[str]) -> str:
+    """Why a program can't be used here, or ``""``: a grant that names no tool, a parameter that is no JSON schema. ``tools``:
+    the names that grants may use."""
+    unknown = unknown_name(spec.grants, tools)
+    if unknown:
+        return unknown
+    for name, schema in spec.parameters.get("properties", {}).items():
+        wrong = schema_flaw(schema)
+        if wrong:
+            return f'the parameter {name} is a JSON schema, such as {name} = {{ type = "string" }}: {wrong}'
+    return ""
+
+
 def check_budget(budget: Budget) -> None:
     """Raises :class:`MachineError` for means that nobody can give."""
     try:
@@ -163,13 +178,16 @@ def check_words(text: str, needed: bool = False) -> None:
         )
 
 
-def checked(kernel: Kernel, event: Arrived, journal: Journal, shown: Iterable[Picture]) -> Arrived:
-    """The same with what the person shows, which is kept only for what can begin. Raises :class:`MachineError`."""
-    _check(kernel, event)
+def checked(
+    kernel: Kernel, event: Arrived, journal: Journal, shown: Iterable[Picture], tools: Collection[str]
+) -> Arrived:
+    """The same with what the person shows, which is kept only for what can begin. ``tools``: the names that grants may use.
+    Raises :class:`MachineError`."""
+    _check(kernel, event, tools)
     return msgspec.structs.replace(event, images=images(journal, kernel.programs[event.program], shown))
 
 
-def _check(kernel: Kernel, event: Arrived) -> None:
+def _check(kernel: Kernel, event: Arrived, tools: Collection[str]) -> None:
     """Raises :class:`MachineError` for what can't begin so."""
     check_budget(event.budget)
     wrong = unkept(event) or unkept(legible(event))  # as it will be written
@@ -193,6 +211,9 @@ def _check(kernel: Kernel, event: Arrived) -> None:
             raise MachineError(
                 f"a mount is a name in lower-case letters and an absolute folder, not {mount.name!r} and {mount.folder!r}"
             )
+    unknown = unknown_name((*(event.grants or ()), *event.policy), tools)
+    if unknown:
+        raise MachineError(f"a grant names something that does not exist: {unknown}")
     try:
         spec = known_program(kernel, event.program, event.arguments)
         given = spec.grants if event.grants is None else event.grants

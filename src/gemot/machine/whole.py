@@ -12,23 +12,31 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from gemot.abi.events import Event, Trapped
+from gemot.abi.events import Adopted, Event, Trapped
+from gemot.abi.syscalls import Syscall
 from gemot.journal.contract import JournalError
-from gemot.kernel import Kernel
+from gemot.kernel import Kernel, adopting
+from gemot.kernel.process import Process
 from gemot.kernel.working import values_wanted
 
 
 def with_values(event: Event, kernel: Kernel, value: Callable[[str], str]) -> Event:
-    """The event, and of a syscall all texts that it needs. ``value``: what the journal keeps under a digest. A text that is not
-    kept any more is left out, and the kernel refuses the use."""
+    """The event, and of a syscall all texts that it needs; of a tree that comes in, those of its pending syscalls. ``value``:
+    what the journal keeps under a digest. A text that is not kept any more is left out, and the kernel refuses the use."""
+    if isinstance(event, Adopted) and event.decided_here:
+        arrivals = adopting.pending(event.tree)
+        texts = {process.pid: _texts(process, syscall, value) for process, syscall in arrivals}
+        return replace(event, values={pid: found for pid, found in texts.items() if found})
     if not isinstance(event, Trapped):
         return event
     process = kernel.process(event.pid)
-    wanted = () if process is None else values_wanted(process, event.syscall)
-    if process is None or not (wanted or event.values):
-        return event
-    values: dict[int, str] = {}
-    for number in wanted:
+    texts_here = {} if process is None else _texts(process, event.syscall, value)
+    return replace(event, values=texts_here) if texts_here or event.values else event
+
+
+def _texts(process: Process, syscall: Syscall, value: Callable[[str], str]) -> dict[int, str]:
+    texts: dict[int, str] = {}
+    for number in values_wanted(process, syscall):
         with contextlib.suppress(JournalError):
-            values[number] = value(process.handles[number].digest)
-    return replace(event, values=values)
+            texts[number] = value(process.handles[number].digest)
+    return texts

@@ -98,6 +98,11 @@ def price_known(name: str) -> bool:
     return kind in ("embedded", "scripted", "bestiary") or prices.price_known(kind, rest)
 
 
+def names_its_own_code_or_address(name: str) -> bool:
+    """Whether a model's name makes gemot run a file, or send what it is asked to an address that stands in the name."""
+    return _split(name)[0] in ("scripted", "hand", "openai-compatible")
+
+
 def _split(name: str) -> tuple[str, str]:
     """``openai:gpt`` and ``openai/gpt`` are the same; a model's own slashes and colons stay."""
     at = min((place for mark in ":/" if (place := name.find(mark)) > 0), default=len(name))

@@ -27,9 +27,22 @@ def add(command: Adder) -> None:
     answer.add_argument("--why", metavar="TEXT", default="", help="words for the process, with a yes or no")
     kill = command("kill", _kill, "end a process and all of its descendants")
     pid(kill)
+    kill.add_argument("--why", metavar="TEXT", default="", help="the reason; its parent and the log have it")
+    revoke = command("revoke", _revoke, "take a right from a process and all of its descendants, at once")
+    pid(revoke)
+    revoke.add_argument(
+        "tool",
+        metavar="TOOL",
+        help="a tool (files/write), all tools of a driver ('files/*'), a syscall (spawn), or '*'",
+    )
+    pause = command("pause", _pause, "put the tree of a process to sleep; gemot resume lets it go on")
+    pid(pause)
     fork = command("fork", _fork, "begin a new tree whose first process knows what this one knows")
     pid(fork)
     fork.add_argument("text", metavar="TEXT", help="what the copy does, unlike the original")
+    fork.add_argument(
+        "--budget", metavar="NAME=N,...", default="", help="what it may use; names as in gemot run --budget"
+    )
     retract = command("retract", _retract, "take back what a process said, or was told, from everybody who read it")
     pid(retract)
     retract.add_argument("reason", metavar="WHY", help="what is wrong with it; those who read it are told")
@@ -66,8 +79,14 @@ def add(command: Adder) -> None:
         dest="mounts",
         help="the folder here that it sees as /NAME; repeatable. It sees no other",
     )
+    bring.add_argument(
+        "--model",
+        metavar="NAME",
+        default="",
+        help="takes the place of each model in the file that is a script or has an address of its own",
+    )
     bring.add_argument("--yes", action="store_true", dest="sure", help="do not ask whether what it holds may come in")
-    for made in (send, answer, kill, fork, retract, rewind, move, export, archive, bring):
+    for made in (send, answer, kill, revoke, pause, fork, retract, rewind, move, export, archive, bring):
         home(made)
 
 
@@ -87,13 +106,25 @@ def _answer(typed: Namespace) -> int:
 def _kill(typed: Namespace) -> int:
     from gemot.cli.change import kill
 
-    return kill(typed.home, typed.pid)
+    return kill(typed.home, typed.pid, typed.why)
+
+
+def _revoke(typed: Namespace) -> int:
+    from gemot.cli.change import revoke
+
+    return revoke(typed.home, typed.pid, typed.tool)
+
+
+def _pause(typed: Namespace) -> int:
+    from gemot.cli.change import pause
+
+    return pause(typed.home, typed.pid)
 
 
 def _fork(typed: Namespace) -> int:
     from gemot.cli.change import fork
 
-    return fork(typed.home, typed.pid, typed.text)
+    return fork(typed.home, typed.pid, typed.text, typed.budget)
 
 
 def _retract(typed: Namespace) -> int:
@@ -130,4 +161,4 @@ def _archive(typed: Namespace) -> int:
 def _import(typed: Namespace) -> int:
     from gemot.cli.carry import bring
 
-    return bring(typed.home, typed.file, typed.mounts, typed.sure)
+    return bring(typed.home, typed.file, typed.mounts, typed.model, typed.sure)

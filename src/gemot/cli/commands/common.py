@@ -106,6 +106,15 @@ def goal(made: ArgumentParser) -> None:
         help="what it may use: tokens, usd, seconds, processes, depth, calls",
     )
     made.add_argument(
+        "--grant",
+        metavar="TOOL",
+        action="append",
+        default=[],
+        dest="grants",
+        help="what it may use, instead of all that its program asks for: a tool, 'driver/*' or a syscall; repeatable",
+    )
+    made.add_argument("--name", metavar="NAME", default="", help="what its first process is called in ps and tree")
+    made.add_argument(
         "--set",
         metavar="NAME=VALUE",
         action="append",
@@ -156,6 +165,8 @@ def typed_goal(typed: Namespace, images: Sequence[str] = ()) -> tuple[Any, ...]:
         typed.checks,
         typed.reviews,
         typed.priority,
+        typed.grants,
+        typed.name,
         images,
         typed.shown,
     )

@@ -31,7 +31,7 @@ def add(command: Adder) -> None:
 
 
 def _programs(typed: Namespace) -> int:
-    from gemot.cli.tables import programs
+    from gemot.cli.programs import programs
 
     return programs(typed.as_json)
 

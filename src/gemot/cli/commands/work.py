@@ -30,7 +30,7 @@ def _run(typed: Namespace) -> int:
     from gemot.cli.goal import prepared
     from gemot.cli.run import Manner, run
 
-    start = prepared(*typed_goal(typed, typed.images))
+    start = prepared(*typed_goal(typed, typed.images), quiet=typed.quiet)
     if typed.detach:
         from gemot.cli.background import detach
 

@@ -1,0 +1,167 @@
+"""A tree from a file: nothing that the file says was decided counts here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from gemot import Grant, Machine, request, scripted
+from gemot.abi.labels import Label
+from gemot.kernel import freezing
+from gemot.kernel.process import Process
+from gemot.machine import carrying
+from gemot.models.scripted import heard
+
+Change = Callable[[Process], None]
+
+
+def once(question: Any) -> Any:
+    """Asks to overwrite a file, then ends."""
+    if heard(question):
+        return [request("exit", value="done")]
+    return [request("files/overwrite", path="a.txt", content="changed")]
+
+
+async def until(condition: Callable[[], object]) -> None:
+    for _ in range(2_000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it did not come to that")
+
+
+async def exported(tmp_path: Path, grants: tuple[Grant, ...] | None = None) -> Path:
+    """A tree whose process waits for a yes to an overwriting, in a file."""
+    work = tmp_path / "there"
+    work.mkdir()
+    (work / "a.txt").write_text("as it was")
+    async with await Machine.open(tmp_path / "one", models={"s": scripted(once)}) as machine:
+        pid = await machine.start("go", model="s", work=work, grants=grants)
+        await until(machine.asks)
+        machine.pause(pid)
+        machine.export(pid, tmp_path / "tree")
+    return tmp_path / "tree"
+
+
+def forged(file: Path, change: Change) -> carrying.Carried:
+    carried = carrying.read(file)
+    tree = freezing.carried(carried.tables)
+    for process in tree.tree.processes:
+        change(process)
+    asks = [opened for opened in tree.asks if any(work.ask for work in tree.tree.processes[0].work)]
+    tree = msgspec.structs.replace(tree, asks=asks)
+    return msgspec.structs.replace(carried, tables=msgspec.msgpack.encode(tree))
+
+
+def as_ready(process: Process) -> None:
+    for work in process.work:
+        work.state, work.ask = "ready", 0
+
+
+def as_held(process: Process) -> None:
+    for work in process.work:
+        work.state, work.ask = "held", 0
+
+
+def as_confirmed(process: Process) -> None:
+    process.confirmed = process.confirmed_below = frozenset({"files/overwrite"})
+    as_ready(process)
+
+
+def as_endorsed(process: Process) -> None:
+    process.grants = [msgspec.structs.replace(grant, endorsed=True) for grant in process.grants]
+    process.label = Label()
+    as_ready(process)
+
+
+def as_repeatable(process: Process) -> None:
+    for work in process.work:
+        work.state, work.ask, work.repeatable = "interrupted", 0, True
+
+
+@pytest.mark.parametrize("change", [as_ready, as_held, as_confirmed, as_endorsed, as_repeatable])
+def test_a_use_that_a_file_calls_decided_does_nothing_without_a_yes(tmp_path: Path, change: Change) -> None:
+    async def story() -> None:
+        here = tmp_path / "here"
+        here.mkdir()
+        (here / "a.txt").write_text("mine")
+        file = await exported(tmp_path)
+        async with await Machine.open(tmp_path / "two", models={"s": scripted(once)}) as machine:
+            root = await machine.adopt(forged(file, change), {"work": here})
+            machine.resume(root)
+            await until(lambda: machine.asks() or machine.kernel.processes[root].outcome)
+            assert (here / "a.txt").read_text() == "mine"
+            for asked in machine.asks():
+                assert asked.tool == "files/overwrite" and asked.arguments["content"] == "changed"
+
+    asyncio.run(story())
+
+
+def test_a_yes_here_lets_the_pending_use_happen(tmp_path: Path) -> None:
+    async def story() -> None:
+        here = tmp_path / "here"
+        here.mkdir()
+        (here / "a.txt").write_text("mine")
+        file = await exported(tmp_path)
+        async with await Machine.open(tmp_path / "two", models={"s": scripted(once)}) as machine:
+            root = await machine.adopt(carrying.read(file), {"work": here})
+            (asked,) = machine.asks()
+            machine.resume(root)
+            await machine.answer(asked.ask, True)
+            await machine.result(root)
+            assert (here / "a.txt").read_text() == "changed"
+
+    asyncio.run(story())
+
+
+def test_everything_that_came_from_a_file_is_third_parties_text(tmp_path: Path) -> None:
+    async def story() -> None:
+        file = await exported(tmp_path)
+        async with await Machine.open(tmp_path / "two", models={"s": scripted(once)}) as machine:
+            root = await machine.adopt(carrying.read(file), {})
+            process = machine.kernel.processes[root]
+            assert process.label.integrity == "foreign" and "import" in process.label.origins
+            assert not any(grant.endorsed for grant in process.grants)
+            assert process.imported
+
+    asyncio.run(story())
+
+
+def test_an_import_is_replayed_to_the_same_machine(tmp_path: Path) -> None:
+    from gemot.machine.replay import Replay
+    from gemot.programs.library import load
+
+    async def story() -> None:
+        file = await exported(tmp_path)
+        async with await Machine.open(tmp_path / "two", models={"s": scripted(once)}) as machine:
+            root = await machine.adopt(carrying.read(file), {"work": tmp_path})
+            machine.resume(root)
+            await machine.answer(machine.asks()[0].ask, False)
+            await machine.result(root)
+
+    asyncio.run(story())
+    assert Replay(tmp_path / "two" / "journal.db", load()).check() == ""
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["scripted:evil.py:f", "scripted/evil.py:f", "hand:http://127.0.0.1:9/v1", "openai-compatible/http://x/v1#m"],
+)
+def test_a_model_with_code_or_an_address_of_the_file_s_choice_is_refused(tmp_path: Path, model: str) -> None:
+    def named(process: Process) -> None:
+        process.models = (model,)
+
+    async def story() -> None:
+        file = await exported(tmp_path)
+        async with await Machine.open(tmp_path / "two", models={"s": scripted(once)}) as machine:
+            with pytest.raises(carrying.CarryError, match="--model NAME"):
+                await machine.adopt(forged(file, named), {})
+            root = await machine.adopt(forged(file, named), {}, model="s")
+            assert machine.kernel.processes[root].models == ("s",)
+
+    asyncio.run(story())
