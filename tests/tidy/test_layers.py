@@ -14,9 +14,9 @@ BELOW: dict[str, set[str]] = {
     "kernel": {"abi", "authority", "board"},
     "journal": {"abi"},
     "models": {"abi"},
-    "boxes": {"abi"},
+    "boxes": {"abi", "authority"},
     "programs": {"abi"},
-    "drivers": {"abi", "boxes"},
+    "drivers": {"abi", "authority", "boxes"},
     "machine": {"abi", "authority", "board", "kernel", "journal", "models", "boxes", "programs", "drivers"},
     "desk": {"abi", "machine"},
     "cli": {"abi", "machine", "desk"},
@@ -105,15 +105,13 @@ def test_the_words_have_no_behaviour() -> None:
                 wrong.append(f"{name}.{node.name} is not frozen")
             if isinstance(node, ast.FunctionDef) and node.name not in (
                 "name_of",
-                "runs_later",
                 "length_chars",
-                "_table",
             ):
                 wrong.append(f"{name}.{node.name} is a function")
     assert not wrong
 
 
 def test_the_kernel_can_be_read_in_an_hour() -> None:
-    for package, most in (("kernel", 6_500), ("authority", 4_200)):
+    for package, most in (("kernel", 7_500), ("authority", 5_000)):
         lines = sum(len(MODULES[name].read_text().splitlines()) for name in PURE if package_of(name) == package)
         assert lines <= most, package
