@@ -46,6 +46,9 @@ class Arena:
         for folder in (self.work / ".git/hooks", self.work / "sub/inner/.git/hooks", self.fixed, self._top / "secret"):
             folder.mkdir(parents=True)
         (self.work / ".git/config").write_text("[core]\n")
+        (self.work / "linked-store/hooks").mkdir(parents=True)
+        (self.work / "linked").mkdir()
+        (self.work / "linked/.git").symlink_to("../linked-store")
         (self.fixed / "kept").write_text("kept")
         self.secret = self._top / "secret" / "key"
         self.secret.write_bytes(self.mark)

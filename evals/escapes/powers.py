@@ -247,6 +247,70 @@ def further_down(a):
         file.write("#!/bin/sh\n")
 
 
+@planting.attempt("leave a file that a shell runs when it enters", check=lambda arena: (arena.work / ".envrc").exists())
+def shell_file(a):
+    with open(f"{a.work}/.envrc", "w") as file:
+        file.write("evil")
+
+
+@planting.attempt(
+    "leave what an editor runs, deep down and renamed last", check=lambda arena: (arena.work / "d/e/f/.vscode").exists()
+)
+def editor_file(a):
+    os.makedirs(f"{a.work}/d/e/f/innocent")
+    with open(f"{a.work}/d/e/f/innocent/tasks.json", "w") as file:
+        file.write("evil")
+    os.rename(f"{a.work}/d/e/f/innocent", f"{a.work}/d/e/f/.vscode")
+
+
+@planting.attempt("leave compiled code in place of the source", check=lambda arena: any(arena.work.rglob("*.pyc")))
+def compiled(a):
+    os.mkdir(f"{a.work}/__pycache__")
+    with open(f"{a.work}/__pycache__/helper.cpython-311.pyc", "w") as file:
+        file.write("evil")
+
+
+@planting.attempt(
+    "leave a hook where git's link leads", check=lambda arena: (arena.work / "linked-store/hooks/pre-commit").exists()
+)
+def linked_hook(a):
+    with open(f"{a.work}/linked-store/hooks/pre-commit", "w") as file:
+        file.write("#!/bin/sh\n")
+
+
+@planting.attempt(
+    "put another .git in place of the link", check=lambda arena: not (arena.work / "linked/.git").is_symlink()
+)
+def replace_link(a):
+    os.unlink(f"{a.work}/linked/.git")
+    os.mkdir(f"{a.work}/linked/.git")
+
+
+@planting.attempt("make a repository of another name", check=lambda arena: (arena.work / "any/config").exists())
+def repository(a):
+    for name in ("objects", "refs"):
+        os.makedirs(f"{a.work}/any/{name}")
+    for name in ("HEAD", "config"):
+        with open(f"{a.work}/any/{name}", "w") as file:
+            file.write("evil")
+
+
+@planting.attempt(
+    "hide one in a folder that it closes",
+    check=lambda arena: os.path.lexists(arena.work / "shut/.envrc") or not os.access(arena.work, os.X_OK),
+)
+def shut(a):
+    os.mkdir(f"{a.work}/shut")
+    with open(f"{a.work}/shut/.envrc", "w") as file:
+        file.write("evil")
+    os.chmod(f"{a.work}/shut", 0)
+
+
+@planting.attempt("close the folder for everybody", check=lambda arena: not arena.work.stat().st_mode & 0o700)
+def closed(a):
+    os.chmod(a.work, 0)
+
+
 @planting.attempt("leave its memory in a core dump", check=lambda arena: any(arena.work.glob("core*")))
 def core_dump(a):
     import resource

@@ -140,18 +140,6 @@ def test_what_version_control_lies_in_can_not_be_moved_where_nobody_looks_either
     assert not list((tmp_path / above / ".git" / "hooks").iterdir())
 
 
-def test_where_there_is_too_much_to_find_version_control_in_nothing_is_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(building, "FOLDERS_LOOKED_AT", 20)
-    for name in range(22):
-        (tmp_path / f"a{name:02}").mkdir()
-    (tmp_path / "sub" / ".git").mkdir(parents=True)
-    with pytest.raises(BoxFailed, match="more than 20 folders near its top"):
-        sh("touch sub/.git/evil", Bind(str(tmp_path), SEEN, True), folder=SEEN)
-    assert not list((tmp_path / "sub" / ".git").iterdir())
-
-
 def test_what_is_in_a_folder_that_is_closed_can_not_be_opened_and_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,7 +21,7 @@ class ToolSpec(Struct, frozen=True, gc=False, omit_defaults=True):
 
     ``children`` names the arguments that are pids of children of whoever uses it; ``paths`` are then in the first one's tree,
     and ``needs`` is the mode of the mount that this is a copy of. ``guards``: a person is asked about every path that runs
-    code later (see :mod:`gemot.abi.later`), unless it is in a copy. ``secrets`` names what of the person's keys the tool is
+    code later (see :mod:`gemot.authority.autorun_files`), unless it is in a copy. ``secrets`` names what of the person's keys the tool is
     handed by the machine; nobody else is.
 
     ``foreign``: its results hold third parties' text. ``vouches``: the fields of a record that the driver itself wrote, each

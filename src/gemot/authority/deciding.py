@@ -6,7 +6,7 @@ A grant allows a use if all its rules hold, and
 - nothing secret leaves: what the use sends away may tell of no secret source that the grant does not carry. Whoever has
   read a secret can tell of it by what it chooses to send, so the process counts as well as the arguments.
 
-A file that runs code later (:mod:`gemot.abi.later`) is written only if a person said yes to it, or named it in a grant.
+A file that runs code later (:mod:`gemot.authority.autorun_files`) is written only if a person said yes to it, or named it in a grant.
 
 Any grant that allows it will do. If none does, a person is asked where a grant says so, or where all that is missing is
 somebody who means it; else the use is refused, with what every grant would have allowed.
@@ -21,17 +21,19 @@ from typing import Any, cast
 from msgspec import Struct
 
 from gemot.abi.grants import Grant, Mount, Rule, Source, Template
-from gemot.abi.later import runs_later
 from gemot.abi.tools import ToolSpec
+from gemot.authority.autorun_files import runs_later
 from gemot.authority.hints import hint
 from gemot.authority.holder import Holder
 from gemot.authority.narrowing import RANK, covers, ended, listed, must_be
 from gemot.authority.once import Spent, keys, used_up
+from gemot.authority.path_arguments import in_words, mapped
 from gemot.authority.paths import anchored, canonical, is_under, private_by_name, roots
 from gemot.authority.private import why
 from gemot.authority.references import Filling
 from gemot.authority.refusal import Refused
 from gemot.authority.rules import Origin, Place, bounds, fits, fits_inside, literal, sources_in, steps_of
+from gemot.authority.schema import properties
 
 WHYS_MAX = 8
 """How many grants are named in a refusal: what is said of more is not read."""
@@ -63,8 +65,11 @@ def steering(tool: ToolSpec) -> tuple[str, ...]:
         return ()
     if tool.steers is not None:
         return tool.steers
-    return tuple(name for name in tool.schema.get("properties", {}) if name not in tool.payload)
+    return tuple(name for name in properties(tool.schema) if name not in tool.payload)
 
+
+Later = tuple[str, str]
+"""Where in the arguments a path stands that runs code later, and why it does."""
 
 Others = dict[int, tuple[Mount, ...]]
 """What the children see that a use names."""
@@ -115,42 +120,57 @@ def seen_by(process: Holder, tool: ToolSpec, arguments: dict[str, Any], others: 
     return others[arguments[tool.children[0]]] if tool.children else process.mounts
 
 
-def _anchored(process: Holder, tool: ToolSpec, use: Filling, others: Others) -> tuple[dict[str, Any], dict[str, str]]:
+def _anchored(process: Holder, tool: ToolSpec, use: Filling, others: Others) -> tuple[dict[str, Any], dict[str, Later]]:
     """The arguments with their paths as rules are compared with them; a tool that writes needs a mount that it may write.
     And for each path that runs code later, why."""
     values: dict[str, Any] = dict(use.arguments)
-    later: dict[str, str] = {}
-    seen = seen_by(process, tool, use.arguments, others) if tool.paths else ()
+    later: dict[str, Later] = {}
+    if not tool.paths:
+        return values, later
+    seen = seen_by(process, tool, use.arguments, others)
+    writable: set[str] = set()
     for name in tool.paths:
-        path = use.arguments.get(name, tool.schema.get("properties", {}).get(name, {}).get("default", "."))
-        if not isinstance(path, str):
-            raise Refused("malformed", f"{tool.name}: {name} must be one path, not {_shown(path, use, name)}")
-        try:
-            mount, inside = canonical(path, seen)
-        except Refused as refusal:
-            if (name,) not in use.references:
-                raise
-            raise Refused(refusal.rule, f"{tool.name}: {name} refers to a text that is no path here") from refusal
-        values[name] = anchored(mount, inside)
-        if hidden := private_by_name(mount, inside):
-            raise Refused(
-                "mount",
-                f"{path!r} does not exist for this process: such a path is {why(hidden)}. A person can show it by its name, "
-                f"when a tree begins: gemot run --show {path.rstrip('/').rpartition('/')[2]}",
-            )
-        if tool.guards and not mount.space and (reason := runs_later(values[name].partition("//")[2])):
-            later[name] = reason
-        if tool.children and RANK[tool.needs] and not any(_copied_from(one, mount) for one in process.mounts):
-            raise Refused(
-                "mount",
-                f"/{mount.name} there is no copy of what this process may write; it sees {roots(process.mounts)}",
-            )
-        if not tool.children and RANK[mount.mode] < RANK[tool.needs]:
-            raise Refused(
-                "mount",
-                f"{tool.name} writes, but /{mount.name} is read-only for this process; it sees {roots(process.mounts)}",
-            )
+
+        def anchor(place: Place, path: Any, name: str = name) -> str:
+            where = in_words(place)
+            if not isinstance(path, str):
+                raise Refused("malformed", f"{tool.name}: {where} must be a path, not {_shown(path, use, place)}")
+            try:
+                mount, inside = canonical(path, seen)
+            except Refused as refusal:
+                if not _referred(use, place):
+                    raise
+                raise Refused(refusal.rule, f"{tool.name}: {where} refers to a text that is no path here") from refusal
+            if hidden := private_by_name(mount, inside):
+                raise Refused(
+                    "mount",
+                    f"{path!r} does not exist for this process: such a path is {why(hidden)}. A person can show it by its "
+                    f"name, when a tree begins: gemot run --show {path.rstrip('/').rpartition('/')[2]}",
+                )
+            path = anchored(mount, inside)
+            if tool.guards and not mount.space and (reason := runs_later(path.partition("//")[2])):
+                later.setdefault(name, (where, reason))
+            if mount.name not in writable:
+                _must_do(process, tool, mount)
+                writable.add(mount.name)
+            return path
+
+        values = mapped(tool, name, values, anchor)
     return values, later
+
+
+def _must_do(process: Holder, tool: ToolSpec, mount: Mount) -> None:
+    """Raises :class:`Refused` where a tool needs more of a mount than there is."""
+    if tool.children and RANK[tool.needs] and not any(_copied_from(one, mount) for one in process.mounts):
+        raise Refused(
+            "mount",
+            f"/{mount.name} there is no copy of what this process may write; it sees {roots(process.mounts)}",
+        )
+    if not tool.children and RANK[mount.mode] < RANK[tool.needs]:
+        raise Refused(
+            "mount",
+            f"{tool.name} writes, but /{mount.name} is read-only for this process; it sees {roots(process.mounts)}",
+        )
 
 
 def _copied_from(mine: Mount, copy: Mount) -> bool:
@@ -159,18 +179,23 @@ def _copied_from(mine: Mount, copy: Mount) -> bool:
     return bool(of_mine and RANK[mine.mode] and is_under(anchored(copy, ""), anchored(mine, "")))
 
 
-def _guard(grant: Grant, later: dict[str, str]) -> str:
+def _guard(grant: Grant, later: dict[str, Later]) -> str:
     """Why a person is asked about paths that run code later; not about those that a person has named in the grant."""
-    for name, reason in later.items():
+    for name, (where, reason) in later.items():
         rule = grant.where.get(name, Rule())
         named = rule.one_of is not None and rule.source is None and grant.endorsed and name not in grant.unsure
         if not named:
-            return f"what is written at {name} runs code later: {reason}"
+            return f"what is written at {where} runs code later: {reason}"
     return ""
 
 
-def _shown(value: Any, use: Filling, name: str) -> str:
-    referred = any(place[0] == name for place in use.references)
+def _referred(use: Filling, place: Place) -> bool:
+    """Does what stands at this place come from a reference?"""
+    return any(place[: len(one)] == one for one in use.references)
+
+
+def _shown(value: Any, use: Filling, place: Place) -> str:
+    referred = any(one[0] == place[0] for one in use.references)
     return "what it refers to" if referred else f"{value!r:.80}"
 
 
@@ -189,7 +214,7 @@ def _stands_in_the_way(
         return _No("grant", lambda: over)
     asks = grant.otherwise == "ask"
     for name, rule in grant.where.items():
-        steps = steps_of(name, tool.schema.get("properties", {}))
+        steps = steps_of(name, properties(tool.schema))
         comes_from = functools.partial(_from, use, steps[0]) if use.references or use.composed else literal
         if not _obeys(name, steps, rule, values, comes_from):
             return _No("grant", functools.partial(_must_be, process, name, rule, written), asks)
@@ -246,13 +271,14 @@ def _steers_loose(tool: ToolSpec, use: Filling, grant: Grant, name: str) -> bool
         return False
     if use.label(name).integrity != "foreign":
         return False
-    return not _bounded(use.arguments[name], (name,), _bounding(tool, grant, grant.unsure))
+    bounding = _bounding(tool, grant, grant.unsure) | {steps_of(path, properties(tool.schema)) for path in tool.paths}
+    return not _bounded(use.arguments[name], (name,), bounding)
 
 
 def _bounding(tool: ToolSpec, grant: Grant, but: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
     """The arguments, and parts of them, that the rules of a grant bound."""
-    properties = tool.schema.get("properties", {})
-    return {steps_of(name, properties) for name, rule in grant.where.items() if bounds(rule) and name not in but}
+    known = properties(tool.schema)
+    return {steps_of(name, known) for name, rule in grant.where.items() if bounds(rule) and name not in but}
 
 
 def _bounded(value: Any, steps: tuple[str, ...], bounding: set[tuple[str, ...]]) -> bool:

@@ -14,6 +14,7 @@ from io import FileIO
 
 from gemot.boxes import bubblewrap, building, filters
 from gemot.boxes.framing import BadFrame, packed, unpacked
+from gemot.boxes.guarding import Guard
 from gemot.boxes.shape import BoxFailed, Call, Ended, Key, Limits, Stream
 
 START_SECONDS = 20.0
@@ -32,6 +33,7 @@ class Box:
         self.key, self.landlock = key, 0
         self._process, self._control, self._first = process, control, first
         self._busy = False
+        self._guards: dict[str, Guard] = {}
 
     @classmethod
     async def open(cls, key: Key) -> Box:
@@ -50,11 +52,11 @@ class Box:
                 own = {held.enter_context(_read_end(data)): path for path, data in building.files().items()}
                 await asyncio.to_thread(building.private, os.geteuid())  # which looks around once
                 if any(bind.writable for bind in key.binds):  # then it looks around on the disk
-                    seen = await asyncio.to_thread(building.view, key)
+                    seen, guards = await asyncio.to_thread(building.view, key)
                 else:
-                    seen = building.view(key)
+                    seen, guards = building.view(key)
                 arguments = building.arguments(key, seen, own)
-                words = held.enter_context(_read_end(b"".join(os.fsencode(one) + b"\0" for one in arguments)))
+                words = held.enter_context(_file_of(b"".join(os.fsencode(one) + b"\0" for one in arguments)))
                 told = ("--args", str(words), "--seccomp", str(rules), "--info-fd", str(far_facts.fileno()), "--")
                 process = subprocess.Popen(  # noqa: ASYNC220 - a millisecond; its answer is awaited
                     [bubblewrap.found(), *told, *building.command()],
@@ -68,6 +70,7 @@ class Box:
                 )
                 far_facts.close()
                 box = cls(key, process, near, -1)
+                box._guards = guards
                 try:
                     async with asyncio.timeout(START_SECONDS):
                         await box._begin(seen, facts, far)
@@ -170,6 +173,26 @@ class Box:
         finally:
             answer.cancel()
 
+    async def sweep(self) -> tuple[str, ...]:
+        """Move aside what the calls have made that runs code later; its paths as seen in the box. Nothing may run in it.
+
+        Raises :class:`BoxFailed` where that can't be found out.
+        """
+
+        def work() -> tuple[str, ...]:
+            return tuple(f"{target}/{path}" for target, guard in self._guards.items() for path in guard.sweep())
+
+        if not self._guards:
+            return ()
+        sweeping = asyncio.ensure_future(asyncio.to_thread(work))
+        while not sweeping.done():  # cancelled or not: what lies there must not stay
+            with suppress(asyncio.CancelledError, OSError):
+                await asyncio.shield(sweeping)
+        try:
+            return sweeping.result()
+        except OSError as error:
+            raise BoxFailed(f"what the command left could not be searched for what runs code later: {error}") from None
+
     @property
     def closed(self) -> bool:
         return self._control.fileno() < 0
@@ -255,6 +278,18 @@ def _read_end(data: bytes) -> Generator[int, None, None]:
         write.write(data)
         write.close()
         yield read.fileno()
+
+
+@contextmanager
+def _file_of(data: bytes) -> Generator[int, None, None]:
+    """The same for any amount: there may be many mounts."""
+    number = os.memfd_create("arguments")
+    with FileIO(number, "r+") as file:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[file.write(rest) or 0 :]
+        file.seek(0)
+        yield number
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gemot.boxes.box import Box
 from gemot.boxes.shape import Call, Ended, Key
 
@@ -12,10 +14,15 @@ IDLE_MAX = 8
 async def once(key: Key, call: Call) -> Ended:
     """One call in a fresh box, which is gone afterwards. Cancelling it ends everything. Raises :class:`BoxFailed`."""
     box = await Box.open(key)
+    aside: tuple[str, ...] = ()
     try:
-        return await box.run(call)
+        ended = await box.run(call)
     finally:
-        await box.close()
+        try:
+            await box.close()
+        finally:
+            aside = await box.sweep()
+    return replace(ended, aside=aside)
 
 
 class Boxes:
@@ -36,12 +43,14 @@ class Boxes:
         else:
             self._idle.remove(box)
         try:
-            return await box.run(call)
+            ended = await box.run(call)
         finally:
+            aside = await box.sweep()
             if not box.closed:
                 self._idle.append(box)
             while len(self._idle) > self._idle_max:
                 await self._idle.pop(0).close()
+        return replace(ended, aside=aside)
 
     async def forget(self, owner: str) -> None:
         """Close the boxes of a process that has ended."""

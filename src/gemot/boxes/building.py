@@ -15,7 +15,6 @@ mode of a file keeps from others is open to it; hence the masks.
 
 from __future__ import annotations
 
-import errno
 import importlib.util
 import marshal
 import os
@@ -24,12 +23,12 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 from gemot.boxes import framing
+from gemot.boxes.guarding import Guard
 from gemot.boxes.inner import counting, running, sealing, use, worker
 from gemot.boxes.shape import RESERVED, Key
 
@@ -57,10 +56,6 @@ _OWN_CONFIGURATION = {
 }
 _SEEN_IN_PROC = frozenset(("self", "thread-self", "net", "mounts", "sys"))
 """Links to what belongs to the process that looks, and ``sys``, which is read-only as a whole."""
-
-REPOSITORY_DEPTH = 2
-FOLDERS_LOOKED_AT = 20_000
-"""Where version control is looked for in one writable folder, and how much there may be to look at."""
 
 
 def arguments(key: Key, seen: list[Seen], own: dict[int, str]) -> list[str]:
@@ -121,6 +116,7 @@ def environment(key: Key) -> dict[str, str]:
         "HOME": "/tmp",
         "TMPDIR": "/tmp",
         "LANG": "C.UTF-8",
+        "PYTHONDONTWRITEBYTECODE": "1",
         "TERM": "dumb",
     }
     if key.proxy:
@@ -261,95 +257,30 @@ class Seen(NamedTuple):
     identity: tuple[int, int] | None
 
 
-def view(key: Key) -> list[Seen]:
-    """What a box sees of the person's folders; in a folder for writing, version control is read-only, and what it lies in stays
-    where it is: nothing can be moved away that something else is mounted in once it is a mount itself. Raises ``OSError``."""
+def view(key: Key) -> tuple[list[Seen], dict[str, Guard]]:
+    """What a box sees of the person's folders, and the guards of those that it may write.
+
+    In a folder for writing, what runs code later is read-only, and what it lies in stays where it is: nothing can be moved away that
+    something else is mounted in once it is a mount itself. Raises ``OSError``.
+    """
     seen: list[Seen] = []
+    guards: dict[str, Guard] = {}
     for bind in sorted(key.binds, key=lambda one: one.target):
-        seen.append(Seen(bind.source, bind.target, bind.writable, bind.identity))
-        if bind.writable:
-            found = _Search(bind.source)
-            fixed = [*found.closed, *(path for path, _ in bind.covered)]
-            above = sorted({str(one) for path in fixed for one in PurePosixPath(path).parents} - {"."})
+        covered = tuple(path for path, _ in bind.covered)
+        guard = Guard(bind.source, bind.keep, bind.guarded, covered) if bind.writable else None
+        writable = guard is not None and "" not in guard.closed
+        seen.append(Seen(bind.source, bind.target, writable, bind.identity))
+        if guard is not None:
+            guards[bind.target] = guard
+        if guard is not None and writable:
             seen += [
-                Seen(os.path.join(bind.source, path), f"{bind.target}/{path}", writable, found.identity(path))
-                for writable, paths in ((True, above), (False, found.closed))
+                Seen(os.path.join(bind.source, path), f"{bind.target}/{path}", free, guard.identities[path])
+                for free, paths in ((True, guard.above()), (False, guard.closed))
                 for path in paths
             ]
-    return seen
+    return seen, guards
 
 
 def repositories(folder: str) -> list[str]:
-    """The paths in a folder that are read-only in every box: see :class:`_Search`. Raises ``OSError``."""
-    return _Search(folder).closed
-
-
-class _Search:
-    """Version control that is there already, at the top or two folders down: git would run code from it, later, outside.
-
-    All of it is read-only in a box, not only its hooks and its configuration: a file ``commondir`` that was not there
-    before would lead git to another configuration, and a folder can be moved away with all that is mounted in it.
-    The search follows no links, and what it found is looked at again from inside the box before anything runs there. So is a
-    folder that is closed: its owner could open it there, and whatever is in it. Where there is too much to search nothing
-    is run: somebody may have put it there to hide something.
-    """
-
-    def __init__(self, folder: str) -> None:
-        self.closed: list[str] = []
-        self.identities: dict[str, tuple[int, int]] = {}
-        self._looked, self._top = 0, folder
-        top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            self._look(top, "", 0)
-        finally:
-            os.close(top)
-
-    def identity(self, path: str) -> tuple[int, int]:
-        """What stands at a path in the folder."""
-        if path not in self.identities:
-            facts = os.stat(os.path.join(self._top, path), follow_symlinks=False)
-            self.identities[path] = facts.st_dev, facts.st_ino
-        return self.identities[path]
-
-    def _look(self, folder: int, path: str, depth: int) -> None:
-        try:
-            with os.scandir(folder) as listing:
-                entries = sorted(listing, key=lambda one: one.name)
-        except PermissionError:
-            if not path:
-                raise
-            self.closed.append(path)
-            return
-        for entry in entries:
-            with suppress(FileNotFoundError, NotADirectoryError):  # it vanished, or is something else now
-                facts = entry.stat(follow_symlinks=False)
-                inner = os.path.join(path, entry.name)
-                if entry.name == ".git" and not stat.S_ISLNK(facts.st_mode):
-                    self._note(inner, facts)
-                    self.closed.append(inner)
-                elif depth < REPOSITORY_DEPTH and stat.S_ISDIR(facts.st_mode):
-                    self._note(inner, facts)
-                    self._enter(folder, entry.name, inner, depth + 1)
-
-    def _note(self, path: str, facts: os.stat_result) -> None:
-        self.identities[path] = facts.st_dev, facts.st_ino
-        if len(self.identities) > FOLDERS_LOOKED_AT:
-            raise OSError(
-                errno.E2BIG,
-                f"it has more than {FOLDERS_LOOKED_AT:,} folders near its top, too many to look for version control",
-            )
-
-    def _enter(self, folder: int, name: str, path: str, depth: int) -> None:
-        try:
-            inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
-        except PermissionError:
-            self.closed.append(path)
-            return
-        except OSError as error:
-            if error.errno == errno.ELOOP:
-                return  # a link now
-            raise
-        try:
-            self._look(inner, path, depth)
-        finally:
-            os.close(inner)
+    """The paths in a folder that are read-only in every box: see :class:`Guard`. Raises ``OSError``."""
+    return Guard(folder).closed

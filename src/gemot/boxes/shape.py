@@ -27,7 +27,8 @@ class Bind:
     """A folder of this computer, seen in the box at ``target`` (``/work``).
 
     ``identity`` is the folder's device and inode, if the caller has looked it up without following links: the box is
-    refused when something else stands there once it is built.
+    refused when something else stands there once it is built. ``guarded``: what runs code later is read-only there, and moved
+    aside if it is new (:mod:`gemot.boxes.guarding`), but for what lies at ``keep``; else only version control is read-only.
     """
 
     source: str
@@ -36,6 +37,8 @@ class Bind:
     identity: tuple[int, int] | None = None
     covered: tuple[tuple[str, bool], ...] = ()
     """Paths in the folder that do not exist for the box, and whether each is a folder."""
+    guarded: bool = True
+    keep: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         name = self.target.removeprefix("/")
@@ -138,6 +141,7 @@ class Ended:
 
     ``stopped`` is "" if it ended by itself; otherwise the limit that it came to: time, cpu, memory, tasks, file or disk; or
     "interrupted". ``left``: how many processes it left running, which were ended; ``left_names``: the first few of their names.
+    ``aside``: paths, as seen in the box, that came and run code later: they are not there any more.
     """
 
     code: int
@@ -148,3 +152,4 @@ class Ended:
     error: Stream
     left: int = 0
     left_names: tuple[str, ...] = ()
+    aside: tuple[str, ...] = ()

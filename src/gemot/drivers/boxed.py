@@ -20,6 +20,8 @@ WALLS = (
 )  # fmt: skip
 """What whoever runs a model's own commands needs: all of it."""
 SECONDS_MAX = 600
+ASIDE_NAMED_MAX = 12
+"""Paths that are named of those that were moved aside."""
 
 _STOPPED = {
     "time": "it was stopped at its deadline, with everything that it had started; give it more seconds, or less to do",
@@ -32,15 +34,17 @@ _STOPPED = {
 }
 
 
-async def run(place: Place, call: Call) -> dict[str, Any]:
+async def run(place: Place, call: Call, keep: str = "") -> dict[str, Any]:
     """Run a call in a fresh box that sees what ``place`` sees. Raises :class:`ToolError`.
+
+    ``keep``: a path that runs code later and that a person allows to be changed all the same.
 
     Fresh, because whoever used the box before may have left something behind in it for whoever uses it next.
     """
     if not 0 < call.seconds <= SECONDS_MAX:
         raise ToolError(f"seconds must be between 1 and {SECONDS_MAX}")
     try:
-        binds = await asyncio.to_thread(binds_of, place)  # it looks through the folders
+        binds = await asyncio.to_thread(binds_of, place, keep)  # it looks through the folders
         ended = await once(Key("one use", binds), replace(call, interruptible=True))
     except BoxFailed as error:
         raise ToolError(str(error)) from None
@@ -52,15 +56,16 @@ def top(place: Place) -> str:
     return f"/{place.mounts[0].name}" if place.mounts else "/tmp"
 
 
-def binds_of(place: Place) -> tuple[Bind, ...]:
+def binds_of(place: Place, keep: str = "") -> tuple[Bind, ...]:
     """The mounts of a process at the same paths, in the same mode, with what is hidden covered. Takes as long as looking
     through them does. Raises :class:`ToolError`."""
     for mount in place.mounts:
         place.reach.note_all(mount)
-    return tuple(map(_bind, place.mounts))
+    kept = place.locate(keep) if keep else None
+    return tuple(_bind(one, "/".join(kept.parts) if kept and kept.mount == one else "") for one in place.mounts)
 
 
-def _bind(mount: PlaceMount) -> Bind:
+def _bind(mount: PlaceMount, keep: str) -> Bind:
     if mount.only:
         raise ToolError(
             f"this process may see only some paths of /{mount.name}, and a box shows a mount as a whole; "
@@ -75,7 +80,9 @@ def _bind(mount: PlaceMount) -> Bind:
         os.close(folder)
     try:
         identity = (facts.st_dev, facts.st_ino)
-        return Bind(os.path.join(mount.folder, *parts), f"/{mount.name}", mount.mode == "rw", identity, covered)
+        source = os.path.join(mount.folder, *parts)
+        kept = (keep,) if keep else ()
+        return Bind(source, f"/{mount.name}", mount.mode == "rw", identity, covered, not mount.copy, kept)
     except ValueError as error:
         raise ToolError(str(error)) from None
 
@@ -90,6 +97,13 @@ def answer(ended: Ended) -> dict[str, Any]:
         )
     elif ended.stopped:
         said["stopped"] = _STOPPED.get(ended.stopped, ended.stopped)
+    if ended.aside:
+        names = ", ".join(shown(path) for path in ended.aside[:ASIDE_NAMED_MAX])
+        more = f" and {len(ended.aside) - ASIDE_NAMED_MAX:,} more" if len(ended.aside) > ASIDE_NAMED_MAX else ""
+        said["set_aside"] = (
+            f"{names}{more}: what stands there runs code later, so it was moved out of the folder. With a person's yes it may be there: "
+            "write it with files/write, or run the command again with keep naming the path"
+        )
     if ended.left:
         names = ", ".join(shown(name) for name in ended.left_names)
         more = ", ..." if ended.left > len(ended.left_names) else ""

@@ -2,7 +2,7 @@
 
 Whoever had the copy may have been told by a stranger what to put there, so of what it left behind nothing is taken that
 would act by itself or reach elsewhere: links out of the tree, names for files outside, devices, pipes, sockets, bits that run a
-file with another's rights or let anybody change it, and files that run code later (:mod:`gemot.abi.later`; a person may
+file with another's rights or let anybody change it, and files that run code later (:mod:`gemot.authority.autorun_files`; a person may
 accept those by name). What changed in the original since is not overwritten unless a person says so, by name.
 
 Bytes are written beside their target, looked at again while they are copied, and renamed when all are there; a failure
@@ -20,7 +20,7 @@ from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from gemot.abi.later import runs_later
+from gemot.authority.autorun_files import runs_later
 from gemot.drivers import atomic
 from gemot.drivers.comparing import Change, Now, Parts, conflict, folder_of, now_of, original, same
 from gemot.drivers.copying import Known, seen

@@ -36,6 +36,7 @@ class PlaceMount:
     that may write in ``folder`` can't move its child's top elsewhere. ``only``, if given, are the sub-paths that
     exist for the process (files, or folders with all that is in them); a link can't lead to anything else.
     ``veil`` is what does not exist in it; ``untrusted``: third parties chose its files and their names.
+    ``copy``: it is a copy, from which a person takes what they want.
     """
 
     name: str
@@ -45,6 +46,7 @@ class PlaceMount:
     only: tuple[str, ...] = ()
     veil: Veil = OPEN
     untrusted: bool = False
+    copy: bool = False
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", self.name):

@@ -204,9 +204,9 @@ class Spaces:
         mode = "ro" if mount.mode == "ro" else "rw"
         space = instead.get(mount.space) or self.space(mount.space) if mount.space else None
         folder = str(space.tree) if space is not None else mount.folder
-        kept = tuple(path for path in inside if path)
-        veil = self.veil(mount, own, copied=space is not None)
-        return PlaceMount(mount.name, folder, mode, mount.beneath, kept, veil, mount.untrusted)
+        kept, copied = tuple(path for path in inside if path), space is not None
+        veil = self.veil(mount, own, copied=copied)
+        return PlaceMount(mount.name, folder, mode, mount.beneath, kept, veil, mount.untrusted, copied)
 
     def _child(self, pid: int, mounts: tuple[Mount, ...], only: tuple[str, ...]) -> Child:
         process = self._kernel.processes[pid]

@@ -42,6 +42,8 @@ def main() -> None:
         kernel.filter(settings[5])
     seen = [os.stat(one) for one in targets]
     os.dup2(null, 2)  # until now the machine could read there what went wrong
+    # The folders on the way to what is read-only are mounts of their own, on the same disk: its space is looked at once.
+    writable = list({os.stat(one).st_dev: one for one in reversed(writable)}.values())
     send(control, b"ready", b" ".join(b"%d:%d" % (one.st_dev, one.st_ino) for one in seen), walls)
     warm_up()
     while (call := receive(control)) is not None:
