@@ -18,19 +18,30 @@ import pytest
 from guarded import GUARDED, guarded, value
 from worlds import EVERY_SYSCALL, PLENTY, KernelWorld
 
-from gemot.abi.effects import Begin, BeginFork, Deliver, PutAsk, ReadValue, StartTool
+from gemot.abi.effects import Begin, BeginFork, Deliver, PutAsk, ReadValue, StartTool, TakeBack
 from gemot.abi.events import Value
 from gemot.abi.grants import BudgetRequest, Grant, Rule
 from gemot.abi.syscalls import (
+    Accept,
+    Add,
+    Alarm,
     Call,
+    Claim,
+    Complete,
     Exit,
     Fork,
+    GrantTo,
     Kill,
+    ListTasks,
     Read,
     Receive,
+    Retract,
+    Revoke,
     Send,
     Spawn,
+    Status,
     Syscall,
+    Task,
     ToolUse,
     Wait,
 )
@@ -58,6 +69,9 @@ Reached = tuple[str, bool, str, dict[str, Any]]
 class Run:
     """A tree of hostile processes, run to its end. ``pages``: what each tool that reads gives back."""
 
+    ROUNDS, TURNS = 25, 12
+    """How often everybody takes a step, and how many steps each takes at most."""
+
     def __init__(self, seed: int, pages: dict[str, list[str]], grants: tuple[Grant, ...]) -> None:
         self.seed, self.pages = seed, pages
         self.world = KernelWorld()
@@ -74,14 +88,14 @@ class Run:
         self.waiting: dict[int, StartTool | ReadValue] = {}
         pid = self.world.tree(PLENTY, (*EVERY_SYSCALL, *grants))
         self.names[pid], self.told[pid] = "0", [str(seed)]
-        for _ in range(25):
+        for _ in range(self.ROUNDS):
             self.round()
 
     def round(self) -> None:
         """Everybody takes one step, in the order of their births, then all work is done: who else is there changes nothing."""
         for pid in sorted(self.names, key=self.names.__getitem__):
             process = self.world.kernel.process(pid)
-            if process is not None and process.syscall is None and self.turns[pid] < 12:
+            if process is not None and process.syscall is None and self.turns[pid] < self.TURNS:
                 self.turns[pid] += 1
                 self.took(self.world.trap(pid, self.mind(pid)), pid)
         for number in sorted(self.waiting):
@@ -260,3 +274,95 @@ def test_these_minds_reach_somebody_and_would_leak_if_they_could() -> None:
 
 def test_the_guarded_world_is_one() -> None:
     assert guarded(KernelWorld())
+
+
+# Words that the kernel passes on.
+
+
+EVILS = ("BBBBBBBB", "KKKKKKKK")
+"""As long as each other, and as unlike anything else: no hint to a name that is near differs between the runs."""
+
+
+class Relayed(Run):
+    """Minds that say everything that can be said to others, and put ``evil`` into it once they have read foreign text. What they
+    do depends on the length of what they were told and not on its letters, so two runs do the same and differ in words only."""
+
+    ROUNDS, TURNS = 30, 20
+
+    def __init__(self, seed: int, evil: str) -> None:
+        self.evil = evil
+        self.clean: dict[str, list[str]] = {}
+        """By process: what it was told while it was not foreign."""
+        tools = (*FREE, Grant("mail/list"), Grant("web/get"))
+        super().__init__(seed, pages(seed, evil), tools)
+
+    def draw(self, pid: int, salt: str = "") -> Random:
+        letters = "".join({*EVILS[0], *EVILS[1]})
+        seen = (
+            re.sub(f"[{letters}]|[0-9a-f]{{64}}", "#", "\n".join(self.told[pid]))
+            + f"{self.turns[pid]}{salt}{self.seed}"
+        )
+        return Random(hashlib.sha256(seen.encode()).digest())
+
+    def took(self, effects: list[Any], maker: int) -> None:
+        super().took(effects, maker)
+        for effect in effects:
+            match effect:
+                case Begin(pid) | BeginFork(pid) | Deliver(pid) | TakeBack(pid):
+                    if self.world.kernel.processes[pid].label.integrity != "foreign":
+                        self.clean.setdefault(self.names[pid], []).append(msgspec.json.encode(effect).decode())
+                case _:
+                    pass
+
+    def words(self, pid: int) -> str:
+        foreign = self.world.kernel.processes[pid].label.integrity == "foreign"
+        return f"{self.draw(pid, 'words').randrange(100)} {self.evil if foreign else 'good'}"
+
+    def mind(self, pid: int) -> Syscall:
+        chance, said, n = self.draw(pid, "said"), self.words(pid), self.draw(pid, "n").randrange
+        process = self.world.kernel.processes[pid]
+        kin = chance.choice([*process.children, *process.children, 99])
+        means = BudgetRequest(processes=6, depth=2)
+        tasks = list(getattr(self.world.kernel.boards.get(process.root), "items", {})) or [1]
+        reads = Call((ToolUse(chance.choice(("mail/list", "web/get"))),))
+        if not process.parent and self.turns[pid] < 4:
+            return Fork(said, ("", "reads", "", "listens")[self.turns[pid]], budget=means)
+        if process.name == "reads" and self.turns[pid] < 2:
+            return reads
+        final = (
+            lambda: Kill(kin, said),
+            lambda: Retract(kin, said),
+            lambda: Retract(kin, said),
+            lambda: Exit(said, chance.choice(("", said)), {said: "sums/add"}) if process.parent else Status(),
+        )
+        makers = (
+            lambda: Spawn(
+                said, "worker", name=said, grants=("add", "claim", "send", "complete", "alarm"), budget=means
+            ),
+            lambda: Fork(said, chance.choice((said, "reads")), budget=means),
+            chance.choice(final),
+            lambda: Revoke(kin, "mail/send"),
+            lambda: GrantTo(kin, (Grant("sums/add", {"text": Rule(one_of=(said,))}),)),
+            *[lambda: Send(chance.choice((0, kin)), said)] * (4 if process.parent in self.told else 1),
+            lambda: Receive(0.0),
+            *[lambda: Status(note=said)] * 2,
+            *[lambda: Status()] * 2,
+            lambda: Alarm(0.0, said),
+            *[lambda: Add((Task(said, said, name=f"{n(50)} {said}", after=chance.choice(((), (said,)))),))] * 2,
+            *[lambda: ListTasks()] * 2,
+            *[lambda: Claim()] * 3,
+            lambda: Complete(chance.choice(tasks), said),
+            lambda: Accept(chance.choice(tasks), n(2) == 0, said),
+            lambda: Wait(mode="any", timeout_seconds=0.0, board=n(2) == 0),
+        )
+        return chance.choice(makers)()
+
+
+@pytest.mark.parametrize("seed", SEEDS[:30])
+def test_words_of_a_foreign_process_reach_no_other_without_its_label(seed: int) -> None:
+    print(f"GEMOT_SEED={seed}")
+    one, other = (Relayed(seed, evil) for evil in EVILS)
+    assert one.names == other.names, "the runs differ in words only, so they do the same"
+    for name in one.clean.keys() | other.clean.keys():
+        assert one.clean.get(name) == other.clean.get(name), f"{name} was told other words, and is not foreign"
+    assert not any(EVILS[0] in text for texts in one.clean.values() for text in texts)

@@ -139,13 +139,14 @@ class TakeBack(Struct, frozen=True, gc=False, tag="take_back", omit_defaults=Tru
     """Take words out of what a process was told. ``places``: which of its answers hold them (the first has the number 1; 0: its
     brief), and which process said them. ``entry``: an answer that is taken back itself; it is among the places, as nobody's (0).
     A program that is code is put back to where it was told the first of them. ``words``: what the kernel holds of them, by which
-    repeats are found."""
+    repeats are found. ``label``: of ``why``."""
 
     pid: int
     places: tuple[tuple[int, int], ...]
     why: str
     entry: Entry | None = None
     words: tuple[str, ...] = ()
+    label: Label = Label()
 
 
 class Rewind(Struct, frozen=True, tag="rewind", omit_defaults=True):

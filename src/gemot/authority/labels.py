@@ -7,12 +7,12 @@ else, so what a process with a model writes is at best a model's words.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import cast
+from typing import NamedTuple, cast
 
 import msgspec
 
 from gemot.abi.answers import Answer, Mail, Ok, Outcome, Returned, Waited
-from gemot.abi.labels import Integrity, Label
+from gemot.abi.labels import KERNEL, PERSON, Integrity, Label
 from gemot.abi.limits import ORIGINS_MAX
 from gemot.abi.memories import Memory
 from gemot.abi.messages import Reply
@@ -58,6 +58,24 @@ def of_result(tool: ToolSpec | None, used: Label, reported: Label) -> Label:
 def words_of(process: Holder) -> Label:
     """The label of anything that a process says."""
     return Label((f"process:{process.pid}",), process.label.integrity, process.label.secrets)
+
+
+class Author(NamedTuple):
+    """Whose words a text is that the kernel passes on. Every function that passes a process's words to others takes one."""
+
+    pid: int
+    """The process; 0: the person; -1: the kernel."""
+    label: Label
+    """The label of the words."""
+
+
+KERNEL_WORDS = Author(-1, Label((KERNEL,)))
+PERSON_WORDS = Author(0, Label((PERSON,)))
+
+
+def author(process: Holder) -> Author:
+    """A process as the author of what it says now."""
+    return Author(process.pid, words_of(process))
 
 
 def written_by(process: Holder) -> Label:

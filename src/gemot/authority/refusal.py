@@ -12,11 +12,11 @@ class Refused(Exception):
     """``rule`` is for programs (see :class:`gemot.abi.answers.Error`); the message says what was asked and what would work.
     ``label``: of what is learned from being refused, if anything is."""
 
-    def __init__(self, rule: str, message: str) -> None:
+    def __init__(self, rule: str, message: str, label: Label | None = None) -> None:
         super().__init__(message)
         self.rule = rule
         self.message = message
-        self.label: Label | None = None
+        self.label = label
 
 
 def closest(name: str, known: Iterable[str]) -> str:

@@ -21,7 +21,7 @@ from gemot.abi.answers import Outcome
 from gemot.abi.grants import BudgetRequest, Grant
 from gemot.abi.labels import Label
 from gemot.abi.tasks import TaskState
-from gemot.authority.labels import join, joined
+from gemot.authority.labels import Author, join, joined
 from gemot.authority.refusal import Refused
 
 THE_PERSON, THE_KERNEL = 0, -1
@@ -186,9 +186,9 @@ class Board:
         item.state, item.owner = "claimed", owner
         self.touch(item, owner, label)
 
-    def owner_ended(self, outcome: Outcome, moment: int) -> bool:
-        """A task that was given to whoever ended is completed if that was done; any other of theirs is open again. Returns
-        whether there was one."""
+    def owner_ended(self, outcome: Outcome, moment: int, author: Author) -> bool:
+        """A task that was given to whoever ended is completed if that was done; any other of theirs is open again. ``author``: of
+        the outcome's error. Returns whether there was one."""
         self.looked.pop(outcome.pid, None)
         mine = [one for one in self.items.values() if one.state == "claimed" and one.owner == outcome.pid]
         for item in mine:
@@ -198,22 +198,23 @@ class Board:
             else:
                 why = outcome.error or "without completing it"
                 item.reopen(f"{outcome.pid} ended ({outcome.state}): {why}"[: limits.NOTE_CHARS_MAX])
-                item.says("note", outcome.pid, moment)
+                item.says("note", author.pid if author.pid > 0 else outcome.pid, moment)
             self.touch(item, THE_KERNEL, outcome.label)
         return bool(mine)
 
-    def take_back(self, since: Mapping[int, int], why: str) -> bool:
+    def take_back(self, since: Mapping[int, int], why: str, author: Author, moment: int) -> bool:
         """What these processes said, each since a moment, is gone: a task whose text it was leaves the board, one that was completed
-        with it is open again, a judgement must be made anew. Returns whether there was any."""
+        with it is open again, a judgement must be made anew. ``author``: of the reason ``why``, said at that ``moment``. Returns
+        whether there was any."""
         gone = False
         for item in self.items.values():
             parts = {what for what, (pid, moment) in item.said.items() if pid in since and moment >= since[pid]}
             if parts:
                 gone = True
-                self._unsay(item, parts, why)
+                self._unsay(item, parts, why, author, moment)
         return gone
 
-    def _unsay(self, item: Item, parts: set[str], why: str) -> None:
+    def _unsay(self, item: Item, parts: set[str], why: str, author: Author, moment: int) -> None:
         for what in parts:
             del item.said[what]
         if "result" in parts:
@@ -225,14 +226,18 @@ class Board:
         if "sent_back" in parts:
             item.sent_back = why
         judged = item.state in ("completed", "accepted")
+        reopened = False
         if "text" in parts and (item.state not in DONE_WITH or "result" in parts):
             item.reopen(why)
-            item.state = "dropped"
+            item.state, reopened = "dropped", True
         elif "result" in parts and judged:
             item.reopen(why)
+            reopened = True
         elif "verdict" in parts and item.state == "accepted":
             item.state = "completed"
-        self.touch(item, THE_KERNEL)
+        for what in ({"note"} if reopened else set[str]()) | (parts & {"text", "note", "sent_back"}):
+            item.says(what, author.pid, moment)
+        self.touch(item, THE_KERNEL, author.label)
         if item.state == "dropped":
             self.done_with(item, THE_KERNEL)
 

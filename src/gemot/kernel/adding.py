@@ -11,6 +11,7 @@ from gemot.abi import limits
 from gemot.abi.grants import Grant
 from gemot.abi.tasks import Task
 from gemot.authority import ledger
+from gemot.authority.labels import joined
 from gemot.authority.narrowing import anchor
 from gemot.authority.refusal import Refused, closest
 from gemot.board.table import DONE_WITH, Board, Item
@@ -104,7 +105,8 @@ def _number(one: int | str, board: Board, named: dict[str, int], end: int) -> in
     if 0 < number < end:
         return number
     known = closest(one, named) if isinstance(one, str) and named else f"there are the numbers 1 to {end - 1}"
-    raise Refused("unknown", f"a task is to come after {one!r:.200}, and there is none of that name or number; {known}")
+    message = f"a task is to come after {one!r:.200}, and there is none of that name or number; {known}"
+    raise Refused("unknown", message, joined(item.label for item in board.items.values() if item.name))
 
 
 def _grants(kernel: Kernel, pid: int, task: Task) -> tuple[Grant, ...] | None:

@@ -20,6 +20,7 @@ from gemot.abi.answers import Mail, Ok
 from gemot.abi.events import Due
 from gemot.abi.labels import KERNEL, Label
 from gemot.abi.syscalls import Alarm, CancelAlarm
+from gemot.authority.labels import join, words_of
 from gemot.authority.refusal import Refused
 from gemot.kernel.process import Process, SetAlarm, Timer
 
@@ -36,7 +37,14 @@ def alarm(kernel: Kernel, process: Process, syscall: Alarm, due: Due | None) -> 
     due = due or Due()
     number = kernel.number()
     process.alarms[number] = one = SetAlarm(
-        at, syscall.note, syscall.every, due.zone, due.text, syscall.missed, set_at=kernel.moment
+        at,
+        syscall.note,
+        syscall.every,
+        due.zone,
+        due.text,
+        syscall.missed,
+        set_at=kernel.moment,
+        label=words_of(process),
     )
     kernel.set_timer(at, Timer(process.pid, "alarm", number))
     kernel.answer(process, Ok(_shown(kernel, number, one)))
@@ -113,7 +121,7 @@ def ring(kernel: Kernel, process: Process, number: int, due: Due | None) -> bool
     note = f": {one.note}" if one.note else ""
     if not one.every:
         del process.alarms[number]
-        kernel.post(process, Mail(-1, f"alarm {number} rang{note}", Label((KERNEL,)), number))
+        kernel.post(process, Mail(-1, f"alarm {number} rang{note}", _passed_on(one), number))
         return True
     if due is None or due.since != one.at:
         return False
@@ -128,13 +136,14 @@ def ring(kernel: Kernel, process: Process, number: int, due: Due | None) -> bool
     if one.missed == "skip" and late and due.at:
         one.skipped = came
     else:
-        _tell(kernel, process, number, one.missed == "all", note, came)
+        _tell(kernel, process, number, one, note, came)
     return True
 
 
-def _tell(kernel: Kernel, process: Process, number: int, each: bool, note: str, came: int) -> None:
-    """Put the ring into the mailbox, ``each`` firing by itself as far as there is room; or let the one that lies there
+def _tell(kernel: Kernel, process: Process, number: int, alarm: SetAlarm, note: str, came: int) -> None:
+    """Put the ring into the mailbox, each firing by itself where its rule says so, as far as there is room; or let the one that lies there
     unread stand for these firings, too."""
+    each = alarm.missed == "all"
     unread = [place for place, mail in enumerate(process.mailbox) if mail.alarm == number]
     rings = 1
     if each:
@@ -142,12 +151,17 @@ def _tell(kernel: Kernel, process: Process, number: int, each: bool, note: str, 
         rings = max(min(came, room), 0 if unread else 1)
     if unread and (not each or not rings):
         place = unread[-1]
-        process.mailbox[place] = _mail(number, note, process.mailbox[place].missed + came)
+        process.mailbox[place] = _mail(number, note, process.mailbox[place].missed + came, _passed_on(alarm))
         return
     for place in range(rings):
-        kernel.post(process, _mail(number, note, 0 if place else came - rings))
+        kernel.post(process, _mail(number, note, 0 if place else came - rings, _passed_on(alarm)))
 
 
-def _mail(number: int, note: str, missed: int) -> Mail:
+def _passed_on(alarm: SetAlarm) -> Label:
+    """The label of a ring: its note is what the process said when it set the alarm."""
+    return join(Label((KERNEL,)), alarm.label)
+
+
+def _mail(number: int, note: str, missed: int, label: Label) -> Mail:
     before = f" ({missed} {'firing' if missed == 1 else 'firings'} before it missed)" if missed else ""
-    return Mail(-1, f"alarm {number} rang{before}{note}", Label((KERNEL,)), number, missed)
+    return Mail(-1, f"alarm {number} rang{before}{note}", label, number, missed)

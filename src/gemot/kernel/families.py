@@ -16,7 +16,7 @@ from gemot.abi.syscalls import Exec, Exit, Fork, Kill, Spawn, Status, name_of
 from gemot.abi.tools import ToolSpec
 from gemot.authority import evidence, ledger
 from gemot.authority.arguments import must_be_known
-from gemot.authority.labels import join, joined, words_of
+from gemot.authority.labels import KERNEL_WORDS, author, join, joined, words_of
 from gemot.authority.narrowing import Handed, anchor, inherited, narrowed, sub_mounts, within_reach
 from gemot.authority.refusal import Refused, closest
 from gemot.authority.schema import flaw, mismatch
@@ -129,6 +129,7 @@ def child(
         confirmed_below=parent.confirmed_below,
         returns=syscall.returns,
         label=words_of(parent),
+        named=words_of(parent) if syscall.name else Label(),
         route=parent.route,
         priority=priority,
         born=kernel.moment,
@@ -273,7 +274,7 @@ def leave(kernel: Kernel, process: Process, syscall: Exit) -> None:
         else:
             error = f"exited {process.exit_tries} times with a result that does not fit: {wrong}"
             kernel.end(
-                process, Outcome(process.pid, process.name, "failed", error=error, rule="schema"), own_words=True
+                process, Outcome(process.pid, process.name, "failed", error=error, rule="schema"), author(process)
             )
         return
     end_below(kernel, process)  # what they did from now on nobody would look at
@@ -284,7 +285,11 @@ def leave(kernel: Kernel, process: Process, syscall: Exit) -> None:
 def end_below(kernel: Kernel, process: Process) -> None:
     for child in list(process.children):
         one = kernel.processes[child]
-        kernel.end(one, Outcome(child, one.name, "killed", error=f"its parent {process.pid} ended", rule="family"))
+        kernel.end(
+            one,
+            Outcome(child, one.name, "killed", error=f"its parent {process.pid} ended", rule="family"),
+            KERNEL_WORDS,
+        )
 
 
 def looked_at(kernel: Kernel, process: Process, syscall: Exit) -> None:
@@ -292,7 +297,7 @@ def looked_at(kernel: Kernel, process: Process, syscall: Exit) -> None:
     if syscall.failed:
         rule = process.last_rule or "failed"
         failed = Outcome(process.pid, process.name, "failed", value=syscall.value, error=syscall.failed, rule=rule)
-        kernel.end(process, failed, own_words=True)
+        kernel.end(process, failed, author(process))
     elif process.review is not None:
         reviewing.begin(kernel, process)
     else:
@@ -301,7 +306,7 @@ def looked_at(kernel: Kernel, process: Process, syscall: Exit) -> None:
 
 def accepted(kernel: Kernel, process: Process, syscall: Exit) -> None:
     """A result has passed all that stands before it."""
-    kernel.end(process, Outcome(process.pid, process.name, "done", value=syscall.value))
+    kernel.end(process, Outcome(process.pid, process.name, "done", value=syscall.value), KERNEL_WORDS)
 
 
 def kill(kernel: Kernel, process: Process, syscall: Kill) -> None:
@@ -310,7 +315,7 @@ def kill(kernel: Kernel, process: Process, syscall: Kill) -> None:
         raise Refused("limit", f"a reason has at most {limits.NOTE_CHARS_MAX} characters")
     if one.alive:
         reason = syscall.reason or "killed by its parent"
-        kernel.end(one, Outcome(one.pid, one.name, "killed", error=reason, rule="family"))
+        kernel.end(one, Outcome(one.pid, one.name, "killed", error=reason, rule="family"), author(process))
     if one.pid in process.uncollected:
         process.uncollected.remove(one.pid)
     assert one.outcome is not None
@@ -382,6 +387,8 @@ def _seen(kernel: Kernel, process: Process, said: list[Label], reader: Process, 
     elif process.progress is not None:
         said.append(process.progress.label)
         note = {"note": process.progress.text, "noted_seconds_ago": (kernel.now - process.progress.at) // 1000}
+    if process is not reader and not inside:
+        said.append(process.named)
     rings = min((one.at for one in process.alarms.values()), default=0)
     return {
         "pid": process.pid,

@@ -24,6 +24,7 @@ from gemot.abi.answers import Outcome, Receipt, Use
 from gemot.abi.labels import KERNEL, Label
 from gemot.abi.reviews import PersonCheck, ReviewerCheck
 from gemot.authority import evidence
+from gemot.authority.labels import Author, join
 from gemot.authority.refusal import Refused
 from gemot.kernel.process import Process, Review
 
@@ -68,15 +69,16 @@ def must_reach_the_tree(kernel: Kernel, speaker: Process, what: str) -> None:
 # What the outside reads of an outcome.
 
 
-def told(process: Process, whole: Outcome, review: Review | None, own_words: bool) -> Outcome:
-    """What the parent of a reviewed process reads of how it ended. ``own_words``: the error is not the kernel's."""
+def told(process: Process, whole: Outcome, review: Review | None, author: Author) -> Outcome:
+    """What the parent of a reviewed process reads of how it ended. ``author``: of the error in the outcome."""
     if review is None or not process.parent:  # the parent of a tree's first process is the person
         return whole
     if whole.state != "done":
+        spoken = Label() if author.pid == process.pid else author.label
         return msgspec.structs.replace(
             whole,
-            error=f"it failed ({whole.rule}); {_wait(process)}" if own_words else whole.error,
-            label=whole.label if whole.finding else Label((KERNEL,), "model", whole.label.secrets),
+            error=f"it failed ({whole.rule}); {_wait(process)}" if author.pid == process.pid else whole.error,
+            label=whole.label if whole.finding else join(Label((KERNEL,), "model", whole.label.secrets), spoken),
             receipt=evidence.without_words(whole.receipt),
         )
     if any(isinstance(check, ReviewerCheck | PersonCheck) for check in review.checks):

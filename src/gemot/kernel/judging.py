@@ -18,7 +18,7 @@ from gemot.abi.reviews import AgreementCheck, ReviewerCheck
 from gemot.abi.syscalls import Exit, Spawn
 from gemot.authority import evidence
 from gemot.authority.kinds import exact_number
-from gemot.authority.labels import join
+from gemot.authority.labels import KERNEL_WORDS, join
 from gemot.authority.narrowing import as_written, without_consequences
 from gemot.authority.refusal import Refused
 from gemot.kernel import changes, families, receipts
@@ -126,7 +126,9 @@ def dismiss(kernel: Kernel, review: Review) -> None:
     judges, review.judges = review.judges, []
     for pid in judges:
         judge = kernel.processes[pid]
-        kernel.end(judge, Outcome(pid, judge.name, "killed", error="the others have decided", rule="family"))
+        kernel.end(
+            judge, Outcome(pid, judge.name, "killed", error="the others have decided", rule="family"), KERNEL_WORDS
+        )
         kernel.processes[judge.parent].uncollected.remove(pid)
 
 
@@ -144,6 +146,8 @@ def ask_person(kernel: Kernel, process: Process, question: str, value: Any) -> N
     digest = hashlib.sha256(msgspec.json.encode([asks, shown], order="sorted")).hexdigest()
     label = join(process.label, changes.label(process))
     foreign = ("result",) if label.integrity == "foreign" else ()
+    if question and process.review is not None and process.review.label.integrity == "foreign":
+        foreign = (*foreign, "question")
     kernel.question(process, asks, digest=digest, plan=shown, untrusted=foreign, whole=True)
 
 

@@ -289,9 +289,11 @@ class Kernel:
     def begin(self, process: Process, arguments: dict[str, object], images: tuple[Image, ...] = ()) -> None:
         self.emit(Begin(process.pid, process.program, process.brief, arguments, process.name, images))
 
-    def end(self, process: Process, outcome: Outcome, own_words: bool = False) -> None:
-        """End a process: its descendants first, then its work, its rights and its place; its means go back. ``own_words``: the
-        error of the outcome is text of the process, not of the kernel."""
+    def end(self, process: Process, outcome: Outcome, author: labels.Author) -> None:
+        """End a process: its descendants first, then its work, its rights and its place; its means go back. ``author``: of the
+        error in the outcome."""
+        if author.pid > 0:  # what the person and the kernel say needs no mark
+            outcome = msgspec.structs.replace(outcome, label=labels.join(author.label, outcome.label))
         claims = process.syscall.claims if isinstance(process.syscall, Exit) else {}
         if process.review is not None and outcome.state != "done":  # what has not passed its gate is told to nobody
             outcome = msgspec.structs.replace(outcome, value=None)
@@ -300,7 +302,7 @@ class Kernel:
         families.end_below(self, process)
         working.give_up(self, process, pending)
         whole = reviewing.signed(process, outcome, claims, review)
-        process.outcome = outcome = gates.told(process, whole, review, own_words)
+        process.outcome = outcome = gates.told(process, whole, review, author)
         process.whole = whole if whole is not outcome else None
         process.state = outcome.state
         process.mailbox, process.alarms, process.uncollected = [], {}, []
@@ -324,7 +326,7 @@ class Kernel:
             parent.uncollected.append(process.pid)
             waiting.child_ended(self, parent)
         board = self.boards.get(process.root)
-        if board is not None and board.owner_ended(outcome, self.moment):
+        if board is not None and board.owner_ended(outcome, self.moment, author):
             self.board_changed(process.root)
 
     def stop(self, work: Work) -> None:

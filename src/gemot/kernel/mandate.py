@@ -23,6 +23,7 @@ from gemot.abi.effects import PlannedStep
 from gemot.abi.grants import Grant
 from gemot.abi.labels import PERSON, Label
 from gemot.abi.syscalls import Endorse, Exit, Mandate
+from gemot.authority.labels import words_of
 from gemot.authority.narrowing import GONE, as_shown, described, grant_within, harmless_part, narrowed, used
 from gemot.authority.quoting import named, quoted, titled
 from gemot.authority.references import whole
@@ -120,6 +121,8 @@ def step_lines(number: int, step: PlannedStep) -> list[str]:
 def _ask(kernel: Kernel, process: Process, question: str, lines: tuple[str, ...], shown: object, **more: Any) -> None:
     digest = hashlib.sha256(msgspec.json.encode([question, lines, shown], order="sorted")).hexdigest()
     foreign = ("value",) if isinstance(shown, int) else ()
+    if process.label.integrity == "foreign":
+        foreign = (*foreign, "question")
     kernel.question(process, question, digest=digest, plan=lines, untrusted=foreign, **more)
 
 
@@ -182,6 +185,6 @@ def _take(kernel: Kernel, process: Process, plan: list[tuple[Grant, ...]], steps
         grants += parts
     process.grants, process.came_from, process.mandate = grants, came_from, endorsed
     for pid in list(process.children):
-        revoking.bind(kernel, kernel.processes[pid], endorsed, moved)
+        revoking.bind(kernel, kernel.processes[pid], endorsed, words_of(process), moved)
     remember_sources(kernel, process)
     kernel.answer(process, Ok({"endorsed": steps}))

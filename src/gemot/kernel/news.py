@@ -37,6 +37,7 @@ from gemot.abi.grants import Budget, Grant, Mount
 from gemot.abi.labels import PERSON, Label
 from gemot.abi.programs import ProgramSpec
 from gemot.authority import ledger
+from gemot.authority.labels import PERSON_WORDS, author
 from gemot.authority.narrowing import anchor, with_space, without_uses
 from gemot.kernel import adopting, alarms, moves, retracting, revoking, rights, routes, trap, waiting, working
 from gemot.kernel.families import remember_sources
@@ -77,6 +78,7 @@ def hear(kernel: Kernel, event: Event) -> None:
                 kernel.end(
                     process,
                     Outcome(pid, process.name, "killed", error=reason or "stopped by the person", rule="refused"),
+                    PERSON_WORDS,
                 )
         case Revoked(_, pid, tool):
             process = kernel.process(pid)
@@ -100,7 +102,7 @@ def hear(kernel: Kernel, event: Event) -> None:
         case Faulted(_, pid, message):
             process = kernel.process(pid)
             if process is not None:
-                kernel.end(process, Outcome(pid, process.name, "failed", error=message, rule="fault"), own_words=True)
+                kernel.end(process, Outcome(pid, process.name, "failed", error=message, rule="fault"), author(process))
         case Resumed(_, root):
             for one in [root] if root else sorted(kernel.asleep):
                 _resumed(kernel, one)

@@ -88,7 +88,7 @@ class Review:
 class SetAlarm:
     """An alarm that is set, and next rings ``at`` (milliseconds since 1970), which in ``zone`` is ``text``. ``every``: it is set
     again when it rings. ``skipped``: how many of its firings were missed since, and are to be told with the next ring;
-    ``set_at``: the moment at which it was set."""
+    ``set_at``: the moment at which it was set; ``label``: of the note."""
 
     at: int
     note: str = ""
@@ -98,6 +98,7 @@ class SetAlarm:
     missed: Literal["once", "skip", "all"] = "once"
     skipped: int = 0
     set_at: int = 0
+    label: Label = field(default_factory=Label)
 
 
 @dataclass(slots=True)
@@ -149,7 +150,7 @@ class Process:
     the tokens in ``spent``, those that a model had not to compute anew. ``confirmed``: tools that a person need not confirm
     again here; ``confirmed_below``: nor in descendants. ``last_rule``: why the last thing it wanted was refused, if it was.
     ``plan``: the steps that it has put to a person; ``mandate``: the grants of the plan that binds it and all below it (None: it
-    made none); ``came_from``: see :mod:`gemot.kernel.rights`. Of a tree's first process: ``policy``, what the person endorses in
+    made none); ``came_from``: see :mod:`gemot.kernel.rights`; ``named``: the label of its name. Of a tree's first process: ``policy``, what the person endorses in
     advance in all of the tree. ``waits`` counts waits, so that a
     timer of an earlier one does nothing. ``label``: of all that it has read. ``documents``: results that values can be
     selected from, by handle. ``uses``: of tools, the last ones, and how many came before. ``heard_at``: when it last made a
@@ -188,6 +189,7 @@ class Process:
     waits: int = 0
     last_rule: str = ""
     plan: list[tuple[Grant, ...]] = field(default_factory=list[tuple[Grant, ...]])
+    named: Label = field(default_factory=Label)
     policy: tuple[Grant, ...] = ()
     mandate: tuple[Grant, ...] | None = None
     came_from: dict[int, int] = field(default_factory=dict[int, int])

@@ -30,6 +30,7 @@ from gemot.abi.events import Rewound
 from gemot.abi.labels import KERNEL, PERSON, Label
 from gemot.abi.memories import Memory
 from gemot.abi.syscalls import Exit, Generate, Retract
+from gemot.authority.labels import KERNEL_WORDS, PERSON_WORDS, Author, author, join, words_of
 from gemot.authority.refusal import Refused
 from gemot.kernel import families, gates, judging, reviewing
 from gemot.kernel.process import Heard, Process, Work
@@ -162,7 +163,10 @@ def take_back(
     person. Returns what came of it."""
     found = reach(kernel, source, told, by is None)
     living = {pid for pid in found.since if kernel.processes[pid].alive}
-    effects = _effects(kernel, found, by)
+    effects, label = _effects(kernel, found, by)
+    giver = PERSON_WORDS
+    if by is not None:
+        giver, by.label = author(by), join(by.label, label)
     why = f"taken back: {reason}"
     roots = dict.fromkeys(kernel.processes[pid].root for pid in found.since)
     kernel.changed.update(roots)
@@ -173,11 +177,11 @@ def take_back(
             process.progress = None
         for alarm in process.alarms.values():
             if found.holds(process.pid, alarm.set_at) and alarm.note:
-                alarm.note = why
+                alarm.note, alarm.label = why, join(alarm.label, giver.label)
         if process.outcome is not None and process.outcome.finding_by in found.since:
-            process.outcome = msgspec.structs.replace(process.outcome, finding=why, label=Label((KERNEL,)))
+            process.outcome = msgspec.structs.replace(process.outcome, finding=why, label=_passed_on(giver))
     words = _words(kernel, found)
-    _blank_outcomes(kernel, found, why)  # before anybody is ended: whoever waits for that is told what others came to
+    _blank_outcomes(kernel, found, why, giver)  # before anybody is ended: whoever waits is told what others came to
     for pid in found.entries:  # who judges what was made of it judges no more, and that is no verdict
         process = kernel.processes[pid]
         if process.alive and process.review is not None and process is not by:
@@ -185,8 +189,8 @@ def take_back(
     for pid in (*((source.pid,) if told is None else ()), *found.made):
         process = kernel.processes[pid]
         if process.alive:
-            kernel.end(process, Outcome(pid, process.name, "killed", error=why, rule=RULE))
-    _blank_outcomes(kernel, found, why)
+            kernel.end(process, Outcome(pid, process.name, "killed", error=why, rule=RULE), giver)
+    _blank_outcomes(kernel, found, why, giver)
     rewound: list[int] = []
     blanked: list[int] = []
     for pid in sorted(found.entries):
@@ -198,17 +202,18 @@ def take_back(
             continue
         places = tuple(sorted(found.entries[pid]))
         said = tuple(text for source in dict.fromkeys(source for _, source in places) for text in words.get(source, ()))
-        lost = TakeBack(pid, places, why, told if _has(found, pid, told) else None, said)
+        entry = told if _has(found, pid, told) else None
+        lost = TakeBack(pid, places, why, entry, said, label=_passed_on(giver))
         if _rewinds(process, found.entries[pid]) and process is not by:
             _rewind(kernel, process, lost)
             rewound.append(pid)
         else:
             what = f"what process {source.pid} {'said' if told is None else 'was told'}"
-            _tell(kernel, process, lost, "" if process is by else what)
+            _tell(kernel, process, lost, "" if process is by else what, giver)
             blanked.append(pid)
     for root in roots:
         board = kernel.boards.get(root)
-        if board is not None and board.take_back(found.since, why):
+        if board is not None and board.take_back(found.since, why, giver, kernel.moment):
             kernel.board_changed(root)
     killed = sorted(pid for pid in living if not kernel.processes[pid].alive)
     return Retraction(source.pid, tuple(blanked), tuple(rewound), tuple(killed), effects)
@@ -225,7 +230,7 @@ def foreseen(kernel: Kernel, source: Process, told: Entry | None = None) -> Retr
         process = kernel.processes[pid]
         if process.alive and pid not in gone:
             (rewound if _rewinds(process, found.entries[pid]) else blanked).append(pid)
-    return Retraction(source.pid, tuple(blanked), tuple(rewound), tuple(sorted(gone)), _effects(kernel, found, None))
+    return Retraction(source.pid, tuple(blanked), tuple(rewound), tuple(sorted(gone)), _effects(kernel, found, None)[0])
 
 
 def _has(found: Reach, pid: int, told: Entry | None) -> bool:
@@ -257,38 +262,44 @@ def _said_by(outcome: Outcome) -> tuple[object, ...]:
     return (outcome.value, outcome.error) if outcome.rule == "failed" else (outcome.value,)
 
 
-def _blank_outcomes(kernel: Kernel, found: Reach, why: str) -> None:
+def _passed_on(words: Author) -> Label:
+    """The label of a reason that the kernel passes on with words of its own."""
+    return join(Label((KERNEL,)), words.label)
+
+
+def _blank_outcomes(kernel: Kernel, found: Reach, why: str, words: Author) -> None:
     for process in (kernel.processes[pid] for pid in found.since):
         if process.outcome is not None:
-            process.outcome, process.whole = _blank(process.outcome, why), None
+            process.outcome, process.whole = _blank(process.outcome, why, words), None
 
 
-def _blank(outcome: Outcome, why: str) -> Outcome:
+def _blank(outcome: Outcome, why: str, words: Author) -> Outcome:
     """What is left of the outcome of a process whose result is not to be read any more."""
     return Outcome(
-        outcome.pid, outcome.name, "failed", error=why, rule=RULE, spent=outcome.spent, label=Label((KERNEL,))
+        outcome.pid, outcome.name, "failed", error=why, rule=RULE, spent=outcome.spent, label=_passed_on(words)
     )
 
 
-def _effects(kernel: Kernel, found: Reach, reader: Process | None) -> tuple[str, ...]:
+def _effects(kernel: Kernel, found: Reach, reader: Process | None) -> tuple[tuple[str, ...], Label]:
     """What was done to the world by whoever had read it: ``process 7: files/write ...``. A process reads (None: the person does)
-    no words of others that are under review."""
+    no words of others that are under review. And the label of these words."""
+    label = Label()
     done: list[tuple[int, str]] = []
     for pid, since in found.since.items():
         process = kernel.processes[pid]
         closed = reader is not None and gates.gate(kernel, process, reader) > 0
         uses = process.uses if process.outcome is None else process.outcome.receipt.uses
-        done += [
-            (use.moment, f"process {pid}: {gates.without_words(use) if closed else use.shown}")
-            for use in uses
-            if use.effect in ("writes", "sends") and use.moment >= since
-        ]
-    return tuple(line for _, line in sorted(done))
+        shown = [use for use in uses if use.effect in ("writes", "sends") and use.moment >= since]
+        done += [(use.moment, f"process {pid}: {gates.without_words(use) if closed else use.shown}") for use in shown]
+        if shown and not closed:
+            label = join(label, words_of(process) if process.outcome is None else process.outcome.label)
+    return tuple(line for _, line in sorted(done)), label
 
 
-def _tell(kernel: Kernel, process: Process, lost: TakeBack, what: str) -> None:
+def _tell(kernel: Kernel, process: Process, lost: TakeBack, what: str, words: Author) -> None:
     """Blank what stands in a reading, and say ``what`` that was (empty: nothing). A model that is being asked is asked again,
-    with the blank."""
+    with the blank, in which ``words`` of the reason stand."""
+    process.label = join(process.label, lost.label)
     if lost.places:
         kernel.emit(lost)
     gone = set(lost.places)
@@ -316,7 +327,7 @@ def _tell(kernel: Kernel, process: Process, lost: TakeBack, what: str) -> None:
         reviewing.give_up(kernel, process, lost.why)
     if what:
         text = f"{what} was {lost.why}. What you did since you read it may rest on it: look again"
-        kernel.post(process, Mail(-1, text, Label((KERNEL,))))
+        kernel.post(process, Mail(-1, text, lost.label, said_by=max(words.pid, 0)))
 
 
 def _rewind(kernel: Kernel, process: Process, lost: TakeBack) -> None:
@@ -326,6 +337,7 @@ def _rewind(kernel: Kernel, process: Process, lost: TakeBack) -> None:
     if lost.entry is not None and lost.entry.number == number:
         moments.append(lost.entry.moment)
     back_to(kernel, process, number, min(moments), lost.places)
+    process.label = join(process.label, lost.label)
     kernel.emit(lost)
 
 
@@ -339,7 +351,9 @@ def back_to(kernel: Kernel, process: Process, entry: int, moment: int, gone: tup
     for pid in list(process.children):
         child = kernel.processes[pid]
         if child.born > moment:
-            kernel.end(child, Outcome(pid, child.name, "killed", error=f"{process.pid} was rewound", rule=RULE))
+            kernel.end(
+                child, Outcome(pid, child.name, "killed", error=f"{process.pid} was rewound", rule=RULE), KERNEL_WORDS
+            )
     for work in process.work:
         kernel.stop(work)
     process.work, process.plan = [], []
@@ -360,7 +374,7 @@ def rewound(kernel: Kernel, process: Process, event: Rewound) -> None:
     words = (Mail(0, event.text, Label((PERSON,))),) if event.text else ()
     if not event.program:
         process.mailbox += words
-        kernel.emit(TakeBack(process.pid, ((event.entry, 0),), ""))
+        kernel.emit(TakeBack(process.pid, ((event.entry, 0),), "", label=Label()))
         return
     kernel.emit(Rewind(process.pid, event.program))
     kernel.answer(

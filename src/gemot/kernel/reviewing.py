@@ -35,7 +35,7 @@ from gemot.abi.syscalls import Exit
 from gemot.authority import evidence
 from gemot.authority.deciding import decide
 from gemot.authority.documents import Document, parsed
-from gemot.authority.labels import join, joined, of_result, words_of
+from gemot.authority.labels import KERNEL_WORDS, join, joined, of_result, words_of
 from gemot.authority.narrowing import path_bounds, used
 from gemot.authority.references import fill
 from gemot.authority.refusal import Refused
@@ -89,6 +89,8 @@ def go_on(kernel: Kernel, process: Process) -> None:
         except Refused as refusal:
             judging.dismiss(kernel, review)  # of several who were to judge, the first ones are at work
             why = f"this could not be checked: {refusal.message}"
+            asker = review.label if not process.parent else words_of(kernel.processes[process.parent])
+            process.label = join(process.label, asker)  # a refusal may name the rights that a check is made by
         if why is None:
             return
         if why:
@@ -288,7 +290,7 @@ def reject(kernel: Kernel, process: Process, why: str, label: Label | None = Non
     outcome = Outcome(process.pid, process.name, "failed", error=error, rule="review")
     if check.tell_parent:
         outcome = msgspec.structs.replace(outcome, label=label or Label(), finding=why, finding_by=by)
-    kernel.end(process, outcome)
+    kernel.end(process, outcome, KERNEL_WORDS)
 
 
 def give_up(kernel: Kernel, process: Process, why: str) -> None:

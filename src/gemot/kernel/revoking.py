@@ -77,7 +77,7 @@ def holders(kernel: Kernel, process: Process, tool: str) -> list[int]:
 
 def take(kernel: Kernel, process: Process, tool: str, told: list[str]) -> None:
     """Take a right from a process and all below it, the lowest first, so that uses come back step by step. A person's word that
-    a use need not be confirmed is gone with it. ``told``: what was taken, in words."""
+    a use need not be confirmed is gone with it. ``told``: what was taken, in words of the kernel's own: what a rule names may be words of whoever wrote it."""
     for pid in list(process.children):
         take(kernel, kernel.processes[pid], tool, told)
     process.confirmed = frozenset(name for name in process.confirmed if not covers(tool, name))
@@ -92,7 +92,7 @@ def take(kernel: Kernel, process: Process, tool: str, told: list[str]) -> None:
         if not covers(tool, held.tool) and held.uses is None:
             rest = (name for name in sorted(kernel.tools) if covers(held.tool, name) and not covers(tool, name))
             kept += [msgspec.structs.replace(held, tool=name) for name in rest]
-        told.append(f"{described(held, process.mounts)} from {process.pid}{_uses_back(kernel, process, index)}")
+        told.append(f"{held.tool} from {process.pid}{_uses_back(kernel, process, index)}")
     replace(kernel, process, lost, kept, f"the right to use {tool} was taken back before this was done")
 
 
@@ -118,11 +118,12 @@ def _overlap(held: str, tool: str) -> bool:
     return covers(held, tool) or covers(tool, held) or (held.endswith("*") and tool == "*")
 
 
-def bind(kernel: Kernel, process: Process, plan: tuple[Grant, ...], moved: dict[int, int]) -> None:
+def bind(kernel: Kernel, process: Process, plan: tuple[Grant, ...], words: Label, moved: dict[int, int]) -> None:
     """Cut the rights of a descendant to a plan that was endorsed above it. What lies within an uncounted grant of the plan
-    stays. What a step counts stays with the process that made the plan, which hands it on. ``moved``: where the grants that
+    stays. What a step counts stays with the process that made the plan, which hands it on. ``words``: the label of the plan. ``moved``: where the grants that
     stayed with the parent are now, by where they were."""
     process.came_from = {place: moved[source] for place, source in process.came_from.items() if source in moved}
+    process.label = join(process.label, words)  # the steps are told to whoever holds them
     lost: list[int] = []
     kept: list[Grant] = []
     for index, held in enumerate(process.grants):
@@ -141,7 +142,7 @@ def bind(kernel: Kernel, process: Process, plan: tuple[Grant, ...], moved: dict[
         kernel, process, lost, new, "the plan that the person endorsed for a process above this one does not allow it"
     )
     for pid in list(process.children):
-        bind(kernel, kernel.processes[pid], plan, {place: place for place in range(len(process.grants))})
+        bind(kernel, kernel.processes[pid], plan, words, {place: place for place in range(len(process.grants))})
 
 
 def _settle(kernel: Kernel, process: Process, lost: list[int], why: str) -> None:

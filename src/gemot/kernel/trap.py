@@ -50,6 +50,7 @@ from gemot.abi.syscalls import (
     Wait,
     name_of,
 )
+from gemot.authority.labels import KERNEL_WORDS, join
 from gemot.authority.narrowing import syscall_allowed, unused, used
 from gemot.authority.refusal import Refused
 from gemot.kernel import alarms, families, judging, mandate, moves, remembering, retracting, revoking, waiting, working
@@ -105,7 +106,7 @@ def trap(kernel: Kernel, event: Trapped) -> None:
     )  # a result is not lost for want of one more syscall
     if process.left.calls < 1 and not last_word:
         why = "calls: this process has made as many syscalls as its budget allows, so it is ended"
-        kernel.end(process, Outcome(process.pid, process.name, "failed", error=why, rule="budget"))
+        kernel.end(process, Outcome(process.pid, process.name, "failed", error=why, rule="budget"), KERNEL_WORDS)
         return
     if process.left.calls:
         process.left.calls -= 1
@@ -138,6 +139,8 @@ def _act(kernel: Kernel, process: Process, syscall: Syscall, act: Callable[[], N
     except Refused as refusal:
         if grant >= 0:
             process.grants[grant] = unused(process.grants[grant])
+        if refusal.label is not None:
+            process.label = join(process.label, refusal.label)
         kernel.answer(process, Error(refusal.rule, refusal.message))
 
 

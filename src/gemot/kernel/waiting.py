@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gemot.abi import limits
 from gemot.abi.answers import Mail, Ok, Outcome, Waited
 from gemot.abi.syscalls import Receive, Send, Wait
-from gemot.authority.labels import words_of
+from gemot.authority.labels import KERNEL_WORDS, words_of
 from gemot.authority.refusal import Refused
 from gemot.board.table import Board
 from gemot.kernel import gates, moves
@@ -106,7 +106,7 @@ def _rest_killed(kernel: Kernel, process: Process, won: int, ended: list[int], r
         loser = kernel.processes[pid]
         if loser.alive:
             why = f"{won} was the first with a valid result"
-            kernel.end(loser, Outcome(pid, loser.name, "killed", error=why, rule="family"))
+            kernel.end(loser, Outcome(pid, loser.name, "killed", error=why, rule="family"), KERNEL_WORDS)
     process.syscall = pending
     return [won, *(pid for pid in (*ended, *running) if pid != won)]
 
@@ -201,4 +201,4 @@ def ring(kernel: Kernel, timer: Timer) -> None:
         moves.lease_over(kernel, timer.pid, timer.token)
     elif timer.kind == "deadline":
         why = "its deadline passed before it was done"
-        kernel.end(process, Outcome(process.pid, process.name, "failed", error=why, rule="deadline"))
+        kernel.end(process, Outcome(process.pid, process.name, "failed", error=why, rule="deadline"), KERNEL_WORDS)
