@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gemot.authority.quoting import named
 from gemot.authority.tool_names import unknown_name
 from gemot.cli import config
 from gemot.cli.dumping import dump
@@ -43,9 +44,9 @@ def programs(as_json: bool) -> int:
     warn_of_unusable(known)
     if as_json:
         return dump(specs)
-    names = max(len(spec.name) for spec in specs)
+    names = max(len(named(spec.name)) for spec in specs)
     for spec in specs:
         settings = spec.parameters.get("properties", {})
         has = f" (--set {', '.join(settings)})" if settings else ""
-        print_whole(f"{spec.name:<{names}}  {one_line(spec.description)}{has}", lead=" " * (names + 2))
+        print_whole(f"{named(spec.name):<{names}}  {one_line(spec.description)}{has}", lead=" " * (names + 2))
     return DONE
