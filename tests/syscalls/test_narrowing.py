@@ -19,7 +19,8 @@ from gemot.abi.events import Failure, Revoked
 from gemot.abi.grants import BudgetRequest, Grant, Mount, Rule, Source
 from gemot.abi.syscalls import Call, Fork, GrantTo, Revoke, Spawn, Syscall, ToolUse
 from gemot.abi.tools import ToolSpec
-from gemot.authority.narrowing import GONE, grant_within, located
+from gemot.authority.narrowing import GONE, grant_within
+from gemot.authority.path_arguments import located
 from gemot.authority.rules import fits_inside, steps_of
 
 SEEDS = [int(os.environ["GEMOT_SEED"])] if "GEMOT_SEED" in os.environ else list(range(60))

@@ -25,6 +25,33 @@ MAILBOX_CHARS_MAX: Final = 80_000
 NESTING_MAX: Final = 64
 """How deeply a value that a program made may be nested: deeper than anybody means, less than any reader's stack."""
 
+SCHEMA_BYTES_MAX: Final = 200_000
+"""The longest JSON schema (bytes): the largest that servers in use have is a third of that."""
+
+SCHEMA_PARTS_MAX: Final = 20_000
+"""The most parts of a JSON schema with its references followed: more is a way to stop whoever checks."""
+
+SCHEMA_STEPS_MAX: Final = 1_000_000
+"""The most checks that one value may ask for by a schema that refers to itself: about 10 ms."""
+
+SCHEMA_STEPS_EXPLAINED: Final = 2_000
+"""The most checks whose outcome is put into words: the validator copies the value for each alternative."""
+
+SCHEMA_WORDS_MAX: Final = 160
+"""How much of a validator's own message (characters) is passed on."""
+
+SCHEMAS_KEPT: Final = 1_024
+"""Compiled schemas that are kept; others are compiled again, which takes 0.03 ms."""
+
+PATTERN_BYTES_MAX: Final = 300_000
+"""The most memory (bytes) that one compiled pattern of a schema takes: its time per character grows with that."""
+
+PATTERN_BACKTRACKS_MAX: Final = 10_000
+"""How often a pattern that looks around or back may try again at one place of a text."""
+
+PATTERN_TEXT_CHARS: Final = 10_000
+"""The longest text that a costly pattern of a schema is compared with (characters): at worst it takes half a second."""
+
 DEPTH_MAX: Final = 64
 """The most generations below a tree's first process, whatever its budget."""
 

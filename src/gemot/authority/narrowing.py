@@ -263,17 +263,6 @@ def must_be(name: str, rule: Rule, written: dict[str, Any], mounts: tuple[Mount,
     return f"{argument} {was}, but {'it' if argument == name else name} must be {in_words(rule, mounts)}"
 
 
-def located(tool: ToolSpec, arguments: dict[str, Any], mounts: tuple[Mount, ...]) -> dict[str, str]:
-    """Where the path arguments of a use are on the computer, as the person who mounted the folders would say it."""
-    places: dict[str, str] = {}
-    for name in tool.paths:
-        if isinstance(arguments.get(name), str):
-            mount, inside = canonical(arguments[name], mounts)
-            place = anchored(mount, inside).replace("//", "/", 1)
-            places[name] = f"its own copy of {place}" if mount.space and mount.mode == "cow" else place
-    return places
-
-
 def has_consequences(grant: Grant, tools: Mapping[str, ToolSpec]) -> bool:
     """Does a grant allow a tool that writes or sends? A syscall does neither."""
     if "/" not in grant.tool and grant.tool != "*":

@@ -1,112 +1,253 @@
-"""Does a JSON value fit a JSON schema? The part of the standard that tool arguments and results use, purely.
+"""Does a JSON value fit a JSON schema, and is a schema one that can be checked? Both purely, and within limits.
 
-Checked: type, properties, required, additionalProperties, items, prefixItems, enum, const, anyOf, $ref to $defs,
-minLength/maxLength, minimum/maximum, minItems/maxItems. Other words are ignored (they describe; a tool checks itself).
-Source: JSON Schema 2020-12, section 6 of the validation vocabulary.
+The whole standard holds, by the package `jsonschema-rs`: the draft that ``$schema`` names (4, 6, 7, 2019-09, 2020-12), and
+2020-12 without it. Two things are left out on purpose. ``format`` describes and is not checked. A reference that leads out
+of the schema is not followed, so a schema that has one can't be checked.
+
+A schema and a value may come from a model or from a stranger. So the size of a schema, the steps of a check and the text that
+a costly pattern is compared with are bounded, and each limit is told in words. Compiled schemas are kept by their content.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, cast
+import functools
+import re
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from gemot.abi import limits
+from gemot.authority import misfits, schema_cost
+
+if TYPE_CHECKING:
+    from jsonschema_rs import Validator
 
 Schema = dict[str, Any]
 
-_KINDS: dict[str, tuple[type, ...]] = {
-    "object": (dict,),
-    "array": (list, tuple),
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "null": (type(None),),
-}
+KINDS = misfits.KINDS
+_ALTERNATIVES = ("anyOf", "oneOf", "allOf")
+_PATTERN_WORDS = ("pattern", "patternProperties")
+_COUNTED = re.compile(r"\{\d{2,}|\{\d*,\d{2,}")
+_LEAF = (str, int, bool, type(None))
 
 
-_OBJECT_WORDS = {"type", "properties", "required", "additionalProperties", "title", "description"}
-_PLAIN_WORDS = {"type", "description", "title", "default"}
-_PLAIN: dict[type[Any], tuple[str, ...]] = {
-    str: ("string",),
-    int: ("integer", "number"),
-    float: ("number",),
-    bool: ("boolean",),
-}
+class _Compiled:
+    """A schema that is ready to check values, or why it can't be."""
 
-STEPS_MAX = 10_000
-"""A schema can refer to itself from two sides and so ask for more checks than there is time; this many are made."""
+    def __init__(self, flaw: str, root: Any = None, validator: Validator | None = None) -> None:
+        self.flaw, self.root, self.validator = flaw, root, validator
+        self.names: schema_cost.Names | None = None
+        self.loops = False
+        """It refers to itself, so how much there is to check depends on the value."""
+        self.plain = True
+        """Each part of a value is checked once: no alternatives, no references."""
+        self.costly = False
+        """One of its patterns takes a time that grows faster than the text."""
 
-_FORMS: dict[str, tuple[str, ...]] = {
-    "type": ("string", "array"),
-    "properties": ("object",),
-    "required": ("array",),
-    "additionalProperties": ("boolean", "object"),
-    "items": ("object", "boolean"),
-    "prefixItems": ("array",),
-    "enum": ("array",),
-    "anyOf": ("array",),
-    "$ref": ("string",),
-    "$defs": ("object",),
-    "minLength": ("integer",),
-    "maxLength": ("integer",),
-    "minItems": ("integer",),
-    "maxItems": ("integer",),
-    "minimum": ("number",),
-    "maximum": ("number",),
-}
+    def steps(self, value: Any) -> int:
+        if self.names is None:
+            self.names = schema_cost.Names(self.root)
+        return schema_cost.steps(self.root, self.names, value)
 
 
-def flaw(schema: Any, depth: int = 0) -> str:
+def flaw(schema: Any) -> str:
     """Why ``schema`` is not a schema that :func:`mismatch` can check, in words, or ``""``. A model may have written it."""
-    if not isinstance(schema, dict):
-        return f"a schema is an object, not {_kind(schema)}"
-    if depth > 50:
-        return "it is nested too deeply"
-    members = cast("Schema", schema)
-    for word, kinds in _FORMS.items():
-        if word in members and not any(_is(members[word], kind) for kind in kinds):
-            return f"{word} must be {' or '.join(kinds)}, not {_kind(members[word])}"
-    kinds = members.get("type", [])
-    named = cast("list[Any]", [kinds] if isinstance(kinds, str) else kinds)
-    unknown = [one for one in named if not isinstance(one, str) or one not in _KINDS]
-    if unknown:
-        return f"type can't be {unknown[0]!r:.80}; it can be {', '.join(_KINDS)}"
-    if not all(isinstance(name, str) for name in members.get("required", [])):
-        return "required must be a list of names"
-    below = [*members.get("properties", {}).values(), *members.get("$defs", {}).values(), *members.get("anyOf", [])]
-    below += members.get("prefixItems", [])
-    below += [one for word in ("items", "additionalProperties") if isinstance(one := members.get(word), dict)]
-    return next((wrong for one in below if (wrong := flaw(one, depth + 1))), "")
+    return _compiled(schema).flaw
 
 
-def mismatch(value: Any, schema: Schema) -> str:
-    """The first reason why ``value`` does not fit, in words, or ``""`` when it fits."""
-    if _fits_plainly(value, schema):
-        return ""
-    return next(_reasons(value, schema, _Root(schema.get("$defs", {})), "", 0), "")
+def mismatch(value: Any, schema: Any) -> str:
+    """Why ``value`` does not fit, in words, or ``""`` when it fits. Nothing fits a schema that has a :func:`flaw`."""
+    compiled = _compiled(schema)
+    if compiled.validator is None:
+        return f"its schema can't be checked: {compiled.flaw}"
+    wrong = _unsayable(value, compiled.costly)
+    if wrong:
+        return wrong
+    if compiled.loops and compiled.steps(value) > limits.SCHEMA_STEPS_MAX:
+        return f"it asks for more than {limits.SCHEMA_STEPS_MAX:,} checks by its schema; make it smaller"
+    try:
+        if compiled.validator.is_valid(value):
+            return ""
+        explained = compiled.plain or compiled.steps(value) <= limits.SCHEMA_STEPS_EXPLAINED
+        errors = list(compiled.validator.iter_errors(value)) if explained else []
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        return f"it holds what JSON has no form for ({str(error)[: limits.SCHEMA_WORDS_MAX]})"
+    if not errors:
+        return "it does not fit its schema, which has too many alternatives to say which part is wrong"
+    return misfits.in_words(errors, value, lambda place: schema_at(compiled.root, place))
 
 
-def schema_at(schema: Schema, place: tuple[str | int, ...]) -> Schema:
+def _compiled(schema: Any) -> _Compiled:
+    if not isinstance(schema, dict | bool):
+        return _Compiled(f"a schema is an object or a boolean, not {misfits.kind_of(schema)}")
+    try:
+        written = msgspec.json.encode(schema)
+    except RecursionError:
+        return _Compiled("it is nested too deeply")
+    except (TypeError, ValueError, OverflowError) as error:
+        return _Compiled(f"it can't be written as JSON ({str(error)[: limits.SCHEMA_WORDS_MAX]})")
+    if len(written) > limits.SCHEMA_BYTES_MAX:
+        return _Compiled(f"it has {len(written):,} bytes, and may have {limits.SCHEMA_BYTES_MAX:,}")
+    if b"null" in written and (wrong := _unsayable(schema, False)):
+        return _Compiled(wrong)
+    return _compile(written)
+
+
+@functools.lru_cache(maxsize=limits.SCHEMAS_KEPT)
+def _compile(written: bytes) -> _Compiled:
+    """Compile a schema by its text. The package is imported with the first one: it takes as long as the rest of gemot."""
+    import jsonschema_rs
+
+    text = written.decode()
+    try:
+        root: Any = msgspec.json.decode(written)
+        names = None if isinstance(root, bool) else schema_cost.Names(root)
+        size, loops = (1, False) if names is None else schema_cost.size(cast("Schema", root), names)
+        circle = "" if names is None else schema_cost.circle(cast("Schema", root), names)
+    except RecursionError:
+        return _Compiled("it is nested too deeply")
+    if circle:
+        return _Compiled(
+            f"by the reference {circle[: limits.SCHEMA_WORDS_MAX]} it stands for itself, so no check of it ends"
+        )
+    if size > limits.SCHEMA_PARTS_MAX:
+        return _Compiled(f"with its references followed it has more than {limits.SCHEMA_PARTS_MAX:,} parts")
+    linear = jsonschema_rs.RegexOptions(limits.PATTERN_BYTES_MAX, limits.PATTERN_BYTES_MAX * 10)
+    backtracking = jsonschema_rs.FancyRegexOptions(limits.PATTERN_BACKTRACKS_MAX, *(limits.PATTERN_BYTES_MAX,) * 2)
+    costly = False
+    offline: dict[str, Any] = {"offline": True, "validate_formats": False}
+    try:
+        try:
+            validator = jsonschema_rs.validator_for(text, pattern_options=linear, **offline)
+        except jsonschema_rs.ValidationError as error:
+            if error.kind.name not in (*_PATTERN_WORDS, "format") and "regex" not in error.message:
+                raise
+            validator = jsonschema_rs.validator_for(text, pattern_options=backtracking, **offline)
+            costly = True  # it looks around or back, which no engine does in linear time
+    except jsonschema_rs.ValidationError as error:
+        return _Compiled(misfits.flaw_in_words(error, root))
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        if "recursion limit" in str(error).lower():
+            return _Compiled("it is nested too deeply")
+        return _Compiled(f"it can't be checked ({str(error)[: limits.SCHEMA_WORDS_MAX]})")
+    compiled = _Compiled("", root, validator)
+    compiled.names, compiled.loops = names, loops
+    compiled.costly = costly or any(_COUNTED.search(one) for one in _patterns(root))
+    compiled.plain = not (names is not None and names.refers) and not _has_alternatives(root)
+    return compiled
+
+
+def _nodes(root: Any) -> list[Schema]:
+    """A schema and all of its sub-schemas; of a boolean there are none."""
+    found: list[Schema] = []
+    open_nodes: list[Schema] = [root] if isinstance(root, dict) else []
+    while open_nodes:
+        node = open_nodes.pop()
+        found.append(node)
+        open_nodes += [*schema_cost.in_place(node), *schema_cost.below(node)]
+        open_nodes += schema_cost.parts(node, (), (), schema_cost.DEFINITIONS)
+    return found
+
+
+def _patterns(root: Any) -> list[str]:
+    found: list[str] = []
+    for node in _nodes(root):
+        if isinstance(node.get("pattern"), str):
+            found.append(node["pattern"])
+        named = node.get("patternProperties")
+        found += [str(one) for one in cast("Schema", named)] if isinstance(named, dict) else []
+    return found
+
+
+def _has_alternatives(root: Any) -> bool:
+    return any(schema_cost.in_place(node) for node in _nodes(root))
+
+
+def _unsayable(value: Any, costly: bool) -> str:
+    """What of a value JSON can't say: a number without an end. And a text that is too long for a costly pattern."""
+    open_values = [value]
+    while open_values:
+        one = open_values.pop()
+        if isinstance(one, dict):
+            members = cast("Schema", one)
+            open_values += members.values()
+        elif isinstance(one, list | tuple):
+            open_values += cast("list[Any]", one)
+        elif isinstance(one, float) and one - one != 0:
+            return f"it holds the number {one}, which JSON has no form for; give a number with an end"
+        elif costly and isinstance(one, str) and len(one) > limits.PATTERN_TEXT_CHARS:
+            return (
+                f"it holds a text of {len(one):,} characters, and its schema has a pattern that is compared with at most "
+                f"{limits.PATTERN_TEXT_CHARS:,}; make it shorter"
+            )
+    return ""
+
+
+def schema_at(schema: Any, place: tuple[str | int, ...]) -> Schema:
     """The schema of what stands at a place in a value of this schema; ``{}`` where it says nothing of that."""
-    definitions = cast("dict[str, Schema]", schema.get("$defs", {}))
-    found = [schema]
+    root = _whole(schema)
+    found = [root]
     for step in place:
-        below = (part for one in found for form in _forms(one, definitions) for part in _below(form, step))
-        found = list({id(part): part for part in below}.values())
+        under = (part for one in found for form in _forms(one, root) for part in _below(form, step))
+        found = list({id(part): part for part in under}.values())
     if not found:
         return {}
-    return (found[0] if len(found) == 1 else {"anyOf": found}) | {"$defs": definitions}
+    definitions = {word: root[word] for word in schema_cost.DEFINITIONS if word in root}
+    return (found[0] if len(found) == 1 else {"anyOf": found}) | definitions
 
 
-def kinds(schema: Schema) -> frozenset[str]:
+def kinds(schema: Any) -> frozenset[str]:
     """The types that a schema names."""
     named: set[str] = set()
-    for form in _forms(schema, schema.get("$defs", {})):
-        kind = form.get("type", [])
-        named.update([kind] if isinstance(kind, str) else kind)
+    root = _whole(schema)
+    for form in _forms(root, root):
+        kind: Any = form.get("type", [])
+        listed = cast("list[Any]", kind) if isinstance(kind, list | tuple) else [kind]
+        named.update(one for one in listed if isinstance(one, str))
     return frozenset(named)
 
 
-def _forms(schema: Schema, definitions: dict[str, Schema]) -> list[Schema]:
+def properties(schema: Any) -> dict[str, Any]:
+    """What an object schema says of its members by their names. A sub-schema may be a boolean."""
+    named: Any = cast("Schema", schema).get("properties") if isinstance(schema, dict) else None
+    return cast("dict[str, Any]", named) if isinstance(named, dict) else {}
+
+
+def default(schema: Any) -> Any:
+    """What a schema says that its value is where none is given; None where it does not say."""
+    return _whole(schema).get("default")
+
+
+def parts_named(schema: Any, steps: tuple[str, ...]) -> list[Schema]:
+    """What a schema says of the parts that these names lead to; of a list the part of each element is meant."""
+    root = _whole(schema)
+    found = [root]
+    for step in steps:
+        forms = [form for one in found for form in _elements(one, root)]
+        found = [
+            _whole(named[step]) for form in forms if isinstance(named := form.get("properties"), dict) and step in named
+        ]
+    return found
+
+
+def _elements(schema: Schema, root: Schema) -> list[Schema]:
+    """The forms of a schema, and of the elements of its lists at any depth."""
+    found: dict[int, Schema] = {}
+    open_forms = _forms(schema, root)
+    while open_forms:
+        one = open_forms.pop()
+        if id(one) not in found:
+            found[id(one)] = one
+            for part in schema_cost.parts(one, ("items",), ("prefixItems", "items"), ()):
+                open_forms += _forms(part, root)
+    return list(found.values())
+
+
+def _whole(schema: Any) -> Schema:
+    return cast("Schema", schema) if isinstance(schema, dict) else {}
+
+
+def _forms(schema: Schema, root: Schema) -> list[Schema]:
     """A schema, what it refers to and its alternatives, each once."""
     found: dict[int, Schema] = {}
     open_forms = [schema]
@@ -115,130 +256,21 @@ def _forms(schema: Schema, definitions: dict[str, Schema]) -> list[Schema]:
         if id(one) in found:
             continue
         found[id(one)] = one
-        open_forms += one.get("anyOf", [])
-        target = definitions.get(str(one.get("$ref")).rsplit("/", 1)[-1])
-        if target is not None:
-            open_forms.append(target)
+        open_forms += schema_cost.parts(one, (), _ALTERNATIVES, ())
+        reference = one.get("$ref")
+        if isinstance(reference, str) and reference.startswith("#"):
+            target = root if reference == "#" else schema_cost.pointed(root, reference[1:])
+            open_forms += [] if target is None else [target]
     return list(found.values())
 
 
 def _below(schema: Schema, step: str | int) -> list[Schema]:
+    part: Any
     if isinstance(step, int):
-        prefix = schema.get("prefixItems", [])
-        part = prefix[step] if step < len(prefix) else schema.get("items")
+        prefix: Any = schema.get("prefixItems", schema.get("items"))
+        items = cast("list[Any]", prefix) if isinstance(prefix, list | tuple) else []
+        rest = schema.get("items") if "prefixItems" in schema or not items else schema.get("additionalItems")
+        part = items[step] if 0 <= step < len(items) else rest
     else:
-        part = schema.get("properties", {}).get(step, schema.get("additionalProperties"))
+        part = properties(schema).get(step, schema.get("additionalProperties"))
     return [cast("Schema", part)] if isinstance(part, dict) else []
-
-
-class _Root:
-    """What all parts of one check share."""
-
-    __slots__ = ("definitions", "steps")
-
-    def __init__(self, definitions: dict[str, Schema]) -> None:
-        self.definitions, self.steps = definitions, 0
-
-
-def _is(value: Any, kind: str) -> bool:
-    if isinstance(value, bool) and kind != "boolean":
-        return False
-    if kind == "integer" and isinstance(value, float):
-        return value.is_integer()
-    return isinstance(value, _KINDS.get(kind, (object,)))
-
-
-def _reasons(value: Any, schema: Schema, root: _Root, at: str, depth: int) -> Iterator[str]:
-    root.steps += 1
-    if depth > 50 or root.steps > STEPS_MAX:
-        yield f"{at or 'it'} is nested too deeply"
-        return
-    where = at or "it"
-    reference = schema.get("$ref")
-    if isinstance(reference, str):
-        target = root.definitions.get(reference.rsplit("/", 1)[-1])
-        if target is not None:
-            yield from _reasons(value, target, root, at, depth + 1)
-    kinds = schema.get("type")
-    if kinds is not None:
-        wanted = cast("list[str]", [kinds] if isinstance(kinds, str) else kinds)
-        if not any(_is(value, kind) for kind in wanted):
-            yield f"{where} must be {' or '.join(wanted)}, not {_kind(value)}"
-            return
-    if "enum" in schema and value not in schema["enum"]:
-        yield f"{where} must be one of {', '.join(map(repr, schema['enum']))}, not {value!r:.80}"
-    if "const" in schema and value != schema["const"]:
-        yield f"{where} must be {schema['const']!r}"
-    if "anyOf" in schema and not any(
-        not next(_reasons(value, one, root, at, depth + 1), "") for one in schema["anyOf"]
-    ):
-        yield f"{where} fits none of the allowed forms"
-    yield from _sizes(value, schema, where)
-    if isinstance(value, dict):
-        yield from _members(cast("dict[str, Any]", value), schema, root, at, depth)
-    elif isinstance(value, list | tuple):
-        items = cast("list[Any]", value)
-        for index, item in enumerate(items):
-            prefix = schema.get("prefixItems", [])
-            one = prefix[index] if index < len(prefix) else schema.get("items")
-            if isinstance(one, dict):
-                yield from _reasons(item, cast("Schema", one), root, f"{at}[{index}]", depth + 1)
-
-
-def _sizes(value: Any, schema: Schema, where: str) -> Iterator[str]:
-    bounds = [("minLength", "maxLength", str, "characters"), ("minItems", "maxItems", (list, tuple), "items")]
-    for least, most, kinds, unit in bounds:
-        if isinstance(value, cast("type", kinds)):
-            size = len(value)
-            if size < schema.get(least, 0):
-                yield f"{where} must have at least {schema[least]} {unit}"
-            if most in schema and size > schema[most]:
-                yield f"{where} must have at most {schema[most]} {unit}, it has {size}"
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        if "minimum" in schema and value < schema["minimum"]:
-            yield f"{where} must be at least {schema['minimum']}"
-        if "maximum" in schema and value > schema["maximum"]:
-            yield f"{where} must be at most {schema['maximum']}"
-
-
-def _members(value: dict[str, Any], schema: Schema, root: _Root, at: str, depth: int) -> Iterator[str]:
-    properties = cast("dict[str, Schema]", schema.get("properties", {}))
-    for name in schema.get("required", []):
-        if name not in value:
-            yield f"{_inside(at, name)} is missing"
-    for name, member in value.items():
-        if name in properties:
-            yield from _reasons(member, properties[name], root, _inside(at, name), depth + 1)
-        elif schema.get("additionalProperties") is False:
-            yield f"{_inside(at, name)} is not known here; known: {', '.join(properties) or 'nothing'}"
-        elif isinstance(schema.get("additionalProperties"), dict):
-            yield from _reasons(member, schema["additionalProperties"], root, _inside(at, name), depth + 1)
-
-
-def _fits_plainly(value: Any, schema: Schema) -> bool:
-    """Is this the common case: an object of plain members, all of them known, and each of its type? Seen at a glance, where
-    finding a reason takes a walk."""
-    if not isinstance(value, dict) or schema.get("type") != "object" or not schema.keys() <= _OBJECT_WORDS:
-        return False
-    members, properties = cast("Schema", value), schema.get("properties", {})
-    for name in schema.get("required", ()):
-        if name not in members:
-            return False
-    for name, member in members.items():
-        wanted = properties.get(name)
-        if wanted is None or not wanted.keys() <= _PLAIN_WORDS:
-            return False
-        if wanted.get("type") not in _PLAIN.get(cast("type[Any]", type(member)), ()):
-            return False
-    return True
-
-
-def _inside(at: str, name: str) -> str:
-    return f"{at}.{name}" if at else name
-
-
-def _kind(value: Any) -> str:
-    for name, kinds in _KINDS.items():
-        if isinstance(value, kinds) and not (isinstance(value, bool) and name != "boolean"):
-            return name
-    return type(value).__name__

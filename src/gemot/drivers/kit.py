@@ -120,7 +120,9 @@ def tool(name: str, **words: Unpack[Words]) -> Callable[[Callable[..., Any]], To
         spec = ToolSpec(name=name, description=description, schema=schema, **words)
         known = schema.get("properties", {})
         strange = [
-            one for one in (*spec.paths, *(spec.steers or ()), *spec.payload, *spec.children) if one not in known
+            one
+            for one in (*spec.paths, *(spec.steers or ()), *spec.payload, *spec.children)
+            if one not in known and not (one in spec.paths and one.partition(".")[0] in known)
         ]
         if strange:
             raise ValueError(f"{name} has no parameter {strange[0]!r}; it has: {', '.join(known) or 'none'}")

@@ -20,7 +20,7 @@ from gemot.abi.effects import Action, Asked
 from gemot.abi.grants import Mount
 from gemot.abi.tools import ToolSpec
 from gemot.authority.deciding import steering, untrusted
-from gemot.authority.narrowing import located
+from gemot.authority.path_arguments import located
 from gemot.authority.quoting import named
 from gemot.authority.references import Filling
 from gemot.kernel import rights

@@ -39,6 +39,7 @@ from gemot.abi.programs import ProgramSpec
 from gemot.authority import ledger
 from gemot.authority.labels import PERSON_WORDS, author
 from gemot.authority.narrowing import anchor, with_space, without_uses
+from gemot.authority.path_arguments import unfit
 from gemot.kernel import adopting, alarms, moves, retracting, revoking, rights, routes, trap, waiting, working
 from gemot.kernel.families import remember_sources
 from gemot.kernel.process import Process, Review, Timer
@@ -56,7 +57,9 @@ def hear(kernel: Kernel, event: Event) -> None:
         case Booted():
             _booted(kernel)
         case Installed(_, manifests, programs):
-            kernel.tools = {tool.name: tool for manifest in manifests for tool in manifest.tools}
+            # the machine refuses an unfit tool at opening; a journal of an older version may still hold one
+            tools = (tool for manifest in manifests for tool in manifest.tools)
+            kernel.tools = {tool.name: tool for tool in tools if not unfit(tool)}
             kernel.programs = {program.name: program for program in programs}
         case Arrived():
             _arrived(kernel, event)

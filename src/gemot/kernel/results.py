@@ -17,6 +17,7 @@ from gemot.authority.documents import Document, parsed
 from gemot.authority.fields import named_in
 from gemot.authority.labels import join, joined, of_result
 from gemot.authority.rules import sources_in
+from gemot.authority.schema import default, properties
 from gemot.kernel.process import Process, Work
 
 if TYPE_CHECKING:
@@ -102,8 +103,8 @@ def _value(kernel: Kernel, process: Process, work: Work, use: ToolUse, value: Va
 
 def _plain(arguments: dict[str, Any], spec: ToolSpec) -> dict[str, Any]:
     """The arguments of a use as a document has them."""
-    properties = cast("dict[str, dict[str, Any]]", spec.schema.get("properties", {}))
-    defaults = {name: one["default"] for name, one in properties.items() if "default" in one}
+    known = properties(spec.schema)
+    defaults: dict[str, Any] = {name: default(part) for name, part in known.items() if default(part) is not None}
     return {name: [] if isinstance(one, dict | list) else one for name, one in (defaults | arguments).items()}
 
 

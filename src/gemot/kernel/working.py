@@ -19,7 +19,7 @@ from gemot.authority.labels import join
 from gemot.authority.narrowing import used
 from gemot.authority.references import FROM, Filling, beyond, fill, mentioned
 from gemot.authority.refusal import Refused, closest
-from gemot.authority.schema import mismatch
+from gemot.authority.schema import mismatch, properties
 from gemot.kernel import asking, changes, families, mandate, receipts, remembering, reviewing, rights, routes
 from gemot.kernel.process import Process, Work
 from gemot.kernel.results import returned
@@ -191,7 +191,7 @@ def _must_fit(tool: ToolSpec, filling: Filling) -> None:
         referred = ", ".join(sorted({str(place[0]) for place in filling.references}))
         wrong = f"with what they refer to put in ({referred}) the arguments don't fit"
     if wrong:
-        expected = msgspec.json.encode(tool.schema.get("properties", {})).decode()
+        expected = msgspec.json.encode(properties(tool.schema)).decode()
         raise Refused("malformed", f"{tool.name}: {wrong}. Its arguments: {expected}")
 
 

@@ -132,6 +132,7 @@ class Machine:
         names = frozenset(tool.spec.name for driver in offered for tool in driver.tools.values())
         library = load(program_folders, programs, project, lambda spec: starting.flaw_of(spec, names))
         installed = standing(offered)
+        starting.must_fit(installed)
         if journal is not None and (home is not None or in_memory):
             raise MachineError("a machine lives on a journal, in a home, or in memory: name one of them")
         journal = MemoryJournal() if in_memory else journal

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -18,6 +18,7 @@ from gemot.authority.paths import shown
 from gemot.authority.references import COMPOSED
 from gemot.authority.references import SCHEMA as REFERENCE
 from gemot.authority.rules import steps_of
+from gemot.authority.schema import properties
 from gemot.kernel.process import Process
 from gemot.programs.replying import REQUESTABLE, schema_beside_spawn, schema_of
 
@@ -144,27 +145,32 @@ def _tool(spec: ToolSpec, grants: list[Grant], mounts: tuple[Mount, ...]) -> Too
 
 def _referring(schema: dict[str, Any], grants: list[Grant]) -> dict[str, Any]:
     """The schema of a tool, where arguments that must come from a source may be written as references."""
-    properties: dict[str, Any] = schema.get("properties", {})
+    known = properties(schema)
     for word, form in (("source", REFERENCE), ("template", COMPOSED)):
         named = {name for grant in grants for name, rule in grant.where.items() if getattr(rule, word) is not None}
         for name in sorted(named):
-            schema = _referring_at(schema, steps_of(name, properties), form)
+            schema = _referring_at(schema, steps_of(name, known), form)
     return schema
 
 
-def _referring_at(schema: dict[str, Any], steps: tuple[str, ...], form: dict[str, Any]) -> dict[str, Any]:
+def _referring_at(schema: Any, steps: tuple[str, ...], form: dict[str, Any]) -> Any:
+    """The same with what stands at these steps as a reference, too; a boolean schema takes one already, or takes nothing."""
+    if not isinstance(schema, dict):
+        return schema
+    schema = cast("dict[str, Any]", schema)
     if not steps:
         return {"anyOf": [form, schema]}
     wider = dict(schema)
     if isinstance(schema.get("items"), dict):
         wider["items"] = _referring_at(schema["items"], steps, form)
-    if "anyOf" in schema:
+    if isinstance(schema.get("anyOf"), list):
         wider["anyOf"] = [
-            one if one is REFERENCE or one is COMPOSED else _referring_at(one, steps, form) for one in schema["anyOf"]
+            choice if choice is REFERENCE or choice is COMPOSED else _referring_at(choice, steps, form)
+            for choice in schema["anyOf"]
         ]
-    properties: dict[str, Any] = schema.get("properties", {})
-    if steps[0] in properties:
-        wider["properties"] = properties | {steps[0]: _referring_at(properties[steps[0]], steps[1:], form)}
+    named: dict[str, Any] = schema.get("properties", {})
+    if steps[0] in named:
+        wider["properties"] = named | {steps[0]: _referring_at(named[steps[0]], steps[1:], form)}
     return wider
 
 

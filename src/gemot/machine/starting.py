@@ -20,11 +20,12 @@ from gemot.authority import ledger
 from gemot.authority.arguments import must_be_known
 from gemot.authority.ledger import AMOUNT_MAX, NAMES, means
 from gemot.authority.narrowing import MOUNT_NAME, anchor, with_space
+from gemot.authority.path_arguments import unfit
 from gemot.authority.private import flaw
 from gemot.authority.refusal import Refused
 from gemot.authority.schema import flaw as schema_flaw
 from gemot.authority.tool_names import unknown_name
-from gemot.drivers.kit import Picture, ToolError
+from gemot.drivers.kit import Driver, Picture, ToolError
 from gemot.journal.contract import Journal
 from gemot.journal.records import legible
 from gemot.kernel import Kernel, reviewing
@@ -46,6 +47,14 @@ DEFAULT_BUDGET = Budget(
     limits.DEFAULT_CALLS,
 )
 """What a tree gets when nobody says otherwise; see `gemot.abi.limits`."""
+
+
+def must_fit(drivers: Iterable[Driver]) -> None:
+    """Raises :class:`MachineError` for a tool that can't be installed: a schema that no argument can be checked by, or a path
+    argument that the schema has not."""
+    wrong = next((wrong for driver in drivers for tool in driver.tools.values() if (wrong := unfit(tool.spec))), "")
+    if wrong:
+        raise MachineError(f"a tool can't be installed. {wrong}")
 
 
 def same(one: object, other: object) -> bool:

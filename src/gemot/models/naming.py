@@ -46,7 +46,7 @@ def self_contained(schema: dict[str, Any]) -> dict[str, Any]:
     Local model servers and older provider models ignore or refuse ``$defs``. A schema that contains itself is written
     out once; deeper than that the model is told in words, and the trap still checks against the whole schema.
     """
-    plain = cast(dict[str, Any], _written_out(schema, schema, ()))
+    plain = cast(dict[str, Any], _Written(schema).out(schema, ()))
     plain.pop("$defs", None)
     plain.pop("definitions", None)
     plain.setdefault("type", "object")
@@ -54,26 +54,37 @@ def self_contained(schema: dict[str, Any]) -> dict[str, Any]:
     return plain
 
 
-def _written_out(node: Any, root: dict[str, Any], within: tuple[str, ...]) -> Any:
-    if isinstance(node, list):
-        return [_written_out(item, root, within) for item in cast(list[Any], node)]
-    if not isinstance(node, dict):
-        return node
-    node = cast(dict[str, Any], node)
-    reference = node.get("$ref")
-    if not isinstance(reference, str) or not reference.startswith("#/"):
-        return {key: _written_out(value, root, within) for key, value in node.items()}
-    target: Any = root
-    for step in reference[2:].split("/"):
-        key = step.replace("~1", "/").replace("~0", "~")
-        if not isinstance(target, dict) or key not in target:
-            return node  # it points nowhere: the provider says so better than we would
-        target = cast(dict[str, Any], target)[key]
-    if reference in within:
-        kind = cast(dict[str, Any], target).get("type", "object") if isinstance(target, dict) else "object"
-        return {"type": kind, "description": "Of the same form again."}
-    beside = {key: value for key, value in node.items() if key != "$ref"}
-    written = _written_out(target, root, (*within, reference))
-    if not isinstance(written, dict):
-        return written
-    return cast(dict[str, Any], written) | cast(dict[str, Any], _written_out(beside, root, within))
+PARTS_WRITTEN_MAX = 20_000
+"""A schema whose parts refer to each other can be written out without end, nearly; of one that is, this many parts are."""
+
+
+class _Written:
+    """One schema while its references are written out."""
+
+    def __init__(self, root: dict[str, Any]) -> None:
+        self._root, self._parts = root, 0
+
+    def out(self, node: Any, within: tuple[str, ...]) -> Any:
+        if isinstance(node, list):
+            return [self.out(item, within) for item in cast(list[Any], node)]
+        if not isinstance(node, dict):
+            return node
+        self._parts += 1
+        node = cast(dict[str, Any], node)
+        reference = node.get("$ref")
+        if not isinstance(reference, str) or not reference.startswith("#/"):
+            return {key: self.out(value, within) for key, value in node.items()}
+        target: Any = self._root
+        for step in reference[2:].split("/"):
+            key = step.replace("~1", "/").replace("~0", "~")
+            if not isinstance(target, dict) or key not in target:
+                return node  # it points nowhere: the provider says so better than we would
+            target = cast(dict[str, Any], target)[key]
+        if reference in within or self._parts > PARTS_WRITTEN_MAX:
+            kind = cast(dict[str, Any], target).get("type", "object") if isinstance(target, dict) else "object"
+            return {"type": kind, "description": "Of the same form again."}
+        beside = {key: value for key, value in node.items() if key != "$ref"}
+        written = self.out(target, (*within, reference))
+        if not isinstance(written, dict):
+            return written
+        return cast(dict[str, Any], written) | cast(dict[str, Any], self.out(beside, within))
