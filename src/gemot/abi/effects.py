@@ -119,6 +119,8 @@ class Begin(Struct, frozen=True, gc=False, tag="begin", omit_defaults=True):
     arguments: dict[str, Any]
     name: str = ""
     images: tuple[Image, ...] = ()
+    rules: int = 0
+    """The rules that its tree lives by, see :data:`gemot.abi.events.RULES`."""
 
 
 class BeginFork(Struct, frozen=True, gc=False, tag="begin_fork", omit_defaults=True):

@@ -21,12 +21,19 @@ from gemot.abi.syscalls import Accept, Add, Claim, Complete, Reorder, Syscall
 from gemot.abi.tasks import Drop, Reopen
 from gemot.abi.tools import Manifest
 
+RULES = 1
+"""The number of the rules that new trees live by. A tree keeps the rules that it began with, and its descendants have the
+same: a journal is folded by the rules that wrote it. 0: the rules before trees had a number. 1: a request that rests on a
+failed one of its own reply is held back, loops are noticed, and children without a budget draw on a purse."""
+
 
 class Booted(Struct, frozen=True, gc=False, tag="booted", omit_defaults=True):
-    """The machine was started: whatever was at work outside the kernel is gone. Every tree sleeps until `Resumed`."""
+    """The machine was started: whatever was at work outside the kernel is gone. Every tree sleeps until `Resumed`.
+    ``rules``: those of the trees that begin from now on, see :data:`RULES`."""
 
     at: int
     version: str = ""
+    rules: int = 0
 
 
 class Installed(Struct, frozen=True, gc=False, tag="installed", omit_defaults=True):

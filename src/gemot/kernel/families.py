@@ -133,6 +133,7 @@ def child(
         route=parent.route,
         priority=priority,
         born=kernel.moment,
+        rules=parent.rules,
     )
     rights.hand_on(parent, made, handed)
     kernel.enter(made)

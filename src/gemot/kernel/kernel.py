@@ -35,7 +35,7 @@ from gemot.abi.effects import (
     TakeAsk,
     WakeAt,
 )
-from gemot.abi.events import Booted, Cost, Event, Ticked, Trapped
+from gemot.abi.events import RULES, Booted, Cost, Event, Ticked, Trapped
 from gemot.abi.messages import Image, Reply
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.syscalls import Call, Exit, Forget, Generate, Read, Recall, Remember
@@ -79,6 +79,8 @@ class Kernel:
         self.changed: set[int] = set()
         """Roots of trees that changed since somebody who keeps them elsewhere last emptied this."""
         self.boots = 0
+        self.rules = RULES
+        """The rules that a tree lives by if it begins now; see :data:`gemot.abi.events.RULES`."""
         self.tools: dict[str, ToolSpec] = {}
         self.programs: dict[str, ProgramSpec] = {}
         self.boards: dict[int, Board] = {}
@@ -287,7 +289,7 @@ class Kernel:
             waiting.board_changed(self, board)
 
     def begin(self, process: Process, arguments: dict[str, object], images: tuple[Image, ...] = ()) -> None:
-        self.emit(Begin(process.pid, process.program, process.brief, arguments, process.name, images))
+        self.emit(Begin(process.pid, process.program, process.brief, arguments, process.name, images, process.rules))
 
     def end(self, process: Process, outcome: Outcome, author: labels.Author) -> None:
         """End a process: its descendants first, then its work, its rights and its place; its means go back. ``author``: of the

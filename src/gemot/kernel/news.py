@@ -54,7 +54,8 @@ def hear(kernel: Kernel, event: Event) -> None:
     if concerned is not None:
         kernel.changed.add(concerned.root)
     match event:
-        case Booted():
+        case Booted(rules=rules):
+            kernel.rules = rules
             _booted(kernel)
         case Installed(_, manifests, programs):
             # the machine refuses an unfit tool at opening; a journal of an older version may still hold one
@@ -161,7 +162,7 @@ def _root(
     pid = kernel.pid()
     means = ledger.capped(ledger.means(budget), program.limits)
     process = Process(pid, 0, pid, name or program.name, program, brief, models, mounts, list(grants), means)
-    process.label = Label((PERSON,))
+    process.label, process.rules = Label((PERSON,)), kernel.rules
     kernel.enter(process)
     remember_sources(kernel, process)
     kernel.changed.add(pid)
@@ -191,6 +192,7 @@ def _copied(kernel: Kernel, event: Copied) -> None:
     copy.policy = tuple(map(without_uses, kernel.processes[original.root].policy))
     copy.mandate = next((plan for _, plan in rights.plans_above(kernel, original)), None)
     copy.route, copy.priority = original.route, original.priority
+    copy.rules = original.rules
     copy.returns = original.returns
     if original.review is not None:
         copy.review = replace(

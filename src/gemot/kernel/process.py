@@ -218,6 +218,8 @@ class Process:
     whole: Outcome | None = None
     imported: bool = False
     """It came from a file: its log and receipt up to then are what the file says."""
+    rules: int = 0
+    """The rules that its tree lives by, see :data:`gemot.abi.events.RULES`."""
 
     @property
     def alive(self) -> bool:

@@ -72,7 +72,7 @@ class Cast:
             if process.mounts
             else "you see none"
         )
-        start = Start(effect.pid, effect.name, effect.brief, effect.arguments, files, effect.images)
+        start = Start(effect.pid, effect.name, effect.brief, effect.arguments, files, effect.images, effect.rules)
         self.forget(effect.pid)
         try:
             text = self._text(effect.program.digest) if effect.program.kind == "ai" else ""

@@ -15,7 +15,7 @@ import gemot
 from gemot.abi import events
 from gemot.abi.answers import Outcome, Retraction
 from gemot.abi.effects import Asked
-from gemot.abi.events import Answered, Arrived, Booted, Copied, Installed, Moved, Paused, Said, Stopped
+from gemot.abi.events import RULES, Answered, Arrived, Booted, Copied, Installed, Moved, Paused, Said, Stopped
 from gemot.abi.grants import Budget, Grant, Mode, Mount
 from gemot.abi.limits import PRIORITY
 from gemot.abi.reviews import TRIES, Check
@@ -175,7 +175,7 @@ class Machine:
             for text in self.library.texts.values():
                 loop.journal.put_value(text.template)
             loop.happened(Installed(self._now(), manifests, specs))
-        loop.happened(Booted(self._now(), gemot.__version__))
+        loop.happened(Booted(self._now(), gemot.__version__, RULES))
         for pid, decided in undecided.items():
             loop.decided(pid, decided)
         loop.step()

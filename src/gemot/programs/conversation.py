@@ -28,7 +28,7 @@ from gemot.programs.pages import PLAIN, Mark
 from gemot.programs.port import Fault, Start
 from gemot.programs.reading import Reading
 from gemot.programs.repeated import Repeats
-from gemot.programs.replying import ENDINGS, Malformed, decode, requests
+from gemot.programs.replying import ENDINGS, Malformed, decode, held_back, requests
 from gemot.programs.telling import letter, named, numbered, plain, result_text, shown_with, speakers
 from gemot.programs.unsaying import blanked_results, repeats_in, said_in, unsay
 
@@ -59,6 +59,8 @@ class FrozenConversation(msgspec.Struct, frozen=True, gc=False):
     leaving: Leaving | None
     fits_chars: int
     void: str = ""
+    rules: int = 0
+    """The rules that its tree lives by, see :data:`gemot.abi.events.RULES`."""
 
 
 class Conversation:
@@ -68,7 +70,7 @@ class Conversation:
 
     __slots__ = (
         "_asked", "_entries", "_failed", "_fits_chars", "_instructions", "_leaving", "_mail", "_mark", "_pending", "_queue", "_reading",
-        "_results", "_silent", "_summaries", "_void", "unsaid",
+        "_results", "_rules", "_silent", "_summaries", "_void", "unsaid",
     )  # fmt: skip
 
     def __init__(self, instructions: str, summaries: bool = False) -> None:
@@ -95,6 +97,8 @@ class Conversation:
         """Why what it has asked for repeats words that were taken back: then the results are not shown."""
         self.unsaid: tuple[tuple[int, int, Part], ...] = ()
         """What the last retraction blanked of its own words: (page, part, as it was). It is not written down."""
+        self._rules = 0
+        """The rules that its tree lives by."""
 
     @property
     def pages(self) -> Reading:
@@ -123,6 +127,7 @@ class Conversation:
             self._leaving,
             self._fits_chars,
             self._void,
+            self._rules,
         )
 
     @classmethod
@@ -131,7 +136,7 @@ class Conversation:
         made._reading, made._queue, made._results, made._asked = reading, frozen.queue, frozen.results, frozen.asked
         made._mark, made._pending, made._silent, made._mail = frozen.mark, frozen.pending, frozen.silent, frozen.mail
         made._failed, made._leaving, made._fits_chars = frozen.failed, frozen.leaving, frozen.fits_chars
-        made._entries, made._void = frozen.entries, frozen.void
+        made._entries, made._void, made._rules = frozen.entries, frozen.void, frozen.rules
         return made
 
     def fork(self) -> Conversation:
@@ -238,6 +243,7 @@ class Conversation:
 
     def absorb(self, entry: Start | Answer) -> None:
         if isinstance(entry, Start):
+            self._rules = entry.rules
             self._reading.add(Message("system", (Text(self._instructions),)))
             self._reading.add(Message("user", (Text(entry.brief), *named(entry.images))))
             return
@@ -423,6 +429,12 @@ class Conversation:
                     break
                 self._queue, self._asked = queue[index + 1 :], (request,)
                 self._results += tuple(refused)
+                reason = held_back(name_of(wanted), self._results) if self._rules else ""
+                if reason:
+                    self._answer_asked(reason, False)
+                    self._leave_undone(f"not done: {request.name} before it in the same reply was not done")
+                    self._asked, refused = (), []
+                    break
                 if name_of(wanted) in ENDINGS:
                     self._leave_undone(f"not done: {request.name} came before it in the same reply")
                 return wanted

@@ -14,7 +14,7 @@ from msgspec import Struct
 from gemot.abi import limits
 from gemot.abi.answers import Answer
 from gemot.abi.effects import TakeBack
-from gemot.abi.events import Arrived
+from gemot.abi.events import RULES, Arrived
 from gemot.abi.grants import Grant
 from gemot.abi.messages import Image, Message
 from gemot.abi.reviews import Check, SchemaCheck, ToolCheck
@@ -31,6 +31,8 @@ class Start(Struct, frozen=True, gc=False):
     arguments: dict[str, Any]
     files: str
     images: tuple[Image, ...] = ()
+    rules: int = RULES
+    """The rules that its tree lives by, see :data:`gemot.abi.events.RULES`."""
 
 
 class Program(Protocol):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 from typing import Any, cast
 
 import msgspec
 
 from gemot.abi import limits
-from gemot.abi.messages import Reply, ToolRequest
+from gemot.abi.messages import Reply, ToolRequest, ToolResult
 from gemot.abi.syscalls import SYSCALLS, Call, Exit, Generate, Syscall, ToolUse
+from gemot.authority.evidence import exit_code
 from gemot.programs.port import unkept
 
 REQUESTABLE = {name: kind for name, kind in SYSCALLS.items() if kind not in (Call, Generate)}
@@ -25,9 +27,45 @@ SCALARS = [{"type": kind} for kind in ("string", "integer", "number", "boolean",
 ENDINGS = frozenset({"exit", "exec"})
 """After these nothing else of the same reply can be done."""
 
+RESTING = frozenset({"exit", "exec", "complete", "wait", "receive"})
+"""These rest on what came before them in the same reply: they report it as done, or sleep until it has an effect."""
+
+FAILURES_TOLD_MAX = 3
+"""How many failed requests a held-back one names: the first ones, as the others often follow from them."""
+
+FAILURE_CHARS = 160
+"""How much of a failure is repeated (characters): its whole text stands beside it in the same results."""
+
 
 class Malformed(Exception):
     """The request can't be understood. The message shows the expected form."""
+
+
+def held_back(name: str, results: Sequence[ToolResult]) -> str:
+    """Why a request of this name is not carried out after these results of its own reply; ``""``: it may be.
+
+    A model that writes several requests at once has not seen how the first ones end. It would report as done what failed,
+    or wait for children that were never started.
+    """
+    others = [result for result in results if result.name != name]  # of the same name: this corrects it
+    failures = [failure for result in others if (failure := _failure(result))] if name in RESTING else []
+    if not failures:
+        return ""
+    more = len(failures) - FAILURES_TOLD_MAX
+    rest = f"; and {more} more" if more > 0 else ""
+    return (
+        f"not done: {name} was not carried out, because requests before it in the same reply failed: "
+        f"{'; '.join(failures[:FAILURES_TOLD_MAX])}{rest}. Look at what happened, then call {name} again if you still mean it"
+    )
+
+
+def _failure(result: ToolResult) -> str:
+    """How a request failed, in one line; ``""`` if it did not. A command that ran and reports failure counts as failed."""
+    code = exit_code(result.text) if result.ok else None
+    if result.ok and not code:
+        return ""
+    words = " ".join(result.text.split()) if code is None else f"exit code {code}"
+    return f"{result.name} ({words if len(words) <= FAILURE_CHARS else words[:FAILURE_CHARS] + '...'})"
 
 
 def requests(reply: Reply) -> tuple[ToolRequest, ...]:
