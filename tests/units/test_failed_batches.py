@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -119,14 +120,14 @@ def edit(path: str) -> str:
     raise ToolError("the old text is not in the file")
 
 
-def test_a_run_whose_edit_failed_is_not_done_until_the_model_says_so_again() -> None:
+def test_a_run_whose_edit_failed_is_not_done_until_the_model_says_so_again(tmp_path: Path) -> None:
     def clerk(question: Request) -> Said:
         if not heard(question):
             return [request("t/edit", path="a"), request("exit", value="Edited.")]
         return [request("exit", failed="The edit failed.")]
 
     async def run() -> Outcome:
-        async with await Machine.open(models={"m": scripted(clerk)}, tools=[edit]) as machine:
+        async with await Machine.open(tmp_path, models={"m": scripted(clerk)}, tools=[edit]) as machine:
             return await machine.result(await machine.start("edit a", model="m", grants=[Grant("t/edit")]))
 
     outcome = asyncio.run(run())

@@ -46,7 +46,7 @@ class Error(Struct, frozen=True, gc=False, tag="error", omit_defaults=True):
     ``rule`` is one of: malformed, unknown, grant, path, mount, budget, limit, family, state, schema, refused,
     in_doubt, failed, deadline, unavailable, model (it gave no reply), steering (third parties' text would decide whom or what
     an action reaches), secret (what is to be sent away may not be learned there), review (the result was not accepted), window
-    (the model can't take in so much; ``room`` says how much).
+    (the model can't take in so much; ``room`` says how much), loop (the same request was made again and again, with the same result).
     """
 
     rule: str

@@ -138,6 +138,30 @@ IMAGES_BYTES_MAX: Final = IMAGES_SHOWN_BYTES_MAX // 2
 IMAGE_PIXELS_MAX: Final = 8_000
 """The widest and the highest one, in pixels; likewise."""
 
+LOOP_TOLD: Final = 5
+"""A process that makes the same requests with the same results so often in a row (turns) is told: three times may be care."""
+
+LOOP_REPORTED: Final = 8
+"""And so often (turns): its parent, or the person, is told, who can still send it a correction."""
+
+LOOP_ENDED: Final = 12
+"""And so often (turns): it is ended. With a small reading that is less than a twentieth of the default budget."""
+
+LOOP_NATIVE_FACTOR: Final = 8
+"""A native program is told, reported and ended after so many times as many: its repetitions cost little, and code may mean them."""
+
+LOOP_PRINTS: Final = 256
+"""How many outcomes of a process are remembered to notice a loop: two turns of the largest batch, 2 kB."""
+
+LOOP_CYCLE_MAX: Final = 8
+"""How many different requests of a native program's row are known again."""
+
+LOOP_PAUSE_SECONDS: Final = 30
+"""A `wait` or `receive` of a model that took so long (seconds) is no repetition: whoever watches something may look twice a minute."""
+
+LOOP_PAUSE_NATIVE_SECONDS: Final = 1
+"""The same (seconds) of a native program, whose looks cost no tokens."""
+
 REPLY_SHARE: Final = 8
 """One part in this many of a model's window is kept free for its reply."""
 
@@ -303,5 +327,7 @@ assert PREVIEW_CHARS < INLINE_CHARS_MAX <= TEXT_CHARS_MAX
 assert READ_CHARS_MAX <= INLINE_CHARS_MAX <= DOCUMENT_CHARS_MAX <= DOCUMENTS_CHARS_MAX
 assert DOCUMENT_CHARS_MAX <= VALUE_CHARS_MAX <= VALUES_CHARS_MAX <= ASKS_CHARS_MAX
 assert PRIORITY_MIN <= PRIORITY <= PRIORITY_MAX
+assert 1 < LOOP_TOLD < LOOP_REPORTED < LOOP_ENDED
+assert 2 * 2 * BATCH_MAX <= LOOP_PRINTS
 assert LEASE_SECONDS_MIN < LEASE_SECONDS < LEASE_SECONDS_MAX
 assert BOARD_CHARS + TASK_CHARS_MAX < BOARD_PAGE_CHARS

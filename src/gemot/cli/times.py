@@ -37,7 +37,8 @@ def span(millis: int) -> str:
 
 
 def standing(view: ProcessView) -> list[str]:
-    """How far a living process says it is, when it was last heard of, when it is woken, and whether only a person can."""
+    """How far a living process says it is, when it was last heard of, when it is woken, whether only a person can,
+    and whether it repeats itself."""
     if view.outcome is not None:
         return []
     at, said = now(), list[str]()
@@ -50,4 +51,6 @@ def standing(view: ProcessView) -> list[str]:
         said.append(f"rings {when(min(one.at for one in view.alarms))}")
     if view.still:
         said.append("stands still: only you can bring it further")
+    if view.repeats:
+        said.append(view.repeats)
     return said

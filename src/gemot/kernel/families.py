@@ -22,7 +22,7 @@ from gemot.authority.refusal import Refused, closest
 from gemot.authority.schema import flaw, mismatch
 from gemot.authority.tool_names import unknown_name
 from gemot.board.table import Item
-from gemot.kernel import alarms, changes, feasible, gates, reviewing, rights
+from gemot.kernel import alarms, changes, feasible, gates, loops, reviewing, rights
 from gemot.kernel.process import Heard, Process, Progress, Review, Timer
 from gemot.kernel.results import sources_of
 
@@ -252,6 +252,7 @@ def execute(kernel: Kernel, process: Process, syscall: Exec) -> None:
     process.handles, process.documents = {}, {}
     process.entries, process.heard = 0, [one._replace(entry=0) for one in process.heard]
     process.forked = process.stood = False
+    process.habit = None
     process.syscall = None
     kernel.begin(process, syscall.arguments)
 
@@ -352,7 +353,8 @@ def status(kernel: Kernel, process: Process, syscall: Status) -> None:
     if own and process.alarms:
         seen["alarms"] = alarms.listed(kernel, process)
     process.label = joined(said, process.label)
-    kernel.answer(process, Ok(seen))
+    hint = loops.advice(kernel, process, syscall, seen) if process.rules and syscall.note is None else ""
+    kernel.answer(process, Ok(seen | {"instead": hint} if hint else seen))
 
 
 def _note(kernel: Kernel, process: Process, text: str, own: bool) -> None:

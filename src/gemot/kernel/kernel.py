@@ -48,6 +48,7 @@ from gemot.board.table import Board
 from gemot.kernel import (
     families,
     gates,
+    loops,
     moves,
     news,
     remembering,
@@ -176,7 +177,7 @@ class Kernel:
 
     def answer(self, process: Process, answer: Answer) -> None:
         """Answer the pending syscall; its program decides the next one."""
-        process.syscall = None
+        asked, process.syscall = process.syscall, None
         process.work = []
         process.state = "running"
         process.last_rule = _rule(answer, process.last_rule)
@@ -187,6 +188,8 @@ class Kernel:
         process.entries += 1
         labels.read_by(process, answer)
         retracting.heard(self, process, answer)
+        if process.rules and asked is not None:
+            loops.note(self, process, asked, answer)
         self.emit(Deliver(process.pid, answer))
 
     def start(self, process: Process, work: Work) -> None:

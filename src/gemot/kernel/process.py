@@ -134,6 +134,38 @@ class Written:
     label: Label = field(default_factory=Label)
 
 
+@dataclass(slots=True)
+class Habit:
+    """What a process requested lately, see :mod:`gemot.kernel.loops`."""
+
+    recent: bytes = b""
+    """The prints of the last outcomes, the newest at the end."""
+    turn: bytes = b""
+    """The prints of the turn under way."""
+    words: bytes = b""
+    """The print of the reply that began the turn, ids and white space left out."""
+    open: bool = False
+    """A reply has begun a turn that is not looked at yet."""
+    fresh: bool = False
+    """Something in this turn was new."""
+    outcomes: int = 0
+    """How many syscalls of this turn were answered."""
+    repeats: int = 0
+    """How many turns in a row nothing was new."""
+    stage: int = 0
+    """1: the process was told of this row; 2: its parent or person was, too."""
+    asked: bytes = b""
+    """Of a native program: the prints of the requests of this row, without what came of them."""
+    named: tuple[str, ...] = ()
+    """The requests of this turn, in one line each."""
+    shown: tuple[str, ...] = ()
+    """The requests of this row, in one line each."""
+    changed_at: int = 0
+    """The moment at which the process, or its parent or person, was told."""
+    answered_at: int = 0
+    """When its last syscall was answered (milliseconds since 1970)."""
+
+
 class Heard(NamedTuple):
     """Words of another process that one was told: at ``moment``, by its answer ``entry``; they were ``said`` at that moment."""
 
@@ -218,6 +250,8 @@ class Process:
     whole: Outcome | None = None
     imported: bool = False
     """It came from a file: its log and receipt up to then are what the file says."""
+    habit: Habit | None = None
+    """What it requested lately; None before its first syscall is answered."""
     rules: int = 0
     """The rules that its tree lives by, see :data:`gemot.abi.events.RULES`."""
 

@@ -370,7 +370,7 @@ def back_to(kernel: Kernel, process: Process, entry: int, moment: int, gone: tup
 def rewound(kernel: Kernel, process: Process, event: Rewound) -> None:
     """A person puts a process back. What is code goes on from the answer that it had then; a conversation is told so."""
     back_to(kernel, process, event.entry, event.moment)
-    process.label = event.label
+    process.label, process.habit = event.label, None
     words = (Mail(0, event.text, Label((PERSON,))),) if event.text else ()
     if not event.program:
         process.mailbox += words

@@ -53,7 +53,19 @@ from gemot.abi.syscalls import (
 from gemot.authority.labels import KERNEL_WORDS, join
 from gemot.authority.narrowing import syscall_allowed, unused, used
 from gemot.authority.refusal import Refused
-from gemot.kernel import alarms, families, judging, mandate, moves, remembering, retracting, revoking, waiting, working
+from gemot.kernel import (
+    alarms,
+    families,
+    judging,
+    loops,
+    mandate,
+    moves,
+    remembering,
+    retracting,
+    revoking,
+    waiting,
+    working,
+)
 from gemot.kernel.process import Process
 
 if TYPE_CHECKING:
@@ -132,6 +144,8 @@ def _by_table(kernel: Kernel, process: Process, syscall: Syscall, values: Mappin
 def _act(kernel: Kernel, process: Process, syscall: Syscall, act: Callable[[], None]) -> None:
     """Let a syscall happen if the process may make it; answer with the refusal where it may not."""
     process.syscall = syscall
+    if process.rules and loops.look(kernel, process, syscall):
+        return
     grant = -1
     try:
         grant = permitted(kernel, process, syscall)

@@ -43,7 +43,7 @@ from gemot.abi.events import (
 )
 from gemot.abi.messages import Image, Text, ToolRequest, Usage
 from gemot.abi.syscalls import Accept, Call, Exit, Generate, Send, Syscall, name_of
-from gemot.kernel import Kernel, standing
+from gemot.kernel import Kernel, loops, standing
 from gemot.kernel.process import Work
 
 
@@ -217,6 +217,10 @@ def notes(kernel: Kernel, event: Event, effects: list[Effect]) -> list[Note]:
             told.append(Changed(root, "put to sleep"))
         case _:
             pass
+    if isinstance(event, Trapped) and event.pid in kernel.processes:
+        repeats = loops.changed(kernel, kernel.processes[event.pid])
+        if repeats:
+            told.append(Changed(event.pid, repeats))
     for effect in effects:
         match effect:
             case Begin(pid, images=images):

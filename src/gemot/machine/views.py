@@ -14,7 +14,7 @@ from gemot.abi.tasks import TaskState
 from gemot.authority.ledger import Means, add
 from gemot.authority.narrowing import listed
 from gemot.board.table import DONE_WITH, Board, wants_person
-from gemot.kernel import Kernel
+from gemot.kernel import Kernel, loops
 from gemot.kernel.freezing import FrozenTree
 from gemot.kernel.process import Process
 from gemot.machine.standstill import waits_for_person
@@ -36,7 +36,8 @@ class ProcessView(Struct, frozen=True, omit_defaults=True):
     and all of its descendants; ``spent`` the process alone, and ``tokens_cached`` those of its tokens that its models took from
     a cache. ``note``: how far it says it is, and when it said so; ``heard_at``: when it last did anything (milliseconds since
     1970). ``still``: it was told that nothing in its tree would end its wait, waits again, and nothing does, nor was a person asked
-    for anything: only they can."""
+    for anything: only they can. ``repeats``: which requests it makes again and again with the same result, in words, where its
+    parent or person is to know."""
 
     pid: int
     parent: int
@@ -59,6 +60,7 @@ class ProcessView(Struct, frozen=True, omit_defaults=True):
     heard_at: int = 0
     alarms: tuple[AlarmView, ...] = ()
     still: bool = False
+    repeats: str = ""
 
 
 class TaskView(Struct, frozen=True, omit_defaults=True):
@@ -175,6 +177,7 @@ def _view(kernel: Kernel, process: Process, total: Means, still: bool) -> Proces
             for number, one in process.alarms.items()
         ),
         still=still and process.stood and process.state == "waiting",
+        repeats=loops.summary(kernel, process),
     )
 
 

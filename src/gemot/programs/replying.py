@@ -12,7 +12,6 @@ import msgspec
 from gemot.abi import limits
 from gemot.abi.messages import Reply, ToolRequest, ToolResult
 from gemot.abi.syscalls import SYSCALLS, Call, Exit, Generate, Syscall, ToolUse
-from gemot.authority.evidence import exit_code
 from gemot.programs.port import unkept
 
 REQUESTABLE = {name: kind for name, kind in SYSCALLS.items() if kind not in (Call, Generate)}
@@ -35,6 +34,10 @@ FAILURES_TOLD_MAX = 3
 
 FAILURE_CHARS = 160
 """How much of a failure is repeated (characters): its whole text stands beside it in the same results."""
+
+
+_EXIT_CODE = re.compile(r'\{"exit_code": ?(-?\d{1,9})[,}]')
+"""How the result of a command begins."""
 
 
 class Malformed(Exception):
@@ -61,10 +64,10 @@ def held_back(name: str, results: Sequence[ToolResult]) -> str:
 
 def _failure(result: ToolResult) -> str:
     """How a request failed, in one line; ``""`` if it did not. A command that ran and reports failure counts as failed."""
-    code = exit_code(result.text) if result.ok else None
-    if result.ok and not code:
+    code = _EXIT_CODE.match(result.text) if result.ok else None
+    if result.ok and (code is None or not int(code[1])):
         return ""
-    words = " ".join(result.text.split()) if code is None else f"exit code {code}"
+    words = " ".join(result.text.split()) if code is None else f"exit code {code[1]}"
     return f"{result.name} ({words if len(words) <= FAILURE_CHARS else words[:FAILURE_CHARS] + '...'})"
 
 
