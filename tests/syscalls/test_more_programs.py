@@ -110,11 +110,38 @@ def test_a_document_of_one_long_line_is_said_to_be_read_in_part(tmp_path: Path) 
     assert "cut to 20,000 characters" in outcome.value["left_out"]["line.txt, parts"]
 
 
+NOTHING = '{"relevant": false}'
+
+
+def test_a_document_that_was_not_read_to_its_end_is_not_said_to_be_silent(tmp_path: Path) -> None:
+    (tmp_path / "timetable.txt").write_text("word word word word\n" * 7_500 + "The ferry leaves at 9.\n")
+    (tmp_path / "short.txt").write_text("Nothing here.\n")
+    outcome, _ = run("researcher", lambda _: NOTHING, tmp_path)
+    assert outcome.value["answer"].startswith("Not found in what was read. 1 of 2 documents were read to their end")
+    assert outcome.value["left_out"]["timetable.txt"] == (
+        "not found in the 92,500 of 150,023 characters that were read"
+    )
+    assert outcome.value["left_out"]["short.txt"] == "says nothing about it"
+
+
+def test_a_line_that_was_cut_is_not_said_to_be_silent(tmp_path: Path) -> None:
+    (tmp_path / "line.txt").write_text("word " * 30_000)
+    outcome, _ = run("researcher", lambda _: NOTHING, tmp_path)
+    assert "None of the documents" not in outcome.value["answer"]
+    assert "the file is longer than that" in outcome.value["left_out"]["line.txt"]
+
+
+def test_documents_that_were_read_to_their_end_are_said_to_be_silent(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Nothing here.\n")
+    outcome, _ = run("researcher", lambda _: NOTHING, tmp_path)
+    assert outcome.value["answer"] == "None of the documents says."
+
+
 @pytest.mark.parametrize("reply", ["no idea", '{"relevant": "maybe"}', "{}", ""])
 def test_a_reader_that_never_replies_in_the_form_is_left_out(tmp_path: Path, reply: str) -> None:
     (tmp_path / "a.txt").write_text("Something.\n")
     outcome, _ = run("researcher", lambda _: reply, tmp_path)
-    assert outcome.value["answer"] == "None of the documents says."
+    assert outcome.value["answer"].startswith("Not found in what was read. 0 of 1 documents")
     assert "did not reply in the form" in outcome.value["left_out"]["a.txt"]
 
 

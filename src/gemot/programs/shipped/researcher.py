@@ -29,6 +29,9 @@ QUOTE_CHARS_MAX = 500
 CUT = re.compile(r"\[([^\n]*(?:cut to|go on with)[^\n]*)\]\Z")
 """How files/read ends when that is not all. A document that ends so itself says it of nothing but itself."""
 
+SILENT = "says nothing about it"
+"""What is said of a document that was read to its end, and of no other."""
+
 EXAMPLE = '{"relevant": true, "quotes": ["exact words of the document"], "answer": "one sentence"}'
 READER = (
     "You read one part of one document for somebody who has a question. Say whether it helps to answer the question; if it "
@@ -76,9 +79,20 @@ async def researcher(calls: Calls, brief: str, files: str = "**/*", at_once: int
             quotes, left_out[name] = [], f"could not be looked up: {error}"
         sources += [{"number": len(sources) + i, "path": name, "quote": quote} for i, quote in enumerate(quotes, 1)]
     share = await _share(calls, 2)
-    answer = await written(calls, brief, sources, share, left_out) if sources else "None of the documents says."
+    answer = await written(calls, brief, sources, share, left_out) if sources else _nothing(names, read, left_out)
     named = [one for one in sources if one["number"] in cited(answer)]
     return {"answer": answer, "sources": named, "left_out": left_out}
+
+
+def _nothing(names: list[str], read: dict[str, Outcome], left_out: dict[str, str]) -> str:
+    """The answer where no quote was found: only of what was read to its end it is said that it says nothing."""
+    silent = [name for name in names if left_out.get(name) == SILENT]
+    if len(silent) == len(names) == len(left_out):
+        return "None of the documents says."
+    return (
+        f"Not found in what was read. {len(silent)} of {len(names)} documents were read to their end and say nothing about it; "
+        "left_out says what was not read of the others"
+    )
 
 
 async def _read_all(calls: Calls, question: str, names: list[str], at_once: int) -> dict[str, Outcome]:
@@ -124,17 +138,20 @@ async def _read(calls: Calls, question: str, name: str) -> None:
 
 async def _checked(calls: Calls, name: str, read: Outcome, left_out: dict[str, str]) -> list[str]:
     """Those of a reader's quotes that stand in its document."""
-    if read.state != "done" or not read.value["relevant"]:
-        left_out[name] = f"not read: {read.error}" if read.state != "done" else "says nothing about it"
+    if read.state != "done":
+        left_out[name] = f"not read: {read.error}"
         return []
     whole = await calls.call("files/read", path=name, lines=10**6)
-    text, note = _plain(whole), CUT.search(whole)
+    text, note, unread = _plain(whole), CUT.search(whole), read.value["unread"]
     quotes = [quote for one in read.value["quotes"] if (quote := _plain(one)) and quote in text]
-    if read.value["unread"]:
-        left_out[f"{name}, its end"] = f"the last {read.value['unread']:,} characters were not read: it is too long"
+    if unread:
+        left_out[f"{name}, its end"] = f"the last {unread:,} characters were not read: it is too long"
     if note:
         left_out[f"{name}, parts"] = note[1]
-    if not quotes:
+    if not read.value["relevant"]:
+        part = f"not found in the {len(whole) - unread:,} of {len(whole):,} characters that were read"
+        left_out[name] = f"{part}; the file is longer than that" if note else part if unread else SILENT
+    elif not quotes:
         left_out[name] = "its reader quoted nothing that stands in it"
     return list(dict.fromkeys(quotes))
 
