@@ -259,6 +259,8 @@ class Rewound(Struct, frozen=True, tag="rewound", omit_defaults=True):
     label: Label
     program: bytes = b""
     text: str = ""
+    stays: tuple[str, ...] = ()
+    """What was done to the world after that moment, a line each: no rewinding undoes it, and a conversation is told so."""
 
 
 class Moved(Struct, frozen=True, gc=False, tag="moved", omit_defaults=True):

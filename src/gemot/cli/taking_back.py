@@ -67,8 +67,13 @@ def rewind(home: Path | None, pid: int, to: int, text: str) -> int:
     """Put a process back, and say to where."""
 
     async def work(machine: Machine | Client) -> None:
+        stays = await machine.done_since(pid, to)
         position = await machine.rewind(pid, to, text)
         put(f"process {pid} is where it was at position {position}")
+        if stays:
+            put("what was done after that stays done, and its model is told so; files are not put back:")
+        for line in stays:
+            put(f"  {plain(inert(line))}")
         if isinstance(machine, Machine):
             put(f"it sleeps: gemot resume {pid} lets it go on")
 

@@ -367,11 +367,37 @@ def back_to(kernel: Kernel, process: Process, entry: int, moment: int, gone: tup
     process.entries = entry
 
 
+STAYS = (
+    "you were put back to here, but what was done after this moment stays done. Files may differ from what you know; look at them "
+    "before you write"
+)
+
+
+def stays(kernel: Kernel, process: Process, moment: int) -> tuple[str, ...]:
+    """What a process and those below it did to the world after a moment, in order: a rewinding does not undo it."""
+    family = {process.pid}
+    done: list[tuple[int, str]] = []
+    for one in kernel.tree(process.root):
+        if one.pid in family or one.parent in family:
+            family.add(one.pid)
+            uses = one.uses if one.outcome is None else (one.whole or one.outcome).receipt.uses
+            done += [
+                (use.moment, f"process {one.pid}: {use.shown}")
+                for use in uses
+                if use.effect in ("writes", "sends") and use.moment > moment
+            ]
+    return tuple(line for _, line in sorted(done))
+
+
 def rewound(kernel: Kernel, process: Process, event: Rewound) -> None:
     """A person puts a process back. What is code goes on from the answer that it had then; a conversation is told so."""
+    since = join(event.label, words_of(process))
     back_to(kernel, process, event.entry, event.moment)
     process.label, process.habit = event.label, None
     words = (Mail(0, event.text, Label((PERSON,))),) if event.text else ()
+    if event.stays and event.program:
+        text = f"{STAYS}:\n" + "\n".join(event.stays)
+        words = (Mail(-1, text, since, said_by=process.pid, moment=kernel.moment), *words)
     if not event.program:
         process.mailbox += words
         kernel.emit(TakeBack(process.pid, ((event.entry, 0),), "", label=Label()))

@@ -103,6 +103,9 @@ class Client:
     async def foresee(self, pid: int, told: int | None = None) -> Retraction:
         return await self._ask(door.Foresee(pid, told), Retraction)
 
+    async def done_since(self, pid: int, to: int) -> tuple[str, ...]:
+        return await self._ask(door.DoneSince(pid, to), tuple[str, ...])
+
     async def rewind(self, pid: int, to: int, text: str = "") -> int:
         return await self._ask(door.Rewind(pid, to, text), int)
 

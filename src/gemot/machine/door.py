@@ -139,6 +139,13 @@ class Foresee(Struct, frozen=True, tag="foresee"):
     told: int | None = None
 
 
+class DoneSince(Struct, frozen=True, tag="done_since"):
+    """Answers what a `Rewind` would not undo."""
+
+    pid: int
+    to: int
+
+
 class Rewind(Struct, frozen=True, tag="rewind"):
     """Answers the position that it was put back to."""
 
@@ -216,6 +223,7 @@ Wanted = (
     | Adopt
     | Retract
     | Foresee
+    | DoneSince
     | Rewind
     | Fork
     | Move
@@ -372,6 +380,8 @@ class Door:
                 return await machine.retract(pid, reason, told)
             case Foresee(pid, told):
                 return await machine.foresee(pid, told)
+            case DoneSince(pid, to):
+                return await machine.done_since(pid, to)
             case Rewind(pid, to, text):
                 return await machine.rewind(pid, to, text)
             case Fork(pid, text, budget):

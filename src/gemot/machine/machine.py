@@ -24,7 +24,7 @@ from gemot.authority.refusal import Refused
 from gemot.authority.tool_names import clash
 from gemot.drivers.kit import Driver, Picture, Tool
 from gemot.journal.contract import Journal
-from gemot.kernel import Kernel, asking, revoking
+from gemot.kernel import Kernel, asking, retracting, revoking
 from gemot.kernel.process import Process
 from gemot.machine import boards, carrying, checkpoint, notes, recovery, rewinding, starting, views, waking
 from gemot.machine.checkpoint import RECORDS_AT_CLOSE
@@ -339,8 +339,15 @@ class Machine:
         self._living(pid)
         starting.check_words(text)
         found = rewinding.found(self._loop, pid, to)
-        self._loop.happens_now(found.event(self._now(), pid, text))
+        stays = retracting.stays(self.kernel, self._living(pid), found.moment)
+        self._loop.happens_now(found.event(self._now(), pid, text, stays))
         return found.position
+
+    async def done_since(self, pid: int, to: int) -> tuple[str, ...]:
+        """What a rewinding to position ``to`` would not undo: every use of a tool since then that changed or sent something, by the
+        process and all below it, a line each. Raises :class:`MachineError`."""
+        process = self._living(pid)
+        return retracting.stays(self.kernel, process, rewinding.found(self._loop, pid, to).moment)
 
     async def move(self, pid: int, model: str) -> None:
         """Move a process to another model; it goes on where it is."""

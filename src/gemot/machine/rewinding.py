@@ -32,9 +32,9 @@ class Earlier:
     label: Label
     program: Conversation | None
 
-    def event(self, at: int, pid: int, text: str) -> Rewound:
+    def event(self, at: int, pid: int, text: str, stays: tuple[str, ...] = ()) -> Rewound:
         program = b"" if self.program is None else msgspec.msgpack.encode(folds.freeze({pid: self.program}))
-        return Rewound(at, pid, self.entry, self.moment, self.label, program, text)
+        return Rewound(at, pid, self.entry, self.moment, self.label, program, text, stays)
 
 
 def found(loop: Loop, pid: int, to: int) -> Earlier:
