@@ -223,6 +223,8 @@ class TakeAsk(Struct, frozen=True, gc=False, tag="take_ask", omit_defaults=True)
     """An ask is answered or no longer wanted."""
 
     ask: int
+    asked: Asked | None = None
+    """What a person has answered; None where it is no longer wanted."""
 
 
 class WakeAt(Struct, frozen=True, gc=False, tag="wake_at", omit_defaults=True):

@@ -106,6 +106,18 @@ EXIT_TRIES_MAX: Final = 3
 SHARE_OF_PARENT: Final = 8
 """A child whose budget is not named gets one part in this many of what its parent has left."""
 
+RESERVE_SHARE: Final = 8
+"""A process from which its descendants draw keeps one part in this many of what it was given, to end its own work."""
+
+CHILD_TOKENS_MIN: Final = 2_000
+"""An AI child that could not get so many tokens is not started: its first question alone is about as long."""
+
+CHILD_MILLIS_MIN: Final = 10_000
+"""An AI child that could not get so much time (milliseconds) is not started: one model call may take as long."""
+
+WORK_MILLIS: Final = 120_000
+"""A process that draws on a purse gets so much time (milliseconds) for a model call or a batch of tool uses, if there is as much."""
+
 PRIORITY_MIN: Final = 1
 PRIORITY_MAX: Final = 9
 PRIORITY: Final = 5

@@ -59,8 +59,9 @@ def means(budget: Budget) -> Means:
     return Means(*(getattr(budget, name) for name in NAMES))
 
 
-def share(parent: Means, wanted: BudgetRequest | None) -> Means:
-    """What a child gets of ``parent``: what was named, else a share. Raises :class:`Refused`; takes nothing yet."""
+def share(parent: Means, wanted: BudgetRequest | None, equal: Means | None = None) -> Means:
+    """What a child gets of ``parent``: what was named, else the ``equal`` share, or where there is none one part of what is
+    left. Raises :class:`Refused`; takes nothing yet."""
     wanted = wanted or BudgetRequest()
     if parent.depth < 1:
         raise Refused("budget", "depth: no further generation may follow below this process; do the work here")
@@ -75,11 +76,11 @@ def share(parent: Means, wanted: BudgetRequest | None) -> Means:
     child = Means(depth=parent.depth - 1)
     for name, amount in named.items():
         left = getattr(parent, name)
-        setattr(child, name, left // limits.SHARE_OF_PARENT if amount is None else _within(name, amount, left))
+        unnamed = left // limits.SHARE_OF_PARENT if equal is None else getattr(equal, name)
+        setattr(child, name, unnamed if amount is None else _within(name, amount, left))
     spare = parent.processes - 1
-    child.processes = (
-        spare // limits.SHARE_OF_PARENT if wanted.processes is None else _within("processes", wanted.processes, spare)
-    )
+    unnamed = spare // limits.SHARE_OF_PARENT if equal is None else equal.processes
+    child.processes = unnamed if wanted.processes is None else _within("processes", wanted.processes, spare)
     if wanted.depth is not None:
         child.depth = _within("depth", wanted.depth, parent.depth - 1)
     return child

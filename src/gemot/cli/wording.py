@@ -20,6 +20,7 @@ from gemot.cli.plain import FOREIGN, first_line, folded, inert, one_line, plain,
 from gemot.kernel.mandate import step_lines
 from gemot.machine.notes import (
     Arranged,
+    AskAnswered,
     AskClosed,
     Asking,
     Began,
@@ -99,6 +100,8 @@ class Teller:
                 return [Line(pid, "use", did(syscall, detail, 400 if self._full else ARGUMENT_CHARS))]
             case Asking(asked):
                 return _each(asked.pid, "ask", f"asks you ({asked.ask}): {question(asked)}")
+            case AskAnswered():
+                return _each(note.pid, "ask", answer_line(note, 4000 if self._full else 300))
             case AskClosed(ask):
                 return [Line(0, "quiet", f"ask {ask} is closed")]
             case Told(sender, pid, text, foreign):
@@ -399,3 +402,18 @@ def spans(found: Iterable[tuple[int, int]]) -> str:
 
 def joined(numbers: Iterable[int]) -> str:
     return ", ".join(map(str, numbers))
+
+
+SCOPES = {"process": ", also for later uses by this process", "subtree": ", also for later uses by it and all below it"}
+"""What a yes counts for, in words."""
+
+
+def answer_line(note: AskAnswered, chars_max: int) -> str:
+    """What the person answered, in one line: the question, their yes or no and what it counts for, their words."""
+    decides = bool(note.tools) or note.plan
+    verdict = ("yes" if note.allow else "no") if decides else ("" if note.allow else "not answered")
+    scope = SCOPES.get(note.scope, "") if decides and note.allow else ""
+    words = first_line(inert(note.text), chars_max) if note.text else ""
+    said = ": ".join(filter(None, (f"{verdict}{scope}", words)))
+    about = f" to use {', '.join(map(one_line, note.tools))}" if note.tools else ""
+    return f"you answered ({note.ask}){about}: {said}"

@@ -22,7 +22,7 @@ from gemot.authority.refusal import Refused, closest
 from gemot.authority.schema import flaw, mismatch
 from gemot.authority.tool_names import unknown_name
 from gemot.board.table import Item
-from gemot.kernel import alarms, changes, feasible, gates, loops, reviewing, rights
+from gemot.kernel import alarms, changes, feasible, gates, loops, purses, reviewing, rights
 from gemot.kernel.process import Heard, Process, Progress, Review, Timer
 from gemot.kernel.results import sources_of
 
@@ -95,12 +95,21 @@ def child(
     wrong = flaw(syscall.returns) if syscall.returns is not None else ""
     if wrong:
         raise Refused("schema", f"returns is not a JSON schema: {wrong}")
-    means = ledger.capped(ledger.share(parent.left, _budget(kernel, parent, syscall)), program.limits)
+    wanted, equal, opened = _budget(kernel, parent, syscall), None, frozenset[str]()
+    if parent.rules:
+        opened = purses.open_kinds(wanted, program.limits)
+        equal = purses.share(parent, opened)
+        purses.ensure_place(kernel, parent)
+    means = ledger.capped(ledger.share(parent.left, wanted, equal), program.limits)
     mounts = (
         parent.mounts if syscall.mounts is None else sub_mounts(syscall.mounts, parent.mounts, kernel.numbers[1] + 1)
     )
     models = _models(parent, syscall.model or (program.model if program.model in parent.models else ""))
     handed = _handed(kernel, parent, syscall, program, mounts)
+    if "processes" in opened and not any(grant.tool in purses.SPAWNING for grant, _ in handed):
+        means.processes = 0
+    if program.kind == "ai":
+        purses.must_be_useful(kernel, parent, means, opened)
     priority = _priority(parent, syscall.priority)
     if syscall.deadline_seconds is not None and not 0 < syscall.deadline_seconds < 10**9:
         raise Refused("malformed", f"deadline_seconds must be a time from now, not {syscall.deadline_seconds}")
@@ -108,11 +117,14 @@ def child(
         forked = isinstance(syscall, Fork)
         grants = [grant for grant, _ in handed]
         asker = feasible.Asker(
-            parent.pid, parent.grants, mounts, words_of(parent), parent.confirmed, grants, models, means, program,
+            parent.pid, parent.grants, mounts, words_of(parent), parent.confirmed, grants, models,
+            purses.with_places(kernel, parent, means, opened), program,
             syscall.returns, forked, {}, {},
         )  # fmt: skip
         reviewing.must_be(kernel, syscall.review, syscall.tries, asker)
 
+    if parent.rules:
+        parent.part = purses.part(parent)
     ledger.give(parent.left, means)
     made = Process(
         pid=kernel.pid(),
@@ -133,6 +145,8 @@ def child(
         route=parent.route,
         priority=priority,
         born=kernel.moment,
+        open=opened,
+        reserve=purses.reserve_of(means) if parent.rules else None,
         rules=parent.rules,
     )
     rights.hand_on(parent, made, handed)

@@ -51,6 +51,7 @@ from gemot.kernel import (
     loops,
     moves,
     news,
+    purses,
     remembering,
     results,
     retracting,
@@ -322,6 +323,9 @@ class Kernel:
             ledger.take_back(parent.left, process.left)
             self._repay(parent)
             parent.children.remove(process.pid)
+            purses.pass_on_places(self, parent)
+            if not parent.children:
+                parent.part = None
         if parent is None:
             self.asleep.discard(process.pid)
             self.late.pop(process.pid, None)

@@ -252,6 +252,12 @@ class Process:
     """It came from a file: its log and receipt up to then are what the file says."""
     habit: Habit | None = None
     """What it requested lately; None before its first syscall is answered."""
+    open: frozenset[str] = frozenset()
+    """The kinds of means that it draws from a purse when it is short; see :mod:`gemot.kernel.purses`."""
+    part: Means | None = None
+    """The equal share of its present children; None while it has none."""
+    reserve: Means | None = None
+    """What it keeps for its own work of what others may draw; None of a tree's first process, where the kernel knows it."""
     rules: int = 0
     """The rules that its tree lives by, see :data:`gemot.abi.events.RULES`."""
 

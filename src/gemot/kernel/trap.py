@@ -60,6 +60,7 @@ from gemot.kernel import (
     loops,
     mandate,
     moves,
+    purses,
     remembering,
     retracting,
     revoking,
@@ -116,6 +117,8 @@ def trap(kernel: Kernel, event: Trapped) -> None:
     last_word = (
         isinstance(syscall, Exit) and not process.exit_tries
     )  # a result is not lost for want of one more syscall
+    if process.left.calls < 1:
+        purses.ensure(kernel, process, "calls", 1)
     if process.left.calls < 1 and not last_word:
         why = "calls: this process has made as many syscalls as its budget allows, so it is ended"
         kernel.end(process, Outcome(process.pid, process.name, "failed", error=why, rule="budget"), KERNEL_WORDS)

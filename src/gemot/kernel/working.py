@@ -20,7 +20,7 @@ from gemot.authority.narrowing import used
 from gemot.authority.references import FROM, Filling, beyond, fill, mentioned
 from gemot.authority.refusal import Refused, closest
 from gemot.authority.schema import mismatch, properties
-from gemot.kernel import asking, changes, families, mandate, receipts, remembering, reviewing, rights, routes
+from gemot.kernel import asking, changes, families, mandate, purses, receipts, remembering, reviewing, rights, routes
 from gemot.kernel.process import Process, Work
 from gemot.kernel.results import returned
 
@@ -43,6 +43,9 @@ def generate(kernel: Kernel, process: Process, syscall: Generate, event: Trapped
     estimate, window = event.estimate or Cost(), event.window
     if syscall.tokens_out_max < 1:
         raise Refused("malformed", f"tokens_out_max must be at least 1, not {syscall.tokens_out_max}")
+    purses.ensure(kernel, process, "tokens", estimate.tokens + syscall.tokens_out_max)
+    purses.ensure(kernel, process, "usd_micros", estimate.usd_micros)
+    purses.ensure(kernel, process, "millis", limits.WORK_MILLIS)
     room = Room(window, estimate.tokens)
     if window and estimate.tokens > window - window // limits.REPLY_SHARE:
         kernel.answer(
@@ -83,6 +86,7 @@ def call(kernel: Kernel, process: Process, syscall: Call, values: Mapping[int, s
         raise Refused(
             "limit", f"a call has 1 to {limits.BATCH_MAX} uses, this has {len(syscall.uses)}; make several calls"
         )
+    purses.ensure(kernel, process, "millis", limits.WORK_MILLIS)
     waiting: list[tuple[Work, Action]] = []
     uses = len(syscall.uses)
     process.work = [
@@ -260,7 +264,7 @@ def answered(kernel: Kernel, event: Answered) -> None:
         return
     del kernel.asks[event.ask]
     kernel.changed.add(opened.root)
-    kernel.emit(TakeAsk(event.ask))
+    kernel.emit(TakeAsk(event.ask, opened.asked))
     if opened.asked.plan:
         return
     works = asking.asked_about(process, event.ask)

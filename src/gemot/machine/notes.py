@@ -24,6 +24,7 @@ from gemot.abi.effects import (
     TakeBack,
 )
 from gemot.abi.events import (
+    Answered,
     Compared,
     Done,
     Event,
@@ -121,6 +122,31 @@ class AskClosed(Struct, frozen=True, tag="ask_closed", omit_defaults=True):
     ask: int
 
 
+class AskAnswered(Struct, frozen=True, tag="ask_answered"):
+    """A person answered an ask."""
+
+    ask: int
+    """Its number."""
+    pid: int
+    """The process that had asked."""
+    question: str
+    """What was asked, as in :class:`gemot.abi.effects.Asked`."""
+    allow: bool
+    """Yes or no; of a question in words: whether it was answered."""
+    text: str
+    """The person's words: the answer to a question, the numbers of what is allowed, or why not."""
+    scope: str
+    """What a yes counts for: ``once``, ``process`` or ``subtree``."""
+    at: int
+    """When (milliseconds since 1970)."""
+    tools: tuple[str, ...] = ()
+    """The tools whose uses were asked about."""
+    plan: bool = False
+    """It was about a plan, or a value to be endorsed."""
+    by: str = "person"
+    """Who answered."""
+
+
 class Told(Struct, frozen=True, tag="told", omit_defaults=True):
     """The person told a process something (``sender`` 0), or a process told its person or a relative something.
     ``foreign``: it has read third parties' text."""
@@ -172,6 +198,7 @@ Note = (
     | Refused
     | Asking
     | AskClosed
+    | AskAnswered
     | Told
     | Changed
     | Arranged
@@ -231,7 +258,9 @@ def notes(kernel: Kernel, event: Event, effects: list[Effect]) -> list[Note]:
                 told.append(Using(pid, number, tool, arguments))
             case PutAsk(asked):
                 told.append(Asking(asked))
-            case TakeAsk(ask):
+            case TakeAsk(ask, asked):
+                if asked is not None and isinstance(event, Answered):
+                    told.append(_answered(event, asked))
                 told.append(AskClosed(ask))
             case Deliver(pid, answer):
                 told.extend(_refusals(event, pid, answer))
@@ -263,6 +292,13 @@ def _began(kernel: Kernel, pid: int, images: tuple[Image, ...] = ()) -> Began:
 def _shown(text: str, images: tuple[Image, ...]) -> str:
     """A person's words, with what they show beside them."""
     return "\n".join([text, *(f"[image: {one.about}]" for one in images)])
+
+
+def _answered(event: Answered, asked: Asked) -> AskAnswered:
+    tools = (asked.tool,) if asked.tool else tuple(one.tool for one in asked.actions)
+    return AskAnswered(
+        event.ask, asked.pid, asked.question, event.allow, event.text, event.scope, event.at, tools, bool(asked.plan)
+    )
 
 
 def _refused(effects: list[Effect], pid: int) -> bool:
