@@ -207,14 +207,14 @@ def test_a_secret_is_declared_in_both_places_or_refused() -> None:
 
 
 def test_what_is_a_secret_in_an_environment() -> None:
+    token, password = "ghp_16C7e42F292c6912E7710c838347Ae178B4a", "Xs8Za1Qw-Kp4Lm8"
     environment = {
-        "OPENAI_API_KEY": VALUE, "PGPASSWORD": VALUE, "GITHUB_TOKEN": " abcdefgh ", "SSH_KEY": "/home/you/.ssh/id",
-        "DATABASE_URL": "postgres://me:a-long-password@host/x", "HOME": "/home/you", "EDITOR": "a-long-editor",
+        "OPENAI_API_KEY": token, "PGPASSWORD": f" {password} ", "GITHUB_TOKEN": "abcdefgh", "SSH_KEY": "/home/you/.ssh/id",
+        "DATABASE_URL": f"postgres://me:{password}@host/x", "HOME": "/home/you", "EDITOR": "a-long-editor",
         "TOKENIZERS_PARALLELISM": "false", "ODD_URL": "http://[@", "PLAIN_URL": "https://example.org/@you",
+        "DB_PASSWORD": "password", "OTHER_URL": "postgres://me:a-long-password@host/x", "PLAIN": token,
     }  # fmt: skip
-    assert secrets_of(environment) == {
-        "OPENAI_API_KEY": VALUE, "PGPASSWORD": VALUE, "GITHUB_TOKEN": "abcdefgh", "DATABASE_URL": "a-long-password",
-    }  # fmt: skip
+    assert secrets_of(environment) == {"OPENAI_API_KEY": token, "PGPASSWORD": password, "DATABASE_URL": password}
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 1_000])

@@ -22,6 +22,9 @@ RESULT_CHARS_MAX: Final = 40_000
 MAILBOX_CHARS_MAX: Final = 80_000
 """The most characters in one mailbox: it is read all at once."""
 
+FAILURE_CHARS_MAX: Final = 8_000
+"""The longest text of a failure (characters): as much as a page."""
+
 NESTING_MAX: Final = 64
 """How deeply a value that a program made may be nested: deeper than anybody means, less than any reader's stack."""
 

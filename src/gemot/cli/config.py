@@ -60,6 +60,8 @@ class Config(Struct, forbid_unknown_fields=True):
     provider: dict[str, Limits] = {}
     windows: dict[str, Annotated[int, Meta(ge=256)]] = {}
     files: FilesTable = msgspec.field(default_factory=FilesTable)
+    secrets: dict[str, bool] = {}
+    """Variable -> whether its value is a secret, where that is not what the value says."""
 
 
 def folder() -> Path:
@@ -87,7 +89,7 @@ def read() -> Config:
         config = msgspec.convert(tomllib.loads(text), Config)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise Usage(
-            f"{path}: {error}. It may have: model, program, tables [budget], [windows] and [provider.NAME] "
+            f"{path}: {error}. It may have: model, program, tables [budget], [windows], [secrets] and [provider.NAME] "
             f"({', '.join(Limits.__struct_fields__)}), and tables [[endorse]] and [[route]] (name, models), "
             "and a table [files] (private, untrusted)"
         ) from error

@@ -63,6 +63,7 @@ def _look(folder: Path | None) -> Iterator[Finding]:
         yield from _home(home)
         yield from _journal(home)
     yield from _configuration()
+    yield from _secrets()
     yield from _models()
     yield from _walls()
     yield _terminal()
@@ -164,6 +165,26 @@ def _configuration() -> Iterator[Finding]:
         yield Finding("broken", f"{config.folder()}/gemot.toml, [[endorse]]: {misspelt}")
     for file in library.unusable:
         yield Finding("broken", f"left out: {plain(file.reason, 300)}")
+
+
+def _secrets() -> Iterator[Finding]:
+    """The variables whose values are taken for secrets, and those that only have such a name."""
+    from gemot.models.redacting import named_secret, secrets_of
+
+    try:
+        chosen = config.read().secrets
+    except Usage:
+        return  # told as a finding about the configuration
+    found = secrets_of(os.environ, chosen)
+    names = ", ".join(sorted(found)) or "none"
+    yield Finding("ok", f"variables that count as secrets, so no model is shown their values: {names}")
+    others = sorted(name for name, value in os.environ.items() if value and named_secret(name) and name not in found)
+    if others:
+        yield Finding(
+            "ok",
+            f"variables that don't, because their values could be ordinary text or are paths: {', '.join(others)}. "
+            f"To count one, write {others[0]} = true under [secrets] in gemot.toml",
+        )
 
 
 def _models() -> Iterator[Finding]:

@@ -61,6 +61,7 @@ async def opened(home: Home, project: Path | None) -> Machine:
         private=config.files.private,
         untrusted=config.files.untrusted,
         door=False,
+        secrets=config.secrets,
     )
 
 

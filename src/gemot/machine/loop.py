@@ -108,6 +108,7 @@ class Loop:
         home: Home | None,
         limits: Mapping[str, Limits],
         windows: Mapping[str, int],
+        secrets: Mapping[str, bool] | None = None,
     ) -> None:
         self.kernel = Kernel()
         self.spaces = Spaces(self.kernel, home)
@@ -115,7 +116,9 @@ class Loop:
         self.cast = Cast(self.kernel, library, journal.value, journal.pieces)
         pool = Pool(limits, now, lambda: self.kernel.bills)
         self.memories = Memories(None if home is None else home.memories)
-        self.stage = Stage(journal, tools, open_model, now, self.happened, self._heard, self.memories, pool, windows)
+        self.stage = Stage(
+            journal, tools, open_model, now, self.happened, self._heard, self.memories, pool, windows, secrets
+        )
         self.questions = Questions(self.kernel, self.cast, self.stage.window, journal.value)
         self.watchers: list[Callable[[notes.Note], None]] = []
         self.broken: BaseException | None = None

@@ -63,6 +63,7 @@ class Machine:
         windows: Mapping[str, int] | None = None,
         privacy: starting.Privacy = NO_PRIVACY,
         tool_names: frozenset[str] = frozenset(),
+        secrets: Mapping[str, bool] | None = None,
     ) -> None:
         self.home = home
         self.privacy = privacy
@@ -76,7 +77,7 @@ class Machine:
         """What ends with this machine: its door."""
         self._tool_names = tool_names | tools.keys()
         """The tools of all drivers, with those that this computer can't offer for want of walls: grants may name them."""
-        means = limits or {}, windows or {}
+        means = limits or {}, windows or {}, secrets
         self._loop = Loop(journal, library, tools, open_model, self._now, durability == "full", home, *means)
 
     @property
@@ -104,6 +105,7 @@ class Machine:
         private: Iterable[str] = (),
         untrusted: Iterable[str] = (),
         door: bool = True,
+        secrets: Mapping[str, bool] | None = None,
     ) -> Machine:
         """Open the machine that lives in ``home`` (default: the person's own), and fold its journal.
 
@@ -116,7 +118,8 @@ class Machine:
         (``openai``), how much may be asked of it. ``windows``: tokens that models take in, by name, where that is not what is
         known of them. ``private``: patterns of paths that no process sees unless they are shown by name, besides the usual
         ones (:mod:`gemot.abi.private`); ``untrusted``: folders whose files come from third parties. ``door``: answer `gemot send`,
-        `answer`, `kill` and the like from other terminals (a machine with a home only). Raises ``HomeError``,
+        `answer`, `kill` and the like from other terminals (a machine with a home only). ``secrets``: by variable of the
+        environment, whether its value is a secret, where that is not what the value says. Raises ``HomeError``,
         ``JournalError``, :class:`MachineError`.
         """
         from gemot.drivers import shipped
@@ -143,7 +146,8 @@ class Machine:
                 place.lock()
                 journal = SqliteJournal(place.journal)
             opener = starting.opener(models or {})
-            means: dict[str, Any] = {"limits": limits, "windows": windows, "privacy": privacy, "tool_names": names}
+            means: dict[str, Any] = {"limits": limits, "windows": windows, "tool_names": names}
+            means |= {"privacy": privacy, "secrets": secrets}
             machine = cls(journal, library, installed, opener, home=place, durability=durability, **means)
             machine._boot(resume)
             if door and place is not None:

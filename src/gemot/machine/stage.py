@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from threading import Event
 from typing import Any
 
@@ -18,6 +17,7 @@ from gemot.abi.effects import AskModel, Compare, DropMemory, FindMemories, KeepM
 from gemot.abi.events import Compared, Done, Failure, Found, Kept, Replied, Result, Value, Wrote
 from gemot.abi.labels import Label
 from gemot.abi.messages import Reply, Request, ToolRequest, Usage
+from gemot.abi.tools import ToolSpec
 from gemot.authority.labels import join
 from gemot.authority.narrowing import is_own_copy
 from gemot.drivers.kit import Tool, ToolError
@@ -27,6 +27,7 @@ from gemot.machine import pictures, written
 from gemot.machine.memories import Memories, MemoriesError
 from gemot.machine.pool import Pool
 from gemot.machine.spaces import View
+from gemot.machine.threads import Raised, Threads
 from gemot.machine.vault import Vault
 from gemot.machine.written import Noticed
 from gemot.models.port import Model, ModelFailed
@@ -34,6 +35,12 @@ from gemot.models.redacting import Stream
 
 TOOLS_AT_ONCE = 32
 """Tool uses that run at the same time on one machine; more wait for their turn."""
+
+GRACE_SECONDS = 0.2
+"""How long work that was cancelled may take to end before it is left behind."""
+
+OURS = "gemot."
+"""Modules whose tools that only compute are quick, and need no thread. One of somebody else may hang, and the machine with it."""
 
 STOPPED = Failure("given_up", "it was stopped before it ended")
 
@@ -53,16 +60,19 @@ class Stage:
         memories: Memories,
         pool: Pool,
         windows: Mapping[str, int],
+        secrets: Mapping[str, bool] | None = None,
     ) -> None:
         self.pool, self._windows = pool, windows
         self._journal, self._tools, self._open_model = journal, tools, open_model
         self._now, self._report, self._heard = now, report, heard
-        self._vault = Vault()
+        self._vault = Vault(chosen=secrets)
         self._memories = memories
         self._models: dict[str, Model] = {}
         self._running: dict[int, asyncio.Task[None]] = {}
         self._begun: dict[int, float] = {}
         """Work that had its first turn, and when it must have ended, by the loop's clock."""
+        self._kinds: dict[int, tuple[str, int, float]] = {}
+        """The same work: its kind, its milliseconds, and when it began."""
         self._late: set[int] = set()
         """Work that was given up because it had not."""
         self._uses: set[int] = set()
@@ -71,7 +81,11 @@ class Stage:
         """One timer for all of that, set to the earliest: work that ends in time costs no timer of its own."""
         self._waits: dict[str, bool] = {}
         """Tool -> whether its function is a coroutine function."""
-        self._threads: ThreadPoolExecutor | None = None
+        self._threads = Threads(TOOLS_AT_ONCE, "gemot-tool")
+        self._stopped: set[int] = set()
+        """Work that was asked to stop."""
+        self._coroutines: dict[int, asyncio.Task[Any]] = {}
+        """The tools among what is running that are coroutines, each in a task of its own."""
 
     def ask(self, effect: AskModel, request: Request, chars: int) -> None:
         """Ask a model when its turn has come; ``chars``: how much it is shown."""
@@ -143,17 +157,40 @@ class Stage:
         if task is None:
             return
         self._late.discard(effect)
-        task.cancel()
+        self._stopped.add(effect)
+        self._cancel(effect)
         if (
             effect not in self._begun
         ):  # a task that is cancelled before its first turn never gets one, so it can't report
             self._forget(effect)
             self._report(Done(self._now(), effect, STOPPED))
 
+    def _cancel(self, effect: int) -> None:
+        """Ask work to end, and leave it behind where it does not."""
+        self._running[effect].cancel()
+        asyncio.get_running_loop().call_later(GRACE_SECONDS, self._leave, effect, self._running[effect])
+
+    def _leave(self, effect: int, task: asyncio.Task[None]) -> None:
+        """Answer for work that goes on although it was cancelled. What it says later is not heard."""
+        if self._running.get(effect) is not task:
+            return
+        kind, millis_max, began = self._kinds[effect]
+        outcome = _overdue(kind, millis_max) if effect in self._late else STOPPED
+        for left in (task, self._coroutines.get(effect)):
+            if left is not None:
+                _let_go(left)
+        self._forget(effect)
+        millis = int((asyncio.get_running_loop().time() - began) * 1000)
+        self._report(Done(self._now(), effect, outcome, millis))
+
     def _forget(self, effect: int, usage: Usage | None = None) -> None:
         del self._running[effect]
         self._begun.pop(effect, None)
+        self._kinds.pop(effect, None)
+        self._coroutines.pop(effect, None)
         self._uses.discard(effect)
+        self._late.discard(effect)
+        self._stopped.discard(effect)
         if not self._running and self._watch is not None:
             self._watch.cancel()
             self._watch = None
@@ -199,7 +236,7 @@ class Stage:
         late = [effect for effect, due in self._begun.items() if due <= watched.when() and effect not in self._late]
         for effect in late:
             self._late.add(effect)
-            self._running[effect].cancel()
+            self._cancel(effect)
         rest = [due for effect, due in self._begun.items() if effect not in self._late]
         if rest:
             self._watch_until(min(rest))
@@ -210,6 +247,7 @@ class Stage:
         clock = asyncio.get_running_loop().time
         began = clock()
         self._begun[effect] = due = began + millis_max / 1000
+        self._kinds[effect] = kind, millis_max, began
         if self._watch is None or due < self._watch.when():
             self._watch_until(due)
         outcome: Result
@@ -217,16 +255,26 @@ class Stage:
             outcome = await work(*given)
             if effect in self._late:  # it was given up, and says what it had until then
                 outcome = _overdue(kind, millis_max)
-        except asyncio.CancelledError:
-            outcome = _overdue(kind, millis_max) if effect in self._late else STOPPED
-        except Exception as error:  # noqa: BLE001 - the edge: whatever a driver or a provider's library does becomes an answer
-            outcome = _failed(kind, millis_max, error)
+        except BaseException as error:  # noqa: BLE001 - the edge: whatever a driver or a provider's library does becomes an answer
+            outcome = self._ended(effect, error)
+        if self._running.get(effect) is not asyncio.current_task():
+            return  # it was left behind, and answered for
         outcome = self._vault.redactor.anything(outcome)
-        self._late.discard(effect)
         usage = outcome.reply.usage if isinstance(outcome, Replied) else None
         self._forget(effect, usage)
         own = 0 if usage is None else usage.millis
         self._report(Done(self._now(), effect, outcome, own or int((clock() - began) * 1000)))
+
+    def _ended(self, effect: int, error: BaseException) -> Failure:
+        """The answer to work that raised: because it was late, because it was stopped, or by itself."""
+        kind, millis_max, _ = self._kinds.get(effect, ("", 0, 0.0))
+        if effect in self._late:
+            return _overdue(kind, millis_max)
+        task = asyncio.current_task()
+        cancelled = isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling()
+        if effect in self._stopped or cancelled:
+            return STOPPED
+        return _failed(kind, millis_max, error.error if isinstance(error, Raised) else error)
 
     async def _generate(self, effect: AskModel, request: Request) -> Result:
         model = self.model(effect.model)
@@ -239,6 +287,8 @@ class Stage:
         tool = self._tools.get(effect.tool)
         if tool is None:
             return Failure("unknown", f"{effect.tool} is not installed any more")
+        if tool.spec.effect in ("writes", "sends") and (names := self._vault.redactor.names_in(effect.arguments)):
+            return Failure("secret", _holds(tool.spec, names))
         arguments = tool.decode(msgspec.json.encode(effect.arguments))
         if tool.place is None and tool.children is None:
             return await self._result(tool, arguments, effect)
@@ -253,8 +303,10 @@ class Stage:
             noticed = await self._notice(tool, direct) if not effect.trial else None
             try:
                 result = await self._result(tool, arguments, effect)
+            except asyncio.CancelledError:
+                raise
             except Exception as error:  # noqa: BLE001 - it may have written before it broke
-                result = _failed("tool", effect.millis_max, error)
+                result = self._ended(effect.effect, error)
             result = _labelled(result, seen.label(tool.place is not None))
             return await self._with_changes(result, {one.name for one in direct}, seen.place.written, noticed)
         finally:
@@ -275,17 +327,41 @@ class Stage:
         if waits is None:
             waits = self._waits[effect.tool] = inspect.iscoroutinefunction(tool.function)
         if waits:
-            result = await tool.function(**arguments)
-        elif tool.spec.effect == "computes":
+            result = await self._awaited(effect.effect, tool.function(**arguments))
+        elif tool.spec.effect == "computes" and tool.function.__module__.startswith(OURS):
             result = tool.function(**arguments)
         else:
-            if self._threads is None:
-                self._threads = ThreadPoolExecutor(TOOLS_AT_ONCE, "gemot-tool")
-            result = await asyncio.get_running_loop().run_in_executor(self._threads, lambda: tool.function(**arguments))
+            result = await self._threads.run(lambda: tool.function(**arguments))
+            if inspect.iscoroutine(result):  # of a function that is none itself: a partial, a decorated one
+                result = await self._awaited(effect.effect, result)
         words, images = pictures.told(result, _shown)
         text = str(words) if isinstance(words, str) else msgspec.json.encode(words, enc_hook=_shown).decode()
+        text = sayable(text)
         value = self._kept(self._vault.redactor.text(text), Label((f"tool:{effect.tool}",)), effect.whole)
         return replace(value, images=pictures.kept(self._journal, images)) if images else value
+
+    async def _awaited(self, effect: int, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """The value of a tool that is a coroutine. Raises :class:`Raised`, and ``CancelledError`` if this use is cancelled."""
+
+        async def guarded() -> tuple[Any, BaseException | None]:
+            try:
+                return await coroutine, None
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:  # noqa: BLE001 - a `SystemExit` in a task would end the loop
+                return None, error
+
+        task = self._coroutines[effect] = asyncio.get_running_loop().create_task(guarded())
+        try:
+            value, raised = await task
+        except asyncio.CancelledError as error:
+            own = asyncio.current_task()
+            if own is not None and own.cancelling():
+                raise
+            raise Raised(error) from None  # something within the tool was cancelled, and it let that pass
+        if raised is not None:
+            raise Raised(raised)
+        return value
 
     async def _with_changes(
         self, result: Value | Failure, direct: set[str], files: list[Written], noticed: Noticed | None
@@ -324,10 +400,11 @@ class Stage:
             self.stop(effect)
         if self._running:
             await asyncio.wait(list(self._running.values()), timeout=1)
+        for effect, task in list(self._running.items()):
+            self._leave(effect, task)
         for model in self._models.values():
             await model.close()
-        if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
 
 
 def _labelled(result: Value | Failure, seen: Label) -> Value | Failure:
@@ -335,23 +412,61 @@ def _labelled(result: Value | Failure, seen: Label) -> Value | Failure:
     return replace(result, label=join(result.label, seen)) if seen.secrets or seen.integrity != "person" else result
 
 
+def _holds(tool: ToolSpec, names: list[str]) -> str:
+    """Why a use that holds a secret is not begun: it would write the secret, or the words that are shown instead of it."""
+    named = ", ".join(names)
+    does = "send" if tool.effect == "sends" else "write"
+    return (
+        f"{tool.name} was not used: this would {does} the value of the {named}. In what is read, [{names[0]}] stands for it, and "
+        f"is not what is there. Leave that part out of what you {does}, or refer to the secret by its name, as programs do"
+    )
+
+
 def _overdue(kind: str, millis_max: int) -> Failure:
     unsure = " It may or may not have had its effect: look before you try again." if kind == "tool" else ""
     return Failure("deadline", f"gave no result within {millis_max / 1000:g} s.{unsure}")
 
 
-def _failed(kind: str, millis_max: int, error: Exception) -> Failure:
+def _let_go(task: asyncio.Task[Any]) -> None:
+    """Let the loop end without a task that goes on although it was cancelled: `asyncio.run` waits for every task that is
+    registered. For tasks of other makers this call is documented, and this one has become nobody's."""
+    asyncio.tasks._unregister_task(task)  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue, reportUnknownMemberType]
+    task._log_destroy_pending = False  # type: ignore[attr-defined] # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
+
+
+def sayable(text: str) -> str:
+    """A text that can be written down: half of a character (a lone surrogate) is shown by its number."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()
+    return text
+
+
+def words_of(error: BaseException) -> str:
+    """What an exception says, or its name where it can't say it; of a long text the beginning and the end."""
+    try:
+        text = sayable(str(error))
+    except BaseException:  # noqa: BLE001 - the edge: the words of a driver's exception are its code, too
+        return f"{type(error).__name__}, which can't say more"
+    if len(text) > limits.FAILURE_CHARS_MAX:
+        half = limits.FAILURE_CHARS_MAX // 2
+        text = f"{text[:half]}\n[... {len(text) - 2 * half:,} characters ...]\n{text[-half:]}"
+    return text
+
+
+def _failed(kind: str, millis_max: int, error: BaseException) -> Failure:
     broken = "model" if kind == "model" else "failed"
     match error:
-        case TimeoutError():
+        case TimeoutError() if kind != "tool":  # a tool that was late is answered before this
             return _overdue(kind, millis_max)
         case ModelFailed() | ToolError():
             too_long = isinstance(error, ModelFailed) and error.kind == "window"
-            return Failure("window" if too_long else broken, str(error))
+            return Failure("window" if too_long else broken, words_of(error))
         case msgspec.ValidationError():
-            return Failure("malformed" if kind == "tool" else broken, str(error))
+            return Failure("malformed" if kind == "tool" else broken, words_of(error))
         case _:
-            return Failure(broken, f"{type(error).__name__}: {error}")
+            return Failure(broken, f"{type(error).__name__}: {words_of(error)}".removesuffix(": "))
 
 
 def _shown(value: Any) -> str:

@@ -15,21 +15,26 @@ from typing import Any
 from gemot.drivers.kit import Tool, ToolError
 from gemot.drivers.secret import Secret
 from gemot.models.redacting import CHARS_MIN, Redactor, secrets_of
+from gemot.models.secrecy import ordinary
 
 SERVICE = "gemot"
 
+PLAIN_CHARS_MIN = 16
+"""A secret that is only letters must be this long: a shorter one stands in texts that have nothing to do with it."""
+
 
 class Vault:
-    """``redactor`` knows the secrets of ``environment`` from the start, and each one that was fetched."""
+    """``redactor`` knows the secrets of ``environment`` from the start, and each one that was fetched. ``chosen``: by variable,
+    whether the person takes it for a secret, where that is not what its value says."""
 
-    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
-        self._environment = environment
+    def __init__(self, environment: Mapping[str, str] = os.environ, chosen: Mapping[str, bool] | None = None) -> None:
+        self._environment, self._chosen = environment, chosen
         self.redactor = Redactor()
         self.look()
 
     def look(self) -> None:
         """Learn the secrets that are in the environment now."""
-        for name, value in secrets_of(self._environment).items():
+        for name, value in secrets_of(self._environment, self._chosen).items():
             self.redactor.learn(f"secret {name}", value)
 
     def fetch(self, tool: Tool) -> dict[str, Secret]:
@@ -49,6 +54,11 @@ class Vault:
             raise ToolError(
                 f"the secret {name!r} is shorter than {CHARS_MIN} characters, so it could not be kept out of results; "
                 "the person must give a longer one"
+            )
+        if len(value) < PLAIN_CHARS_MIN and value.isalpha() and ordinary(value):
+            raise ToolError(
+                f"the secret {name!r} could be a word, so it could not be kept out of results without spoiling them; "
+                f"the person must give one with digits, or of {PLAIN_CHARS_MIN} characters or more"
             )
         self.redactor.learn(f"secret {name}", value)
         return value

@@ -26,6 +26,7 @@ from gemot.models.prices import cost_usd_micros
 from gemot.models.redacting import Redactor, Stream
 from gemot.models.repairing import repaired
 from gemot.models.retrying import Trouble
+from gemot.models.secrecy import ordinary
 from gemot.models.seeing import IN_WORDS, UNSEEN, Refused, refused
 from gemot.models.translating import Sight, Translation
 
@@ -65,7 +66,10 @@ class Connection:
         self.url = shown_url(url)
         self.remembers_as = remembers_as
         self._key = key
-        self._redactor = Redactor({"key": key or ""})
+        known = {"key": key} if key and not ordinary(key) else {}
+        self._redactor = Redactor(
+            known
+        )  # a placeholder (ollama, EMPTY, k) stands in texts that have nothing to do with it
         self._http = httpx2.AsyncClient(
             timeout=httpx2.Timeout(connect=CONNECT_SECONDS, read=provider.silence_seconds, write=60.0, pool=None),
             limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100),
@@ -212,8 +216,7 @@ class Connection:
 
     def _words(self, text: str) -> str:
         """A provider's words without anything that is, or looks like, a key: providers do quote them."""
-        if self._key:
-            text = self._redactor.text(text).replace(self._key, "[key]")
+        text = self._redactor.text(text)
         text = re.sub(r"\b(?:sk-|AIza)[\w*.-]{6,}", "[key]", text)
         text = " ".join(text.split())
         # Cut between words: the beginning of a key in an encoding of its own is a part of a key, too.

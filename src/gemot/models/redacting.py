@@ -17,6 +17,8 @@ from urllib.parse import quote, quote_plus, urlsplit
 
 import msgspec
 
+from gemot.models.secrecy import ordinary
+
 CHARS_MIN = 8
 """A shorter value can't be told from ordinary words: taking it out everywhere would spoil texts that have nothing to do with it."""
 
@@ -24,19 +26,32 @@ _NAMES = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|APIKEY|
 Some = TypeVar("Some")
 
 
-def secrets_of(environment: Mapping[str, str]) -> dict[str, str]:
-    """The values in an environment that are secrets, by the variable's name; and passwords in addresses. Paths to a key are
-    none."""
+def secrets_of(environment: Mapping[str, str], chosen: Mapping[str, bool] | None = None) -> dict[str, str]:
+    """The values in an environment that are secrets, by the variable's name; and passwords in addresses.
+
+    A secret has a name that says so, and a value that can't be ordinary text (:mod:`gemot.models.secrecy`). ``chosen``: by name,
+    what the person says of a variable instead; one that is chosen needs :data:`CHARS_MIN` characters.
+    """
     found: dict[str, str] = {}
     for name, text in environment.items():
         value = text.strip()
+        choice = (chosen or {}).get(name)
+        if choice is not None:
+            if choice and len(value) >= CHARS_MIN:
+                found[name] = value
+            continue
         if "://" in value and "@" in value:
             value = _password(value)
-        elif not _NAMES.search(name) or value.startswith(("/", "~", "./")):
+        elif not named_secret(name):
             continue
-        if len(value) >= CHARS_MIN:
+        if not ordinary(value):
             found[name] = value
     return found
+
+
+def named_secret(name: str) -> bool:
+    """Does a variable's name say that it holds a secret?"""
+    return _NAMES.search(name) is not None
 
 
 def _password(url: str) -> str:
@@ -95,6 +110,24 @@ class Redactor:
         if isinstance(value, dict):
             return {self._plain(name): self._plain(one) for name, one in cast("dict[Any, Any]", value).items()}
         return value
+
+    def names_in(self, value: Any) -> list[str]:
+        """The names of the secrets that a value holds at any depth: in one of their forms, or as what is shown instead."""
+        texts: list[str] = []
+        open_values = [value]
+        while open_values:
+            one = open_values.pop()
+            if isinstance(one, str):
+                texts.append(one)
+            elif isinstance(one, dict):
+                members = cast("dict[Any, Any]", one)
+                open_values += [*members, *members.values()]
+            elif isinstance(one, list | tuple):
+                open_values += cast("list[Any]", one)
+        found = {f"[{name}]": name for name in self._named.values()}
+        held = [found[instead] for form, instead in self._forms.items() if any(form in text for text in texts)]
+        held += [name for instead, name in found.items() if any(instead in text for text in texts)]
+        return list(dict.fromkeys(held))
 
     def held_back(self, text: str) -> int:
         """How many characters at the end of ``text`` may be the beginning of a value."""
