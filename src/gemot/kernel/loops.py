@@ -39,7 +39,7 @@ from gemot.abi.syscalls import (
     Wait,
     name_of,
 )
-from gemot.authority.labels import words_of
+from gemot.authority.labels import KERNEL_WORDS, words_of
 from gemot.kernel.process import Habit, Process
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def look(kernel: Kernel, process: Process, syscall: Syscall) -> bool:
             return False
     times = habit.repeats + 1
     if times >= ended:
-        kernel.end(process, _outcome(kernel, process, habit, times))
+        kernel.end(process, _outcome(kernel, process, habit, times), KERNEL_WORDS)
         return True
     if times >= reported and habit.stage < 2:
         habit.stage, habit.changed_at = 2, kernel.moment
