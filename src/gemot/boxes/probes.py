@@ -79,7 +79,9 @@ class _Kept(msgspec.Struct, frozen=True):
 def guarantees() -> Guarantees:
     """What boxes hold on this computer. Takes up to a second when it is asked first after a start of the computer."""
     circumstances = _circumstances()
-    file = user_cache_path("gemot") / f"walls-{os.geteuid() if hasattr(os, 'geteuid') else 0}.json"
+    # Each installation of gemot has a file of its own: two that took turns would probe at every start.
+    own = hashlib.sha256(__file__.encode()).hexdigest()[:8]
+    file = user_cache_path("gemot") / f"walls-{os.geteuid() if hasattr(os, 'geteuid') else 0}-{own}.json"
     try:
         kept = msgspec.json.decode(file.read_bytes(), type=_Kept)
         if kept.circumstances == circumstances:
