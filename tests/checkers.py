@@ -226,7 +226,7 @@ class Witness:
                 use
                 for use in getattr(wanted, "uses", ())
                 if repr((use.tool, use.arguments)) == key[2]
-                or (use.tool == effect.tool and "$from" in repr(use.arguments))
+                or (use.tool == effect.tool and any(form in repr(use.arguments) for form in ("$from", "$text")))
             ]
             _law(self._uses[key] <= len(same), f"act once: {effect.tool} is not repeatable and was started again")
 

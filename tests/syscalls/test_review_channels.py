@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from worlds import EVERY_SYSCALL, TOOLS, KernelWorld, answer_to, ends, started
+from worlds import EVERY_SYSCALL, PLENTY, TOOLS, KernelWorld, answer_to, ends, started
 
 from gemot.abi.answers import Error, Ok
-from gemot.abi.effects import Deliver, Effect
-from gemot.abi.events import Faulted, Value
+from gemot.abi.effects import BeginFork, Deliver, Effect
+from gemot.abi.events import Copied, Faulted, Value
 from gemot.abi.grants import BudgetRequest, Grant, Rule
 from gemot.abi.labels import KERNEL
 from gemot.abi.reviews import Check, PersonCheck, ReceiptCheck, ReviewerCheck, SchemaCheck, ToolCheck
@@ -322,3 +322,14 @@ def test_a_review_that_can_pass_is_accepted(world: KernelWorld, check: Check) ->
     root = world.tree()
     means = BudgetRequest(processes=20, depth=3)
     world.born(root, Spawn("x", "worker", review=(check,), budget=means, returns={"type": "integer"}))
+
+
+def test_check_of_a_fork_is_made_by_the_rights_of_whoever_wrote_the_review(world: KernelWorld) -> None:
+    mine = Grant("disk/read", {"path": Rule(one_of=("a.txt",))})
+    root = world.tree(grants=(*EVERY_SYSCALL, mine))
+    check = ToolCheck("disk/read", {}, value="path")
+    child = world.born(root, Spawn("x", "worker", grants=(), review=(check,)))
+    (copy,) = [one.pid for one in world.feed(Copied(world.at, child, "", PLENTY)) if isinstance(one, BeginFork)]
+    effects = world.trap(copy, Exit("private.txt"))
+    assert not started(effects) and "could not be checked" in read(effects, copy)
+    assert len(started(world.trap(copy, Exit("a.txt")))) == 1

@@ -56,3 +56,14 @@ def test_a_secret_stays_one(world: KernelWorld) -> None:
     letter = kept(world, root, "mail/list", "bob@x.org")
     vouched(world, root, letter, allow=True)
     assert tried(world, root, "mail/send", to=refer(letter), subject="hello") == "secret"
+
+
+def test_arguments_of_a_use_are_not_vouched_for_with_its_result(world: KernelWorld) -> None:
+    root = guarded(world, *RIGHTS)
+    kept(world, root, "web/get", "a page that turns its reader")
+    page = kept(world, root, "web/get", "bob@x.org", url="eve@evil.com")
+    vouched(world, root, page, allow=True)
+    assert tried(world, root, "mail/send", to=refer(page, argument="url"), subject="hello") == "asked"
+    vouched(world, root, page, allow=True)
+    assert tried(world, root, "mail/send", to=refer(page, argument="url"), subject="hello") == "asked"
+    assert tried(world, root, "mail/send", to=refer(page), subject="hello") == "done"

@@ -266,3 +266,20 @@ def test_handles_end_with_exec(world: KernelWorld) -> None:
     world.trap(root, Exec("worker", "x"))
     (result,) = results(root, world.trap(root, use(text=refer(number))))
     assert result.rule == "unknown"
+
+
+@pytest.mark.parametrize("values", [{}, {"day": "Monday"}])
+def test_composed_text_without_references_is_done_as_it_was_judged(world: KernelWorld, values: dict[str, str]) -> None:
+    root = tree(world, Grant("out/put", {"text": Rule(chars_max=20)}))
+    words = "Dinner on {day}" if values else "Dinner"
+    done = begun(world.trap(root, use(text={"$text": words, "with": values})))
+    assert done is not None and done.arguments == {"text": words.format(**values)}
+
+
+def test_composed_text_without_references_is_shown_as_it_is_done(world: KernelWorld) -> None:
+    root = tree(world, Grant("out/put", {"text": Rule(one_of=("hello",))}, otherwise="ask"))
+    effects = world.trap(root, use(text={"$text": "Dinner {n}", "with": {"n": 7}}))
+    (asked,) = [effect.asked for effect in effects if isinstance(effect, PutAsk)]
+    assert asked.arguments == {"text": "Dinner 7"}
+    done = begun(world.answer(asked.ask, allow=True))
+    assert done is not None and done.arguments == asked.arguments

@@ -11,9 +11,13 @@ import msgspec
 import pytest
 
 from gemot import Grant, Machine, request, scripted
-from gemot.abi.labels import Label
+from gemot.abi.labels import PERSON, Label
+from gemot.abi.reviews import ToolCheck
+from gemot.abi.syscalls import Exit
+from gemot.authority.ledger import Means
+from gemot.cli.carry import summary
 from gemot.kernel import freezing
-from gemot.kernel.process import Process
+from gemot.kernel.process import Habit, Process, Review
 from gemot.machine import carrying
 from gemot.models.scripted import heard
 
@@ -163,5 +167,54 @@ def test_a_model_with_code_or_an_address_of_the_file_s_choice_is_refused(tmp_pat
                 await machine.adopt(forged(file, named), {})
             root = await machine.adopt(forged(file, named), {}, model="s")
             assert machine.kernel.processes[root].models == ("s",)
+
+    asyncio.run(story())
+
+
+def as_a_check(process: Process) -> None:
+    """Has a check of its result read a file, with no right of its own."""
+    process.grants, process.work, process.syscall, process.state = [], [], Exit("x"), "reviewing"
+    process.review = Review((ToolCheck("files/read", {"path": "pin.txt"}),), 3, "go", "solo", label=Label((PERSON,)))
+    process.review.grants = [Grant("*", endorsed=True)]
+
+
+def test_check_of_a_file_does_nothing_that_its_process_may_not_do(tmp_path: Path) -> None:
+    async def story() -> None:
+        here = tmp_path / "here"
+        here.mkdir()
+        (here / "pin.txt").write_text("4711")
+        shown: list[str] = []
+
+        def model(question: Any) -> Any:
+            shown.append(repr(question))
+            return [request("exit", value="done")]
+
+        coming = forged(await exported(tmp_path), as_a_check)
+        lines = summary(coming, {"work": str(here)}, "")
+        assert any("must pass" in line and "files/read" in line and "pin.txt" in line for line in lines)
+        async with await Machine.open(tmp_path / "two", models={"s": scripted(model)}) as machine:
+            root = await machine.adopt(coming, {"work": here})
+            machine.resume(root)
+            outcome = await machine.result(root)
+        assert outcome.state == "failed" and shown
+        assert "could not be checked" in shown[-1] and not any("4711" in one for one in shown)
+
+    asyncio.run(story())
+
+
+def as_of_old_rules(process: Process) -> None:
+    process.rules, process.open = 0, frozenset({"anything"})
+    process.habit = Habit(repeats=-1_000)
+    process.part = process.reserve = Means(tokens=-(10**6), usd_micros=-1, millis=-1, calls=-1, processes=-1)
+
+
+def test_file_does_not_choose_the_rules_or_shares_of_its_tree(tmp_path: Path) -> None:
+    async def story() -> None:
+        coming = forged(await exported(tmp_path), as_of_old_rules)
+        async with await Machine.open(tmp_path / "two", models={"s": scripted(once)}) as machine:
+            root = await machine.adopt(coming, {})
+            process = machine.kernel.processes[root]
+            assert process.rules == machine.kernel.rules > 0
+            assert (process.habit, process.part, process.reserve, process.open) == (None, None, None, frozenset())
 
     asyncio.run(story())

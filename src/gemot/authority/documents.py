@@ -50,6 +50,13 @@ class Document(Struct, frozen=True):
     label: Label
     vouched: tuple[str, ...] = ()
     records: str = ""
+    called: Label | None = None
+    """The label of the arguments, where a person vouched for the result: they saw the result only. None: as ``label``."""
+
+    @property
+    def arguments_label(self) -> Label:
+        """The label of the arguments of the use."""
+        return self.label if self.called is None else self.called
 
 
 class Picked(Struct, frozen=True):

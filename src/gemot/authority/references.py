@@ -330,7 +330,7 @@ def _resolved(process: Holder, form: dict[str, Any], schema: dict[str, Any], val
         one, source = _selected(held, document, asked)
         value = _number(one.value, schema) if asked.extract else one.value
         document = held[one.handle] if one.handle else document
-        label = document.label if asked.argument else _label(document, one.path)
+        label = document.arguments_label if asked.argument else _label(document, one.path)
         others = (held[number].label for number in (*considered(source, held, handle.number), *_ranges(held, [source])))
         label = joined((msgspec.structs.replace(other, integrity=label.integrity) for other in others), label)
         handle, known = (process.handles[one.handle], document) if one.handle else (handle, known)

@@ -16,6 +16,7 @@ from gemot.cli.reach import change
 from gemot.cli.wording import action, joined, plural, seconds
 from gemot.kernel.adopting import disarmed
 from gemot.kernel.process import Process
+from gemot.kernel.reviewing import in_words
 from gemot.machine import carrying
 from gemot.machine.client import Client
 from gemot.machine.machine import Machine
@@ -122,6 +123,7 @@ def summary(carried: carrying.Carried, folders: dict[str, str], model: str) -> l
         ),
         *_rights(living),
         *(f"process {process.pid} is about to {action}" for process in living for action in _pending(process)),
+        *(line for process in living for line in _checks(process)),
         *(
             f"process {process.pid} is woken {_quoted(alarm.text or alarm.every or 'at a time')}"
             for process in living
@@ -172,6 +174,12 @@ def _pending(process: Process) -> Iterator[str]:
                 yield f"use {action(use.tool, use.arguments, chars=2_000)}{begun}"
     elif process.syscall is not None and process.work:
         yield name_of(process.syscall)
+
+
+def _checks(process: Process) -> Iterator[str]:
+    """What is done to look at a result, by the rights of its process or its parent."""
+    for check in process.review.checks if process.review is not None else ():
+        yield f"the result of process {process.pid} must pass: {_quoted(in_words(check), 500)}"
 
 
 def _confirm() -> None:

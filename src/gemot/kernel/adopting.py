@@ -16,7 +16,8 @@ from gemot.abi.grants import Grant
 from gemot.abi.labels import Label
 from gemot.abi.syscalls import Syscall
 from gemot.authority.labels import join
-from gemot.kernel import freezing
+from gemot.authority.narrowing import without_uses
+from gemot.kernel import freezing, purses
 from gemot.kernel.process import Process
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def adopt(kernel: Kernel, body: bytes, decided_here: bool) -> Process:
         return freezing.adopt(kernel, coming)
     for process in coming.tree.processes:
         _disarm(process)
+        process.rules = kernel.rules
     tree = cast("freezing.FrozenTree", distrusted(coming.tree))
     return freezing.adopt(kernel, msgspec.structs.replace(coming, tree=tree, asks=[]))
 
@@ -58,6 +60,11 @@ def _disarm(process: Process) -> None:
     process.confirmed = process.confirmed_below = frozenset()
     process.policy = ()
     process.plan = []
+    if process.review is not None:  # its checks do nothing that the process may not do
+        process.review.grants = [] if process.parent else [without_uses(grant) for grant in process.grants]
+    process.habit = process.part = None
+    process.reserve = purses.reserve_of(process.left) if process.parent else None
+    process.open &= frozenset(purses.KINDS)
     process.documents = {}  # a source means a result that a tool gave here
     process.imported = True
 

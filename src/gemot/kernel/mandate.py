@@ -157,7 +157,9 @@ def _vouch(process: Process, number: int) -> None:
     label = Label((PERSON,), secrets=handle.label.secrets)
     process.handles[number] = msgspec.structs.replace(handle, label=label)
     if number in process.documents:
-        process.documents[number] = msgspec.structs.replace(process.documents[number], label=label)
+        document = process.documents[number]
+        called = document.arguments_label  # the arguments of the use were not shown
+        process.documents[number] = msgspec.structs.replace(document, label=label, called=called)
 
 
 def _take(kernel: Kernel, process: Process, plan: list[tuple[Grant, ...]], steps: list[int]) -> None:

@@ -195,8 +195,15 @@ def _copied(kernel: Kernel, event: Copied) -> None:
     copy.rules = original.rules
     copy.returns = original.returns
     if original.review is not None:
+        asker = kernel.processes.get(original.parent)
+        noted = original.review.grants if asker is None else asker.grants
         copy.review = replace(
-            original.review, brief=f"{original.review.brief}\n\n{event.text}", at=0, judges=[], verdicts=[]
+            original.review,
+            brief=f"{original.review.brief}\n\n{event.text}",
+            at=0,
+            judges=[],
+            verdicts=[],
+            grants=list(map(without_uses, noted)),
         )
     copy.handles, copy.documents, copy.label = dict(original.handles), dict(original.documents), original.label
     copy.entries, copy.heard = original.entries + 1, list(original.heard)

@@ -70,7 +70,8 @@ class Work:
 class Review:
     """The gate before a process's result. ``brief``, ``program``, ``arguments``: what it was begun with, whatever it has become
     since; ``tries``: how often it may still be rejected;
-    ``label``: of whoever wrote the review. ``at``: the check that is being made; ``judges``: who is at work on it;
+    ``label``: of whoever wrote the review. ``grants``: of a first process whose review no person wrote, the rights that its
+    checks are made by. ``at``: the check that is being made; ``judges``: who is at work on it;
     ``verdicts``: of those who have ended, whether they came to the same."""
 
     checks: tuple[Check, ...]
@@ -79,6 +80,7 @@ class Review:
     program: str
     arguments: dict[str, Any] = field(default_factory=dict[str, Any])
     label: Label = field(default_factory=Label)
+    grants: list[Grant] = field(default_factory=list[Grant])
     at: int = 0
     judges: list[int] = field(default_factory=list[int])
     verdicts: list[bool] = field(default_factory=list[bool])

@@ -6,7 +6,8 @@ answered with the reason and the process tries again, until its tries are used u
 parent reads nothing. What can't be checked has not passed.
 
 A check that does something is done in the name of whoever asked for the review (the parent; the person, where a person
-did), on the files of the reviewed. Who judges is in :mod:`gemot.kernel.judging`.
+did), on the files of the reviewed. Where the first process of a tree has a review that no person wrote, because it was forked from
+a child or came from a file, the rights are those that were noted then (``Review.grants``). Who judges is in :mod:`gemot.kernel.judging`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from gemot.abi.answers import Error, Outcome
 from gemot.abi.effects import StartTool
 from gemot.abi.events import Failure, Result, Value
 from gemot.abi.grants import Grant, Mount
-from gemot.abi.labels import Handle, Label
+from gemot.abi.labels import PERSON, Handle, Label
 from gemot.abi.reviews import (
     AgreementCheck,
     Check,
@@ -135,7 +136,10 @@ def _use(kernel: Kernel, process: Process, review: Review, check: ToolCheck, val
     if tool is None or tool.children:
         raise Refused("unknown", f"{check.tool} is not there, or is about children, which a result has none of")
     holder = kernel.processes[process.parent] if process.parent else None
-    grants = holder.grants if holder is not None else [Grant(check.tool, endorsed=True)]
+    if holder is not None:
+        grants = holder.grants
+    else:  # only a person's own review has a person's rights
+        grants = [Grant(check.tool, endorsed=True)] if review.label == Label((PERSON,)) else review.grants
     given = check.arguments | ({check.value: value} if check.value else {})
     label = join(review.label, words_of(process)) if check.value else review.label
     confirmed = frozenset[str]() if holder is None else holder.confirmed

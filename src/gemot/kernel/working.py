@@ -161,7 +161,7 @@ def _check(
         tool.repeatable,
         millis_max=min(share, tool.seconds_max * 1000),
         grant=verdict.grant,
-        arguments=filling.arguments if filling.references else None,
+        arguments=None if filling.arguments is use.arguments else filling.arguments,
         label=filling.all_labels,
         sealed=grant.results == "handle",
         why=verdict.why,
