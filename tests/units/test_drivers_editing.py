@@ -7,8 +7,9 @@ import random
 
 import pytest
 
-from gemot.drivers.editing import patched, replaced_once
+from gemot.drivers.editing import replaced_once
 from gemot.drivers.kit import ToolError
+from gemot.drivers.patching import patched
 
 
 def edit(data: bytes, old: str, new: str) -> bytes:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from gemot.drivers import atomic
 from gemot.drivers.errors import ToolError, explained
-from gemot.drivers.names import shown
+from gemot.drivers.names import same_names
 
 LOCK_SECONDS_MAX = 5.0
 """How long a change waits for another change in the same folder."""
@@ -112,17 +112,19 @@ def open_plain(folder: int, name: str, label: str) -> BinaryIO:
     raise ToolError(f"{label} is a {kind_of(facts)}, not a plain file; only plain files can be read and written")
 
 
-def look(folder: int, part: str, label: str) -> tuple[str, os.stat_result | None]:
-    """The entry of that name, or the one entry that is *shown* as that name because it can't be written as text."""
+def look(
+    folder: int, part: str, label: str, *, reading: bool = True, making: bool = False
+) -> tuple[str, os.stat_result | None]:
+    """The entry of that name. Else the one entry that is *shown* as that name because it can't be written as text, or
+    whose name differs only in how its letters are composed."""
     try:
         return part, os.stat(part, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
-        if "\\" not in part:
-            return part, None
+        pass
     except OSError as error:
         raise explained(error, f"open {label}") from None
     try:
-        same = [name for name in os.listdir(folder) if shown(name) == part]
+        same = same_names(os.listdir(folder), part, reading=reading, making=making)
         if len(same) == 1:
             return same[0], os.stat(same[0], dir_fd=folder, follow_symlinks=False)
     except OSError:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 from gemot.abi.limits import IMAGE_BYTES_MAX
-from gemot.drivers import editing, reading, searching
+from gemot.drivers import editing, patching, reading, searching
 from gemot.drivers.descent import Entry, kind_of
 from gemot.drivers.kit import Driver, Picture, ToolError
 from gemot.drivers.names import shown
@@ -18,8 +18,8 @@ from gemot.drivers.place import Place
 
 ENTRIES_MAX = 500
 """Names in one listing; more is not read, and files/find narrows it down."""
-ENTRIES_COUNTED_MAX = 100_000
-"""Names taken from one folder, to be sorted and counted."""
+ENTRIES_COUNTED_MAX = 2_000_000
+"""Names of one folder that are looked at, to find the first ones and to count them: some seconds' work."""
 HASHED_BYTES_MAX = 1 << 30
 """Larger files are not read through for facts: it would take longer than a tool may."""
 
@@ -30,14 +30,18 @@ files = Driver("files", "The files and folders that this process sees: list, rea
 def list_folder(place: Place, path: str = ".") -> str:
     """The names in a folder, sorted, each with its kind and size. path: the folder; "." is the top folder."""
     with place.folder(path) as (folder, where):
-        entries = sorted(place.entries(folder, where, ENTRIES_COUNTED_MAX + 1), key=lambda entry: entry.name)
+        entries, count = place.first_entries(folder, where, ENTRIES_MAX, ENTRIES_COUNTED_MAX + 1)
     if not entries:
         return "[the folder is empty]"
-    lines = [_listed(entry) for entry in entries[:ENTRIES_MAX]]
-    more = len(entries) - ENTRIES_MAX
-    if more > 0:
-        count = f"more than {more - 1:,}" if len(entries) > ENTRIES_COUNTED_MAX else f"{more:,}"
-        lines.append(f"[{count} more are not shown; use files/find with a pattern]")
+    lines = [_listed(entry) for entry in entries]
+    more = count - len(entries)
+    if count > ENTRIES_COUNTED_MAX:
+        lines.append(
+            f"[more than {more - 1:,} more are not shown, and names beyond the first {ENTRIES_COUNTED_MAX:,} that the disk "
+            "gives were not looked at: these need not be the first by name; use files/find with a pattern]"
+        )
+    elif more > 0:
+        lines.append(f"[{more:,} more are not shown; use files/find with a pattern]")
     return "\n".join(lines)
 
 
@@ -154,7 +158,7 @@ def patch(place: Place, path: str, diff: str) -> str:
     that begin with a space (kept), "-" (removed) or "+" (added).
     """
     with place.change(path, editing.SIZE_MAX) as change:
-        data, hunks = editing.patched(change.data, diff, change.spot.label)
+        data, hunks = patching.patched(change.data, diff, change.spot.label)
         if data == change.data:
             raise ToolError(f"the diff changes nothing in {change.spot.label}")
         change.replace(data)
@@ -173,12 +177,15 @@ def _listed(entry: Entry) -> str:
 
 
 def _read_through(file: BinaryIO) -> dict[str, Any]:
-    digest, lines, last, binary = hashlib.sha256(), 0, b"\n", False
+    digest, lines, returns, last, binary = hashlib.sha256(), 0, 0, b"\n", False
     while chunk := file.read(1 << 20):
         digest.update(chunk)
         lines += chunk.count(b"\n")
+        returns += chunk.count(b"\r")
         last = chunk[-1:]
         binary = binary or b"\x00" in chunk
+    if not lines and returns:  # lines that end with CR alone
+        lines, last = returns, b"\n" if last == b"\r" else last
     counted = {} if binary else {"lines": lines + (last != b"\n")}
     return {**counted, "sha256": digest.hexdigest()}
 
@@ -189,6 +196,8 @@ def _answer(found: searching.Results, narrower: str) -> str:
         notes.append(f"there are more than these {searching.RESULTS_MAX}; use {narrower}")
     if found.stopped:
         notes.append(found.stopped)
+    if found.deeper:
+        notes.append(found.deeper)
     return "\n".join(found.lines + ([f"[{'; '.join(notes)}]"] if notes else []))
 
 

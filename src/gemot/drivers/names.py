@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from collections.abc import Iterable
 
 from gemot.drivers.atomic import TEMPORARY_PREFIX
 from gemot.drivers.errors import ToolError
@@ -76,6 +77,24 @@ def after_link(folder: tuple[str, ...], target: str, rest: tuple[str, ...]) -> t
             parts.append(step)
     parts.extend(rest)
     return tuple(parts) if len(parts) <= DEPTH_MAX else None
+
+
+def same_names(names: Iterable[str], part: str, *, reading: bool, making: bool) -> list[str]:
+    """The names on a disk that ``part`` is another spelling of: shown as it, or the same but for composition (NFC) or,
+    at last, for compatibility (NFKC). The first of these kinds that any name fits is the answer.
+
+    Rules about ASCII names (``.git``) are kept by comparing spellings, so a name in ASCII is found this way only for
+    ``reading``. A new name (``making``) differs from one that exists by more than composition.
+    """
+    listed = list(names)
+    found = [name for name in listed if shown(name) == part] if "\\" in part else []
+    for form in ("NFC",) if making else ("NFC", "NFKC"):
+        if found:
+            break
+        wanted = unicodedata.normalize(form, part)
+        among = listed if reading and not part.isascii() else [name for name in listed if not name.isascii()]
+        found = [name for name in among if unicodedata.normalize(form, name) == wanted]
+    return found
 
 
 def closest(wanted: str, names: list[str], count: int = 3) -> list[str]:

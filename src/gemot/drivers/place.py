@@ -10,17 +10,20 @@ Reading follows links inside the tree; writing follows none. ``docs/decisions/00
 
 from __future__ import annotations
 
+import heapq
 import os
 import re
 import stat
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import BinaryIO, Literal, NamedTuple
 
 from gemot.drivers import atomic
 from gemot.drivers.descent import Entry, Spot, entry_of, kind_of, lock, look, make_folder, open_folder, open_top
 from gemot.drivers.errors import ToolError, explained
+from gemot.drivers.likeness import difference, skeleton
 from gemot.drivers.names import DEPTH_MAX, after_link, closest, parts_of, shown
 from gemot.drivers.veil import CLEAR, OPEN, OWN, Veil, Verdict
 
@@ -219,20 +222,45 @@ class Place:
 
     def entries(self, folder: int, where: Location, count_max: int) -> list[Entry]:
         """What is in an open folder and exists for this process, unsorted, at most ``count_max``."""
-        found: list[Entry] = []
+        return self._entries(folder, where, lambda items: list(islice(items, count_max)))
+
+    def first_entries(self, folder: int, where: Location, shown_max: int, count_max: int) -> tuple[list[Entry], int]:
+        """The first ``shown_max`` names of an open folder, sorted, and how many it has, counted up to ``count_max``."""
+        count = 0
+
+        def first(items: Iterable[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
+            def counted() -> Generator[os.DirEntry[str], None, None]:
+                nonlocal count
+                for item in islice(items, count_max):
+                    count += 1
+                    yield item
+
+            return heapq.nsmallest(shown_max, counted(), key=lambda item: item.name)
+
+        return self._entries(folder, where, first), count
+
+    def _entries(
+        self,
+        folder: int,
+        where: Location,
+        choose: Callable[[Iterable[os.DirEntry[str]]], list[os.DirEntry[str]]],
+    ) -> list[Entry]:
+        """Those that ``choose`` takes of what exists for this process in an open folder."""
         self.verdict(where)
+
+        def seen(listing: Iterable[os.DirEntry[str]]) -> Generator[os.DirEntry[str], None, None]:
+            for item in listing:
+                parts = (*where.parts, item.name)
+                if item.name.startswith(atomic.TEMPORARY_PREFIX) or not where.mount.sees(parts):
+                    continue
+                if not hides(where.mount.veil, parts, item, folder):
+                    yield item
+
         try:
             with os.scandir(folder) as listing:
-                for item in listing:
-                    if item.name.startswith(atomic.TEMPORARY_PREFIX) or not where.mount.sees((*where.parts, item.name)):
-                        continue
-                    if len(found) >= count_max:
-                        break
-                    if not hides(where.mount.veil, (*where.parts, item.name), item, folder):
-                        found.append(entry_of(item, folder))
+                return [entry_of(item, folder) for item in choose(seen(listing))]
         except OSError as error:
             raise explained(error, f"list {self.label(where)}") from None
-        return found
 
     def walk(self, folder: int, where: Location, skip: frozenset[str], count_max: int) -> Generator[Found, None, None]:
         """Everything beneath an open folder, by name; folders named in ``skip`` and links are shown, not entered.
@@ -333,8 +361,10 @@ class Place:
             for index, part in enumerate(parts):
                 last = index == len(parts) - 1
                 here = Location(mount, (*real, part))
-                name, facts = look(folder, part, self.label(here))
+                name, facts = look(folder, part, self.label(here), reading=follow, making=make_folders)
                 here = Location(mount, (*real, name))
+                if name != part and not mount.sees(here.parts):
+                    raise self._missing(folder, Location(mount, (*real, part)))
                 verdict = self.verdict(here, facts, folder)
                 if verdict.hidden:
                     if verdict.named:
@@ -384,7 +414,11 @@ class Place:
         inside, name = Location(where.mount, where.parts[:-1]), shown(where.parts[-1])
         names = sorted(shown(entry.name) for entry in self.entries(folder, inside, 10_000))
         near = closest(name, names)
-        if near:
+        alike = [other for other in names if other != name and skeleton(other) == skeleton(name)]
+        if alike:
+            apart = "; ".join(difference(0, other, name).partition(": ")[2] or ascii(other) for other in alike[:2])
+            there = f"in {self.label(inside)} there is {' or '.join(alike[:3])}, which looks like it and isn't: {apart}"
+        elif near:
             there = f"in {self.label(inside)} there is {' or '.join(near)}"
         elif names:
             there = f"{self.label(inside)} has {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}"

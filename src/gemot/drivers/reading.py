@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from gemot.drivers.errors import ToolError
+from gemot.drivers.lines import only_cr
 from gemot.drivers.pictures import image_kind
 
 CHARS_MAX = 200_000
@@ -16,6 +18,8 @@ COUNTED_BYTES_MAX = 1 << 28
 """Lines after the wanted ones are counted up to here, about a second's work; beyond, the note says "more than"."""
 REACHED_BYTES_MAX = 1 << 31
 """Lines further into a file than this are not looked for, since that takes longer than a tool may."""
+CR_BYTES_MAX = 16 << 20
+"""A larger file whose lines end with CR alone is shown as one line."""
 
 _CHUNK = 1 << 20
 _BOM = b"\xef\xbb\xbf"
@@ -52,6 +56,7 @@ class Excerpt:
     line_count: int = 0
     counted_all: bool = True
     with_crlf: int = 0
+    with_cr: bool = False
     replaced: bool = False
     cut: list[int] = field(default_factory=list[int])
 
@@ -79,6 +84,8 @@ class Excerpt:
             notes.append("not UTF-8: what could not be read is shown as \N{REPLACEMENT CHARACTER}")
         if self.with_crlf:
             notes.append("lines end with CRLF in the file, shown as plain line breaks")
+        if self.with_cr:
+            notes.append("lines end with CR alone in the file, shown as plain line breaks")
         return notes
 
 
@@ -92,6 +99,13 @@ def excerpt(file: BinaryIO, label: str, first_line: int, line_max: int) -> Excer
         raise ToolError(f"{label} is {kind}, {size:,} bytes, and can't be read as text; {other}")
     file.seek(len(_BOM) if head.startswith(_BOM) else 0)
     found = Excerpt(first_line)
+    if b"\r" in head and b"\n" not in head:
+        start = file.tell()
+        whole = file.read(CR_BYTES_MAX + 1)
+        if len(whole) <= CR_BYTES_MAX and only_cr(whole):
+            file, found.with_cr = io.BytesIO(whole.replace(b"\r", b"\n")), True
+        else:
+            file.seek(start)
     chars = 0
     while found.line_count < first_line - 1 and _to_line_end(file)[0]:
         found.line_count += 1
@@ -102,7 +116,7 @@ def excerpt(file: BinaryIO, label: str, first_line: int, line_max: int) -> Excer
         found.line_count += 1
         left_out, found.ended = (0, True) if raw.endswith(b"\n") else _to_line_end(file)
         text, bad = _decoded(raw.removesuffix(b"\n"), left_out)
-        if text.endswith("\r"):
+        if text.endswith("\r") and raw.endswith(b"\n"):
             text = text[:-1]
             found.with_crlf += 1
         if left_out > 2 or len(text) > LINE_CHARS_MAX:

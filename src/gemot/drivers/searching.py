@@ -9,9 +9,11 @@ from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import BinaryIO
+from unicodedata import normalize
 
 from gemot.drivers.descent import open_plain
 from gemot.drivers.errors import ToolError
+from gemot.drivers.lines import only_cr
 from gemot.drivers.names import DEPTH_MAX, shown
 from gemot.drivers.place import Location, Place
 from gemot.drivers.reading import binary_kind
@@ -39,6 +41,7 @@ class Results:
     stopped: str = ""
     files: int = 0
     skipped: int = 0
+    deeper: str = ""
 
 
 def find(place: Place, pattern: str, path: str) -> Results:
@@ -64,7 +67,10 @@ def find(place: Place, pattern: str, path: str) -> Results:
 
 
 def matches(parts: tuple[str, ...], pattern: list[str]) -> bool:
-    """Whether names match a pattern's components, ``**`` standing for any number of them. Time is their product."""
+    """Whether names match a pattern's components, ``**`` standing for any number of them, however their
+    letters are composed. Time is their product."""
+    parts = tuple(normalize("NFC", part) for part in parts)
+    pattern = [normalize("NFC", piece) for piece in pattern]
     fits = [True] + [False] * len(parts)  # fits[n]: the pattern so far matches the first n parts
     for piece in pattern:
         if piece == "**":
@@ -115,6 +121,11 @@ def _bounded(
             if count >= ENTRIES_MAX or time.monotonic() > deadline:
                 results.stopped = f"stopped after {count:,} names; give a folder further down as path"
                 return
+            if found.entry.kind == "folder" and len(found.parts) >= DEPTH_MAX and not results.deeper:
+                results.deeper = (
+                    f"folders more than {DEPTH_MAX} deep were not looked into: "
+                    f"{shown('/'.join(found.parts[:3]))}/... is one"
+                )
             yield found.parts, found.entry.kind, found.folder
 
 
@@ -127,6 +138,8 @@ def _search_file(file: BinaryIO, label: str, text: str, ignore_case: bool, resul
     wanted = text.casefold() if ignore_case else text
     if not ignore_case and text.encode() not in data:
         return
+    if only_cr(data):
+        data = data.replace(b"\r", b"\n")
     for number, line in enumerate(data.decode(errors="replace").split("\n"), 1):
         at = (line.casefold() if ignore_case else line).find(wanted)
         if at < 0:
