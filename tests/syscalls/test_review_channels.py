@@ -16,6 +16,7 @@ from gemot.abi.reviews import Check, PersonCheck, ReceiptCheck, ReviewerCheck, S
 from gemot.abi.syscalls import (
     Accept,
     Add,
+    Alarm,
     Ask,
     Call,
     Claim,
@@ -333,3 +334,38 @@ def test_check_of_a_fork_is_made_by_the_rights_of_whoever_wrote_the_review(world
     effects = world.trap(copy, Exit("private.txt"))
     assert not started(effects) and "could not be checked" in read(effects, copy)
     assert len(started(world.trap(copy, Exit("a.txt")))) == 1
+
+
+def copying(world: KernelWorld) -> tuple[int, int]:
+    """A parent with the tools for copies, and a reviewed child."""
+    child_of = {"type": "object", "properties": {"pid": {"type": "integer"}, "path": {"type": "string"}}}
+    names = ("copies/read", "copies/merge")
+    world.install(
+        (*TOOLS, *(ToolSpec(one, one, child_of, "reads", True, children=("pid",), paths=("path",)) for one in names))
+    )
+    return family(world)
+
+
+@pytest.mark.parametrize("tool", ["copies/read", "copies/merge"])
+def test_files_of_a_copy_are_held_until_the_review_has_passed(world: KernelWorld, tool: str) -> None:
+    root, child = copying(world)
+    looks = Call((ToolUse(tool, {"pid": child, "path": "."}),))
+    answer = world.ask(root, looks)
+    assert isinstance(answer, Ok) and answer.value[0].rule == "review"
+    world.trap(child, Exit("fine"))
+    assert len(started(world.trap(root, looks))) == 1
+
+
+def test_files_of_a_child_that_did_not_pass_are_for_a_person(world: KernelWorld) -> None:
+    root, child = copying(world)
+    world.trap(child, Exit("", failed="no"))
+    answer = world.ask(root, Call((ToolUse("copies/read", {"pid": child, "path": "."}),)))
+    assert isinstance(answer, Ok) and answer.value[0].rule == "review" and "gemot diff" in answer.value[0].text
+
+
+def test_numbers_that_those_under_review_choose_are_held_in_a_status(world: KernelWorld) -> None:
+    root, child = family(world)
+    world.ask(child, Alarm(seconds=4_711))
+    world.born(child, Spawn("x", "worker", budget=BudgetRequest(tokens=4_711), grants=ALL))
+    assert "4711" not in repr(world.ask(root, Status()))
+    assert "4711" in repr(world.ask(child, Status()))

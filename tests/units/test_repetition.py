@@ -128,6 +128,7 @@ LOOPS: dict[str, Turn] = {
 STEPS: dict[str, Turn] = {
     "a result that changes": lambda n: [request("t/count")],
     "something new": lambda n: [request("t/look", path="a"), request("t/look", path=f"b{n}")],
+    "other requests that fail in the same words": lambda n: [request("t/refuse", path=f"a{n}")],
     "a few looks each": lambda n: [request("t/look", path=f"a{n // 4}")],
     "children alike": lambda n: [request("spawn", brief="take the next task", program="good")],
     "children alike, waited for": lambda n: [request("spawn", brief="next", program="good"), request("wait")],

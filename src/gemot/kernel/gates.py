@@ -11,7 +11,7 @@ works, or what the outside sees holds only the kernel's own words.
 - A person sees everything: questions go to them, and the whole outcome is kept for `gemot log` and `gemot receipt`.
 
 Files are no channel of the kernel's: what is written in a mount that others share is there. A receipt lists it. To hold files
-back as well, give the child a copy (`cow`).
+back as well, give the child a copy (`cow`): the tools that show or merge the copy wait for the review.
 """
 
 from __future__ import annotations
@@ -64,6 +64,15 @@ def must_be_open(kernel: Kernel, speaker: Process, reader: Process | None, what:
 def must_reach_the_tree(kernel: Kernel, speaker: Process, what: str) -> None:
     """Raises :class:`Refused` for a move on a board that others read, by a process inside a gate."""
     must_be_open(kernel, speaker, kernel.processes[speaker.root], what)
+
+
+def must_have_passed(kernel: Kernel, child: Process, tool: str) -> None:
+    """Raises :class:`Refused` where a parent's ``tool`` would show or bring in files of a child whose review has not passed."""
+    failed = child.outcome is not None and child.outcome.state != "done" and child.whole is not None
+    if child.review is None and not failed:  # of one that has ended the review is gone, and what is held is kept
+        return
+    when = "wait until it has ended" if child.alive else f"a person can look at them (gemot diff {child.pid})"
+    raise Refused(RULE, f"{tool}: the files of {child.pid} are held until its review has passed; {when}")
 
 
 # What the outside reads of an outcome.

@@ -7,7 +7,8 @@ in which every print is known is a repetition, so a cycle of several requests is
 What is no repetition: a result that differs, a child that was started or succeeded, a person's word, an alarm, a message with
 new words, and a wait that really took time. What differs without meaning is left out of a print: the order of keys, white
 space, numbers of handles, the seconds that a command took, what a `status` counts. A model that rephrases a request and is
-refused with the same words repeats itself as well.
+refused with the same words repeats itself as well. Where a tool fails with the same words for another request, that is neither new nor
+a repetition: whoever looks up many names is told "not found" many times.
 
 The row of repetitions has three steps (:mod:`gemot.abi.limits`): the process is told, its parent or its person is told, it is
 ended. An AI program is told by a message of the kernel in place of its next question to the model, so this costs no tokens. A
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
 
@@ -65,6 +66,8 @@ VOLATILE = frozenset(
     }
 )
 """What changes by itself, or by being looked at, in answers of `status` and `list_tasks`."""
+
+Repeats = Literal["any", "request", "never"]
 
 _SPACES = re.compile(r"(?:\\[nrt]|\s)+")
 _BESIDE_QUOTES = re.compile(r' ?" ?')
@@ -208,10 +211,13 @@ def _add(kernel: Kernel, process: Process, habit: Habit, syscall: Syscall, answe
         return
     ai = process.program.kind == "ai"
     known = set(_prints(habit.recent))
-    for prints, repeatable in _outcomes(syscall, answer, ai):
+    for prints, repeats in _outcomes(syscall, answer, ai):
         if known.isdisjoint(prints):
             habit.fresh = True
-        elif not repeatable:  # to start the same child again is neither new nor a repetition
+        elif repeats == "never":  # to start the same child again is neither new nor a repetition
+            continue
+        elif repeats == "request" and prints[0] not in known:  # another one failed in these words
+            habit.recent += prints[0]
             continue
         habit.turn += b"".join(one for one in prints if one not in _prints(habit.turn))
     if not ai:
@@ -233,30 +239,33 @@ def _took_time(kernel: Kernel, process: Process) -> bool:
     return kernel.now - process.heard_at >= seconds * 1000
 
 
-def _outcomes(syscall: Syscall, answer: Answer, ai: bool) -> list[tuple[tuple[bytes, ...], bool]]:
-    """The prints of what came of a syscall, each with whether having it again is a repetition."""
+def _outcomes(syscall: Syscall, answer: Answer, ai: bool) -> list[tuple[tuple[bytes, ...], Repeats]]:
+    """The prints of what came of a syscall, each with what is a repetition: to have any of them again, only the first, or none."""
     if isinstance(syscall, PageOut):
         return []
     if isinstance(answer, Error):
-        return [(_refused(_name(syscall), _canonical(syscall), answer.rule, answer.message, ai), True)]
+        return [(_refused(_name(syscall), _canonical(syscall), answer.rule, answer.message, ai), "any")]
     value = answer.value if isinstance(answer, Ok) else None
     if isinstance(syscall, Call) and isinstance(value, tuple):
         results = cast("tuple[Returned, ...]", value)
         pairs = zip(syscall.uses, results, strict=True)
-        return [(_returned(use.tool, _canonical(use), returned, ai), True) for use, returned in pairs]
+        return [
+            (_returned(use.tool, _canonical(use), returned, ai), "request" if returned.rule == "failed" else "any")
+            for use, returned in pairs
+        ]
     if isinstance(value, Born):  # a native program starts as many alike as it likes
         same = _canonical(syscall) if ai else _canonical(syscall) + _plain(value.pid)
-        return [((_print(b"born" + same),), False)]
+        return [((_print(b"born" + same),), "never")]
     if isinstance(value, Waited):
-        return [((one,), True) for one in _waited(value)]
+        return [((one,), "any") for one in _waited(value)]
     if (
         isinstance(syscall, Status | ListTasks) and not ai
     ):  # costs nothing but a syscall, of which its budget has a count
         return []
     if isinstance(syscall, Status):
-        return [((_looked(syscall, value),), True)]
+        return [((_looked(syscall, value),), "any")]
     content = _plain_words(value) if isinstance(value, Reply) else _lasting(value)
-    return [((_print(_canonical(syscall) + _plain(content)),), True)]
+    return [((_print(_canonical(syscall) + _plain(content)),), "any")]
 
 
 def _looked(syscall: Status, seen: object) -> bytes:

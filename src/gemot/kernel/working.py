@@ -20,7 +20,19 @@ from gemot.authority.narrowing import used
 from gemot.authority.references import FROM, Filling, beyond, fill, mentioned
 from gemot.authority.refusal import Refused, closest
 from gemot.authority.schema import mismatch, properties
-from gemot.kernel import asking, changes, families, mandate, purses, receipts, remembering, reviewing, rights, routes
+from gemot.kernel import (
+    asking,
+    changes,
+    families,
+    gates,
+    mandate,
+    purses,
+    receipts,
+    remembering,
+    reviewing,
+    rights,
+    routes,
+)
 from gemot.kernel.process import Process, Work
 from gemot.kernel.results import returned
 
@@ -176,7 +188,11 @@ def _check(
 def _children(kernel: Kernel, process: Process, tool: ToolSpec, filling: Filling) -> Others:
     if any((name,) in filling.references for name in tool.children):
         raise Refused("malformed", f"{tool.name}: {', '.join(tool.children)} is the number of a child, not a reference")
-    return families.mounts_of_children(kernel, process, tool, filling.arguments)
+    others = families.mounts_of_children(kernel, process, tool, filling.arguments)
+    if tool.paths:
+        for pid in others:
+            gates.must_have_passed(kernel, kernel.processes[pid], tool.name)
+    return others
 
 
 def _fill(process: Process, use: ToolUse, tool: ToolSpec, values: Mapping[int, str]) -> Filling:
