@@ -210,3 +210,68 @@ def test_more_than_anybody_counts_are_not_counted_but_the_last_and_the_next_are_
     half = timedelta(seconds=30)
     due = following("30s", "UTC", 0, int(datetime(2027, 1, 1, tzinfo=UTC).timestamp() * 1000))
     assert timedelta(milliseconds=due.at - due.last) == half and due.came == limits.MISSED_RINGS_MAX
+
+
+@pytest.mark.parametrize(
+    ("zone", "words"),
+    [
+        ("GMT+2", "for 2 hours ahead of UTC write Etc/GMT-2 (Etc/GMT+2 is the other side of UTC"),
+        ("UTC+2", "Etc/GMT-2"),
+        ("utc-5", "for 5 hours behind UTC write Etc/GMT+5"),
+        ("+02:00", "Etc/GMT-2"),
+        ("+0200", "Etc/GMT-2"),
+        ("-01:00", "for 1 hour behind UTC write Etc/GMT+1"),
+        ("+05:30", "no name unless it is whole hours"),
+        ("GMT+15", "no name unless it is whole hours"),
+        ("+00:00", "write UTC"),
+    ],
+)
+def test_an_offset_as_a_zone_is_answered_with_the_name_of_the_right_sign(zone: str, words: str) -> None:
+    due = first(Alarm(every="1h", zone=zone), 0)
+    assert due is not None and words in due.error and "did you mean" not in due.error, due
+
+
+def test_the_zone_that_is_offered_for_an_offset_has_that_offset() -> None:
+    """Names with Etc have the sign reversed."""
+    for ahead in range(-12, 15):
+        if ahead:
+            due = first(Alarm(every="1h", zone=f"GMT{ahead:+}"), 0)
+            assert due is not None
+            name = due.error.split("write ")[1].split(" ")[0]
+            assert datetime(2027, 1, 1, tzinfo=ZoneInfo(name)).utcoffset() == timedelta(hours=ahead)
+
+
+@pytest.mark.parametrize(
+    ("every", "words"),
+    [
+        ("1M", "a month is said by five fields"),
+        ("12M", "a minute is m"),
+        ("1Y", "a year is said by five fields"),
+        ("1y", "a year is said by five fields"),
+        ("2 months", "a month is said by five fields"),
+        ("1mo", "a month"),
+        ("1h30", "one number and one unit"),
+        ("1h30m", "one number and one unit"),
+        ("1.5h", "a whole number"),
+        ("0s", "at least 1 second"),
+        ("-5m", "no sign"),
+        ("5", "the unit is missing"),
+        ("5min", "a unit is one letter: 5m"),
+        ("1H30M", "one number and one unit"),
+    ],
+)
+def test_what_only_looks_like_an_interval_is_refused_with_what_would_work(every: str, words: str) -> None:
+    due = first(Alarm(every=every, zone="UTC"), 0)
+    assert due is not None and words in due.error, due
+
+
+@pytest.mark.parametrize(
+    ("every", "seconds"), [("1D", 86_400), ("2H", 7_200), ("30S", 30), ("1m", 60), ("1 w", 604_800)]
+)
+def test_a_unit_that_can_mean_one_thing_only_is_taken_in_either_case(every: str, seconds: int) -> None:
+    due = first(Alarm(every=every, zone="UTC"), 0)
+    assert due is not None and (due.at, due.error) == (seconds * 1000, "")
+
+
+def test_an_alarm_that_an_earlier_version_took_with_a_capital_unit_goes_on() -> None:
+    assert not following("1M", "UTC", 60_000, 60_000).error

@@ -19,6 +19,7 @@ from gemot.kernel.process import Process
 from gemot.kernel.reviewing import in_words
 from gemot.machine import carrying
 from gemot.machine.client import Client
+from gemot.machine.home import not_utf8
 from gemot.machine.machine import Machine
 
 
@@ -50,12 +51,19 @@ def archive(home: Path | None, pid: int, file: Path) -> int:
     return DONE
 
 
+def _must_be_utf8(file: Path) -> None:
+    if not_utf8(file):
+        raise Usage(not_utf8(file))
+
+
 def _free(file: Path) -> None:
+    _must_be_utf8(file)
     if file.exists():
         raise Usage(f"{file} exists; name another file")
 
 
 def bring(home: Path | None, file: Path, mounts: list[str], model: str, sure: bool) -> int:
+    _must_be_utf8(file)
     named = [_mount(one) for one in mounts]
     folders = {name: folder for name, folder, _ in named}
     untrusted = {name for name, _, is_untrusted in named if is_untrusted}
@@ -92,6 +100,8 @@ def _mount(text: str) -> tuple[str, str, bool]:
     folder, mode, untrusted = marked(said, "--mount")
     if not (name and equals and folder.strip()):
         raise Usage(f"--mount is NAME=DIR, such as work=notes or work=notes:untrusted, not {text!r}")
+    if not_utf8(folder):
+        raise Usage(f"--mount {name}: {not_utf8(folder)}")
     if mode is not None:
         raise Usage(f"--mount {text}: an imported tree keeps the mode that its mount has; only :untrusted can be added")
     return name, folder, untrusted

@@ -51,6 +51,8 @@ def _in_our_words(message: str) -> str:
     if extra:
         quotes = "" if extra[1].startswith("-") else "; a goal or message with spaces goes in quotes"
         return f"not understood: {extra[1]}{quotes}"
+    if message == "argument --zone: expected one argument":
+        return "--zone names a time zone; one that begins with - is written --zone=-02:00"
     return message.replace("invalid int value", "a number is needed, not")
 
 

@@ -18,6 +18,8 @@ from gemot.cli.dumping import dump
 from gemot.cli.failing import DONE, Usage, put
 from gemot.cli.plain import FOREIGN, folded, inert, one_line, plain
 from gemot.cli.reach import home_of, known_home
+from gemot.machine.home import here as whole_path
+from gemot.machine.home import not_utf8
 from gemot.machine.memories import Held, Memories
 from gemot.programs.recalling import age, origin
 
@@ -80,7 +82,13 @@ def keep(home: Path | None, text: str, about: str, scope: Scope | None, name: st
 
 
 def forget(home: Path | None, numbers: list[int], scope: Scope | None, name: str | None) -> int:
-    if not numbers or scope is not None or name is not None:
+    if numbers and (scope is not None or name is not None):
+        option = "--of" if name is not None else "--scope"
+        raise Usage(
+            f"a number names its memory in whatever place it is kept: leave {option} out, as in gemot forget {numbers[0]}; "
+            "--scope and --of go with --all"
+        )
+    if not numbers:
         raise Usage("name the memories by their numbers, such as: gemot forget 12; gemot memories shows them")
     with _opened(home) as memories:
         gone = memories.forget(*numbers)
@@ -128,8 +136,10 @@ def _shelf(scope: Scope | None, name: str | None) -> Shelf:
                 raise Usage("which program? Name it: --scope program --of solo")
             return Shelf("program", name)
         case _:
-            folder = Path(name or ".").expanduser().absolute()
-            return Shelf("project", str(folder.resolve()))
+            folder = whole_path(Path(name or ".")).resolve()
+            if not_utf8(folder):
+                raise Usage(not_utf8(folder))
+            return Shelf("project", str(folder))
 
 
 def _whose(shelf: Shelf) -> str:

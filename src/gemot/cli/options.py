@@ -17,6 +17,8 @@ from gemot.authority.refusal import closest
 from gemot.cli.config import BudgetTable, RouteTable
 from gemot.cli.failing import Usage
 from gemot.cli.plain import one_line
+from gemot.machine.home import here as whole_path
+from gemot.machine.home import not_utf8
 
 if TYPE_CHECKING:
     from gemot.machine.door import Shown
@@ -72,15 +74,20 @@ def work(text: str | None) -> Work:
     Raises :class:`Usage`."""
     if text is None:
         try:
-            return Work(str(Path.cwd()), "ro", named=False)
+            here = str(Path.cwd())
         except FileNotFoundError:
             raise Usage(
                 "the folder you are in is not there any more; go to another one, or name one with --work"
             ) from None
+        if not_utf8(here):
+            raise Usage(f"the folder you are in can't be used: {not_utf8(here)}")
+        return Work(here, "ro", named=False)
     if not text.strip():
         raise Usage('--work "" names no folder; write --work . for the one that you are in')
     name, mode, untrusted = marked(text, "--work")
-    folder = Path(name or ".").expanduser().absolute()
+    folder = whole_path(Path(name or "."))
+    if not_utf8(folder):
+        raise Usage(f"--work: {not_utf8(folder)}")
     if folder.exists() and not folder.is_dir():
         raise Usage(f"--work {name}: that is a file; name the folder that it is in")
     if not folder.is_dir():
@@ -116,8 +123,10 @@ def model_name(name: str) -> str:
     """A script's file is named whole, so that its process can be resumed from another folder."""
     if not name.startswith("scripted:"):
         return name
+    if not_utf8(name):
+        raise Usage(f"--model: {not_utf8(name)}")
     file, _, function = name.removeprefix("scripted:").rpartition(":")
-    return f"scripted:{Path(file).expanduser().absolute()}:{function}" if file.endswith(".py") else name
+    return f"scripted:{whole_path(Path(file))}:{function}" if file.endswith(".py") else name
 
 
 def way(names: Sequence[str], routes: Sequence[RouteTable]) -> tuple[str, ...]:

@@ -17,17 +17,25 @@ _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
 def legible(event: AnyEvent) -> AnyEvent:
-    """The same event, with every half of a surrogate pair (which is no text, though a provider or a file may hold one) as ``?``."""
-    return msgspec.convert(_legible(msgspec.to_builtins(event)), type(event))
+    """The same event, with every half of a surrogate pair (which is no text, though a provider or a file may hold one) as ``?``; in
+    what names something, such as a folder, by its number: with ``?`` it could be the name of another."""
+    return msgspec.convert(_legible(msgspec.to_builtins(event), "replace"), type(event))
 
 
-def _legible(value: Any) -> Any:
+_NAMING = frozenset({"folder", "beneath", "only", "path", "paths", "model", "models", "route"})
+"""Fields whose texts name files, folders and models."""
+
+
+def _legible(value: Any, how: str) -> Any:
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
+        return value.encode("utf-8", how).decode()
     if isinstance(value, list | tuple):
-        return [_legible(one) for one in cast("list[Any]", value)]
+        return [_legible(one, how) for one in cast("list[Any]", value)]
     if isinstance(value, dict):
-        return {_legible(name): _legible(one) for name, one in cast("dict[Any, Any]", value).items()}
+        return {
+            _legible(name, how): _legible(one, "backslashreplace" if name in _NAMING else how)
+            for name, one in cast("dict[Any, Any]", value).items()
+        }
     return value
 
 

@@ -30,6 +30,16 @@ _INTERVAL = re.compile(r"([0-9]{1,9})\s?([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
+_LIKE_INTERVAL = re.compile(r"([+-]?)([0-9]+)(?:[.,]([0-9]+))?\s*([^\W\d_]*)(.*)", re.DOTALL)
+_BY_CRON = {
+    "M": 'a minute is m, as in 1m, and a month is said by five fields: "0 9 1 * *" is each first day of a month at nine',
+    "mo": 'a month is said by five fields: "0 9 1 * *" is each first day of a month at nine',
+    "y": 'a year is said by five fields: "0 9 1 1 *" is each first of January at nine',
+    "q": 'a quarter is said by five fields: "0 9 1 */3 *" is each first day of a quarter at nine',
+}
+"""Units that are no intervals, since they are not always as long, by how they begin."""
+
+
 class _Unclear(Exception):
     """What is wrong with a time, in words."""
 
@@ -44,6 +54,7 @@ def first(alarm: Alarm, now: int) -> Due | None:
                 raise _Unclear(f"{name} has at most {limits.TIMES_CHARS_MAX} characters")
         name = alarm.zone or local_zone()
         zone = _zone(name)
+        _must_be_meant(alarm.every)
         at = _moment(alarm.at, zone) if alarm.at else _after(alarm.every, zone, now, now)
         return Due(at, _text(at, zone), name)
     except _Unclear as unclear:
@@ -131,6 +142,34 @@ def _moment(text: str, zone: tzinfo) -> int:
         return _millis(here)
     except (OverflowError, OSError, ValueError):
         raise _Unclear(f"{text} is beyond what the calendar knows") from None
+
+
+def _must_be_meant(every: str) -> None:
+    """Raises :class:`_Unclear` for what looks like an interval, and is none or could be two."""
+    text = every.strip()
+    found = _LIKE_INTERVAL.fullmatch(text)
+    if found is None or len(text.split()) == 5:
+        return
+    sign, number, part, unit, rest = found.groups()
+    if _INTERVAL.fullmatch(text.lower()) and unit != "M":
+        return
+    low = unit.lower()
+    kind = "M" if unit == "M" else "mo" if low.startswith("mo") else low[:1]
+    if sign:
+        why = "an interval has no sign"
+    elif kind in _BY_CRON and not rest:
+        why = _BY_CRON[kind]
+    elif part and low[:1] in _SECONDS:
+        why = f"an interval is a whole number; {number}.{part}{low[:1]} can be said in the next smaller unit"
+    elif rest and low[:1] in _SECONDS:
+        why = "an interval is one number and one unit: 1h30 is 90m"
+    elif not unit and not rest:
+        why = f"the unit is missing: {number}s, {number}m, {number}h or {number}d"
+    elif low[:1] in _SECONDS and not rest:
+        why = f"a unit is one letter: {number}{low[:1]}"
+    else:
+        return
+    raise _Unclear(f"every {every!r} is not understood: {why}")
 
 
 def _interval(every: str) -> int:

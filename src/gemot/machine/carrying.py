@@ -29,6 +29,7 @@ from gemot.kernel.process import Process
 from gemot.machine import checkpoint
 from gemot.machine.cast import Cast
 from gemot.machine.forgeries import whole
+from gemot.machine.home import not_utf8
 from gemot.machine.loop import Loop, MachineError
 from gemot.machine.starting import Privacy, must_be_outside
 from gemot.machine.whole import with_values
@@ -80,6 +81,8 @@ def coming(
     for name, folder in places.items():
         if name not in known:
             raise MachineError(f"the tree has no mount {name!r}; it has: {', '.join(sorted(known)) or 'none'}")
+        if not_utf8(folder):
+            raise MachineError(not_utf8(folder))
         if not Path(folder).is_dir():
             raise MachineError(f"there is no folder {folder}; make it first, or name another")
     taken = [one.pid for one in carried.processes() if one.pid in loop.kernel.processes]

@@ -41,6 +41,30 @@ def sockets_folder() -> Path:
     return Path(tempfile.gettempdir()) / f"gemot-{os.geteuid()}"
 
 
+def here(folder: Path) -> Path:
+    """The whole path of a folder. Raises :class:`HomeError` where the current folder is gone."""
+    try:
+        return folder.expanduser().absolute()
+    except FileNotFoundError:
+        raise HomeError("the folder you are in is not there any more; go to another one, or name whole paths") from None
+
+
+def not_utf8(path: Path | str) -> str:
+    """Why a path can't be used, in words: its name is not UTF-8, so no journal can hold it; ``""`` where it is."""
+    text = str(path)
+    if text.isascii():
+        return ""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(text).decode(errors="backslashreplace")
+        return (
+            f"the name {shown} is not UTF-8, and gemot writes names down as text: another folder could be meant by it. "
+            "Rename it, or name a link to it (ln -s) that has a name in UTF-8"
+        )
+    return ""
+
+
 def open_to_others(path: Path) -> str:
     """Why somebody else could change what a path leads to, in words; ``""`` where nobody can, or nothing is there. Links are
     followed: they are the person's."""
@@ -67,7 +91,9 @@ class Home:
     that came from elsewhere may hold links that lead anywhere. Raises :class:`HomeError`."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder.expanduser().absolute()
+        self.folder = here(folder)
+        if not_utf8(self.folder):
+            raise HomeError(f"the machine's folder can't be used: {not_utf8(self.folder)}")
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:

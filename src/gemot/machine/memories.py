@@ -240,7 +240,9 @@ class Memories:
 
 def _shelf(database: sqlite3.Connection, shelf: Shelf, make: bool = False) -> tuple[int, int]:
     """The number of a shelf (0: there is none) and how many memories it holds."""
-    name = os.path.realpath(shelf.name) if shelf.scope == "project" else shelf.name
+    name = shelf.name
+    if shelf.scope == "project":  # a link may lead to a name that is not UTF-8
+        name = os.fsencode(os.path.realpath(name)).decode(errors="backslashreplace")
     where = (shelf.scope, _storable(name))
     row = database.execute("SELECT shelf, held FROM shelves WHERE scope = ? AND name = ?", where).fetchone()
     if row is None and make:

@@ -32,6 +32,7 @@ from gemot.kernel import Kernel, reviewing
 from gemot.kernel.families import known_program
 from gemot.kernel.feasible import Asker
 from gemot.machine import pictures
+from gemot.machine.home import not_utf8
 from gemot.machine.loop import MachineError
 from gemot.machine.spaces import Spaces
 from gemot.machine.stage import Stage
@@ -86,6 +87,8 @@ def way(stage: Stage, model: str, route: Iterable[str]) -> tuple[str, ...]:
 def work_mount(work: Path | str, mode: Mode, untrusted: bool = False) -> Mount:
     """The folder that a process sees as ``/work``. Raises :class:`MachineError`."""
     folder = Path(work).expanduser().absolute()
+    if not_utf8(folder):
+        raise MachineError(not_utf8(folder))
     if not folder.is_dir():
         raise MachineError(f"there is no folder {folder}; make it first, or name another")
     return Mount("work", str(folder), mode, untrusted=untrusted)
@@ -214,6 +217,13 @@ def _check(kernel: Kernel, event: Arrived, tools: Collection[str]) -> None:
         raise MachineError(
             f"a priority is from {limits.PRIORITY_MIN} to {limits.PRIORITY_MAX}, not {event.priority}; left out, it is {limits.PRIORITY}"
         )
+    for path in (
+        *(path for mount in event.mounts for path in (mount.folder, mount.beneath)),
+        *event.models,
+        *event.route,
+    ):
+        if not_utf8(path):
+            raise MachineError(not_utf8(path))
     for mount in event.mounts:
         placed = Path(mount.folder).is_absolute() if mount.folder or mount.mode != "private" else True
         if not MOUNT_NAME.fullmatch(mount.name) or not placed or mount.space or mount.source:
