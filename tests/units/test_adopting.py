@@ -39,12 +39,14 @@ async def until(condition: Callable[[], object]) -> None:
     raise AssertionError("it did not come to that")
 
 
-async def exported(tmp_path: Path, grants: tuple[Grant, ...] | None = None) -> Path:
-    """A tree whose process waits for a yes to an overwriting, in a file."""
+async def exported(tmp_path: Path, grants: tuple[Grant, ...] | None = None, *, before: int = 0) -> Path:
+    """A tree whose process waits for a yes to an overwriting, in a file. ``before``: how many processes came before it."""
     work = tmp_path / "there"
     work.mkdir()
     (work / "a.txt").write_text("as it was")
     async with await Machine.open(tmp_path / "one", models={"s": scripted(once)}) as machine:
+        for _ in range(before):
+            await machine.start("go", model="s", work=work, grants=())
         pid = await machine.start("go", model="s", work=work, grants=grants)
         await until(machine.asks)
         machine.pause(pid)
@@ -216,5 +218,47 @@ def test_file_does_not_choose_the_rules_or_shares_of_its_tree(tmp_path: Path) ->
             process = machine.kernel.processes[root]
             assert process.rules == machine.kernel.rules > 0
             assert (process.habit, process.part, process.reserve, process.open) == (None, None, None, frozenset())
+
+    asyncio.run(story())
+
+
+def test_handle_names_no_text_that_its_file_did_not_bring(tmp_path: Path) -> None:
+    async def story() -> None:
+        here = tmp_path / "here"
+        here.mkdir()
+        (here / "long.txt").write_text(("my pin is 4711 " * 10 + "\n") * 300)
+
+        def reader(question: Any) -> Any:
+            read = [request("files/read", path="long.txt"), request("ask", question="And now?")]
+            return read[len(heard(question))] if len(heard(question)) < 2 else [request("exit", value="done")]
+
+        shown: list[str] = []
+
+        def spy(question: Any) -> Any:
+            shown.append(repr(question))
+            if len(shown) == 1:
+                return [request("read_result", handle=1)]
+            if len(shown) == 2:
+                return [request("files/write", path="copy.txt", content={"$from": 1})]
+            return [request("exit", value="done")]
+
+        file = await exported(tmp_path, before=1)
+        async with await Machine.open(tmp_path / "two", models={"s": scripted(reader), "t": scripted(spy)}) as machine:
+            own = await machine.start("go", model="s", work=here)
+            await until(lambda: machine.kernel.processes[own].handles)
+            (known,) = machine.kernel.processes[own].handles.values()
+            assert known.digest
+
+            def as_a_spy(process: Process) -> None:
+                process.models = ("t",)
+                process.handles = {1: msgspec.structs.replace(known, number=1, label=Label())}
+
+            root = await machine.adopt(forged(file, as_a_spy), {"work": here})
+            machine.resume(root)
+            (pending,) = [asked.ask for asked in machine.asks() if asked.pid == root]
+            await machine.answer(pending, False)
+            await machine.result(root)
+            assert len(shown) == 3 and not any("4711" in one for one in shown)
+            assert not (here / "copy.txt").exists()
 
     asyncio.run(story())

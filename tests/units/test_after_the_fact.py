@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gemot import Grant, Machine, request, scripted, tool
+from gemot import Grant, Machine, MachineError, request, scripted, tool
 from gemot.abi.effects import Asked
 from gemot.abi.messages import Request, Text
 from gemot.cli.wording import Teller
@@ -106,3 +106,21 @@ def test_answers_to_asks_are_noted_with_their_words_and_scope(
     stored = msgspec.json.decode(to_json(note))
     assert (stored["type"], stored["pid"], stored["by"]) == ("ask_answered", 1, "person") and stored["at"] > 0
     assert stored["allow"] is answer.get("allow", True) and stored["text"] == answer.get("text", "")
+
+
+@pytest.mark.parametrize("words", ["no", "2", "not today", "yes, but to Bob"])
+def test_words_that_are_no_yes_allow_no_action(tmp_path: Path, words: str) -> None:
+    async def play() -> None:
+        def clerk(question: Request) -> Said:
+            return [request("exit", value="done")] if heard(question) else [request("t/send", text="hello")]
+
+        async with await Machine.open(tmp_path, models={"m": scripted(clerk)}, tools=TOOLS) as machine:
+            pid = await machine.start("go", model="m", grants=[Grant("t/send")])
+            ask = (await asked(machine)).ask
+            with pytest.raises(MachineError, match="one action: say yes or no"):
+                await machine.answer(ask, text=words)
+            assert [one.ask for one in machine.asks()] == [ask]
+            await machine.answer(ask, text="yes")
+            assert (await machine.result(pid)).receipt.uses[0].ok
+
+    asyncio.run(play())

@@ -154,6 +154,8 @@ def unfit(asked: Asked, text: str) -> str:
         return "is about all of it: say yes or no"
     if asked.plan and understood(text, len(asked.plan)) is None:
         return f"is about a plan of {len(asked.plan)} steps: say yes, or name steps"
+    if asked.tool and understood(text, 1) is None:
+        return "is about one action: say yes or no"
     if asked.actions and understood(text, len(asked.actions)) is None:
         return f"is about {len(asked.actions)} actions: say yes, no, or name some, as in 1 3"
     if asked.options and not asked.tool and text not in asked.options:

@@ -107,9 +107,23 @@ def coming(
     if model:
         loop.stage.model(model)
     moved = remodelled(relocated(carried, places, here), model)
-    for text in moved.values:
-        loop.journal.put_value(text)
-    return Adopted(now, moved.tables, moved.programs, decided_here=True)
+    brought = {loop.journal.put_value(text) for text in moved.values}
+    return Adopted(now, _only_brought(moved.tables, brought), moved.programs, decided_here=True)
+
+
+def _only_brought(body: bytes, brought: Collection[str]) -> bytes:
+    """The tables without the names of texts and images that the file did not bring: the journal here may hold them for others."""
+    coming = tables.carried(body)
+    for process in coming.tree.processes:
+        process.handles = {
+            number: handle if handle.digest in brought else replace(handle, digest="")
+            for number, handle in process.handles.items()
+        }
+        process.mailbox = [
+            replace(mail, images=tuple(image for image in mail.images if image.digest in brought))
+            for mail in process.mailbox
+        ]
+    return msgspec.msgpack.encode(coming)
 
 
 def archive(loop: Loop, root: int, path: Path) -> None:
