@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from worlds import KernelWorld, started
 
 from gemot import Budget, Calls, Grant, Machine, Outcome, SyscallFailed, ToolError, program, request, scripted, tool
 from gemot.abi import limits
-from gemot.abi.messages import Request, Text, ToolRequest, ToolResult
+from gemot.abi.events import RULES, Booted, Failure, Replied, Result, Value
+from gemot.abi.messages import Reply, Request, Text, ToolRequest, ToolResult, Usage
+from gemot.abi.syscalls import Call, Generate, ToolUse
 from gemot.machine.notes import Changed
 from gemot.models.scripted import Said, heard
 
@@ -259,3 +262,39 @@ def test_a_row_goes_on_after_a_restart(tmp_path: Path) -> None:
     outcome = asyncio.run(part(100))
     assert outcome is not None and (outcome.state, outcome.rule) == ("failed", "loop")
     assert next(asked) <= limits.LOOP_ENDED + 3
+
+
+def alive_after(world: KernelWorld, turns: int, millis: int, result: Result) -> bool:
+    """A model asks for the same tool use in so many turns, each of which takes so long; says whether its process is alive."""
+    world.feed(Booted(world.at, rules=RULES))
+    pid = world.tree(program="talker")
+    process = world.kernel.processes[pid]
+    reply = Replied(Reply((ToolRequest("", "disk/read", '{"path": "a"}'),), Usage(), "m"))
+    for _ in range(turns):
+        asked = started(world.trap(pid, Generate("go on")))
+        if not process.alive:
+            break
+        if not asked:  # it was told that it repeats itself
+            continue
+        world.done(asked[0], reply)
+        (work,) = started(world.trap(pid, Call((ToolUse("disk/read", {"path": "a"}),))))
+        world.at += millis
+        world.done(work, result, 10)
+    return process.alive
+
+
+SLOW = limits.LOOP_PAUSE_SECONDS * 1000
+
+
+@pytest.mark.parametrize(
+    ("millis", "result", "alive"),
+    [
+        (SLOW, Value("not yet"), True),
+        (SLOW - 1, Value("not yet"), False),
+        (SLOW, Failure("deadline", "no result"), False),
+    ],
+)
+def test_use_that_took_time_and_gave_a_result_is_no_repetition(
+    world: KernelWorld, millis: int, result: Result, alive: bool
+) -> None:
+    assert alive_after(world, 3 * limits.LOOP_ENDED, millis, result) is alive

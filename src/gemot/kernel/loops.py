@@ -8,7 +8,8 @@ What is no repetition: a result that differs, a child that was started or succee
 new words, and a wait that really took time. What differs without meaning is left out of a print: the order of keys, white
 space, numbers of handles, the seconds that a command took, what a `status` counts. A model that rephrases a request and is
 refused with the same words repeats itself as well. Where a tool fails with the same words for another request, that is neither new nor
-a repetition: whoever looks up many names is told "not found" many times.
+a repetition: whoever looks up many names is told "not found" many times. So is a tool use that gave a result and really took time,
+as `sleep 60; check` does, or one that waited for a person's yes.
 
 The row of repetitions has three steps (:mod:`gemot.abi.limits`): the process is told, its parent or its person is told, it is
 ended. An AI program is told by a message of the kernel in place of its next question to the model, so this costs no tokens. A
@@ -211,10 +212,11 @@ def _add(kernel: Kernel, process: Process, habit: Habit, syscall: Syscall, answe
         return
     ai = process.program.kind == "ai"
     known = set(_prints(habit.recent))
+    slow = _worked(syscall, answer) and _took_time(kernel, process)
     for prints, repeats in _outcomes(syscall, answer, ai):
         if known.isdisjoint(prints):
             habit.fresh = True
-        elif repeats == "never":  # to start the same child again is neither new nor a repetition
+        elif repeats == "never" or slow:  # to start the same child again is neither new nor a repetition
             continue
         elif repeats == "request" and prints[0] not in known:  # another one failed in these words
             habit.recent += prints[0]
@@ -232,6 +234,13 @@ def _add_mail(habit: Habit, mail: tuple[Mail, ...]) -> None:
         mark = _print(b"mail" + _plain([one.sender, one.text]))
         habit.fresh = habit.fresh or one.sender <= 0 or mark not in known
         habit.turn += mark
+
+
+def _worked(syscall: Syscall, answer: Answer) -> bool:
+    """Did each tool use of a call give a result?"""
+    if not isinstance(syscall, Call) or not isinstance(answer, Ok) or not isinstance(answer.value, tuple):
+        return False
+    return all(returned.ok for returned in cast("tuple[Returned, ...]", answer.value))
 
 
 def _took_time(kernel: Kernel, process: Process) -> bool:
