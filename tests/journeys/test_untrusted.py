@@ -171,7 +171,7 @@ def test_a_child_keeps_the_mark_and_a_parent_can_only_set_it(
 ) -> None:
     async def tell(calls: Calls) -> Any:
         await calls.spawn(json.dumps([["files/read", {"path": "a.txt"}]]), "reader", mounts=(request_,))
-        return (await calls.wait()).value
+        return (await calls.wait()).ended[0].value
 
     assert told(tmp_path, tell, *mounts).label.integrity == integrity
 
