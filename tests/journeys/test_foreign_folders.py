@@ -155,3 +155,35 @@ def test_a_record_of_unusable_files_is_in_json_nowhere(person: Person) -> None:
     programs(person, helper="not a program")
     listed = person.gemot("programs", "--json")
     assert all(json.loads(line)["name"] for line in listed.out.splitlines())
+
+
+ODD_FILES = {
+    "an error of asyncio": "import asyncio\nraise asyncio.CancelledError",
+    "an error outside of Exception": "raise BaseException('x')",
+    "an error without words": "class Mute(Exception):\n    def __str__(self):\n        raise self\nraise Mute",
+    "a generator's end": "raise GeneratorExit",
+}
+
+
+@pytest.mark.parametrize("text", ODD_FILES.values(), ids=ODD_FILES)
+def test_a_python_file_that_fails_oddly_stops_only_its_own_program(person: Person, text: str) -> None:
+    folder = person.folder / "config" / "gemot" / "programs"
+    folder.mkdir(parents=True)
+    (folder / "odd.py").write_text(text)
+    done = person.gemot("programs")
+    assert "odd.py" in done.err and "solo" in done.out
+
+
+def test_what_a_python_file_prints_when_it_is_loaded_is_not_in_the_output(person: Person) -> None:
+    folder = person.folder / "config" / "gemot" / "programs"
+    folder.mkdir(parents=True)
+    (folder / "loud.py").write_text("print('loaded')")
+    done = person.gemot("programs", "--json")
+    assert "loaded" in done.err and all(map(json.loads, done.out.splitlines()))
+
+
+def test_a_program_with_line_ends_of_windows_is_one(person: Person) -> None:
+    folder = programs(person)
+    (folder / "helper.md").write_bytes(GOOD.format(more="").replace("\n", "\r\n").encode())
+    done = person.gemot("programs")
+    assert "helper" in done.out and "left out" not in done.err

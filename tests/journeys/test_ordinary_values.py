@@ -164,7 +164,31 @@ def test_a_random_token_is_taken_out_of_every_text(maker: Callable[[], str]) -> 
         "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "sk_test_4eC39HqLyjWDarjtT1zdp7dc", "sk-xxxxxxxxxxxxxxxxxxxxxxxx", "${TOKEN}",
         "/etc/ssl/private/key.pem", "https://example.org/path", "db.internal.example.org:5432", "me@example.org", "en_US.UTF-8",
         "2026-11-30", "1234567890123456", "correct horse battery staple", "DatabaseConnectionFactory", "utf8mb4_unicode_ci",
+        "changeme123", "MyP@ssw0rd2024!", "P@55w0rd1234", "1q2w3e4r5t6y", "Str0ng!Passw0rd", "p4$$w0rd12345", "qwerty!@#$%^",
+        "pk_test_TYooMQauvdEDq54NiTphI7jx", "QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "sk-test-placeholder-for-dev",
     ],
 )  # fmt: skip
 def test_placeholders_names_and_places_are_no_secrets(value: str) -> None:
     assert ordinary(value) and not secrets_of({"API_KEY": value})
+
+
+TOKENS = {
+    "base64 that begins like a path": "/54rTgV2lKCmSDWh/dGVkNGyKbbVLOpecDYQvY9n",
+    "few odd pairs, in a known form": "sk_live_jYOimrDlChPpADdNIOMKIAau",
+    "a placeholder in it by chance": "ghp_mLnSmM6uXgTodocGz2hCROFFeV4YNHpRmgZq",
+    "digits, then letters": "xoxb-745091964674-318210874597-pMeNoD4pTeLavapYx2qfEhHU",
+    "a web token": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiI3MjcwMTUwMjIifQ.DaaKqqvTvTlwQHdJxdmHrlmYbtPmHCXxEhqssHxLjGI",
+}
+
+
+@pytest.mark.parametrize("name", ["API_KEY", "DB_PASS", "GITHUB_PAT"])
+@pytest.mark.parametrize("value", TOKENS.values(), ids=TOKENS)
+def test_a_key_that_looks_like_something_else_is_a_secret(name: str, value: str) -> None:
+    assert secrets_of({name: value}) == {name: value}
+
+
+@pytest.mark.parametrize(
+    "name", ["CACHE_KEY", "SSH_PUBLIC_KEY", "NEXT_PUBLIC_API_KEY", "GITHUB_SHA", "STRIPE_PUBLISHABLE_KEY"]
+)
+def test_a_commit_or_a_digest_in_a_variable_that_is_no_secret_is_left_alone(name: str) -> None:
+    assert not secrets_of({name: "6a76ac9b0b7f4c1d9e8a3f52d1c07be4558a9d10"})

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from people import SCRIPTS, Person
 
-from gemot import Calls, Grant, Machine, Mount, Outcome, program
+from gemot import Calls, Grant, Machine, Mount, Outcome, program, tool
 from gemot.abi.grants import MountRequest
 from gemot.boxes import guarantees
 from gemot.drivers.boxed import WALLS
@@ -186,3 +186,51 @@ def test_merging_a_copy_of_an_untrusted_mount_carries_the_mark(tmp_path: Path, m
         return [one.text for one in await calls.call_all(("copies/merge", {"pid": pid}))]
 
     assert told(tmp_path, tell, *mounts).label.integrity == "foreign"
+
+
+# -- what was read from a private path that is shown, and what may leave ----------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("carries", "leaves"),
+    [((), False), (("private:.pem",), False), (("private:.env",), True), (("*",), True), (None, False)],
+)
+@pytest.mark.parametrize("command", [False, True])
+def test_what_was_read_from_a_shown_private_path_leaves_only_where_the_grant_carries_it(
+    tmp_path: Path, carries: tuple[str, ...] | None, leaves: bool, command: bool
+) -> None:
+    if command and not BOXED:
+        pytest.skip("needs a box")
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / ".env").write_text("PIN=4711\n")
+    sent: list[str] = []
+
+    @tool("post/send", effect="sends", repeatable=False)
+    def send(body: str) -> str:
+        """Send a letter."""
+        sent.append(body)
+        return "sent"
+
+    look = ("shell/run", {"command": "cat .env"}) if command else ("files/read", {"path": ".env"})
+
+    @program(grants=("files/*", "shell/*", "post/send"))
+    async def parent(calls: Calls, brief: str) -> Any:
+        """Reads, then sends what it has read, and then something else."""
+        (read,) = await calls.call_all(look)
+        assert "4711" in read.text, read
+        return [
+            one.text for body in (read.text, "hello") for one in await calls.call_all(("post/send", {"body": body}))
+        ]
+
+    async def ran() -> Outcome:
+        async with await Machine.open(in_memory=True, programs=[parent], tools=[send]) as machine:
+            mounts = (Mount("work", str(work), shown=(".env",)),)
+            rights = (Grant("files/*"), Grant("shell/*"), Grant("post/send", carries=carries))
+            pid = await machine.start("x", program="parent", mounts=mounts, grants=rights)
+            return await asyncio.wait_for(machine.result(pid), 60)
+
+    outcome = asyncio.run(ran())
+    assert outcome.state == "done", outcome
+    assert len(sent) == (2 if leaves else 0), (sent, outcome.value)
+    assert leaves or all("may tell of private:.env" in text for text in outcome.value), outcome.value

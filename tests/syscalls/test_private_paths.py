@@ -39,11 +39,21 @@ SEEN = (
     ".env.example",
     "open.note",
     "a/open.note",
+    ".env.local.example",
+    "web/.env.production.sample",
+    ".env.defaults",
+    ".env.schema",
     ".config",
     ".config/yours",
     "x.notes",
     "ssh",
 )
+
+
+def test_the_list_of_an_older_journal_keeps_its_meaning(world: KernelWorld) -> None:
+    root = tree(world, mounts=(Mount("work", "/srv/data", "rw", private=("usual:1",)),))
+    assert use(world, root, "disk/read", path=".env.local.example") == "mount"
+    assert use(world, root, "disk/read", path=".env.example") != "mount"
 
 
 @pytest.mark.parametrize("path", HIDDEN)

@@ -12,6 +12,7 @@ import pytest
 from test_boxes import WHY_NOT
 
 from gemot.boxes import Bind, Call, Ended, Key, once
+from gemot.drivers.errors import ToolError
 from gemot.drivers.place import Place, PlaceMount
 from gemot.drivers.shell import run as shell
 
@@ -262,6 +263,27 @@ def test_a_process_is_told_what_was_moved_aside_and_what_would_work(work: Path) 
     assert said["set_aside"].startswith("/work/.envrc: ") and "keep" in said["set_aside"]
     said = asyncio.run(shell(Place((PlaceMount("work", str(work), "rw"),)), "echo evil > .envrc", keep=".envrc"))
     assert "set_aside" not in said and (work / ".envrc").read_text() == "evil\n"
+
+
+def test_a_command_that_meets_a_read_only_path_is_told_why(work: Path) -> None:
+    git(work, "init", "-q", ".")
+    place = Place((PlaceMount("work", str(work), "rw"),))
+    said = asyncio.run(shell(place, "git config user.name eve"))
+    assert "version control" in said["read_only"] and "keep" in said["read_only"], said
+    assert "read_only" not in asyncio.run(shell(place, "echo a > b; cat nothing"))
+
+
+def test_a_kept_path_that_nothing_runs_is_refused_with_what_would_do(work: Path) -> None:
+    place = Place((PlaceMount("work", str(work), "rw"),))
+    with pytest.raises(ToolError, match=r"'?notes.md'?.*such as .git or conftest.py"):
+        asyncio.run(shell(place, "true", keep="notes.md"))
+
+
+def test_thousands_of_compiled_files_do_not_hide_what_else_was_moved_aside(work: Path) -> None:
+    place = Place((PlaceMount("work", str(work), "rw"),))
+    command = "mkdir a; for n in $(seq 60); do echo x > a/m$n.pyc; done; mkdir z; echo x > z/pyvenv.cfg"
+    said = asyncio.run(shell(place, command))
+    assert "/work/z/pyvenv.cfg" in said["set_aside"] and len(said["set_aside"]) < 1_000, said
 
 
 def test_in_a_copy_only_version_control_is_read_only(work: Path) -> None:

@@ -46,6 +46,15 @@ PRIVATE: Final[dict[str, tuple[str, ...]]] = {
 
 DEFAULTS: Final = tuple(pattern for patterns in PRIVATE.values() for pattern in patterns)
 
-USUAL: Final = "usual:1"
-"""Stands for all of ``DEFAULTS`` in a mount, so that a journal need not repeat them. A list that differs gets another number, and
-this one keeps its meaning: what a mount hides must be the same whenever its journal is read."""
+TEMPLATES: Final = (
+    "!.env.*.example", "!.env.*.sample", "!.env.*.template", "!.env.*.dist", "!.env.example.*", "!.env.schema", "!.env.defaults",
+    "!.env.tpl", "!.env.md",
+)  # fmt: skip
+"""Names of files that say which variables an ``.env`` needs. Projects commit them; they hold no secret."""
+
+USUAL: Final = "usual:2"
+"""Stands for a whole list in a mount, so that a journal need not repeat it. A list that differs gets another number, and the old
+one keeps its meaning: what a mount hides must be the same whenever its journal is read."""
+
+LISTS: Final = {"usual:1": DEFAULTS, USUAL: (*DEFAULTS, *TEMPLATES)}
+"""What each of these names stands for."""

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-from gemot.abi.private import DEFAULTS, PRIVATE, USUAL
+from gemot.abi.private import LISTS, PRIVATE
 
 
 class Rule(NamedTuple):
@@ -87,7 +87,7 @@ def compiled(patterns: tuple[str, ...], home: str = "") -> Rules:
     anywhere: list[Rule] = []
     placed: list[Rule] = []
     out: list[Rule] = []
-    for pattern in (one for written in patterns for one in (DEFAULTS if written == USUAL else (written,))):
+    for pattern in (one for written in patterns for one in LISTS.get(written, (written,))):
         body = pattern.removeprefix("!").removesuffix("/")
         if body == "~" or body.startswith("~/"):
             if home:

@@ -7,6 +7,7 @@ import os
 from dataclasses import replace
 from typing import Any
 
+from gemot.authority.autorun_files import runs_later
 from gemot.boxes import Bind, BoxFailed, Call, Ended, Key, once
 from gemot.drivers.descent import open_top
 from gemot.drivers.errors import ToolError
@@ -34,6 +35,15 @@ _STOPPED = {
 }
 
 
+_REFUSALS = ("Read-only file system", "Device or resource busy")
+_READ_ONLY = (
+    "in a folder that a command may write, what runs code later (version control such as .git, .envrc, .vscode, conftest.py) "
+    "is read-only to it, and so is a folder mounted read-only; leave commits and settings to the person, or run the command "
+    "again with keep naming the one path, about which the person is asked"
+)
+"""What is said where a command met such a path: its own message reads like a fault of the disk."""
+
+
 async def run(place: Place, call: Call, keep: str = "") -> dict[str, Any]:
     """Run a call in a fresh box that sees what ``place`` sees. Raises :class:`ToolError`.
 
@@ -59,6 +69,11 @@ def top(place: Place) -> str:
 def binds_of(place: Place, keep: str = "") -> tuple[Bind, ...]:
     """The mounts of a process at the same paths, in the same mode, with what is hidden covered. Takes as long as looking
     through them does. Raises :class:`ToolError`."""
+    if keep and not runs_later("/".join(place.locate(keep).parts)):
+        raise ToolError(
+            f"keep names {shown(keep)}, and no file of that name is known to run code later, so keep changes nothing for it; leave "
+            "keep out, or name the path itself that was moved aside, such as .git or conftest.py"
+        )
     for mount in place.mounts:
         place.reach.note_all(mount)
     kept = place.locate(keep) if keep else None
@@ -87,6 +102,13 @@ def _bind(mount: PlaceMount, keep: str) -> Bind:
         raise ToolError(str(error)) from None
 
 
+def _named(aside: tuple[str, ...] | list[str]) -> str:
+    """The first of the paths that were moved aside; compiled Python, of which there may be thousands, comes last."""
+    ordered = sorted(aside, key=lambda path: path.endswith((".pyc", ".pyo")))
+    more = f" and {len(ordered) - ASIDE_NAMED_MAX:,} more" if len(ordered) > ASIDE_NAMED_MAX else ""
+    return ", ".join(map(shown, ordered[:ASIDE_NAMED_MAX])) + more
+
+
 def answer(ended: Ended) -> dict[str, Any]:
     """How a use ended, as its process is told."""
     said: dict[str, Any] = {"exit_code": ended.code, "stdout": ended.out.text(), "stderr": ended.error.text()}
@@ -97,11 +119,11 @@ def answer(ended: Ended) -> dict[str, Any]:
         )
     elif ended.stopped:
         said["stopped"] = _STOPPED.get(ended.stopped, ended.stopped)
+    if any(refusal in said["stderr"] for refusal in _REFUSALS):
+        said["read_only"] = _READ_ONLY
     if ended.aside:
-        names = ", ".join(shown(path) for path in ended.aside[:ASIDE_NAMED_MAX])
-        more = f" and {len(ended.aside) - ASIDE_NAMED_MAX:,} more" if len(ended.aside) > ASIDE_NAMED_MAX else ""
         said["set_aside"] = (
-            f"{names}{more}: what stands there runs code later, so it was moved out of the folder. With a person's yes it may be there: "
+            f"{_named(ended.aside)}: what stands there runs code later, so it was moved out of the folder. With a person's yes it may be there: "
             "write it with files/write, or run the command again with keep naming the path"
         )
     if ended.left:

@@ -22,7 +22,11 @@ from gemot.models.secrecy import ordinary
 CHARS_MIN = 8
 """A shorter value can't be told from ordinary words: taking it out everywhere would spoil texts that have nothing to do with it."""
 
-_NAMES = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|APIKEY|_KEY$|^KEY$|_KEY_|_PWD$", re.IGNORECASE)
+_NAMES = re.compile(
+    r"SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|APIKEY|_KEY$|^KEY$|_KEY_|_(?:PWD|PASS|PAT)$", re.IGNORECASE
+)
+_PUBLIC_NAMES = re.compile(r"(?:^|_)(?:PUBLIC|PUBLISHABLE|CACHE|COMMIT)_(?:API_?)?KEY$", re.IGNORECASE)
+"""Keys that are no secret: they are printed in web pages, or name a cache."""
 Some = TypeVar("Some")
 
 
@@ -51,7 +55,7 @@ def secrets_of(environment: Mapping[str, str], chosen: Mapping[str, bool] | None
 
 def named_secret(name: str) -> bool:
     """Does a variable's name say that it holds a secret?"""
-    return _NAMES.search(name) is not None
+    return _NAMES.search(name) is not None and _PUBLIC_NAMES.search(name) is None
 
 
 def _password(url: str) -> str:

@@ -57,8 +57,32 @@ _PLACEHOLDER = re.compile(
     r"example|placeholder|change[_-]?me|dummy|sample|your|insert|replace|redacted|todo|xxxx|\*\*\*|\.\.\.|<.*>|\$\{|\{\{|%\(",
     re.IGNORECASE,
 )
-_DOCUMENTED = frozenset({"sk_test_4eC39HqLyjWDarjtT1zdp7dc", "sk_test_BQokikJOvBiI2HlWgH4olfQ2"})
-"""Keys that providers print in their documentation for everybody to use."""
+_DOCUMENTED = frozenset({
+    "sk_test_4eC39HqLyjWDarjtT1zdp7dc", "sk_test_BQokikJOvBiI2HlWgH4olfQ2", "pk_test_TYooMQauvdEDq54NiTphI7jx",
+    "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "QWxhZGRpbjpPcGVuU2VzYW1l",
+})  # fmt: skip
+"""Keys that providers and standards print in their documentation for everybody to use."""
+
+_ISSUED = re.compile(
+    r"(?:gh[oprsu]_|github_pat_|glpat-|sk-|sk_live_|sk_test_|rk_live_|xox[abeprs]-|hf_|npm_|pypi-|dckr_pat_|AIza|gsk_|SG\.|eyJ)"
+    r"[\w.-]{20,}|(?:AKIA|ASIA)[A-Z0-9]{16}"
+)
+"""Forms of keys that providers issue: a smaller share of odd pairs is enough there."""
+ODD_SHARE_ISSUED = 0.12
+
+_WEAK = re.compile(
+    r"pass(?:word|wd|w)|secret|admin|root|welcome|letmein|qwerty|asdf|test|demo|postgres|mysql|redis|user|login"
+)
+_LOOKALIKES = str.maketrans("013457$@!", "oieastsai")
+_KEYBOARD = (
+    "1234567890",
+    "qwertyuiop",
+    "asdfghjkl",
+    "zxcvbnm",
+    "1q2w3e4r5t6y7u8i9o0p",
+    "1qaz2wsx3edc4rfv5tgb",
+    "!@#$%^&*()",
+)
 
 ODD_SHARE_LONG, LONG = 0.2, 20
 """The share that is enough for a value of this length: chance evens out."""
@@ -77,7 +101,7 @@ _FORMS = (
     re.compile(r"(?:/|~/|\./|\.\./|[A-Za-z]:\\)[\w./\\ +@-]*"),  # a path
     re.compile(r"[a-z][a-z0-9+.-]*://.*", re.IGNORECASE | re.DOTALL),  # an address; its password is looked at by itself
     re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),  # an e-mail address
-    re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,}(?::\d+)?", re.IGNORECASE),  # a host
+    re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,18}(?::\d+)?", re.IGNORECASE),  # a host
     re.compile(r"v?\d+\.\d+(?:\.\d+)*(?:[-+.][\w.+-]+)?"),  # a version with what follows it
 )
 
@@ -87,16 +111,45 @@ def ordinary(value: str) -> bool:
     value = value.strip()
     if _KEY_BLOCK in value:
         return False
-    if len(value) < CHARS_MIN or value in _DOCUMENTED or _PLACEHOLDER.search(value):
+    if len(value) < CHARS_MIN or value in _DOCUMENTED:
         return True
-    if any(character.isspace() for character in value) or any(form.fullmatch(value) for form in _FORMS):
+    if _PLACEHOLDER.search(value):  # "todo" may stand in a random key by chance
+        rest = _PLACEHOLDER.sub("", value)
+        return len(rest) < LONG or not _many_odd(rest, ODD_SHARE)
+    if any(character.isspace() for character in value):
         return True
+    if _ISSUED.fullmatch(value) and _many_odd(value, ODD_SHARE_ISSUED):
+        return False
+    if _weak(value):
+        return True
+    if any(form.fullmatch(value) for form in _FORMS):
+        return not _random_path(value)
     if _HEX.fullmatch(value):
         return not _mixed(value)
     share = ODD_SHARE if len(value) < LONG else ODD_SHARE_LONG
     if _many_odd(value, share):
         return False
     return not any(_many_odd(part, ODD_SHARE_OF_PART) for part in _PARTS.findall(value) if _three_kinds(part))
+
+
+def _weak(value: str) -> bool:
+    """Is it a word that stands in every list of weak passwords, or a walk over the keyboard, with little around it?"""
+    lower = value.lower()
+    rest = _WEAK.sub("", lower.translate(_LOOKALIKES))
+    if len(rest) < min(len(value), CHARS_MIN):
+        return True
+    for row in _KEYBOARD:
+        for length in range(len(row), 3, -1):
+            for start in range(len(row) - length + 1):
+                lower = lower.replace(row[start : start + length], "")
+    return len(lower) < CHARS_MIN / 2
+
+
+def _random_path(value: str) -> bool:
+    """Is it a key in base64 that happens to begin like a path? A name of a file is rarely that mixed."""
+    parts = [part for part in re.split(r"[/+=]", value) if part]
+    kinds = [part for part in parts if _three_kinds(part) and len(part) >= CHARS_MIN]
+    return "." not in value and len(value) >= LONG and any(_many_odd(part, ODD_SHARE) for part in kinds)
 
 
 def _many_odd(value: str, share: float) -> bool:

@@ -23,6 +23,7 @@ A file that is no usable program is left out and named with the reason (:attr:`L
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import importlib.util
@@ -145,7 +146,7 @@ class Library:
 
 def parse(text: str, where: str) -> Text:
     """A program file's text -> the program. Raises :class:`ProgramError`."""
-    lines = text.removeprefix("\ufeff").split("\n")
+    lines = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
     end = _front_end(lines, where)
     try:
         front = msgspec.convert(tomllib.loads("\n".join(lines[1:end])), _Front)
@@ -256,10 +257,20 @@ def natives_in(path: Path) -> Iterable[Native]:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # whatever a file does when it is loaded, it is that file's failure
-        raise ProgramError(f"{path}: {type(error).__name__}: {error}") from error
+        with contextlib.redirect_stdout(sys.stderr):  # standard output belongs to the command, such as its --json
+            spec.loader.exec_module(module)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise ProgramError(f"{path}: {_words_of(error)}") from error
     return [value for value in vars(module).values() if isinstance(value, Native)]
+
+
+def _words_of(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except BaseException:  # noqa: BLE001 - the edge: the words of a file's exception are its code, too
+        return type(error).__name__
 
 
 def load(
