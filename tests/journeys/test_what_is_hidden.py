@@ -130,6 +130,23 @@ def test_a_configuration_folder_that_is_not_there_yet_is_not_made_by_a_process(p
     assert not (person.folder / "config" / "gemot" / "programs").exists()
 
 
+def test_the_usual_folders_are_hidden_while_variables_name_others(person: Person) -> None:
+    """The person's next command may run without those variables."""
+    stepper(person)
+    usual = person.folder / ".config" / "gemot"
+    usual.mkdir(parents=True)
+    (usual / "gemot.toml").write_text(f"# {SECRET}\n")
+    program: Any = ("files/write", {"path": ".config/gemot/gemot.md", "content": "x"})
+    data: Any = ("files/write", {"path": ".local/share/gemot/models/x.json", "content": "x"})
+    cache: Any = ("files/write", {"path": ".cache/gemot/walls-0.json", "content": "x"})
+    looks: list[Any] = [("files/read", {"path": ".config/gemot/gemot.toml"}), *everything(".config")]
+    results = steps(person, [*looks, data, cache], "--work", f"{person.folder}:rw")
+    assert SECRET not in json.dumps(results), results
+    assert not results[0]["ok"] and not results[-1]["ok"] and not results[-2]["ok"], results
+    (copied,) = steps(person, [program], "--work", f"{person.folder}:cow")
+    assert not copied["ok"] and "gemot's own" in copied["text"], copied
+
+
 def test_a_home_under_other_names_is_seen_by_no_tool(person: Person) -> None:
     stepper(person)
     plant(person, person.home)

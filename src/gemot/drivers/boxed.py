@@ -38,7 +38,7 @@ _STOPPED = {
 _REFUSALS = ("Read-only file system", "Device or resource busy")
 _READ_ONLY = (
     "in a folder that a command may write, what runs code later (version control such as .git, .envrc, .vscode, conftest.py) "
-    "is read-only to it, and so is a folder mounted read-only; leave commits and settings to the person, or run the command "
+    "is read-only to it and can't be moved, and so are folders that hold it or a private path, and what is mounted read-only; leave commits and settings to the person, or run the command "
     "again with keep naming the one path, about which the person is asked"
 )
 """What is said where a command met such a path: its own message reads like a fault of the disk."""

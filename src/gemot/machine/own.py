@@ -18,6 +18,11 @@ from gemot.drivers.veil import OwnFolders
 _LOOK_ONLY = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 
 
+USUAL = (".config/gemot", ".local/share/gemot", ".cache/gemot", ".local/state/gemot")
+"""Where gemot's folders are in a home when no variable says otherwise. This command may run with ``XDG_CONFIG_HOME``, and the
+next one without it."""
+
+
 def config_folder() -> Path:
     """``GEMOT_CONFIG``, or the person's configuration folder."""
     named = os.environ.get("GEMOT_CONFIG")
@@ -45,7 +50,20 @@ def known_folders() -> list[Path]:
         platformdirs.user_log_path("gemot"),
         sockets_folder(),
         *([Path(data).expanduser() / "models"] if data else []),
+        *(home / folder for home in _homes() for folder in USUAL),
     ]
+
+
+def _homes() -> list[Path]:
+    """The person's home folder, by ``HOME`` and by the system's list of users."""
+    found: list[Path] = []
+    with suppress(RuntimeError):  # there is none
+        found.append(Path.home())
+    with suppress(ImportError, KeyError):  # Windows, or a user without an entry
+        import pwd
+
+        found.append(Path(pwd.getpwuid(os.getuid()).pw_dir))
+    return found
 
 
 def mounted_again(paths: Iterable[str]) -> list[str]:
