@@ -50,6 +50,22 @@ def test_a_tool_under_the_name_of_a_shipped_driver_is_refused(guest: Tool) -> No
         asyncio.run(opened(tools=[guest]))
 
 
+def test_two_single_tools_of_one_name_are_refused() -> None:
+    @tool("mine/act", effect="none", repeatable=True)
+    def first() -> str:
+        """Acts."""
+        return "first"
+
+    @tool("mine/act", effect="none", repeatable=True)
+    def second() -> str:
+        """Acts."""
+        return "second"
+
+    for tools in ([first, second], [first, first]):
+        with pytest.raises(MachineError, match="two tools called 'mine/act'"):
+            asyncio.run(opened(tools=tools))
+
+
 def test_a_second_driver_of_a_name_is_refused() -> None:
     with pytest.raises(MachineError, match="two drivers called 'post'"):
         asyncio.run(opened([*shipped(), driver("post", "a"), driver("post", "b")]))

@@ -132,11 +132,13 @@ def tool(name: str, **words: Unpack[Words]) -> Callable[[Callable[..., Any]], To
 
 
 def drivers_of(tools: Iterable[Tool]) -> list[Driver]:
-    """Single tools, gathered by the driver that their names begin with."""
+    """Single tools, gathered by the driver that their names begin with. Raises :class:`ValueError` for a second one of a name."""
     drivers: dict[str, Driver] = {}
     for one in tools:
         driver_name = one.spec.name.partition("/")[0]
         driver = drivers.setdefault(driver_name, Driver(driver_name, f"The tools of {driver_name}."))
+        if one.spec.name in driver.tools:
+            raise ValueError(f"there are two tools called {one.spec.name!r}; give one of them another name")
         driver.tools[one.spec.name] = one
     return list(drivers.values())
 

@@ -128,7 +128,10 @@ class Machine:
         from gemot.journal.sqlite import SqliteJournal
 
         privacy = starting.Privacy(tuple(private), tuple(untrusted))
-        offered = [*(shipped() if drivers is None else drivers), *drivers_of(tools)]
+        try:
+            offered = [*(shipped() if drivers is None else drivers), *drivers_of(tools)]
+        except ValueError as error:
+            raise MachineError(str(error)) from None
         wrong = clash(driver.manifest() for driver in offered)
         if wrong:
             raise MachineError(wrong)
