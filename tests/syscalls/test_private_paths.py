@@ -43,6 +43,8 @@ SEEN = (
     "web/.env.production.sample",
     ".env.defaults",
     ".env.schema",
+    ".venv/lib/python3.11/site-packages/certifi/cacert.pem",
+    "grpc/_cython/_credentials/roots.pem",
     ".config",
     ".config/yours",
     "x.notes",

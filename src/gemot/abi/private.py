@@ -52,9 +52,14 @@ TEMPLATES: Final = (
 )  # fmt: skip
 """Names of files that say which variables an ``.env`` needs. Projects commit them; they hold no secret."""
 
+PUBLIC: Final = (
+    "!cacert.pem", "!ca-bundle.pem", "!roots.pem", "!fullchain.pem", "!chain.pem", "!public.pem", "!public_key.pem", "!pubkey.pem",
+)  # fmt: skip
+"""Names of certificates and public keys. Python's packages ship some, and programs that use TLS read them when they start."""
+
 USUAL: Final = "usual:2"
 """Stands for a whole list in a mount, so that a journal need not repeat it. A list that differs gets another number, and the old
 one keeps its meaning: what a mount hides must be the same whenever its journal is read."""
 
-LISTS: Final = {"usual:1": DEFAULTS, USUAL: (*DEFAULTS, *TEMPLATES)}
+LISTS: Final = {"usual:1": DEFAULTS, USUAL: (*DEFAULTS, *TEMPLATES, *PUBLIC)}
 """What each of these names stands for."""
