@@ -29,7 +29,7 @@ def clerk(question: Request) -> Any:
 
 
 async def opened(home: Path) -> Machine:
-    return await Machine.open(home, models={"clerk": scripted(clerk)})
+    return await Machine.open(home / "home", models={"clerk": scripted(clerk)}, door=False)
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
