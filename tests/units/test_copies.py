@@ -72,10 +72,23 @@ def test_what_is_too_large_is_not_copied_and_nothing_stays(
     assert not world.space.made
 
 
-def test_a_sparse_file_counts_as_what_it_says(world: World) -> None:
+def test_a_sparse_file_counts_as_what_it_holds_and_stays_sparse(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copying, "COPY_BYTES_MAX", 8 << 20)
+    with open(world.original / "large", "wb") as file:
+        file.write(b"begin")
+        file.seek(31 << 20)
+        file.write(b"end")
+    world.make()
+    copy = world.tree / "large"
+    assert copy.read_bytes() == (world.original / "large").read_bytes()
+    assert copy.stat().st_blocks * 512 < 8 << 20
+    assert world.found() == []
+
+
+def test_a_sparse_file_that_would_take_for_ever_to_read_is_not_copied(world: World) -> None:
     with open(world.original / "large", "wb") as file:
         file.truncate(1 << 40)
-    with pytest.raises(ToolError, match="MB"):
+    with pytest.raises(ToolError, match="MB, holes counted"):
         world.make()
 
 

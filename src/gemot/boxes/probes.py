@@ -133,10 +133,20 @@ def probe() -> Guarantees:
     return outcome[0]
 
 
+def _odd_prefix() -> str:
+    """A name with a blank and, where names can be written so, a letter that is not ASCII."""
+    name = "gemot walls ü "
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return "gemot walls "
+    return name
+
+
 async def _probe() -> Guarantees:
     broken: dict[str, str] = {}
     with (
-        tempfile.TemporaryDirectory(prefix="gemot walls ü ") as folder,
+        tempfile.TemporaryDirectory(prefix=_odd_prefix()) as folder,
         socket.create_server(("127.0.0.1", 0)) as server,
     ):
         top = os.path.realpath(folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import shutil
 import sys
 import termios
@@ -118,8 +119,29 @@ def understood(asked: Asked, typed: str) -> Answer | None:
     return Answer(asked.ask, True, typed) if typed else None
 
 
+PASTE_SECONDS = 0.05
+"""How soon the next line of a paste follows the one before."""
+PASTE_BYTES_MAX = 1 << 20
+
+
+async def _pasted(fd: int) -> bytes:
+    """The lines that came with the first one: whoever pastes several means all of them."""
+    more = b""
+    while len(more) < PASTE_BYTES_MAX:
+        await asyncio.sleep(PASTE_SECONDS)
+        if not select.select([fd], [], [], 0)[0]:
+            break
+        with contextlib.suppress(OSError):
+            piece = os.read(fd, 65536)
+            if piece:
+                more += piece
+                continue
+        break
+    return more
+
+
 async def line() -> str | None:
-    """A line from the terminal; None at its end (Ctrl-D). What was typed before is thrown away: it answers nothing."""
+    """A line from the terminal, or all lines of a paste; None at its end (Ctrl-D). What was typed before is thrown away: it answers nothing."""
     fd = sys.stdin.fileno()
     loop = asyncio.get_running_loop()
     got: asyncio.Future[bytes] = loop.create_future()
@@ -140,4 +162,5 @@ async def line() -> str | None:
         typed = await got
     finally:
         loop.remove_reader(fd)
+    typed += await _pasted(fd) if typed else b""
     return typed.decode("utf-8", "replace").rstrip("\n") if typed else None

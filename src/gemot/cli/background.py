@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gemot.cli.config import project_programs
-from gemot.cli.failing import DONE, INTERRUPTED, put
+from gemot.cli.failing import DONE, INTERRUPTED, put, say
 from gemot.cli.memory import settle
 from gemot.cli.reach import PATIENCE_SECONDS, home_of, is_running, opened
 from gemot.cli.run import Stop, awake_roots
@@ -30,7 +30,13 @@ FIRST_WISH_SECONDS = 30.0
 
 def serve(folder: Path | None) -> int:
     """Run the machine until every tree has ended or sleeps. Trees that wait for a person keep it: answers come through the door."""
-    return asyncio.run(_serve(home_of(folder)))
+    home = home_of(folder)
+    if sys.stdin is not None and sys.stdin.isatty():
+        say(
+            f"gemot serve: the machine of {home.folder} runs here until nothing is left to do; commands with --detach start "
+            "one in the background by themselves. Ctrl-C ends it, and what has not ended sleeps"
+        )
+    return asyncio.run(_serve(home))
 
 
 async def _serve(home: Home) -> int:
@@ -41,6 +47,8 @@ async def _serve(home: Home) -> int:
             while not stop.wanted.is_set():
                 if machine.failure is not None:
                     raise machine.failure
+                if machine.home is not None and not machine.home.is_ours():
+                    raise HomeError(f"the machine's folder {home.folder} was deleted or replaced, so this machine ends")
                 if awake_roots(machine) or door.guests:
                     patience = LOOK_SECONDS
                 elif patience <= 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import traceback
@@ -68,7 +69,6 @@ def finish(work: Callable[[], int]) -> None:
         code = work()
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read our output has enough of it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = DONE
     except (KeyboardInterrupt, Interrupted) as error:
         if str(error):
@@ -76,7 +76,30 @@ def finish(work: Callable[[], int]) -> None:
         code = INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the edge: nobody who types a command is shown a traceback
         code = _explain(error)
-    raise SystemExit(code)
+    raise SystemExit(code if written() else max(code, FAILED))
+
+
+def written() -> bool:
+    """Write what is left of the output. Where that fails it is said (but not that a reader has enough of it), and nothing is
+    left that Python would try again at its end, with an exit code of its own."""
+    try:
+        sys.stdout.flush()
+        return True
+    except BrokenPipeError:
+        to_nobody()
+        return True
+    except OSError as error:
+        to_nobody()
+        say(f"gemot: the output can't be written: {error.strerror or error}")
+        return False
+    except ValueError:
+        return True  # it is closed already
+
+
+def to_nobody() -> None:
+    """From here on the standard output goes nowhere."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _explain(error: Exception) -> int:
@@ -87,6 +110,14 @@ def _explain(error: Exception) -> int:
     words, code = _known(error)
     say(f"gemot: {plain(words, 4000)}")
     return code
+
+
+def _folder_is_gone() -> bool:
+    try:
+        os.getcwd()
+    except OSError:
+        return True
+    return False
 
 
 def _known(error: Exception) -> tuple[str, int]:
@@ -103,6 +134,10 @@ def _known(error: Exception) -> tuple[str, int]:
             return str(error), USAGE
         case HomeError() | JournalError() | MemoriesError():
             return str(error), FAILED
+        case OSError() if _folder_is_gone():
+            return "the folder you are in is not there any more; go to another one, or name whole paths", USAGE
+        case OSError() if error.errno == errno.ENOSPC and not error.filename:
+            return f"it can't be written: {error.strerror}", FAILED
         case OSError():
             where = f" {error.filename}" if error.filename else ""
             return f"the system refused{where}: {error.strerror or error}", FAILED

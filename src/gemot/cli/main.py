@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from gemot import __version__
 from gemot.cli.commands import boards, change, house, later, look, memories, spaces, work
-from gemot.cli.failing import CODES, USAGE, finish, say
+from gemot.cli.failing import CODES, FAILED, USAGE, finish, say, written
 
 ABOUT = "An operating system for AI agents: give a goal, see who works on it, steer it, stop it, go on."
 
@@ -93,7 +93,12 @@ def main() -> None:
     words = sys.argv[1:]
     if words[:1] == ["help"]:  # `gemot help run` is `gemot run --help`
         words = [*words[1:], "--help"]
-    typed = known.parse_args(boards.spelled_out(words))
+    try:
+        typed = known.parse_args(boards.spelled_out(words))
+    except SystemExit as end:  # a help text, or a mistake that has been said
+        if not written():
+            raise SystemExit(FAILED) from None
+        raise end from None
     if typed.command is None:
         known.print_help(sys.stderr)
         raise SystemExit(USAGE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -223,15 +224,46 @@ def review(commands: Iterable[str], judges: Iterable[str]) -> tuple[Check, ...]:
 
 def goal(text: str | None) -> str:
     """The goal as given; ``-`` is read from the standard input. Raises :class:`Usage`."""
-    import sys
-
     if text == "-":
-        text = sys.stdin.read()
+        text = _from_pipe()
     if text is None or not text.strip():
         raise Usage(
             'what is to be done? Say it in quotes, like: gemot run "sum up notes.md", or - to read it from a pipe'
         )
     return text
+
+
+def _from_pipe() -> str:
+    """The standard input, as far as a goal may reach: a pipe may never end. Raises :class:`Usage`."""
+    import sys
+
+    raw = sys.stdin.buffer.read(4 * limits.TEXT_CHARS_MAX + 1)
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if error.end < len(raw) or len(raw) <= 4 * limits.TEXT_CHARS_MAX:
+            raise Usage(
+                f"the goal from the standard input is not text in UTF-8 (byte {error.start + 1:,}); put data into a file "
+                "and name it"
+            ) from None
+        text = raw[: error.start].decode("utf-8-sig")
+    if len(text) > limits.TEXT_CHARS_MAX:
+        raise Usage(
+            f"the goal from the standard input is longer than {limits.TEXT_CHARS_MAX:,} characters; put long texts into a "
+            "file and name it"
+        )
+    return text
+
+
+def _plain_file(path: str, flags: int) -> int:
+    """Opens without waiting for anybody, and only a plain file: a pipe or device may never end."""
+    file = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
+    kind = os.fstat(file).st_mode
+    if not stat.S_ISREG(kind):
+        os.close(file)
+        what = "a folder" if stat.S_ISDIR(kind) else "a pipe" if stat.S_ISFIFO(kind) else "a device"
+        raise Usage(f"{one_line(path)} is {what}, not a file; an image is shown from a file")
+    return file
 
 
 def images(names: Sequence[str]) -> tuple[Shown, ...]:
@@ -242,7 +274,7 @@ def images(names: Sequence[str]) -> tuple[Shown, ...]:
     found: list[Shown] = []
     for name in names:
         try:
-            with open(name, "rb") as file:
+            with open(name, "rb", opener=_plain_file) as file:
                 data = file.read(limits.IMAGE_BYTES_MAX + 1)
                 header(data, one_line(name), file.seek(0, 2))
         except OSError as error:

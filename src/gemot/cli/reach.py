@@ -41,12 +41,7 @@ def known_home(folder: Path | None) -> Home:
 
 def is_running(home: Home) -> int | None:
     """The operating-system process of the machine that runs here (0: unknown), or None."""
-    try:
-        home.lock()
-    except Busy as busy:
-        return busy.pid
-    home.unlock()
-    return None
+    return home.runs()
 
 
 async def opened(home: Home, project: Path | None) -> Machine:

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,12 +102,31 @@ class Stop:
 
 def run(home: Path | None, start: Start, manner: Manner) -> int:
     """Start a goal and follow it."""
-    return asyncio.run(_follow(home_of(home), manner, start, None))
+    return _heard(_follow(home_of(home), manner, start, None))
 
 
 def resume(home: Path | None, pid: int | None, manner: Manner) -> int:
     """Let what sleeps go on and follow it."""
-    return asyncio.run(_follow(known_home(home), manner, None, pid))
+    return _heard(_follow(known_home(home), manner, None, pid))
+
+
+def _heard(following: Coroutine[Any, Any, int]) -> int:
+    """Follow; where nobody reads the output any more, what has not ended is left asleep, which is no success."""
+    try:
+        return asyncio.run(following)
+    except BrokenPipeError:
+        failing.to_nobody()
+        say("gemot: nobody reads the output any more; what has not ended sleeps: gemot resume goes on")
+        return failing.INTERRUPTED
+
+
+def _put_result(text: str) -> None:
+    """The last line of a run. Its work has ended, whether or not somebody still reads."""
+    try:
+        put(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        failing.to_nobody()
 
 
 async def _follow(home: Home, manner: Manner, start: Start | None, pid: int | None) -> int:
@@ -283,16 +302,14 @@ def hint(outcome: Outcome, model: str) -> str:
 def _result(outcome: Outcome, model: str, manner: Manner, code: int) -> None:
     if manner.json:
         result = {"type": "result", **msgspec.to_builtins(outcome), "exit_code": code}
-        put(plain_json(json.dumps(result, ensure_ascii=False)))
-        sys.stdout.flush()
+        _put_result(plain_json(json.dumps(result, ensure_ascii=False)))
         return
     if outcome.state == "done":
         text = result_text(outcome.value)
         foreign = outcome.label.integrity == "foreign"
         if foreign:
             say(f"what follows is {FOREIGN}: links in it are shown so that they can't be followed by mistake")
-        put(plain(inert(text) if foreign else text) if sys.stdout.isatty() else text)
-        sys.stdout.flush()
+        _put_result(plain(inert(text) if foreign else text) if sys.stdout.isatty() else text)
         for claim, shown in outcome.receipt.claims.items():
             if shown == NO_RECEIPT:
                 say(f"it says {plain(claim)!r}, and no receipt shows it: gemot receipt {outcome.pid}")

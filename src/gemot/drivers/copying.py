@@ -35,6 +35,8 @@ BUILDING, GONE = ".building-", ".gone-"
 
 FICLONE = 0x40049409
 _CHUNK = 1 << 20
+COPY_LENGTH_MAX = 4 * COPY_BYTES_MAX
+"""The length of all files of a copy together, holes counted: they take no room, and time to read."""
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 Kind = Literal["file", "folder", "link", "other"]
@@ -219,6 +221,7 @@ class _Copier:
         self._spaces = spaces
         self._label = label
         self._bytes = 0
+        self._length = 0
         self._clones = True
 
     def folder(self, there: int, here: int, parts: tuple[str, ...]) -> None:
@@ -281,10 +284,14 @@ class _Copier:
             facts = os.fstat(file)
             if not stat.S_ISREG(facts.st_mode) or self._veil.hides((*parts, name), facts, there):
                 return Known("other")
-            self._count(facts.st_size)
+            self._count_length(facts.st_size)
             copy = os.open(name, _NEW, 0o600, dir_fd=here)
             try:
-                digest = digest_of(copy) if self._cloned(file, copy) else self._bytes_of(file, copy, facts.st_size)
+                if self._cloned(file, copy):
+                    self._count(min(facts.st_size, facts.st_blocks * 512))
+                    digest = digest_of(copy)
+                else:
+                    digest = self._bytes_of(file, copy)
                 os.fchmod(copy, stat.S_IMODE(facts.st_mode) & 0o777)
                 os.utime(copy, ns=(facts.st_atime_ns, facts.st_mtime_ns))
                 return Known("file", stat.S_IMODE(facts.st_mode), digest, seen(facts), seen(os.fstat(copy)))
@@ -302,17 +309,29 @@ class _Copier:
                 self._clones = False  # this disk shares no blocks with that one: do not ask for each file
         return False
 
-    def _bytes_of(self, file: int, copy: int, size: int) -> bytes:
-        digest, count = hashlib.sha256(), 0
+    def _bytes_of(self, file: int, copy: int) -> bytes:
+        """Copy what the file holds; where it has holes, or zeros, the copy has holes."""
+        digest, length = hashlib.sha256(), 0
         while chunk := os.read(file, _CHUNK):
             digest.update(chunk)
+            length += len(chunk)
+            if length > COPY_LENGTH_MAX:  # it grows while it is read
+                raise self._too_large(f"{COPY_LENGTH_MAX >> 20:,} MB, holes counted")
+            if chunk.count(0) == len(chunk):
+                os.lseek(copy, len(chunk), os.SEEK_CUR)
+                continue
+            self._count(len(chunk))
             rest = memoryview(chunk)
             while rest:
                 rest = rest[os.write(copy, rest) :]
-            count += len(chunk)
-            if count > size:  # it grows while it is read
-                self._count(len(chunk))
+        os.ftruncate(copy, length)
         return digest.digest()
+
+    def _count_length(self, size: int) -> None:
+        """Holes take no room, and still have to be read."""
+        self._length += size
+        if self._length > COPY_LENGTH_MAX:
+            raise self._too_large(f"{COPY_LENGTH_MAX >> 20:,} MB, holes counted")
 
     def _count(self, size: int) -> None:
         self._bytes += size

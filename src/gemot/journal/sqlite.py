@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 import sqlite3
+import time
 import zlib
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from gemot.journal.contract import FORMAT, Damaged, Fenced, Full, JournalError, KeptTree, Record, TooNew
 
@@ -34,8 +37,21 @@ CREATE TABLE IF NOT EXISTS contents (digest TEXT PRIMARY KEY, body BLOB NOT NULL
 """
 
 
+PATIENCE_SECONDS = 30.0
+"""How long a write waits for another program that holds the file: a backup, a database browser."""
+LOCK_SECONDS = 2.0
+"""How long SQLite itself waits before that is said."""
+
 LOG_PAGES = 4_000
 """Pages (16 MB) of the write-ahead log before they are moved to their place, which costs two syncs."""
+
+
+_log = logging.getLogger("gemot.journal")
+
+
+def _is_held(error: sqlite3.OperationalError) -> bool:
+    """Whether another program has the file's lock."""
+    return "locked" in str(error) or "busy" in str(error)
 
 
 def checksum(position: int, at: int, pid: int, body: bytes) -> int:
@@ -65,7 +81,7 @@ class SqliteJournal:
 
     def _open(self, writing: bool) -> None:
         db = self._db
-        db.execute("PRAGMA busy_timeout=2000")
+        db.execute(f"PRAGMA busy_timeout={round(LOCK_SECONDS * 1000)}")
         if writing:
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=FULL")
@@ -101,6 +117,11 @@ class SqliteJournal:
                 raise Full(
                     f"the journal {self.path} can't be written: {words}. Nothing of this step was kept or done; make room, then `gemot resume`"
                 ) from error
+            if _is_held(error):
+                raise JournalError(
+                    f"the journal {self.path} is held by another program (a backup, a database browser?), also after "
+                    f"{PATIENCE_SECONDS:.0f} s. Nothing of this step was kept or done; end that program, then `gemot resume`"
+                ) from error
             raise JournalError(f"the journal {self.path} can't be used: {words}") from error
         except sqlite3.ProgrammingError as error:
             raise JournalError(f"the journal {self.path} can't be used: {error}") from error
@@ -109,6 +130,21 @@ class SqliteJournal:
                 f"the journal {self.path} is damaged ({error}). `gemot doctor --salvage` keeps the damaged file and goes on with what can be read",
                 position,
             ) from error
+
+    def _patiently(self, words: str, values: tuple[Any, ...] = ()) -> None:
+        """Execute what needs the file's lock; another program may have it for a while. Waiting is said once."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        said = False
+        while True:
+            try:
+                self._db.execute(words, values)
+                return
+            except sqlite3.OperationalError as error:
+                if not _is_held(error) or time.monotonic() > until:
+                    raise
+                if not said:
+                    _log.warning("gemot: another program holds the journal %s; waiting for it", self.path)
+                said = True
 
     def append(self, expected: int, entries: Iterable[tuple[int, int, bytes]], *, synced: bool) -> int:
         rows = [
@@ -120,7 +156,7 @@ class SqliteJournal:
             if synced != self._synced:
                 db.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
                 self._synced = synced
-            db.execute("BEGIN IMMEDIATE")
+            self._patiently("BEGIN IMMEDIATE")
             try:
                 self._check_fence(expected)
                 db.executemany("INSERT INTO records VALUES (?,?,?,?,?)", rows)
@@ -165,7 +201,7 @@ class SqliteJournal:
         body = text.encode("utf-8", "surrogatepass")
         digest = hashlib.sha256(body).hexdigest()
         with self._explained():
-            self._db.execute("INSERT OR IGNORE INTO contents VALUES (?,?)", (digest, body))
+            self._patiently("INSERT OR IGNORE INTO contents VALUES (?,?)", (digest, body))
         return digest
 
     def value(self, digest: str, start: int = 0, length: int | None = None) -> str:
@@ -185,7 +221,7 @@ class SqliteJournal:
     ) -> None:
         with self._explained():
             db = self._db
-            db.execute("BEGIN IMMEDIATE")
+            self._patiently("BEGIN IMMEDIATE")
             try:
                 self._check_fence(self.position)
                 for tree in trees:
@@ -247,7 +283,7 @@ class SqliteJournal:
 
     def blank(self, root: int, records: Iterable[tuple[int, bytes]]) -> None:
         with self._explained(), self._db as db:
-            db.execute("BEGIN IMMEDIATE")
+            self._patiently("BEGIN IMMEDIATE")
             self._check_fence(self.position)
             for position, body in records:
                 (at,) = db.execute("SELECT at FROM records WHERE position=?", (position,)).fetchone()
@@ -260,7 +296,7 @@ class SqliteJournal:
 
     def drop_checkpoint(self) -> None:
         with self._explained(), self._db as db:
-            db.execute("BEGIN IMMEDIATE")
+            self._patiently("BEGIN IMMEDIATE")
             self._check_fence(self.position)
             for table in ("checkpoints", "trees", "root_of", "pieces"):
                 db.execute(f"DELETE FROM {table}")

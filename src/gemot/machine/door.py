@@ -262,6 +262,7 @@ class Door:
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self._path: Path | None = None
+        self._identity: tuple[int, int] | None = None
         self._closed = False
         self._server: asyncio.Server | None = None
         self._guests: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
@@ -288,12 +289,14 @@ class Door:
             listening.bind(str(self._path))
         finally:
             os.umask(before)
+        facts = self._path.lstat()
+        self._identity = (facts.st_dev, facts.st_ino)
         self._server = await asyncio.start_unix_server(self._welcome, sock=listening, limit=LINE_BYTES_MAX)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._closed = True
-        if self._path is not None:
+        if self._path is not None and self._is_mine(self._path):
             self._path.unlink(missing_ok=True)
         # asyncio forgets a connection that it was just accepting when the server closes, and its client would wait
         # for ever. Accepting takes three turns of the loop; then it is told that nobody is at home.
@@ -310,6 +313,14 @@ class Door:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _is_mine(self, path: Path) -> bool:
+        """Whether the socket there is the one that was opened here: the home may have been deleted, and have another's now."""
+        try:
+            facts = path.lstat()
+        except OSError:
+            return False
+        return (facts.st_dev, facts.st_ino) == self._identity
 
     async def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._closed:  # it knocked while the door was being closed

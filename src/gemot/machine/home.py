@@ -213,6 +213,36 @@ class Home:
         os.pwrite(handle, str(os.getpid()).encode(), 0)
         self._lock = handle
 
+    def runs(self) -> int | None:
+        """The process of the machine that runs here (0: unknown), or None. Nothing is written, so a home that can only be
+        read will do. Raises :class:`HomeError`."""
+        self.check()
+        try:
+            handle = os.open(self.folder / "lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise HomeError(f"{self.folder / 'lock'} can't be read: {error.strerror}") from None
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return None
+        except BlockingIOError:
+            holder = os.pread(handle, 32, 0).decode(errors="replace").strip()
+            return int(holder) if holder.isdigit() else 0
+        finally:
+            os.close(handle)
+
+    def is_ours(self) -> bool:
+        """Whether the folder still holds the lock that this process took: it may have been deleted, and made anew."""
+        if self._lock is None:
+            return False
+        try:
+            there = os.lstat(self.folder / "lock")
+        except OSError:
+            return False
+        here = os.fstat(self._lock)
+        return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
+
     def unlock(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
