@@ -77,7 +77,7 @@ def test_an_ascii_locale_without_utf_8_mode_works(person: Person) -> None:
 
 
 def test_a_run_that_nobody_reads_any_more_is_no_success(person: Person) -> None:
-    steps = ", ".join('["files/list", {}]' for _ in range(200))
+    steps = ", ".join(f'["files/find", {{"pattern": "n{number}"}}]' for number in range(400))
     done = shell(
         person, f"GEMOT run '[{steps}]' {' '.join(MODEL)} --json | head -1 >/dev/null; exit ${{PIPESTATUS[0]}}"
     )
