@@ -113,7 +113,7 @@ class Person:
         asked = machine.kernel.asks[ask].asked
         options = asked.options or (("", "1", f"1 {len(asked.actions)}") if asked.actions else ())
         text = chance.choice(options) if options else self.word()
-        if machine.kernel.asks[ask].asked.plan:
+        if asked.plan or asked.tool:
             text = "yes"
         scope = chance.choice(("once", "once", "process", "subtree"))
         await machine.answer(ask, chance.random() < 0.7, text, scope)

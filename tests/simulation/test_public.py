@@ -85,7 +85,7 @@ class Public(RuleBasedStateMachine):
     def answer(self, which: int, allow: bool, text: str) -> None:
         asks = {asked.ask: asked for asked in self.machine.asks()}
         ask = sorted(asks)[which] if which < len(asks) else 999
-        fits = ask in asks and (bool(asks[ask].tool) or not allow or not asks[ask].options or text in asks[ask].options)
+        fits = ask in asks and (not allow or (not asks[ask].tool and text in (asks[ask].options or (text,))))
         self.does(self.machine.answer(ask, allow, text), fits)
         assert not fits or ask not in {asked.ask for asked in self.machine.asks()}, "an answered ask is closed"
 
