@@ -16,7 +16,7 @@ from gemot.machine.client import Client
 COMMANDS = {
     "start": "run", "result": "run", "events": "run", "resume": "resume", "send": "send", "answer": "answer",
     "work": "board", "tasks": "board", "kill": "kill", "revoke": "revoke", "retract": "retract", "foresee": "retract",
-    "rewind": "rewind", "move": "move", "fork": "fork", "pause": "pause", "export": "export", "adopt": "import",
+    "rewind": "rewind", "done_since": "rewind", "move": "move", "fork": "fork", "pause": "pause", "export": "export", "adopt": "import",
     "archive": "archive", "processes": "ps", "providers": "models", "asks": "asks",
 }  # fmt: skip
 """By operation of `Machine`: the command that asks for it."""

@@ -127,7 +127,7 @@ def test_a_tool_that_asks_is_not_started_before_the_person_says_yes(world: Kerne
     shown = msgspec.json.encode(["post/send", {"text": "hello"}, {}], order="sorted")
     assert asked.digest == hashlib.sha256(shown).hexdigest()
     effects = world.answer(asked.ask)
-    assert TakeAsk(asked.ask) in effects
+    assert asked.ask in [effect.ask for effect in effects if isinstance(effect, TakeAsk)]
     (start,) = [one for one in effects if isinstance(one, StartTool)]
     assert start.arguments == {"text": "hello"}
     assert results(root, world.done(start.effect))[0].ok

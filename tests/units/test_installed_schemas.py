@@ -77,7 +77,7 @@ LEGAL[-1]["$defs"]["m"] = {"properties": {f"r{at}": {"$ref": "#/$defs/n"} for at
 @pytest.mark.parametrize("schema", LEGAL, ids=range(len(LEGAL)))
 @pytest.mark.parametrize("arguments", ["{}", '{"value": "a"}', '{"value": [[1], null]}'])
 def test_a_legal_schema_is_offered_and_checked(schema: Any, arguments: str) -> None:
-    source = Grant("odd/tool", {"value": Rule(source=(Source("odd/other"),), one_of=("a",))})
+    source = Grant("odd/tool", {"value": Rule(source=(Source("odd/tool"),), one_of=("a",))})
     for grant in (Grant("odd/tool"), source):
         outcome, _ = run(schema, arguments, grant)
         assert outcome.state == "done", outcome
@@ -153,5 +153,6 @@ def test_no_schema_stops_the_machine(seed: int) -> None:
             run(schema, chance.choice(["{}", '{"value": {"a": 1}}', '{"value": {"$from": 1}}']), grant)
             used += 1
         except MachineError as error:
-            assert "can't be installed" in str(error), (seed, schema)
+            refused = ("can't be installed", "there is no argument 'value'")  # of the schema, or of the grant
+            assert any(words in str(error) for words in refused), (seed, schema)
     print(f"seed {seed}: {used} of 20 schemas are legal")
