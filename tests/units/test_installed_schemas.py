@@ -78,7 +78,8 @@ LEGAL[-1]["$defs"]["m"] = {"properties": {f"r{at}": {"$ref": "#/$defs/n"} for at
 @pytest.mark.parametrize("arguments", ["{}", '{"value": "a"}', '{"value": [[1], null]}'])
 def test_a_legal_schema_is_offered_and_checked(schema: Any, arguments: str) -> None:
     source = Grant("odd/tool", {"value": Rule(source=(Source("odd/tool"),), one_of=("a",))})
-    for grant in (Grant("odd/tool"), source):
+    has_value = isinstance(schema, dict) and "value" in schema.get("properties", {"value": {}})
+    for grant in (Grant("odd/tool"), source) if has_value else (Grant("odd/tool"),):
         outcome, _ = run(schema, arguments, grant)
         assert outcome.state == "done", outcome
 

@@ -121,6 +121,9 @@ CHILD_MILLIS_MIN: Final = 10_000
 WORK_MILLIS: Final = 120_000
 """A process that draws on a purse gets so much time (milliseconds) for a model call or a batch of tool uses, if there is as much."""
 
+WORK_SHARE: Final = 4
+"""And at most one part in this many of what the purse can give, so that siblings can begin."""
+
 PRIORITY_MIN: Final = 1
 PRIORITY_MAX: Final = 9
 PRIORITY: Final = 5

@@ -230,7 +230,8 @@ def _options(options: tuple[str, ...]) -> str:
 
 def _steering_first(one: Asked | Action) -> dict[str, Any]:
     """The paths before all else, then what steers, in whatever order the model wrote them: no other text may stand there."""
-    order = {name: at for at, name in enumerate((*one.places, "path", *one.steers))}
+    first = dict.fromkeys((*one.places, "path", *one.steers))  # each name once, at its first place
+    order = {name: at for at, name in enumerate(first)}
     return dict(sorted(one.arguments.items(), key=lambda item: order.get(item[0], len(order))))
 
 

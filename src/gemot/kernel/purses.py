@@ -101,6 +101,14 @@ def ensure(kernel: Kernel, process: Process, kind: str, needed: int) -> None:
     setattr(process.left, kind, getattr(process.left, kind) + amount)
 
 
+def ensure_time(kernel: Kernel, process: Process) -> None:
+    """Draw time for a model call or a batch of tool uses: as much as that may take, and of a small purse one part, so that
+    the first call of the first child does not take what its siblings need to begin."""
+    part_of_rest = drawable(kernel, process, "millis") // limits.WORK_SHARE
+    enough = max(process.left.millis + part_of_rest, limits.CHILD_MILLIS_MIN)
+    ensure(kernel, process, "millis", min(limits.WORK_MILLIS, enough))
+
+
 def with_places(kernel: Kernel, parent: Process, means: Means, opened: frozenset[str]) -> Means:
     """The means of a child to be, with the places that it could draw: what its judges, who are its children, may count on."""
     if "processes" not in opened:

@@ -57,7 +57,7 @@ def generate(kernel: Kernel, process: Process, syscall: Generate, event: Trapped
         raise Refused("malformed", f"tokens_out_max must be at least 1, not {syscall.tokens_out_max}")
     purses.ensure(kernel, process, "tokens", estimate.tokens + syscall.tokens_out_max)
     purses.ensure(kernel, process, "usd_micros", estimate.usd_micros)
-    purses.ensure(kernel, process, "millis", limits.WORK_MILLIS)
+    purses.ensure_time(kernel, process)
     room = Room(window, estimate.tokens)
     if window and estimate.tokens > window - window // limits.REPLY_SHARE:
         kernel.answer(
@@ -98,7 +98,7 @@ def call(kernel: Kernel, process: Process, syscall: Call, values: Mapping[int, s
         raise Refused(
             "limit", f"a call has 1 to {limits.BATCH_MAX} uses, this has {len(syscall.uses)}; make several calls"
         )
-    purses.ensure(kernel, process, "millis", limits.WORK_MILLIS)
+    purses.ensure_time(kernel, process)
     waiting: list[tuple[Work, Action]] = []
     uses = len(syscall.uses)
     process.work = [
