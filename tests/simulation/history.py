@@ -20,7 +20,7 @@ from laws import Watcher
 from minds import LIBRARY
 from outside import DRIVERS, HERE, MODELS, TRACELESS, Outside
 from person import Person
-from virtual import VirtualLoop
+from virtual import VirtualLoop, VirtualThreads
 
 from gemot.abi import limits
 from gemot.abi.effects import FindMemories, KeepMemory, ReadValue, StartTool
@@ -175,6 +175,7 @@ class History:
             limits=self._limits(),
         )
         self.machine._loop.memories = self.machine._loop.stage._memories = self.memories
+        self.machine._loop.stage._threads = VirtualThreads()  # type: ignore[assignment]
         try:
             self.machine._boot(False)
         except BaseException as error:

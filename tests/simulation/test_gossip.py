@@ -334,7 +334,7 @@ def in_mailboxes(patch: pytest.MonkeyPatch) -> None:
 
 def on_the_board(patch: pytest.MonkeyPatch) -> None:
     """Tasks are as they were."""
-    patch.setattr(Board, "take_back", lambda self, since, why: False)
+    patch.setattr(Board, "take_back", lambda self, since, why, author, moment: False)
 
 
 def in_code(patch: pytest.MonkeyPatch) -> None:

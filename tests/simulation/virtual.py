@@ -15,6 +15,8 @@ from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any
 
+from gemot.machine.threads import Raised
+
 TURNS_MAX = 60_000
 """Callbacks in one run at most: a machine that is busier than this never comes to rest."""
 
@@ -147,3 +149,17 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         error = context.get("exception")
         if isinstance(error, BaseException):
             self.failures.append(error)
+
+
+class VirtualThreads:
+    """Plain functions take their turn in the loop: when a real thread ends is chance that no seed decides."""
+
+    async def run(self, function: Callable[[], Any]) -> Any:
+        await asyncio.sleep(0)
+        try:
+            return function()
+        except BaseException as error:  # as a thread does it: whatever a tool raises becomes its answer
+            raise Raised(error) from None
+
+    def close(self) -> None:
+        """There are no threads to end."""

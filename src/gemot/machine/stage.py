@@ -327,25 +327,27 @@ class Stage:
         if waits is None:
             waits = self._waits[effect.tool] = inspect.iscoroutinefunction(tool.function)
         if waits:
-            result = await self._awaited(effect.effect, tool.function(**arguments))
+            result = await self._awaited(effect.effect, lambda: tool.function(**arguments))
         elif tool.spec.effect == "computes" and tool.function.__module__.startswith(OURS):
             result = tool.function(**arguments)
         else:
             result = await self._threads.run(lambda: tool.function(**arguments))
             if inspect.iscoroutine(result):  # of a function that is none itself: a partial, a decorated one
-                result = await self._awaited(effect.effect, result)
+                begun = result
+                result = await self._awaited(effect.effect, lambda: begun)
         words, images = pictures.told(result, _shown)
         text = str(words) if isinstance(words, str) else msgspec.json.encode(words, enc_hook=_shown).decode()
         text = sayable(text)
         value = self._kept(self._vault.redactor.text(text), Label((f"tool:{effect.tool}",)), effect.whole)
         return replace(value, images=pictures.kept(self._journal, images)) if images else value
 
-    async def _awaited(self, effect: int, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """The value of a tool that is a coroutine. Raises :class:`Raised`, and ``CancelledError`` if this use is cancelled."""
+    async def _awaited(self, effect: int, begin: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """The value of a tool that is a coroutine. Raises :class:`Raised`, and ``CancelledError`` if this use is cancelled.
+        ``begin`` makes the coroutine in its own task: a use that is cancelled before that makes none."""
 
         async def guarded() -> tuple[Any, BaseException | None]:
             try:
-                return await coroutine, None
+                return await begin(), None
             except asyncio.CancelledError:
                 raise
             except BaseException as error:  # noqa: BLE001 - a `SystemExit` in a task would end the loop
