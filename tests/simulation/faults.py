@@ -56,8 +56,8 @@ def double_answer(patch: Patch) -> None:
     """Who is killed in the middle of a wait is answered as well."""
     inner = Kernel.end
 
-    def end(self: Kernel, process: Process, outcome: Any) -> None:
-        inner(self, process, outcome)
+    def end(self: Kernel, process: Process, outcome: Any, author: Any) -> None:
+        inner(self, process, outcome, author)
         if outcome.rule == "family":
             self.emit(Deliver(process.pid, Cancelled("killed")))
 

@@ -50,18 +50,18 @@ def accepted_and_opened_again(patch: Patch) -> None:
     """When who did it ends, also what was accepted is open again."""
     inner = Board.owner_ended
 
-    def owner_ended(self: Board, outcome: Any, moment: int) -> bool:
+    def owner_ended(self: Board, outcome: Any, moment: int, author: Any) -> bool:
         for item in self.items.values():
             if item.owner == outcome.pid and item.state == "accepted":
                 item.reopen("its owner ended")
-        return inner(self, outcome, moment)
+        return inner(self, outcome, moment, author)
 
     patch.setattr(Board, "owner_ended", owner_ended)
 
 
 def kept_by_the_dead(patch: Patch) -> None:
     """Who ends keeps its tasks."""
-    patch.setattr(Board, "owner_ended", lambda self, outcome, moment: False)
+    patch.setattr(Board, "owner_ended", lambda self, outcome, moment, author: False)
 
 
 def watchers_not_told(patch: Patch) -> None:

@@ -184,8 +184,10 @@ class Watcher(Witness):
 
     def _gate(self, event: Event, outcome: Outcome) -> None:
         """A result that was reviewed is there only if every check has passed; of one that was not, nothing is left."""
+        told_to_a_process = self.kernel.processes[outcome.pid].parent > 0  # the person reads the receipt of a first one
         if outcome.rule == "review" and (
-            outcome.value is not None or any(use.shown != use.tool for use in outcome.receipt.uses)
+            outcome.value is not None
+            or (told_to_a_process and any(use.shown != use.tool for use in outcome.receipt.uses))
         ):
             raise LawBroken(f"gate: {outcome.pid} was not accepted, and yet its words are told: {outcome!r:.200}")
         judged = self._judges.pop(outcome.pid, 0)
