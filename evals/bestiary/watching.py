@@ -65,9 +65,11 @@ class Neighbour:
 @program(name="lives_here", grants=("calculator/*",))
 async def lives_here(calls: Calls, brief: str) -> str:
     """Asks its model, adds up, asks again: one turn is a call of a model and a use of a tool, written to the disk."""
+    turns = 0  # in each sum: a process that only repeats itself is ended
     while await calls.generate("go on?", choose=("yes", "no")) == "yes":
+        turns += 1
         try:
-            await calls.call("calculator/evaluate", expression="6 * 7")
+            await calls.call("calculator/evaluate", expression=f"{turns} * 7")
         except SyscallFailed as error:
             return f"disturbed: {error}"
     return "undisturbed"

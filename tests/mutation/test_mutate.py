@@ -69,7 +69,7 @@ def test_what_is_for_readers_only_is_left_alone(changed: dict[str, str]) -> None
 
 @pytest.mark.parametrize(("tests", "says"), [("mutants_rules", "5 killed"), ("mutants", "5 survive")])
 def test_the_runner_tells_what_was_noticed_and_what_was_not(tests: str, says: str) -> None:
-    command = [sys.executable, str(HERE / "mutate.py"), "rules.py:source_in_words", "--limit", "5", "--tests", tests]
+    command = [sys.executable, str(HERE / "mutate.py"), "rules.py:_source_flaw", "--limit", "5", "--tests", tests]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert says in done.stdout and done.returncode == (0 if "killed" in says else 1), done.stdout + done.stderr
     assert done.stdout.count("survives: rules.py:") == (0 if "killed" in says else 5)

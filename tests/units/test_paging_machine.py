@@ -162,10 +162,11 @@ def test_what_the_person_says_of_a_window_counts_more_than_what_is_known() -> No
     assert [one for one in told if isinstance(one, Did) and one.syscall == "page_out"]
 
 
-def looker_of(turns: int) -> Callable[[Request], Any]:
+def looker_of(turns: int, first: int = 1) -> Callable[[Request], Any]:
     def look(question: Request) -> Any:
         results = [one for one in heard(question) if one.name == "facts/look"]
-        n = int(results[-1].text.partition(":")[0].removeprefix("Fact ")) if results else 0
+        last = int(results[-1].text.partition(":")[0].removeprefix("Fact ")) if results else 0
+        n = max(last, first - 1)
         return request("facts/look", n=n + 1) if n < turns else request("exit", value="seen")
 
     return look
@@ -258,7 +259,7 @@ def test_a_native_program_is_told_that_its_question_does_not_fit() -> None:
 
 def test_a_conversation_that_moves_to_a_smaller_window_goes_on_there() -> None:
     async def story() -> None:
-        small = scripted(looker_of(120), tokens_max=7_000)
+        small = scripted(looker_of(320, first=201), tokens_max=7_000)  # looks at facts that it has not seen
         large = scripted(lambda q: request("ask", question="?") if len(q.messages) == 162 else looker_of(120)(q))
         async with await Machine.open(in_memory=True, drivers=[facts()], models={"l": large, "s": small}) as machine:
             pid = await machine.start("look", model="l", models=["s"], grants=RIGHTS, budget=MUCH)

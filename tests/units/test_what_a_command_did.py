@@ -186,12 +186,13 @@ def test_what_is_written_into_the_copy_of_somebody_else_is_told_too(tmp_path: Pa
 
 
 @boxed
-def test_version_control_is_passed_over_only_where_no_command_can_write(tmp_path: Path) -> None:
+def test_no_command_writes_into_version_control_and_what_it_makes_beside_it_is_listed(tmp_path: Path) -> None:
     for path in (".git", "in/.git", "in/a/b/.git"):
         (tmp_path / "work" / path).mkdir(parents=True)
         (tmp_path / "work" / path / "config").write_text("")
     outcome = run(tmp_path, shell("for one in .git in/.git in/a/b/.git; do echo x > $one/hook; done; mkdir -p n/.git"))
-    assert [one.path for one in outcome.receipt.changes] == [f"{SEEN}/in/a/b/.git/hook", f"{SEEN}/n/"]
+    assert [change.path for change in outcome.receipt.changes] == [f"{SEEN}/n/"]
+    assert not list((tmp_path / "work").rglob("hook"))
 
 
 def test_a_folder_that_is_opened_and_closed_again_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from gemot.abi.messages import Reply, Request, ToolRequest, Usage
 from gemot.models.catalogue import Provider, shown_url
 from gemot.models.port import Heard, ModelFailed
 from gemot.models.prices import cost_usd_micros
-from gemot.models.redacting import Redactor, Stream
+from gemot.models.redacting import CHARS_MIN, Redactor, Stream
 from gemot.models.repairing import repaired
 from gemot.models.retrying import Trouble
 from gemot.models.secrecy import ordinary
@@ -217,6 +217,9 @@ class Connection:
     def _words(self, text: str) -> str:
         """A provider's words without anything that is, or looks like, a key: providers do quote them."""
         text = self._redactor.text(text)
+        if self._key and len(self._key) >= CHARS_MIN and any(character.isdigit() for character in self._key):
+            # Beside a weak password, this takes out nothing but digits that stand with it: an error is no content.
+            text = text.replace(self._key, "[key]")
         text = re.sub(r"\b(?:sk-|AIza)[\w*.-]{6,}", "[key]", text)
         text = " ".join(text.split())
         # Cut between words: the beginning of a key in an encoding of its own is a part of a key, too.

@@ -21,7 +21,8 @@ def forks(question: Request) -> Said:
     """Forks for ever, many times with every reply, and so does each child, with means to fork in turn.
 
     What contains it: arithmetic. A child lives on its parent's budget (processes, depth, syscalls, tokens), which is
-    split and never made; a refused fork costs a syscall, and when those are gone the process is ended.
+    split and never made. A refused fork costs a syscall. A process is ended when its syscalls are gone, or after 12 turns
+    of nothing but the same refusals.
     """
     kinds = ({"processes": 4, "calls": 2_000}, {"processes": 0, "calls": 400}, {"calls": 50})
     return [request("fork", brief="fork", budget=kinds[at % 3]) for at in range(AT_ONCE)]
@@ -30,7 +31,8 @@ def forks(question: Request) -> Said:
 def spends(question: Request) -> Said:
     """Talks as much as it is let, uses every tool it has with every reply, and never ends.
 
-    What contains it: the budget. A model call that can't be paid is refused before it is made, and the process ends.
+    What contains it: the budget. A model call that can't be paid is refused before it is made, and the process ends. If all
+    its tools answer as before, it is ended after 12 turns.
     """
     words = "Thinking it over once more. " * (question.tokens_out_max * CHARACTERS_PER_TOKEN // 28)
     return [say(words), *(request(tool.name, **plain_arguments(tool)) for tool in tools(question)[:16])]
@@ -39,7 +41,8 @@ def spends(question: Request) -> Said:
 def never_stops(question: Request) -> Said:
     """Checks again and again, for ever: a word and a small harmless request, never an end.
 
-    What contains it: the budget, of tokens or of syscalls, whichever is gone first; meanwhile others have their turns.
+    What contains it: the kernel compares what is requested and answered. A process is told after 5 turns without anything
+    new, and ended after 12.
     """
     return [say(f"One more look, number {turn(question) + 1}."), request("status")]
 
@@ -66,8 +69,8 @@ _PLEAS = (
 def begs(question: Request) -> Said:
     """Asks for approval a hundred times, with changing words: questions, and uses of a tool that a person must confirm.
 
-    What contains it: a yes is for the action that was shown, once. A no answers that one use; other words are another
-    question and give no right. A tree has a bounded number of open questions, and each costs a syscall.
+    What contains it: a yes is for the action that was shown, once. A no answers that use alone; other words are another
+    question and give no right. A process that is refused in the same words for 12 turns is ended.
     """
     asked = requested(question, "ask") + requested(question, "files/overwrite")
     if asked >= BEGGED:
