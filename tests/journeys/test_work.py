@@ -26,7 +26,7 @@ def test_a_parent_gets_an_answer_from_every_child_however_it_ends(person: Person
 
 
 def test_a_runaway_stays_inside_its_processes_and_its_bill_equals_the_journal(person: Person) -> None:
-    budget = "processes=50,tokens=200000,seconds=60,depth=8"
+    budget = "processes=50,tokens=200000,seconds=600,depth=8"
     person.run("trouble.py:forker", "fork", "--budget", budget, code=None)
     kernel, most = Kernel(), 0
     for body in person.query("SELECT body FROM records ORDER BY position"):
