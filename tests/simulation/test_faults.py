@@ -13,9 +13,15 @@ from faults_of_gates import FAULTS
 from simulate import search
 
 SEEDS = 200
-RARE = {"stale_machine_fetches": 500, "change_hidden_by_ones_own": 1_000, "plan_that_binds_its_maker_only": 1_000}
+RARE = {
+    "stale_machine_fetches": 500,
+    "change_hidden_by_ones_own": 1_000,
+    "plan_that_binds_its_maker_only": 1_000,
+    "messages_leave_a_gate": 1_000,
+}
 """Two machines must live at once, and the older one must miss a tree; somebody must change a task again that another has just
-changed, and wait; a plan must be endorsed while a child lives that then uses what it forbids: few histories have that."""
+changed, and wait; a plan must be endorsed while a child lives that then uses what it forbids; a child under review must
+speak, and few reviews begin, since one that could never pass is refused: few histories have that."""
 
 LAWS: dict[str, str | tuple[str, ...]] = {
     "lost_wake_up": "wake-up",

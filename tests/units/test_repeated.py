@@ -139,3 +139,14 @@ def test_a_copy_of_an_own_page_is_blank_too() -> None:
     log.add(Message("tool", (ToolResult("3", "page_in", "[page 5]\n> So KEY-77 opens it."),)), Mark(of=((0, 5, 5),)))
     unsay(log, Repeats(["KEY-77 opens it"]), {(4, 0)}, "[taken back]")
     assert "77" not in repr(log.message(8))
+
+
+def test_a_second_retraction_with_the_same_reason_blanks_what_the_first_left() -> None:
+    log = reader()
+    log.own[3] = Message("tool", (ToolResult("1", "wait", "KEY-77"), ToolResult("1", "wait", "GATE-81")))
+    log.own[4] = Message("model", (Text("KEY-77 opens GATE-81."),))
+    for part, original in enumerate(("KEY-77", "GATE-81")):
+        log.blank(4, part, "[taken back]", 3)
+        unsay(log, Repeats([original]), {(4, part)}, "[taken back]")
+    left = repr(log.message(5))
+    assert "77" not in left and "81" not in left and left.count("what is left may rest on them") == 1

@@ -119,8 +119,9 @@ def unsay(log: Piece, repeats: Repeats, gone: Collection[tuple[int, int]], why: 
             if (number, part) in gone:
                 continue
             if number > first and (number == brief or _is_own(message, part, mark, bool(unsaid.requests))):
+                # another fork has just blanked it, or an earlier retraction with the same reason has: more may be left
                 before = log.was(number, part, why) or words
-                other = words if before is not words else _blanked(words, repeats)
+                other = _blanked(words, repeats)
                 if before is not other:
                     changed = True
                     unsaid.pages.append((number, part, before))
@@ -156,13 +157,13 @@ def _blanked(part: Part, repeats: Repeats) -> Part:
     match part:
         case Text(text):
             left = repeats.blanked(text)
-            return part if left == text else Text(left + AFTER)
+            return part if left == text else Text(left.removesuffix(AFTER) + AFTER)
         case Reasoning(text):
             left = repeats.blanked(text)
             return part if left == text else Reasoning(left)
         case ToolResult(id, name, text, ok, images):
             left = repeats.blanked(text)
-            return part if left == text else ToolResult(id, name, left + AFTER, ok, images)
+            return part if left == text else ToolResult(id, name, left.removesuffix(AFTER) + AFTER, ok, images)
         case ToolRequest(id, name, arguments):
             return _blanked_request(part, id, name, arguments, repeats)
         case _:
