@@ -17,8 +17,8 @@ from gemot.abi.reviews import Check, PersonCheck, ReviewerCheck
 from gemot.abi.syscalls import Fork, Read, Spawn, Syscall
 from gemot.kernel import Kernel
 
-TOKEN = re.compile(r"\w+(?:\.\d+)+")
-"""What minds say: each such word only one of them."""
+TOKEN = re.compile(r"\w+(?:\.[1-9]\d*)+")
+"""What minds say: each such word only one of them. A number of seconds such as 0.0 is none."""
 
 
 def tokens(value: Any) -> set[str]:
