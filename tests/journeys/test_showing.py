@@ -33,7 +33,7 @@ def test_what_can_t_be_shown_is_said_before_anything_begins(person: Person) -> N
         ("notes.png", "no image"),
         ("big.png", "4,000,067 bytes"),
         ("gone.png", "can't be read"),
-        (".", "can't be read"),
+        (".", "is a folder"),
     ):
         assert why in person.gemot("run", "look", *MODEL, "--image", name, code=2).err
     (person.work / "a.png").write_bytes(png())
