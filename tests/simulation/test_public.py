@@ -13,12 +13,22 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from outside import HERE, MODELS
 from worlds import EVERY_SYSCALL
 
+from gemot.abi.effects import Asked
 from gemot.abi.grants import Budget, Grant
 from gemot.machine.machine import Machine, MachineError
 from gemot.models.port import ModelFailed
 
 BUDGET = Budget(100_000, 100_000, 600_000, 8, 3, 60)
 PIDS = some.integers(0, 12)
+
+
+def answers(asked: Asked, text: str) -> bool:
+    """Whether a yes with this text answers the ask: actions and plans take ``yes`` or numbers, other asks take text."""
+    if asked.whole:
+        return text == "yes"
+    if asked.tool or asked.actions or asked.plan:
+        return text in ("yes", "1")
+    return text in (asked.options or (text,))
 
 
 class Public(RuleBasedStateMachine):
@@ -81,11 +91,11 @@ class Public(RuleBasedStateMachine):
     def send(self, pid: int, text: str) -> None:
         self.does(self.machine.send(pid, text), self.alive(pid) and bool(text.strip()))
 
-    @rule(which=some.integers(0, 3), allow=some.booleans(), text=some.sampled_from(("left", "something")))
+    @rule(which=some.integers(0, 3), allow=some.booleans(), text=some.sampled_from(("left", "something", "yes", "1")))
     def answer(self, which: int, allow: bool, text: str) -> None:
         asks = {asked.ask: asked for asked in self.machine.asks()}
         ask = sorted(asks)[which] if which < len(asks) else 999
-        fits = ask in asks and (not allow or (not asks[ask].tool and text in (asks[ask].options or (text,))))
+        fits = ask in asks and (not allow or answers(asks[ask], text))
         self.does(self.machine.answer(ask, allow, text), fits)
         assert not fits or ask not in {asked.ask for asked in self.machine.asks()}, "an answered ask is closed"
 
