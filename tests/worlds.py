@@ -221,8 +221,10 @@ class MachineWorld:
         journal: Journal | None = None,
         clock: Callable[[], float] | None = None,
         limits: dict[str, Limits] | None = None,
+        threads: Callable[[], Any] | None = None,
     ) -> None:
-        self.limits = limits or {}
+        """``threads``: in the place of real ones, for tools that are plain functions."""
+        self.limits, self.threads = limits or {}, threads
         self.journal = journal if journal is not None else MemoryJournal()
         self.programs, self.drivers, self.models = tuple(programs), tuple(standing(drivers)), models or {}
         self.clock = clock
@@ -236,6 +238,8 @@ class MachineWorld:
         self.machine = Machine(
             self.journal, library, self.drivers, self.models.__getitem__, limits=self.limits, **extra
         )
+        if self.threads is not None:
+            self.machine._loop.stage._threads = self.threads()
         self.machine._boot(False)
         self.witness = Witness.watching(self.machine.kernel, self.history(), self.journal.value)
         if resume:
