@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from worlds import EVERY_SYSCALL, KernelWorld, answer_to, ends
 
@@ -262,3 +264,47 @@ def test_a_child_with_a_budget_of_its_own_does_not_wake_a_wait_for_another(world
     world.trap(root, Wait((b,)))
     assert answer_to(root, world.trap(a, Exit())) is None
     assert answer_to(root, world.trap(b, Exit())) is not None
+
+
+def test_waits_in_any_mode_are_answered_when_looking_at_every_child_says_they_are(chance: Random) -> None:
+    """The kernel looks only at the child that has ended, and counts the rest; here each answer is worked out from all of them."""
+    for _ in range(60):
+        world = KernelWorld()
+        root, children = family(world, chance.randint(1, 7))
+        results: dict[int, str] = {}
+        collected: set[int] = set()
+        pending: Wait | None = None
+
+        def awaited(wait: Wait, ended: list[int], told: set[int]) -> bool:
+            mine = [pid for pid in ended if pid not in told] if wait.children is None else wait.children
+            over = [pid for pid in mine if pid in ended]
+            running = [pid for pid in (children if wait.children is None else wait.children) if pid not in ended]
+            if wait.mode == "any":
+                return bool(over)
+            won = wait.mode == "first" and any(results[pid] == "done" for pid in over)
+            return won or (not running and (bool(over) or wait.children is not None))
+
+        for _ in range(30):
+            alive = [pid for pid in children if pid not in results]
+            if pending is None:
+                named = (
+                    None if chance.random() < 0.3 else tuple(chance.sample(children, chance.randint(1, len(children))))
+                )
+                if named is None and not alive and collected >= set(results):
+                    break
+                pending = Wait(named, chance.choice(("all", "any", "first")))
+                effects = world.trap(root, pending)
+            elif alive:
+                pid = chance.choice(alive)
+                results[pid] = chance.choice(("done", "failed"))
+                effects = world.trap(pid, Exit("well") if results[pid] == "done" else Exit(failed="no"))
+            else:
+                break
+            answer = answer_to(root, effects)
+            assert (answer is not None) is awaited(pending, list(results), collected), (pending, results, collected)
+            if answer is not None:
+                got = waited(root, effects)
+                results |= {one.pid: one.state for one in got.ended if one.pid not in results}
+                collected |= {one.pid for one in got.ended}
+                assert set(got.running).isdisjoint(results)
+                pending = None

@@ -155,6 +155,7 @@ def drop_trees(kernel: Kernel, roots: Collection[int]) -> None:
     for root in gone:
         for pid in kernel.trees.pop(root):
             del kernel.processes[pid]
+            kernel.awaited.pop(pid, None)
         for table in (kernel.boards, kernel.overdrawn, kernel.given):
             table.pop(root, None)
     heapq.heapify(kept)

@@ -103,6 +103,8 @@ class Kernel:
         """Roots of trees in which the event at hand made somebody wait, or end: they may stand still."""
         self.witnesses: dict[int, int] = {}
         """By root: a process that was at work when it was last looked whether the tree stands still. Only saves looking."""
+        self.awaited: dict[int, list[int]] = {}
+        """By waiting process: of the children that its wait names, those that may still run. Only saves looking."""
         self.late: dict[int, list[tuple[int, int, Timer]]] = {}
         """By root: timers that came due while their tree was asleep."""
         self._numbers = 0
@@ -313,6 +315,7 @@ class Kernel:
         process.state = outcome.state
         process.mailbox, process.alarms, process.uncollected = [], {}, []
         process.progress = None
+        self.awaited.pop(process.pid, None)
         rights.return_all(self, process)
         process.uses, process.changed, process.written = [], None, None
         process.documents, process.stored = {}, {}
@@ -333,7 +336,7 @@ class Kernel:
             reviewing.judge_ended(self, parent, process)
         else:
             parent.uncollected.append(process.pid)
-            waiting.child_ended(self, parent)
+            waiting.child_ended(self, parent, process.pid)
         board = self.boards.get(process.root)
         if board is not None and board.owner_ended(outcome, self.moment, author):
             self.board_changed(process.root)

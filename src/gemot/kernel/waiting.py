@@ -3,6 +3,7 @@ may wait for calls one of the functions here in the same step."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from gemot.abi import limits
@@ -41,7 +42,8 @@ def wait(kernel: Kernel, process: Process, syscall: Wait) -> None:
     if syscall.board:
         _watch(kernel, process)
     _sleep(kernel, process, syscall.timeout_seconds)
-    _look(kernel, process)
+    kernel.awaited.pop(process.pid, None)
+    _look(kernel, process, process.uncollected if syscall.children is None else syscall.children)
 
 
 def _sleep(kernel: Kernel, process: Process, timeout_seconds: float | None) -> None:
@@ -54,30 +56,24 @@ def _sleep(kernel: Kernel, process: Process, timeout_seconds: float | None) -> N
         kernel.set_timer(kernel.now + int(timeout_seconds * 1000), Timer(process.pid, "wait", process.waits))
 
 
-def _look(kernel: Kernel, process: Process, over: bool = False) -> None:
-    """Answer a pending wait or receive if what it waits for is there, or it is ``over`` without that."""
+def _look(kernel: Kernel, process: Process, ended: Collection[int] = (), over: bool = False) -> None:
+    """Answer a pending wait or receive if what it waits for is there, or it is ``over`` without that. ``ended``: children that
+    may have ended and were not looked at yet, of those that it waits for."""
     # That a time of one's own was over is no news, nor is a result that was collected before.
     heard = is_echo(kernel, process) if process.mailbox else process.stood
     match process.syscall:
         case Wait() as syscall:
-            named = syscall.children
-            ended = [
-                pid for pid in (process.uncollected if named is None else named) if not kernel.processes[pid].alive
-            ]
-            running = [pid for pid in (process.children if named is None else named) if kernel.processes[pid].alive]
-            enough = bool(ended) if syscall.mode == "any" else not running and (bool(ended) or named is not None)
-            if syscall.mode == "first":
-                won = next((pid for pid in ended if kernel.processes[pid].state == "done"), 0)
-                enough = enough or bool(won)
-                if won:
-                    ended, running = _rest_killed(kernel, process, won, ended, running), []
+            enough = _enough(kernel, process, syscall, ended)
             mail = bool(process.mailbox) and (
                 syscall.messages or (syscall.alarms and any(one.sender < 0 for one in process.mailbox))
             )
             changed = _changed_tasks(kernel, process) if syscall.board else ()
             if enough or mail or over or changed:
-                news = changed or set(ended) & set(process.uncollected)
-                process.uncollected = [pid for pid in process.uncollected if pid not in set(ended)]
+                kernel.awaited.pop(process.pid, None)
+                ended, running = _children(kernel, process, syscall)
+                collected = set(ended)
+                news = changed or not collected.isdisjoint(process.uncollected)
+                process.uncollected = [pid for pid in process.uncollected if pid not in collected]
                 outcomes = tuple(_outcome(kernel, pid, syscall.results) for pid in ended)
                 late = over and syscall.timeout_seconds is not None and not enough and not changed
                 if changed:
@@ -91,6 +87,34 @@ def _look(kernel: Kernel, process: Process, over: bool = False) -> None:
                 kernel.answer(process, Ok(taken))
         case _:
             pass
+
+
+def _enough(kernel: Kernel, process: Process, syscall: Wait, ended: Collection[int]) -> bool:
+    """Whether the children that a wait is for have ended, as its mode wants it. ``ended`` as above. To look at all of them at
+    each end would cost the square of their number, so only those are looked at, and the living are counted."""
+    if syscall.mode == "any":
+        return any(not kernel.processes[pid].alive for pid in ended)
+    if syscall.mode == "first" and any(kernel.processes[pid].state == "done" for pid in ended):
+        return True
+    if syscall.children is None:
+        return not process.children and bool(process.uncollected)
+    rest = kernel.awaited.setdefault(process.pid, list(syscall.children))
+    while rest and not kernel.processes[rest[-1]].alive:
+        rest.pop()  # an end is for ever, so each is taken off once
+    return not rest
+
+
+def _children(kernel: Kernel, process: Process, syscall: Wait) -> tuple[list[int], list[int]]:
+    """Those that a wait is for: who has ended, and who still runs. Where the first valid result was waited for and has come,
+    nobody runs any more."""
+    named = syscall.children
+    ended = [pid for pid in (process.uncollected if named is None else named) if not kernel.processes[pid].alive]
+    running = [pid for pid in (process.children if named is None else named) if kernel.processes[pid].alive]
+    if syscall.mode == "first":
+        won = next((pid for pid in ended if kernel.processes[pid].state == "done"), 0)
+        if won:
+            return _rest_killed(kernel, process, won, ended, running), []
+    return ended, running
 
 
 def is_echo(kernel: Kernel, process: Process) -> bool:
@@ -119,9 +143,10 @@ def _outcome(kernel: Kernel, pid: int, with_results: bool) -> Outcome:
     )
 
 
-def child_ended(kernel: Kernel, parent: Process) -> None:
+def child_ended(kernel: Kernel, parent: Process, pid: int) -> None:
     """A child of ``parent`` has ended: it may be what the parent waits for."""
-    _look(kernel, parent)
+    named = parent.syscall.children if isinstance(parent.syscall, Wait) else None
+    _look(kernel, parent, (pid,) if named is None or pid in named else ())
 
 
 def over(kernel: Kernel, process: Process) -> None:
