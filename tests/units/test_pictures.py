@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,9 @@ from gemot.drivers import shipped
 from gemot.drivers.pictures import header
 from gemot.machine import carrying
 from gemot.machine.notes import Asking
-from gemot.machine.pictures import shown
+from gemot.machine.pictures import fetched
 from gemot.models.scripted import Said, heard
+from gemot.programs.reading import Reading
 
 SHOTS = Driver("shots", "Shots for tests.")
 
@@ -327,23 +328,25 @@ def test_it_leaves_the_reading_with_its_page_and_comes_back_with_it(tmp_path: Pa
     assert seen(asked[-1])[0][1] == png()
 
 
-def images(*sizes: int) -> list[Message]:
-    return [
-        Message("tool", (ToolResult("1", "files/view", "x", True, (Image(f"{n}", "image/png", 9, 9, "", size),)),))
-        for n, size in enumerate(sizes)
-    ]
+def images(*sizes: int) -> Mapping[str, int]:
+    """Of a reading with an image of each size on a page of its own, what is shown."""
+    reading = Reading()
+    for n, size in enumerate(sizes):
+        image = Image(f"{n}", "image/png", 9, 9, "", size)
+        reading.add(Message("tool", (ToolResult("1", "files/view", "x", True, (image,)),)))
+    return reading.images
 
 
 def test_only_the_newest_are_sent_and_the_rest_stays_the_same_for_many_turns() -> None:
     def numbers(*sizes: int) -> list[int]:
-        return [int(one) for one in shown(images(*sizes), lambda digest: "AAAA" * -(-sizes[int(digest)] // 3))]
+        return [int(one) for one in fetched(images(*sizes), lambda digest: "AAAA" * -(-sizes[int(digest)] // 3))]
 
     assert numbers(*[1] * limits.IMAGES_SHOWN_MAX) == list(range(limits.IMAGES_SHOWN_MAX))
     first = [numbers(*[1] * count)[0] for count in range(1, 4 * limits.IMAGES_SHOWN_MAX)]
     assert first == sorted(first) and len(set(first)) <= 8 and first[-1] > 2 * limits.IMAGES_SHOWN_MAX
     large = limits.IMAGE_BYTES_MAX
     assert numbers(large, large, large) == [1, 2] and numbers(large, large, large, large) == [2, 3]
-    assert shown(images(1, 1), lambda digest: "not base64!") == {}
+    assert fetched(images(1, 1), lambda digest: "not base64!") == {}
 
 
 def test_what_a_picture_counts_for() -> None:

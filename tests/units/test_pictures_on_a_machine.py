@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from gemot import Grant, Machine, scripted
-from gemot.abi.messages import Image, Message, Request, ToolResult
+from gemot.abi.messages import Image, Request, ToolResult
 from gemot.drivers import shipped
 from gemot.drivers.kit import Picture, Secret, tool
 from gemot.journal.memory import MemoryJournal
 from gemot.machine import carrying, pictures
 from gemot.machine.replay import Replay
 from gemot.models.scripted import request
+from gemot.programs.album import Album
 from gemot.programs.library import load
 
 
@@ -26,7 +27,7 @@ def png(number: int = 0) -> bytes:
 
 
 def shown(journal: MemoryJournal, *images: Image) -> dict[str, bytes]:
-    return pictures.shown([Message("user", images)], journal.value)
+    return pictures.fetched(Album(images).shown, journal.value)
 
 
 @pytest.mark.parametrize("size", [-1_000_000_000, 0, 1, 1 << 40])

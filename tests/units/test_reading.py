@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from gemot.abi.messages import Message, Text, ToolRequest, ToolResult
+from gemot.abi.messages import Image, Message, Text, ToolRequest, ToolResult
 from gemot.programs import freezing, paging
+from gemot.programs.album import Album
 from gemot.programs.conversation import Conversation
-from gemot.programs.pages import PLAIN, Mark, size_chars
+from gemot.programs.pages import PLAIN, Mark, images_of, size_chars
 from gemot.programs.reading import Reading
 
 
@@ -55,6 +56,33 @@ def test_any_family_of_readings_is_a_family_of_lists(chance: Random, steps: int)
     for reading, expected in readings:
         assert reading.messages() == tuple(expected)
         assert (len(reading), reading.size_chars) == (len(expected), sum(map(size_chars, expected)))
+
+
+def picture(number: int) -> Image:
+    return Image(f"digest {number}", "image/png", 9, 9, "", 1)
+
+
+@given(some.randoms(use_true_random=False), some.integers(1, 80))
+def test_images_kept_page_by_page_equal_images_searched_for_in_all_pages(chance: Random, steps: int) -> None:
+    """Pages are added, forked, blanked and left out in any order; what is kept of them must follow."""
+    readings = [Reading()]
+    for step in range(steps):
+        reading = chance.choice(readings)
+        kind = chance.random()
+        if kind < 0.2:
+            readings.append(reading.fork())
+        elif kind < 0.3 and len(reading):
+            reading.blank(chance.randint(1, len(reading)), 0, "blanked")
+        elif kind < 0.35 and len(reading):
+            reading.show(chance.sample(reading.items(), chance.randint(0, len(reading.items()))))
+        else:
+            image = picture(chance.randrange(2 * steps) if chance.random() < 0.5 else step)
+            result = ToolResult("1", "look", "x", images=(image,) if chance.random() < 0.5 else ())
+            reading.add(Message("tool", (result,)) if chance.random() < 0.7 else Message("user", (image,)))
+    for reading in readings:
+        searched = Album(image for message in reading.messages() for image in images_of(message)).shown
+        assert list(reading.images.items()) == list(searched.items())
+        assert reading.size_chars == sum(map(size_chars, reading.messages()))
 
 
 def sourced(reading: Reading) -> None:

@@ -9,7 +9,7 @@ from gemot.abi.effects import TakeBack
 from gemot.abi.limits import IMAGES_MAX
 from gemot.abi.messages import Image, Message, Reply, Text, ToolResult
 from gemot.abi.syscalls import Call, Receive, Syscall
-from gemot.programs.paging import images_of
+from gemot.programs.pages import images_of
 
 PLAN = Image("d" * 64, "image/png", 100, 100, "plan.png: PNG image, 100 x 100 pixels, 9 bytes", 9)
 PHOTO = Image("e" * 64, "image/png", 100, 100, "photo.png: PNG image, 100 x 100 pixels, 9 bytes", 9)

@@ -6,13 +6,13 @@ The journal keeps texts, so an image is there in base64, under the digest of tha
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, cast
 
 import msgspec
 
 from gemot.abi import limits
-from gemot.abi.messages import Image, Message, ToolResult
+from gemot.abi.messages import Image
 from gemot.drivers.errors import ToolError
 from gemot.drivers.kit import Picture
 from gemot.drivers.pictures import Header, described, header
@@ -82,23 +82,9 @@ def kept(journal: Journal, seen: Iterable[Seen]) -> tuple[Image, ...]:
     )
 
 
-def shown(messages: Iterable[Message], value: Callable[[str], str]) -> dict[str, bytes]:
-    """The bytes of the images that a question shows, by digest: the newest, in halves of what may be shown, so that what is shown of
-    the others stays the same for many turns. ``value`` fetches what the journal keeps."""
-    blocks: list[dict[str, int]] = [{}]
-    size = 0
-    for image in dict.fromkeys(_images(messages)):
-        if not 0 < image.size_bytes <= limits.IMAGE_BYTES_MAX:
-            continue
-        if (
-            size + image.size_bytes > limits.IMAGES_SHOWN_BYTES_MAX // 2
-            or len(blocks[-1]) >= limits.IMAGES_SHOWN_MAX // 2
-        ):
-            blocks, size = [*blocks[-1:], {}], 0
-        size += image.size_bytes
-        blocks[-1][image.digest] = image.size_bytes
-    named = ((digest, size) for one in blocks[-2:] for digest, size in one.items())
-    return {digest: data for digest, size in named if (data := _fetched(digest, size, value))}
+def fetched(images: Mapping[str, int], value: Callable[[str], str]) -> dict[str, bytes]:
+    """The bytes of images, by digest; ``images`` says how many bytes each has. ``value`` fetches what the journal keeps."""
+    return {digest: data for digest, size in images.items() if (data := _fetched(digest, size, value))}
 
 
 def _fetched(digest: str, size_bytes: int, value: Callable[[str], str]) -> bytes:
@@ -109,12 +95,3 @@ def _fetched(digest: str, size_bytes: int, value: Callable[[str], str]) -> bytes
         return b64decode(text, validate=True) if len(text) == -(-size_bytes // 3) * 4 else b""
     except (JournalError, ValueError):
         return b""
-
-
-def _images(messages: Iterable[Message]) -> Iterable[Image]:
-    for message in messages:
-        for part in message.parts:
-            if isinstance(part, Image):
-                yield part
-            elif isinstance(part, ToolResult):
-                yield from part.images

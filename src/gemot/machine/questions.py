@@ -43,7 +43,7 @@ class Questions:
             return None, 0
         offered, chars = self._offered(self._kernel.processes[effect.pid], program), program.size_chars
         shown = program.reading(generate)
-        seen = pictures.shown(shown, self._value)
+        seen = pictures.fetched(program.images_shown, self._value)
         request = Request(shown, offered.tools, generate.choose, effect.tokens_out_max, size_chars=chars, images=seen)
         return request, chars + offered.size_chars
 

@@ -13,7 +13,7 @@ wants summaries, `spawn` and `wait` for the child that writes one.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import msgspec
 
@@ -24,7 +24,7 @@ from gemot.abi.messages import Image, Message, Part, Reply, Text, ToolRequest, T
 from gemot.abi.syscalls import Ask, Call, Exit, Generate, Mandate, PageIn, PageOut, Recall, Syscall, ToolUse, name_of
 from gemot.programs import paging, recalling
 from gemot.programs.leaving import Leaving, page_in_chars, stubs_chars
-from gemot.programs.pages import PLAIN, Mark
+from gemot.programs.pages import PLAIN, Mark, images_of
 from gemot.programs.port import Fault, Start
 from gemot.programs.reading import Reading
 from gemot.programs.repeated import Repeats
@@ -146,6 +146,10 @@ class Conversation:
     def size_chars(self) -> int:
         return self._reading.size_chars
 
+    @property
+    def images_shown(self) -> Mapping[str, int]:
+        return self._reading.images
+
     def take_back(self, lost: TakeBack) -> bool:
         """Blank what was said, or what it was told, in the pages and in what is not on a page yet; and what it repeated of that."""
         words = f"[{lost.why}]"
@@ -212,7 +216,7 @@ class Conversation:
         """The digests of all images that it was ever shown and may be shown again."""
         pages = self._reading.log.messages()
         waiting = (Message("user", self._results), *(Message("user", mail.images) for _, mail in self._mail))
-        return {image.digest for message in (*pages, *waiting) for image in paging.images_of(message)}
+        return {image.digest for message in (*pages, *waiting) for image in images_of(message)}
 
     def part(self, number: int, part: int) -> Part | None:
         """A part of a page, or of the page that is to be the next; None where there is none."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import typing
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,6 +115,10 @@ class NativeProcess:
     def size_chars(self) -> int:
         syscall = self._next
         return len(syscall.prompt) + len(syscall.system) if isinstance(syscall, Generate) else 0
+
+    @property
+    def images_shown(self) -> Mapping[str, int]:
+        return {}
 
     @property
     def paged(self) -> bool:

@@ -130,7 +130,12 @@ class Piece:
 
     def stamp(self, last: int | None = None) -> int:
         """Another number after anything in the pages up to ``last`` was blanked."""
-        return sum(one.blanks for one in self.chain() if last is None or one.before_length < last)
+        stamp, piece = 0, self
+        while piece is not None:  # several times in each turn, so without a generator
+            if last is None or piece.before_length < last:
+                stamp += piece.blanks
+            piece = piece.before
+        return stamp
 
     def sourced(self, pid: int, entry: int) -> list[tuple[int, int]]:
         """(number, part) of all that holds what a process said and came with this answer, in the order of the pages."""
@@ -253,6 +258,17 @@ def taken(value: Any, words: str, pid: int) -> Any:
     members = cast("dict[str, Any]", value)
     gone = {key for name, said in SAID.items() if members.get(name) == pid for key in said}
     return {key: words if key in gone else taken(one, words, pid) for key, one in members.items()}
+
+
+def images_of(message: Message) -> tuple[Image, ...]:
+    """All images that a page shows, in its order."""
+    images: tuple[Image, ...] = ()
+    for part in message.parts:
+        if isinstance(part, ToolResult):
+            images += part.images
+        elif isinstance(part, Image):
+            images += (part,)
+    return images
 
 
 def size_chars(message: Message) -> int:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from gemot.abi import limits
 from gemot.abi.answers import Room
 from gemot.abi.messages import Image, Message, Reasoning, Text, ToolRequest, ToolResult, length_chars
-from gemot.programs.pages import Mark, Piece, size_chars
+from gemot.programs.pages import Mark, Piece, images_of, size_chars
 from gemot.programs.reading import Item, Reading, Shown, runs, shown, too_long
 from gemot.programs.stubs import Stub, folded, lines, sizes, stub_of
 
@@ -306,7 +306,7 @@ def brought(reading: Reading, pages: Iterable[int], start: int, room_chars: int)
             room_chars -= len(text)
             numbers.append(number)
             found.append(_quoted(number, reading.log, text))
-            shown = [] if begin else images_of(reading.log.message(number))
+            shown = () if begin else images_of(reading.log.message(number))
             for one in shown:
                 if length_chars(one) <= room_chars and len(images) < limits.IMAGES_MAX:
                     images.append(one)
@@ -323,12 +323,6 @@ def brought(reading: Reading, pages: Iterable[int], start: int, room_chars: int)
     if unseen:
         found.append(f"[no room here for: {', '.join(unseen)}; bring fewer pages at once, or look at them anew]")
     return Brought("\n".join(found), bool(numbers), _retelling(numbers, reading.log), tuple(images))
-
-
-def images_of(message: Message) -> list[Image]:
-    """All that a page shows."""
-    results = (image for part in message.parts if isinstance(part, ToolResult) for image in part.images)
-    return [*(part for part in message.parts if isinstance(part, Image)), *results]
 
 
 def _retelling(pages: Collection[int], log: Piece, by: tuple[int, int] | None = None) -> Mark:

@@ -5,7 +5,7 @@ That makes fork, rewind, migration, hibernation and recovery one operation: fold
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Protocol, cast
 
 import msgspec
@@ -59,6 +59,11 @@ class Program(Protocol):
     @property
     def size_chars(self) -> int:
         """The length of the reading, for estimates."""
+        ...
+
+    @property
+    def images_shown(self) -> Mapping[str, int]:
+        """The images in the reading that its model is shown, as digest -> size in bytes."""
         ...
 
     @property

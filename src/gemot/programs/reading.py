@@ -10,18 +10,22 @@ What may leave, and when, is decided in :mod:`gemot.programs.paging`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
 import msgspec
 from msgspec import Struct
 
 from gemot.abi.messages import Image, Message, Part, Reasoning, Text, ToolRequest, ToolResult, length_chars
-from gemot.programs.pages import PLAIN, Mark, Piece, size_chars
+from gemot.programs.album import Album
+from gemot.programs.pages import PLAIN, Mark, Piece, images_of, size_chars
 from gemot.programs.stubs import Stub, text_of
 
 NOTE_CHARS = 120
 """What it takes to say that a part is shortened."""
+
+NO_IMAGES = Album()
+"""The album of every reading without images; nothing is added to it."""
 
 
 class Shown(Struct, frozen=True, gc=False, tag="shown", omit_defaults=True):
@@ -69,13 +73,15 @@ class Head:
 class Reading:
     """``log``: the pages. ``head``: None while all of them are shown."""
 
-    __slots__ = ("_chars", "_stamp", "head", "log")
+    __slots__ = ("_album", "_chars", "_stamp", "head", "log")
 
     def __init__(self, log: Piece | None = None, head: Head | None = None) -> None:
         self.log = Piece() if log is None else log
         self.head = head
         self._chars = 0
+        self._album = NO_IMAGES
         self._stamp = 0 if log is None else -1
+        """The log's stamp when both were made; -1: they were not."""
 
     def __len__(self) -> int:
         return len(self.log)
@@ -83,19 +89,42 @@ class Reading:
     @property
     def size_chars(self) -> int:
         """The length of everything that is shown."""
+        self._measure()
+        return self._chars
+
+    @property
+    def images(self) -> Mapping[str, int]:
+        """The images that a question shows, as digest -> size in bytes. Most readings have none, and a turn does not search for
+        them."""
+        self._measure()
+        return self._album.shown if self._album else {}
+
+    def _measure(self) -> None:
+        """Go through all pages, unless that was done: a turn must not cost more because the reading is long."""
         stamp = self.log.stamp()
         if stamp != self._stamp:
-            self._chars, self._stamp = sum(map(size_chars, self.messages())), stamp
-        return self._chars
+            messages = self.messages()
+            self._chars = sum(map(size_chars, messages))
+            images = [image for message in messages for image in images_of(message)]
+            self._album = Album(images) if images else NO_IMAGES
+            self._stamp = stamp
 
     def add(self, message: Message, mark: Mark = PLAIN) -> int:
         """A new page at the end; its number."""
         self._chars += size_chars(message)
+        for image in images_of(message):
+            if self._album is NO_IMAGES:
+                self._album = Album()
+            self._album.add(image)
         return self.log.add(message, mark)
 
     def fork(self) -> Reading:
+        """A reading with the same pages so far. What is forked was asleep perhaps: its pages are measured here once, and not in
+        each of its forks."""
+        self._measure()
         twin = Reading(self.log.fork(), self.head)
         twin._chars, twin._stamp = self._chars, self._stamp
+        twin._album = self._album.copy() if self._album else NO_IMAGES
         return twin
 
     def messages(self) -> tuple[Message, ...]:
