@@ -175,7 +175,7 @@ class History:
             limits=self._limits(),
         )
         self.machine._loop.memories = self.machine._loop.stage._memories = self.memories
-        self.machine._loop.stage._threads = VirtualThreads()  # type: ignore[assignment]
+        self.machine._loop.stage.uses.threads = VirtualThreads()  # type: ignore[assignment]
         try:
             self.machine._boot(False)
         except BaseException as error:

@@ -46,7 +46,9 @@ class Error(Struct, frozen=True, gc=False, tag="error", omit_defaults=True):
     ``rule`` is one of: malformed, unknown, grant, path, mount, budget, limit, family, state, schema, refused,
     in_doubt, failed, deadline, unavailable, model (it gave no reply), steering (third parties' text would decide whom or what
     an action reaches), secret (what is to be sent away may not be learned there), review (the result was not accepted), window
-    (the model can't take in so much; ``room`` says how much), loop (the same request was made again and again, with the same result).
+    (the model can't take in so much; ``room`` says how much), loop (the same request was made again and again, with the same result),
+    not_begun (its turn did not come in time, so it had no effect). Of a use that changes or sends something ``failed`` is the tool's
+    own word; ``in_doubt`` and ``deadline`` say that it may have had its effect.
     """
 
     rule: str

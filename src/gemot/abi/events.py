@@ -21,10 +21,11 @@ from gemot.abi.syscalls import Accept, Add, Claim, Complete, Reorder, Syscall
 from gemot.abi.tasks import Drop, Reopen
 from gemot.abi.tools import Manifest
 
-RULES = 1
+RULES = 2
 """The number of the rules that new trees live by. A tree keeps the rules that it began with, and its descendants have the
 same: a journal is folded by the rules that wrote it. 0: the rules before trees had a number. 1: a request that rests on a
-failed one of its own reply is held back, loops are noticed, and children without a budget draw on a purse."""
+failed one of its own reply is held back, loops are noticed, and children without a budget draw on a purse. 2: a receipt tells
+a use that is in doubt, and one that was not begun, from one that failed."""
 
 
 class Booted(Struct, frozen=True, gc=False, tag="booted", omit_defaults=True):

@@ -13,6 +13,7 @@ from gemot.boxes.probes import Guarantees as Guarantees
 from gemot.boxes.probes import guarantees as guarantees
 from gemot.boxes.shape import Bind as Bind
 from gemot.boxes.shape import BoxFailed as BoxFailed
+from gemot.boxes.shape import BoxLost as BoxLost
 from gemot.boxes.shape import Call as Call
 from gemot.boxes.shape import Ended as Ended
 from gemot.boxes.shape import Key as Key

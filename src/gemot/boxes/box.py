@@ -15,7 +15,7 @@ from io import FileIO
 from gemot.boxes import bubblewrap, building, filters
 from gemot.boxes.framing import BadFrame, packed, unpacked
 from gemot.boxes.guarding import Guard
-from gemot.boxes.shape import BoxFailed, Call, Ended, Key, Limits, Stream
+from gemot.boxes.shape import BoxFailed, BoxLost, Call, Ended, Key, Limits, Stream
 
 START_SECONDS = 20.0
 GRACE_SECONDS = 5.0
@@ -126,7 +126,7 @@ class Box:
     async def run(self, call: Call) -> Ended:
         """Run one call to its end. Cancelling it ends the box and everything in it; an interruptible call is answered first.
 
-        Raises :class:`BoxFailed` if the box goes away.
+        Raises :class:`BoxFailed` if the call can't begin, :class:`BoxLost` if the box goes away.
         """
         if self._busy or self.closed:
             raise BoxFailed("this box is busy, or closed")
@@ -144,9 +144,7 @@ class Box:
             ended = _ended(await self._answer(call))
             whole = True
         except (BadFrame, OSError, ValueError, TimeoutError) as error:
-            raise BoxFailed(
-                f"the box went away during the call ({type(error).__name__}); what it did is done"
-            ) from None
+            raise BoxLost(f"the box went away during the call ({type(error).__name__}); what it did is done") from None
         finally:
             self._busy = False
             if not whole:
@@ -191,7 +189,7 @@ class Box:
         try:
             return sweeping.result()
         except OSError as error:
-            raise BoxFailed(f"what the command left could not be searched for what runs code later: {error}") from None
+            raise BoxLost(f"what the command left could not be searched for what runs code later: {error}") from None
 
     @property
     def closed(self) -> bool:

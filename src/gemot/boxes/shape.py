@@ -22,6 +22,10 @@ class BoxFailed(Exception):
     """A box could not be built, or went away; the message says why and what would help."""
 
 
+class BoxLost(BoxFailed):
+    """A box went away when its call had begun: what the call did is done, and nobody knows how much that is."""
+
+
 @dataclass(frozen=True)
 class Bind:
     """A folder of this computer, seen in the box at ``target`` (``/work``).

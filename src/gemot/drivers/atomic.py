@@ -25,8 +25,13 @@ class ChangedMeanwhile(Exception):
     """The target is no longer the file that was looked at; nothing was written."""
 
 
+class NotSynced(Exception):
+    """The file stands under its name, and the disk could not be told to keep it there through a power cut."""
+
+
 def create(folder: int, name: str, data: bytes) -> None:
-    """A new file ``name``. Raises :class:`FileExistsError` if the name is taken; then nothing has changed."""
+    """A new file ``name``. Raises :class:`FileExistsError` if the name is taken; then nothing has changed. Raises
+    :class:`NotSynced` when the file is there."""
     temporary = _temporary(folder, data, mode=0o666)
     try:
         # Never follow: whoever else can write here may have swapped the temporary file for a link.
@@ -36,14 +41,16 @@ def create(folder: int, name: str, data: bytes) -> None:
             raise
         _create_in_place(folder, name, data)
     finally:
-        _remove(folder, temporary)
-    sync(folder)
+        with suppress(OSError):  # it is left behind; the file itself is there, or the reason why not is more important
+            _remove(folder, temporary)
+    _settle(folder)
 
 
 def replace(folder: int, name: str, data: bytes, seen: os.stat_result) -> None:
     """Put ``data`` in the place of the file that looked like ``seen``; owner and permission bits are kept.
 
-    Set-user-id and set-group-id bits are dropped: new contents must not run with an old file's rights.
+    Set-user-id and set-group-id bits are dropped: new contents must not run with an old file's rights. Raises
+    :class:`NotSynced` when the new contents are there.
     """
     temporary = _temporary(folder, data, mode=0o600, like=seen)
     try:
@@ -54,12 +61,19 @@ def replace(folder: int, name: str, data: bytes, seen: os.stat_result) -> None:
     except BaseException:
         _remove(folder, temporary)
         raise
-    sync(folder)
+    _settle(folder)
 
 
 def identity(facts: os.stat_result) -> tuple[int, int, int, int, int]:
     """Equal as long as a file was neither swapped nor changed, as far as the disk's clock can tell."""
     return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, stat.S_IFMT(facts.st_mode)
+
+
+def _settle(folder: int) -> None:
+    try:
+        sync(folder)
+    except OSError as error:
+        raise NotSynced(error.strerror or type(error).__name__) from error
 
 
 def sync(folder: int) -> None:

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from gemot.authority.autorun_files import runs_later
-from gemot.boxes import Bind, BoxFailed, Call, Ended, Key, once
+from gemot.boxes import Bind, BoxFailed, BoxLost, Call, Ended, Key, once
 from gemot.drivers.descent import open_top
-from gemot.drivers.errors import ToolError
+from gemot.drivers.errors import ToolError, Unsure
 from gemot.drivers.masking import masks
 from gemot.drivers.names import parts_of, shown
 from gemot.drivers.place import Place, PlaceMount
@@ -45,7 +45,8 @@ _READ_ONLY = (
 
 
 async def run(place: Place, call: Call, keep: str = "") -> dict[str, Any]:
-    """Run a call in a fresh box that sees what ``place`` sees. Raises :class:`ToolError`.
+    """Run a call in a fresh box that sees what ``place`` sees. Raises :class:`ToolError`; :class:`Unsure` where the
+    box went away during the call.
 
     ``keep``: a path that runs code later and that a person allows to be changed all the same.
 
@@ -56,6 +57,8 @@ async def run(place: Place, call: Call, keep: str = "") -> dict[str, Any]:
     try:
         binds = await asyncio.to_thread(binds_of, place, keep)  # it looks through the folders
         ended = await once(Key("one use", binds), replace(call, interruptible=True))
+    except BoxLost as error:
+        raise Unsure(str(error)) from None
     except BoxFailed as error:
         raise ToolError(str(error)) from None
     return answer(ended)

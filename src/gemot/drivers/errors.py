@@ -7,7 +7,12 @@ import os
 
 
 class ToolError(Exception):
-    """An expected failure, told to the process: what was asked, what stood in the way, what would work."""
+    """An expected failure, told to the process: what was asked, what stood in the way, what would work. A tool that changes or
+    sends something says with it that this use had no effect, or which."""
+
+
+class Unsure(ToolError):
+    """The tool can't know whether this use had its effect: a connection broke off, a box went away. It is told as "in doubt"."""
 
 
 _WORDS = {

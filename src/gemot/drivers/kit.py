@@ -27,6 +27,7 @@ import msgspec
 from gemot.abi.tools import Effect, Manifest, ToolSpec
 from gemot.drivers.children import Children as Children
 from gemot.drivers.errors import ToolError as ToolError
+from gemot.drivers.errors import Unsure as Unsure
 from gemot.drivers.pictures import Picture as Picture
 from gemot.drivers.place import Place
 from gemot.drivers.secret import Secret as Secret

@@ -25,7 +25,7 @@ from gemot.drivers import atomic
 from gemot.drivers.comparing import Change, Now, Parts, conflict, folder_of, now_of, original, same
 from gemot.drivers.copying import Known, seen
 from gemot.drivers.descent import OPEN_FILE, lock
-from gemot.drivers.errors import ToolError, explained
+from gemot.drivers.errors import ToolError, Unsure, explained
 from gemot.drivers.names import shown
 from gemot.drivers.veil import OPEN, Veil
 
@@ -189,7 +189,7 @@ class Writer:
             said = error if isinstance(error, ToolError) else explained(error, "merge")
             names = ", ".join(shown(one.step.change.path) for one in done[:20])
             after = f"; done before that, and still so: {names}" if done else "; nothing was merged"
-            raise ToolError(f"{said}{after}") from None
+            raise (Unsure if done else ToolError)(f"{said}{after}") from None
         for parts in {ready.step.change.parts[:-1]: ready.step.change.parts for ready in done}.values():
             with folder_of(self.there, parts) as folder:
                 if folder is not None:

@@ -22,7 +22,7 @@ from typing import BinaryIO, Literal, NamedTuple
 
 from gemot.drivers import atomic
 from gemot.drivers.descent import Entry, Spot, entry_of, kind_of, lock, look, make_folder, open_folder, open_top
-from gemot.drivers.errors import ToolError, explained
+from gemot.drivers.errors import ToolError, Unsure, explained
 from gemot.drivers.likeness import difference, skeleton
 from gemot.drivers.names import DEPTH_MAX, after_link, closest, parts_of, shown
 from gemot.drivers.veil import CLEAR, OPEN, OWN, Veil, Verdict
@@ -139,6 +139,9 @@ class Change:
             raise ToolError(f"{label} was changed by somebody else meanwhile; read it again, then try again") from None
         except OSError as error:
             raise explained(error, f"write {label}") from None
+        except atomic.NotSynced as error:
+            self.written.append(Written(self.mount, self.spot.parts, self.data, data))
+            raise Unsure(_unsynced(label, error)) from None
         self.written.append(Written(self.mount, self.spot.parts, self.data, data))
 
 
@@ -294,6 +297,9 @@ class Place:
                 raise ToolError(f"{spot.label} was created by somebody else just now; look with files/read") from None
             except OSError as error:
                 raise explained(error, f"write {spot.label}") from None
+            except atomic.NotSynced as error:
+                self.written.append(Written(where.mount.name, spot.parts, None, data))
+                raise Unsure(_unsynced(spot.label, error)) from None
             self.written.append(Written(where.mount.name, spot.parts, None, data))
             return spot.label
 
@@ -455,3 +461,7 @@ def _taken(label: str, facts: os.stat_result) -> ToolError:
         f"{label} exists already and was not touched; use files/edit to change a part of it, "
         "or files/overwrite to replace it (a person confirms that)"
     )
+
+
+def _unsynced(label: str, error: atomic.NotSynced) -> str:
+    return f"{label} is written, but the disk could not be told to keep it ({error}): a power cut may undo it. Tell the person"

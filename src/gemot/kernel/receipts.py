@@ -8,7 +8,7 @@ import msgspec
 
 from gemot.abi import limits
 from gemot.abi.answers import Receipt, Use
-from gemot.abi.events import Result, Value
+from gemot.abi.events import Failure, Result, Value
 from gemot.abi.reviews import ReceiptCheck
 from gemot.abi.syscalls import ToolUse
 from gemot.authority.evidence import exit_code, shortened, whole_of
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from gemot.kernel.kernel import Kernel
 
 NO_RECEIPT = "no receipt"
+DOUBTS = 2
+"""The rules (:data:`gemot.abi.events.RULES`) since which a receipt tells a use in doubt from one that failed."""
+NEVER_BEGUN = ("not_begun", "malformed", "unknown", "secret")
+"""Rules by which the machine refused a use before its tool was called."""
 
 
 def note(kernel: Kernel, process: Process, use: ToolUse, outcome: Result, sealed: bool = False) -> None:
@@ -28,8 +32,17 @@ def note(kernel: Kernel, process: Process, use: ToolUse, outcome: Result, sealed
     code = exit_code(whole_of(outcome)) if isinstance(outcome, Value) else None
     end = "" if code is None or sealed else f", exit code {code}"
     ended = isinstance(outcome, Value)
-    shown = f"{use.tool} {what}{end}" if ended else f"{use.tool} {what}, failed"
+    shown = f"{use.tool} {what}{end}" if ended else f"{use.tool} {what}, {_fate(process, effect, outcome)}"
     _put(process, Use(use.tool, shown, ended, code, effect, kernel.moment))
+
+
+def _fate(process: Process, effect: str, outcome: Result) -> str:
+    """What became of a use that gave no result, as its phase tells: a payment that may have happened has not failed."""
+    rule = outcome.rule if isinstance(outcome, Failure) and process.rules >= DOUBTS else "failed"
+    if rule in NEVER_BEGUN:
+        return "not begun"
+    doubtful = rule == "in_doubt" or (rule == "deadline" and effect in ("writes", "sends"))
+    return "in doubt" if doubtful else "failed"
 
 
 def note_memory(kernel: Kernel, process: Process, memory: int) -> None:

@@ -46,6 +46,8 @@ IN_DOUBT = (
 
 
 GIVEN_UP = "given_up"
+NOT_BEGUN = "not_begun"
+"""Rules of failures: the machine stopped the work, so nobody knows how far it came; the work had not begun, and had no effect."""
 COST_MAX = 10**12
 """No call takes as many tokens, millionths of a dollar or milliseconds: what is reported beyond is made up."""
 MILLIS_A_DAY = 86_400_000
@@ -349,6 +351,9 @@ def done(kernel: Kernel, event: Done) -> None:
     if not process.alive:
         return
     outcome = event.outcome
+    if isinstance(outcome, Failure) and outcome.rule == NOT_BEGUN and process.root in kernel.asleep:
+        work.state = "ready"  # it is begun when its tree goes on
+        return
     if isinstance(outcome, Failure) and (work.state == "interrupted" or outcome.rule == GIVEN_UP):
         work.state = "interrupted"  # the machine is stopping, or its tree sleeps: resume repeats it or doubts it
         return

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 import gemot
 from gemot.abi.events import Adopted, Arrived, Blank, Booted, Copied, Ticked
 from gemot.abi.grants import Grant, Mount, Rule
-from gemot.journal.contract import Journal, JournalError
+from gemot.journal.contract import Damaged, Journal
 from gemot.journal.records import decode, encode
 from gemot.kernel import Kernel, receipts
 from gemot.kernel import freezing as tables
@@ -173,7 +173,7 @@ def _told(journal: Journal, cast: Cast, family: Iterable[Process]) -> Iterator[s
     named |= {digest for one in family for digest in receipts.receipt(one, {}).diffs}
     named |= {digest for one in family if one.outcome is not None for digest in one.outcome.receipt.diffs}
     for digest in sorted(named - {""}):
-        with contextlib.suppress(JournalError):
+        with contextlib.suppress(Damaged):
             yield journal.value(digest)
 
 

@@ -10,7 +10,7 @@ from gemot.abi.answers import Answer
 from gemot.abi.effects import Adopt, Begin, BeginFork, Deliver, Effect, End, Rewind, TakeBack
 from gemot.abi.syscalls import Syscall
 from gemot.authority.paths import roots
-from gemot.journal.contract import JournalError
+from gemot.journal.contract import Damaged
 from gemot.kernel import Kernel
 from gemot.programs import freezing as folds
 from gemot.programs.library import Library
@@ -76,10 +76,14 @@ class Cast:
         self.forget(effect.pid)
         try:
             text = self._text(effect.program.digest) if effect.program.kind == "ai" else ""
+        except Damaged as error:  # any other failure of the journal stops the machine: the program is not to blame
+            self.missing[effect.pid] = str(error)
+            return None
+        try:
             program = self.library.start(effect.program, text, start)
             self.programs[effect.pid] = program
             return effect.pid, program.decide()
-        except (NotHere, JournalError) as error:
+        except NotHere as error:
             self.missing[effect.pid] = str(error)
             return None
         except Exception as error:  # noqa: BLE001 - a program is anybody's code: what it raises ends its process, never the machine

@@ -17,9 +17,7 @@ def price(model: str, tokens_in: int, tokens_out: int) -> int:
     kind = model.partition(":")[0]
     if kind not in ("openai", "anthropic", "google"):
         return 0
-    from genai_prices import Usage
+    from gemot.models.prices import cost_usd_micros, usage_of
 
-    from gemot.models.prices import cost_usd_micros
-
-    usage = Usage(input_tokens=tokens_in, output_tokens=tokens_out)
-    return cost_usd_micros(kind, (model.partition(":")[2],), usage) or 0
+    usage = usage_of(tokens_in, tokens_out)
+    return 0 if usage is None else cost_usd_micros(kind, (model.partition(":")[2],), usage) or 0

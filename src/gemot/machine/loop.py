@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 
 from gemot.abi.answers import Outcome
 from gemot.abi.effects import (
@@ -117,7 +117,17 @@ class Loop:
         pool = Pool(limits, now, lambda: self.kernel.bills)
         self.memories = Memories(None if home is None else home.memories)
         self.stage = Stage(
-            journal, tools, open_model, now, self.happened, self._heard, self.memories, pool, windows, secrets
+            journal,
+            tools,
+            open_model,
+            now,
+            self.happened,
+            self.broke,
+            self._heard,
+            self.memories,
+            pool,
+            windows,
+            secrets,
         )
         self.questions = Questions(self.kernel, self.cast, self.stage.window, journal.value)
         self.watchers: list[Callable[[notes.Note], None]] = []
@@ -238,10 +248,11 @@ class Loop:
             return
         self._note_changes()
         stirred, self._stirred = self._stirred, set()
-        idle = checkpoint.sleepers(self.kernel, self.cast, stirred)
-        enough = idle and 2 * len(idle) >= len(self.kernel.trees) and not self._inbox
-        if enough and (self._changed.isdisjoint(idle) or self.checkpoint(0)):
-            checkpoint.drop(self.kernel, self.cast, idle)
+        with self._stopping():
+            idle = checkpoint.sleepers(self.kernel, self.cast, stirred)
+            enough = idle and 2 * len(idle) >= len(self.kernel.trees) and not self._inbox
+            if enough and (self._changed.isdisjoint(idle) or self.checkpoint(0)):
+                checkpoint.drop(self.kernel, self.cast, idle)
         if stirred:
             self._sweep_later()
 
@@ -360,7 +371,8 @@ class Loop:
         """Time is up, or the clock is to be looked at again."""
         earliest = self.kernel.timers[0][0] if self.kernel.timers else 0
         if earliest and earliest <= self.now():
-            self.happened(calendar.tick(self.kernel, self.now()))
+            with self._stopping():  # an alarm's tree may have to be read from the journal
+                self.happened(calendar.tick(self.kernel, self.now()))
         elif earliest:
             self._set_wake(earliest)
 
@@ -373,6 +385,19 @@ class Loop:
                 watcher(note)
             except Exception:  # noqa: BLE001 - who watches is anybody; one that fails watches no more, the machine goes on
                 self.watchers.remove(watcher)
+
+    @contextlib.contextmanager
+    def _stopping(self) -> Generator[None]:
+        """For what a timer begins, where nobody is told of a failure: one of the journal stops the machine."""
+        try:
+            yield
+        except JournalError as error:
+            self.broke(error)
+
+    def broke(self, error: JournalError) -> None:
+        """The journal failed outside a step: stop, as if it had failed in one."""
+        if self.broken is None and not self.closed:
+            self._break(error)
 
     def _break(self, error: BaseException) -> None:
         """The journal can't be written, or we broke a rule of our own: stop, so that nothing is done that is not written."""
@@ -389,7 +414,7 @@ class Loop:
         self._give_up("the machine was closed before this process ended; it goes on when it is resumed")
 
     def _give_up(self, why: str) -> None:
-        self.stage.pool.close()
+        self.stage.halt()
         for future in [*(one for futures in self._endings.values() for one in futures), *self._births.values()]:
             if not future.done():
                 future.set_exception(MachineError(why))

@@ -201,19 +201,23 @@ class Machine:
         loop = self._loop
         if loop.closed:
             return
-        await self._closing.aclose()
-        for root in sorted(self.kernel.trees.keys() - self.kernel.asleep):
-            if self.kernel.processes[root].alive:
-                loop.happened(Paused(self._now(), root))
-        loop.drain()
-        await loop.stage.close(grace_seconds)
-        loop.drain()
-        loop.checkpoint(RECORDS_AT_CLOSE)
-        loop.close()
-        self.kernel.processes.fetch = None  # from here on there is what is in memory
-        loop.journal.close()
-        if self.home is not None:
-            self.home.unlock()
+        try:
+            await self._closing.aclose()
+            for root in sorted(self.kernel.trees.keys() - self.kernel.asleep):
+                if self.kernel.processes[root].alive:
+                    loop.happened(Paused(self._now(), root))
+            loop.drain()
+            await loop.stage.close(grace_seconds)
+            loop.drain()
+            loop.checkpoint(RECORDS_AT_CLOSE)
+        finally:  # whatever fails on the way, or cancels it: nothing begins any more, and the home is free
+            loop.close()
+            self.kernel.processes.fetch = None  # from here on there is what is in memory
+            try:
+                loop.journal.close()
+            finally:
+                if self.home is not None:
+                    self.home.unlock()
 
     async def start(
         self,

@@ -185,10 +185,22 @@ class Memories:
             try:
                 row = database.execute("SELECT number FROM carried_out WHERE key = ?", (key,)).fetchone()
                 yield database, 0 if row is None else row[0]
-                database.execute("COMMIT")
+                self._commit(database)
             finally:
                 if database.in_transaction:
                     database.execute("ROLLBACK")
+
+    def _commit(self, database: sqlite3.Connection) -> None:
+        """Raises :class:`MemoriesError`: ``in_doubt`` where the disk failed, since what was written may be there or not."""
+        try:
+            database.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_IOERR:
+                raise
+            raise MemoriesError(
+                "in_doubt",
+                f"in doubt: the disk failed while this was written ({error}); look with recall what is there now",
+            ) from error
 
     def _open(self) -> sqlite3.Connection:
         if self._closed:

@@ -16,7 +16,7 @@ from gemot.abi.messages import Image
 from gemot.drivers.errors import ToolError
 from gemot.drivers.kit import Picture
 from gemot.drivers.pictures import Header, described, header
-from gemot.journal.contract import Journal, JournalError
+from gemot.journal.contract import Damaged, Journal
 
 
 class Seen(NamedTuple):
@@ -93,5 +93,5 @@ def _fetched(digest: str, size_bytes: int, value: Callable[[str], str]) -> bytes
     try:
         text = value(digest)
         return b64decode(text, validate=True) if len(text) == -(-size_bytes // 3) * 4 else b""
-    except (JournalError, ValueError):
+    except (Damaged, ValueError):
         return b""

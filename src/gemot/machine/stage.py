@@ -1,53 +1,46 @@
-"""The stage: where effects are carried out. Models are called, tools run, values are read; each ends in one `Done`."""
+"""The stage: where effects are carried out. Models are called, tools run, values are read; each ends in one `Done`.
+
+One kind of failure ends in none: of the journal, in whatever phase of the work. It stops the machine, as a failed append does. The next
+machine finds the work begun and without an end, and repeats it or says "in doubt".
+"""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from threading import Event
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from gemot.abi import limits
 from gemot.abi.answers import Change
 from gemot.abi.effects import AskModel, Compare, DropMemory, FindMemories, KeepMemory, ReadValue, StartTool
-from gemot.abi.events import Compared, Done, Failure, Found, Kept, Replied, Result, Value, Wrote
-from gemot.abi.labels import Label
+from gemot.abi.events import Compared, Done, Failure, Found, Kept, Replied, Result, Value
 from gemot.abi.messages import Reply, Request, ToolRequest, Usage
-from gemot.abi.tools import ToolSpec
-from gemot.authority.labels import join
-from gemot.authority.narrowing import is_own_copy
-from gemot.drivers.kit import Tool, ToolError
-from gemot.drivers.place import PlaceMount, Written
-from gemot.journal.contract import Journal, JournalError
-from gemot.machine import pictures, written
+from gemot.drivers.kit import Tool
+from gemot.journal.contract import Damaged, Journal, JournalError
 from gemot.machine.memories import Memories, MemoriesError
+from gemot.machine.phases import STOPPED, Phase
 from gemot.machine.pool import Pool
 from gemot.machine.spaces import View
-from gemot.machine.threads import Raised, Threads
+from gemot.machine.threads import Raised
+from gemot.machine.using import Uses
 from gemot.machine.vault import Vault
-from gemot.machine.written import Noticed
-from gemot.models.port import Model, ModelFailed
+from gemot.models.port import Model
 from gemot.models.redacting import Stream
-
-TOOLS_AT_ONCE = 32
-"""Tool uses that run at the same time on one machine; more wait for their turn."""
 
 GRACE_SECONDS = 0.2
 """How long work that was cancelled may take to end before it is left behind."""
 
-OURS = "gemot."
-"""Modules whose tools that only compute are quick, and need no thread. One of somebody else may hang, and the machine with it."""
-
-STOPPED = Failure("given_up", "it was stopped before it ended")
+KEEPING_SECONDS = 30.0
+"""How much longer than its deadline a use may take that has returned in time, and whose result is being kept."""
 
 
 class Stage:
-    """``report`` is told each `Done`; ``heard`` each piece of text a model says. ``windows``: tokens that models take in, by name,
-    where the person knows better."""
+    """``report`` is told each `Done`; ``broke`` a failure of the journal; ``heard`` each piece of text a model says. ``windows``:
+    tokens that models take in, by name, where the person knows better."""
 
     def __init__(
         self,
@@ -56,6 +49,7 @@ class Stage:
         open_model: Callable[[str], Model],
         now: Callable[[], int],
         report: Callable[[Done], None],
+        broke: Callable[[JournalError], None],
         heard: Callable[[int, str], None],
         memories: Memories,
         pool: Pool,
@@ -63,35 +57,30 @@ class Stage:
         secrets: Mapping[str, bool] | None = None,
     ) -> None:
         self.pool, self._windows = pool, windows
-        self._journal, self._tools, self._open_model = journal, tools, open_model
-        self._now, self._report, self._heard = now, report, heard
+        self._journal, self._open_model = journal, open_model
+        self._now, self._report, self._broke, self._heard = now, report, broke, heard
         self._vault = Vault(chosen=secrets)
+        self.uses = Uses(journal, tools, self._vault)
         self._memories = memories
         self._models: dict[str, Model] = {}
         self._running: dict[int, asyncio.Task[None]] = {}
         self._begun: dict[int, float] = {}
         """Work that had its first turn, and when it must have ended, by the loop's clock."""
-        self._kinds: dict[int, tuple[str, int, float]] = {}
-        """The same work: its kind, its milliseconds, and when it began."""
+        self._phases: dict[int, Phase] = {}
+        """All that is running, and how far it has come."""
         self._late: set[int] = set()
         """Work that was given up because it had not."""
-        self._uses: set[int] = set()
-        """The tool uses among what is running."""
         self._watch: asyncio.TimerHandle | None = None
         """One timer for all of that, set to the earliest: work that ends in time costs no timer of its own."""
-        self._waits: dict[str, bool] = {}
-        """Tool -> whether its function is a coroutine function."""
-        self._threads = Threads(TOOLS_AT_ONCE, "gemot-tool")
         self._stopped: set[int] = set()
         """Work that was asked to stop."""
-        self._coroutines: dict[int, asyncio.Task[Any]] = {}
-        """The tools among what is running that are coroutines, each in a task of its own."""
 
     def ask(self, effect: AskModel, request: Request, chars: int) -> None:
         """Ask a model when its turn has come; ``chars``: how much it is shown."""
 
         def go() -> None:
-            self._begin(effect.effect, "model", effect.millis_max, self._generate, effect, request)
+            phase = Phase("model", effect.millis_max, effect.model)
+            self._begin(effect.effect, phase, self._generate, effect, request, phase)
 
         def refuse(why: str) -> None:
             self._report(Done(self._now(), effect.effect, Failure("limit", why)))
@@ -99,16 +88,21 @@ class Stage:
         self.pool.enter(effect, chars, go, refuse)
 
     def use(self, effect: StartTool, view: Callable[[StartTool], View]) -> None:
-        self._begin(effect.effect, "tool", effect.millis_max, self._use, effect, view)
+        phase = self.uses.phase(effect)
+
+        def ended(error: BaseException) -> Failure:
+            return self._ended(effect.effect, phase, error)
+
+        self._begin(effect.effect, phase, self.uses.use, effect, view, phase, ended)
 
     def read(self, effect: ReadValue) -> None:
         async def fetch() -> Result:
             try:
                 return Value(self._journal.value(effect.digest, effect.start, effect.length))
-            except JournalError as error:
+            except Damaged as error:  # this text is gone; the journal can be used all the same
                 return Failure("failed", str(error))
 
-        self._begin(effect.effect, "read", 60_000, fetch)
+        self._begin(effect.effect, Phase("read", 60_000), fetch)
 
     def compare(self, effect: Compare, look: Callable[[Compare, Callable[[], bool]], tuple[list[Change], str]]) -> None:
         """See what a process changed. ``look`` takes as long as it takes to read its files, and ends soon when it is told to: a
@@ -125,18 +119,22 @@ class Stage:
             more = max(0, len(changes) - limits.CHANGES_MAX)
             return Compared(tuple(changes[: limits.CHANGES_MAX]), more, digest, text[: limits.DIFF_CHARS_SHOWN])
 
-        self._begin(effect.effect, "compare", effect.millis_max, compare)
+        self._begin(effect.effect, Phase("compare", effect.millis_max), compare)
 
     def remember(self, effect: KeepMemory | FindMemories | DropMemory) -> None:
+        acts = not isinstance(effect, FindMemories)
+        phase = Phase("memory", 60_000, _MEMORY[type(effect)], acts)
+
+        def work() -> Result:
+            return phase.call(lambda: self._remembered(effect))
+
         async def do() -> Result:
             try:
-                if self._memories.path is None:
-                    return self._remembered(effect)
-                return await asyncio.to_thread(self._remembered, effect)
+                return work() if self._memories.path is None else await asyncio.to_thread(work)
             except MemoriesError as error:
                 return Failure(error.rule, str(error))
 
-        self._begin(effect.effect, "memory", 60_000, do)
+        self._begin(effect.effect, phase, do)
 
     def _remembered(self, effect: KeepMemory | FindMemories | DropMemory) -> Result:
         match effect:
@@ -158,15 +156,17 @@ class Stage:
             return
         self._late.discard(effect)
         self._stopped.add(effect)
+        phase = self._phases[effect]
         self._cancel(effect)
         if (
             effect not in self._begun
         ):  # a task that is cancelled before its first turn never gets one, so it can't report
             self._forget(effect)
-            self._report(Done(self._now(), effect, STOPPED))
+            self._report(Done(self._now(), effect, phase.stopped()))
 
     def _cancel(self, effect: int) -> None:
-        """Ask work to end, and leave it behind where it does not."""
+        """Ask work to end, and leave it behind where it does not. What has not begun does not begin any more."""
+        self._phases[effect].call_off()
         self._running[effect].cancel()
         asyncio.get_running_loop().call_later(GRACE_SECONDS, self._leave, effect, self._running[effect])
 
@@ -174,21 +174,19 @@ class Stage:
         """Answer for work that goes on although it was cancelled. What it says later is not heard."""
         if self._running.get(effect) is not task:
             return
-        kind, millis_max, began = self._kinds[effect]
-        outcome = _overdue(kind, millis_max) if effect in self._late else STOPPED
-        for left in (task, self._coroutines.get(effect)):
+        phase = self._phases[effect]
+        outcome = phase.overdue() if effect in self._late else phase.stopped()
+        for left in (task, phase.coroutine):
             if left is not None:
                 _let_go(left)
         self._forget(effect)
-        millis = int((asyncio.get_running_loop().time() - began) * 1000)
+        millis = int((asyncio.get_running_loop().time() - phase.began) * 1000)
         self._report(Done(self._now(), effect, outcome, millis))
 
     def _forget(self, effect: int, usage: Usage | None = None) -> None:
         del self._running[effect]
+        del self._phases[effect]
         self._begun.pop(effect, None)
-        self._kinds.pop(effect, None)
-        self._coroutines.pop(effect, None)
-        self._uses.discard(effect)
         self._late.discard(effect)
         self._stopped.discard(effect)
         if not self._running and self._watch is not None:
@@ -216,13 +214,9 @@ class Stage:
         except Exception:  # noqa: BLE001 - a model that can't be opened says so when it is asked, like any other failure
             return 0
 
-    def _begin(
-        self, effect: int, kind: str, millis_max: int, work: Callable[..., Awaitable[Result]], *given: object
-    ) -> None:
-        task = asyncio.get_running_loop().create_task(self._carry_out(effect, kind, millis_max, work, *given))
-        self._running[effect] = task
-        if kind == "tool":
-            self._uses.add(effect)
+    def _begin(self, effect: int, phase: Phase, work: Callable[..., Awaitable[Result]], *given: object) -> None:
+        self._phases[effect] = phase
+        self._running[effect] = asyncio.get_running_loop().create_task(self._carry_out(effect, phase, work, *given))
 
     def _watch_until(self, due: float) -> None:
         if self._watch is not None:
@@ -235,6 +229,11 @@ class Stage:
         assert watched is not None
         late = [effect for effect, due in self._begun.items() if due <= watched.when() and effect not in self._late]
         for effect in late:
+            phase = self._phases[effect]
+            if phase.returned and not phase.keeping:
+                phase.keeping = True
+                self._begun[effect] += KEEPING_SECONDS
+                continue
             self._late.add(effect)
             self._cancel(effect)
         rest = [due for effect, due in self._begun.items() if effect not in self._late]
@@ -242,159 +241,78 @@ class Stage:
             self._watch_until(min(rest))
 
     async def _carry_out(
-        self, effect: int, kind: str, millis_max: int, work: Callable[..., Awaitable[Result]], *given: object
+        self, effect: int, phase: Phase, work: Callable[..., Awaitable[Result]], *given: object
     ) -> None:
         clock = asyncio.get_running_loop().time
-        began = clock()
-        self._begun[effect] = due = began + millis_max / 1000
-        self._kinds[effect] = kind, millis_max, began
+        phase.began = began = clock()
+        self._begun[effect] = due = began + phase.millis_max / 1000
         if self._watch is None or due < self._watch.when():
             self._watch_until(due)
         outcome: Result
         try:
             outcome = await work(*given)
             if effect in self._late:  # it was given up, and says what it had until then
-                outcome = _overdue(kind, millis_max)
+                outcome = phase.overdue()
+        except JournalError as error:
+            self._stop_over(effect, error)
+            return
         except BaseException as error:  # noqa: BLE001 - the edge: whatever a driver or a provider's library does becomes an answer
-            outcome = self._ended(effect, error)
+            outcome = self._ended(effect, phase, error)
         if self._running.get(effect) is not asyncio.current_task():
             return  # it was left behind, and answered for
-        outcome = self._vault.redactor.anything(outcome)
+        try:
+            outcome = self._vault.redactor.anything(outcome)
+        except Exception as error:  # noqa: BLE001 - the edge: a result in which secrets can't be looked for is not told
+            outcome = phase.failed(error)
         usage = outcome.reply.usage if isinstance(outcome, Replied) else None
         self._forget(effect, usage)
         own = 0 if usage is None else usage.millis
         self._report(Done(self._now(), effect, outcome, own or int((clock() - began) * 1000)))
 
-    def _ended(self, effect: int, error: BaseException) -> Failure:
+    def _stop_over(self, effect: int, error: JournalError) -> None:
+        """The journal could not be used for this work: nobody is told how it ended, and the machine stops."""
+        if self._running.get(effect) is asyncio.current_task():
+            self._forget(effect)
+        self._broke(error)
+
+    def halt(self) -> None:
+        """The machine has stopped: nothing begins any more. What has begun goes on until the machine is closed."""
+        self.pool.close()
+        for phase in self._phases.values():
+            phase.call_off()
+
+    def _ended(self, effect: int, phase: Phase, error: BaseException) -> Failure:
         """The answer to work that raised: because it was late, because it was stopped, or by itself."""
-        kind, millis_max, _ = self._kinds.get(effect, ("", 0, 0.0))
         if effect in self._late:
-            return _overdue(kind, millis_max)
+            return phase.overdue()
         task = asyncio.current_task()
         cancelled = isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling()
         if effect in self._stopped or cancelled:
-            return STOPPED
-        return _failed(kind, millis_max, error.error if isinstance(error, Raised) else error)
+            return phase.stopped()
+        return phase.failed(error)
 
-    async def _generate(self, effect: AskModel, request: Request) -> Result:
+    async def _generate(self, effect: AskModel, request: Request, phase: Phase) -> Result:
         model = self.model(effect.model)
         words = Stream(self._vault.redactor, lambda text: self._heard(effect.pid, text))
-        reply = await model.generate(request, words)
+        phase.begin()
+        try:
+            reply = await model.generate(request, words)
+        except Exception as error:  # noqa: BLE001 - the edge: a journal that a model's own code uses is not this machine's
+            raise Raised(error) from None
+        phase.returned = True
         words.end()
         return Replied(_billed(reply, request))
-
-    async def _use(self, effect: StartTool, view: Callable[[StartTool], View]) -> Result:
-        tool = self._tools.get(effect.tool)
-        if tool is None:
-            return Failure("unknown", f"{effect.tool} is not installed any more")
-        if tool.spec.effect in ("writes", "sends") and (names := self._vault.redactor.names_in(effect.arguments)):
-            return Failure("secret", _holds(tool.spec, names))
-        arguments = tool.decode(msgspec.json.encode(effect.arguments))
-        if tool.place is None and tool.children is None:
-            return await self._result(tool, arguments, effect)
-        seen = view(effect)
-        given = {tool.place: seen.place, tool.children: seen.children}
-        arguments |= {name: value for name, value in given.items() if name is not None}
-        mounts = zip(seen.place.mounts, effect.mounts, strict=True)
-        direct = [one for one, mount in mounts if not is_own_copy(mount, effect.pid)]
-        try:
-            if tool.place is not None and not seen.ready:
-                await asyncio.to_thread(seen.make)
-            noticed = await self._notice(tool, direct) if not effect.trial else None
-            try:
-                result = await self._result(tool, arguments, effect)
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:  # noqa: BLE001 - it may have written before it broke
-                result = self._ended(effect.effect, error)
-            result = _labelled(result, seen.label(tool.place is not None))
-            return await self._with_changes(result, {one.name for one in direct}, seen.place.written, noticed)
-        finally:
-            if seen.trials:
-                await asyncio.to_thread(seen.end)
-
-    async def _notice(self, tool: Tool, direct: list[PlaceMount]) -> Noticed | None:
-        """For a tool that runs what it is told behind walls, or merges: nobody else knows what that writes."""
-        mounts = [one for one in direct if one.mode == "rw"]
-        if not ((tool.spec.walls or tool.children) and tool.spec.effect == "writes" and mounts):
-            return None
-        return await asyncio.to_thread(Noticed, tool.spec.name, mounts)
-
-    async def _result(self, tool: Tool, arguments: dict[str, Any], effect: StartTool) -> Value:
-        if tool.spec.secrets:
-            arguments |= await asyncio.to_thread(self._vault.fetch, tool)
-        waits = self._waits.get(effect.tool)
-        if waits is None:
-            waits = self._waits[effect.tool] = inspect.iscoroutinefunction(tool.function)
-        if waits:
-            result = await self._awaited(effect.effect, lambda: tool.function(**arguments))
-        elif tool.spec.effect == "computes" and tool.function.__module__.startswith(OURS):
-            result = tool.function(**arguments)
-        else:
-            result = await self._threads.run(lambda: tool.function(**arguments))
-            if inspect.iscoroutine(result):  # of a function that is none itself: a partial, a decorated one
-                begun = result
-                result = await self._awaited(effect.effect, lambda: begun)
-        words, images = pictures.told(result, _shown)
-        text = str(words) if isinstance(words, str) else msgspec.json.encode(words, enc_hook=_shown).decode()
-        text = sayable(text)
-        value = self._kept(self._vault.redactor.text(text), Label((f"tool:{effect.tool}",)), effect.whole)
-        return replace(value, images=pictures.kept(self._journal, images)) if images else value
-
-    async def _awaited(self, effect: int, begin: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """The value of a tool that is a coroutine. Raises :class:`Raised`, and ``CancelledError`` if this use is cancelled.
-        ``begin`` makes the coroutine in its own task: a use that is cancelled before that makes none."""
-
-        async def guarded() -> tuple[Any, BaseException | None]:
-            try:
-                return await begin(), None
-            except asyncio.CancelledError:
-                raise
-            except BaseException as error:  # noqa: BLE001 - a `SystemExit` in a task would end the loop
-                return None, error
-
-        task = self._coroutines[effect] = asyncio.get_running_loop().create_task(guarded())
-        try:
-            value, raised = await task
-        except asyncio.CancelledError as error:
-            own = asyncio.current_task()
-            if own is not None and own.cancelling():
-                raise
-            raise Raised(error) from None  # something within the tool was cancelled, and it let that pass
-        if raised is not None:
-            raise Raised(raised)
-        return value
-
-    async def _with_changes(
-        self, result: Value | Failure, direct: set[str], files: list[Written], noticed: Noticed | None
-    ) -> Value | Failure:
-        """The same with what was written into the folders that are no copies; comparing takes a while."""
-        if noticed is None and not any(one.mount in direct for one in files):
-            return result
-        changes, text = await asyncio.to_thread(written.told, files, direct)
-        seen, unknown = await asyncio.to_thread(noticed.since) if noticed is not None else ([], "")
-        told, more = written.most([*changes, *seen])
-        if not told and not unknown:
-            return result
-        digest = self._journal.put_value(self._vault.redactor.text(text)) if text else ""
-        return replace(result, wrote=Wrote(told, more, digest, unknown))
-
-    def _kept(self, text: str, label: Label, whole: bool) -> Value:
-        """Small results are their text; large ones go to the store and are named by their digest, and so are those that the
-        kernel wants whole: it may have to name them, too."""
-        small = len(text) <= limits.INLINE_CHARS_MAX
-        if small and not whole:
-            return Value(text, label=label)
-        shown = text if small else text[: limits.PREVIEW_CHARS]
-        document = text if whole and not small and len(text) <= limits.DOCUMENT_CHARS_MAX else ""
-        return Value(shown, self._journal.put_value(text), len(text), label, document)
 
     async def close(self, grace_seconds: float) -> None:
         """Let running tools end for ``grace_seconds``; give up the rest."""
         for effect in self.pool.close():
             self._report(Done(self._now(), effect, STOPPED))
-        for effect in list(self._running):
-            if effect not in self._uses:
+        for effect, phase in list(self._phases.items()):
+            if phase.kind != "tool":
+                self.stop(effect)
+                continue
+            phase.call_off()
+            if phase.called_off:
                 self.stop(effect)
         if self._running:
             await asyncio.wait(list(self._running.values()), timeout=grace_seconds)
@@ -405,28 +323,12 @@ class Stage:
         for effect, task in list(self._running.items()):
             self._leave(effect, task)
         for model in self._models.values():
-            await model.close()
-        self._threads.close()
+            with suppress(Exception):  # the edge: a connection that can't be closed keeps no machine from closing
+                await model.close()
+        self.uses.threads.close()
 
 
-def _labelled(result: Value | Failure, seen: Label) -> Value | Failure:
-    """A result with the label of what its tool has looked at."""
-    return replace(result, label=join(result.label, seen)) if seen.secrets or seen.integrity != "person" else result
-
-
-def _holds(tool: ToolSpec, names: list[str]) -> str:
-    """Why a use that holds a secret is not begun: it would write the secret, or the words that are shown instead of it."""
-    named = ", ".join(names)
-    does = "send" if tool.effect == "sends" else "write"
-    return (
-        f"{tool.name} was not used: this would {does} the value of the {named}. In what is read, [{names[0]}] stands for it, and "
-        f"is not what is there. Leave that part out of what you {does}, or refer to the secret by its name, as programs do"
-    )
-
-
-def _overdue(kind: str, millis_max: int) -> Failure:
-    unsure = " It may or may not have had its effect: look before you try again." if kind == "tool" else ""
-    return Failure("deadline", f"gave no result within {millis_max / 1000:g} s.{unsure}")
+_MEMORY = {KeepMemory: "remember", FindMemories: "recall", DropMemory: "forget"}
 
 
 def _let_go(task: asyncio.Task[Any]) -> None:
@@ -434,48 +336,6 @@ def _let_go(task: asyncio.Task[Any]) -> None:
     registered. For tasks of other makers this call is documented, and this one has become nobody's."""
     asyncio.tasks._unregister_task(task)  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue, reportUnknownMemberType]
     task._log_destroy_pending = False  # type: ignore[attr-defined] # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
-
-
-def sayable(text: str) -> str:
-    """A text that can be written down: half of a character (a lone surrogate) is shown by its number."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "backslashreplace").decode()
-    return text
-
-
-def words_of(error: BaseException) -> str:
-    """What an exception says, or its name where it can't say it; of a long text the beginning and the end."""
-    try:
-        text = sayable(str(error))
-    except BaseException:  # noqa: BLE001 - the edge: the words of a driver's exception are its code, too
-        return f"{type(error).__name__}, which can't say more"
-    if len(text) > limits.FAILURE_CHARS_MAX:
-        half = limits.FAILURE_CHARS_MAX // 2
-        text = f"{text[:half]}\n[... {len(text) - 2 * half:,} characters ...]\n{text[-half:]}"
-    return text
-
-
-def _failed(kind: str, millis_max: int, error: BaseException) -> Failure:
-    broken = "model" if kind == "model" else "failed"
-    match error:
-        case TimeoutError() if kind != "tool":  # a tool that was late is answered before this
-            return _overdue(kind, millis_max)
-        case ModelFailed() | ToolError():
-            too_long = isinstance(error, ModelFailed) and error.kind == "window"
-            return Failure("window" if too_long else broken, words_of(error))
-        case msgspec.ValidationError():
-            return Failure("malformed" if kind == "tool" else broken, words_of(error))
-        case _:
-            return Failure(broken, f"{type(error).__name__}: {words_of(error)}".removesuffix(": "))
-
-
-def _shown(value: Any) -> str:
-    """What JSON has no form for: a text of a kind of its own is its text, a secret ``***``."""
-    if isinstance(value, str):
-        return str(value)
-    raise TypeError(f"a result can't hold a {type(value).__name__}; return texts, numbers, lists and mappings")
 
 
 def _billed(reply: Reply, request: Request) -> Reply:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from gemot.abi.events import Adopted, Event, Trapped
 from gemot.abi.syscalls import Syscall
-from gemot.journal.contract import JournalError
+from gemot.journal.contract import Damaged
 from gemot.kernel import Kernel, adopting
 from gemot.kernel.process import Process
 from gemot.kernel.working import values_wanted
@@ -22,7 +22,8 @@ from gemot.kernel.working import values_wanted
 
 def with_values(event: Event, kernel: Kernel, value: Callable[[str], str]) -> Event:
     """The event, and of a syscall all texts that it needs; of a tree that comes in, those of its pending syscalls. ``value``:
-    what the journal keeps under a digest. A text that is not kept any more is left out, and the kernel refuses the use."""
+    what the journal keeps under a digest. A text that is not kept any more is left out, and the kernel refuses the use. Raises
+    :class:`JournalError` where the journal can't be read now: a decision without the text would not be made again."""
     if isinstance(event, Adopted) and event.decided_here:
         arrivals = adopting.pending(event.tree)
         texts = {process.pid: _texts(process, syscall, value) for process, syscall in arrivals}
@@ -37,6 +38,6 @@ def with_values(event: Event, kernel: Kernel, value: Callable[[str], str]) -> Ev
 def _texts(process: Process, syscall: Syscall, value: Callable[[str], str]) -> dict[int, str]:
     texts: dict[int, str] = {}
     for number in values_wanted(process, syscall):
-        with contextlib.suppress(JournalError):
+        with contextlib.suppress(Damaged):
             texts[number] = value(process.handles[number].digest)
     return texts

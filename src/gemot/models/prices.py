@@ -25,16 +25,24 @@ def cost_usd_micros(provider: str, models: Sequence[str], usage: Any) -> int | N
     for model in models:
         try:
             price: Decimal = calc_price(usage, model, provider_id=provider).total_price
-        except (LookupError, ValueError):  # LookupError: no such model; ValueError: counts that can't be priced
+            return int((price * MICROS).to_integral_value(ROUND_CEILING))
+        except Exception:  # noqa: BLE001 - the edge: no such model, counts or tables that can't be used; nobody knows the price then
             continue
-        return int((price * MICROS).to_integral_value(ROUND_CEILING))
     return None
+
+
+def usage_of(tokens_in: int, tokens_out: int) -> Any:
+    """A use as the price tables take it; None where the package `genai_prices` is not installed."""
+    try:
+        from genai_prices import Usage
+    except ImportError:
+        return None
+    return Usage(input_tokens=tokens_in, output_tokens=tokens_out)
 
 
 def price_known(provider: str, model: str) -> bool:
     """Whether calls to ``model`` can be charged to a budget in money."""
-    try:
-        from genai_prices import Usage
-    except ImportError:
+    usage = usage_of(1, 1)
+    if usage is None:
         return provider == "ollama" and "cloud" not in model
-    return cost_usd_micros(provider, (model,), Usage(input_tokens=1, output_tokens=1)) is not None
+    return cost_usd_micros(provider, (model,), usage) is not None
