@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from msgspec import Struct
-
 from gemot.abi.grants import Budget
 from gemot.abi.labels import Handle, Label
 from gemot.abi.messages import Image
+from gemot.abi.strict import Struct
 
 
 class Mail(Struct, frozen=True, gc=False, omit_defaults=True):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import Struct
-
 from gemot.abi import limits
 from gemot.abi.answers import Answer, Entry, Outcome
 from gemot.abi.grants import Grant, Mount
@@ -13,6 +11,7 @@ from gemot.abi.labels import Integrity, Label
 from gemot.abi.memories import Shelf
 from gemot.abi.messages import Image
 from gemot.abi.programs import ProgramSpec
+from gemot.abi.strict import Struct
 from gemot.abi.syscalls import Generate
 
 
@@ -120,7 +119,7 @@ class Begin(Struct, frozen=True, gc=False, tag="begin", omit_defaults=True):
     name: str = ""
     images: tuple[Image, ...] = ()
     rules: int = 0
-    """The rules that its tree lives by, see :data:`gemot.abi.events.RULES`."""
+    """The rules that its tree lives by, see :mod:`gemot.abi.rules`."""
 
 
 class BeginFork(Struct, frozen=True, gc=False, tag="begin_fork", omit_defaults=True):

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from msgspec import Struct
-
 from gemot.abi import limits
 from gemot.abi.answers import Change, Entry
 from gemot.abi.grants import Budget, Grant, Mount
@@ -17,20 +15,16 @@ from gemot.abi.memories import Memory
 from gemot.abi.messages import Image, Reply
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.reviews import TRIES, Check
+from gemot.abi.rules import RULES as RULES
+from gemot.abi.strict import Struct
 from gemot.abi.syscalls import Accept, Add, Claim, Complete, Reorder, Syscall
 from gemot.abi.tasks import Drop, Reopen
 from gemot.abi.tools import Manifest
 
-RULES = 2
-"""The number of the rules that new trees live by. A tree keeps the rules that it began with, and its descendants have the
-same: a journal is folded by the rules that wrote it. 0: the rules before trees had a number. 1: a request that rests on a
-failed one of its own reply is held back, loops are noticed, and children without a budget draw on a purse. 2: a receipt tells
-a use that is in doubt, and one that was not begun, from one that failed."""
-
 
 class Booted(Struct, frozen=True, gc=False, tag="booted", omit_defaults=True):
     """The machine was started: whatever was at work outside the kernel is gone. Every tree sleeps until `Resumed`.
-    ``rules``: those of the trees that begin from now on, see :data:`RULES`."""
+    ``rules``: those that decide all that follows, see :mod:`gemot.abi.rules`."""
 
     at: int
     version: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from msgspec import Struct
+from gemot.abi.strict import Struct
 
 Scalar = str | int | float | bool | None
 """A JSON value that is no list and no object."""

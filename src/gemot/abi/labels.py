@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from msgspec import Struct
+from gemot.abi.strict import Struct
 
 PERSON = "person"
 KERNEL = "kernel"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from msgspec import Struct
-
 from gemot.abi.labels import Label
+from gemot.abi.strict import Struct
 
 Scope = Literal["person", "project", "program"]
 """Whose memories: the person's (all that is kept in one home), those of the folder that the person mounted, or those of the

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from msgspec import Struct
-
 from gemot.abi import limits
+from gemot.abi.strict import Struct
 
 Role = Literal["system", "user", "model", "tool"]
 

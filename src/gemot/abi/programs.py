@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from msgspec import Struct
-
 from gemot.abi.grants import BudgetRequest, Grant
+from gemot.abi.strict import Struct
 
 
 class ProgramSpec(Struct, frozen=True, gc=False, omit_defaults=True):

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from gemot.abi.grants import BudgetRequest
+from gemot.abi.strict import Struct
 
 TRIES = 3
 """How often a result may be rejected before its process has failed, if nobody says otherwise."""

@@ -11,11 +11,12 @@ from __future__ import annotations
 import typing
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from gemot.abi.grants import BudgetRequest, Grant, MountRequest
 from gemot.abi.memories import Scope
 from gemot.abi.reviews import TRIES, Review
+from gemot.abi.strict import Struct
 from gemot.abi.tasks import Task, TaskState
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from gemot.abi.grants import BudgetRequest, Grant
+from gemot.abi.strict import Struct
 
 TaskState = Literal["open", "claimed", "completed", "accepted", "stuck", "dropped"]
 """``open``: to be claimed, once all that it comes after is done with. ``claimed``: somebody has it. ``completed``: to be judged.

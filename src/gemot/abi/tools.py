@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from msgspec import Struct
+from gemot.abi.strict import Struct
 
 Effect = Literal["computes", "reads", "writes", "sends"]
 """computes: nothing outside is touched; reads: looks at the world; writes: changes it here; sends: leaves the machine."""

@@ -20,7 +20,7 @@ from gemot.cli.failing import DONE, FAILED, Usage, columns_of, put
 from gemot.cli.paint import coloured, painted
 from gemot.cli.plain import hanging, plain
 from gemot.cli.reach import home_of, is_running
-from gemot.journal.contract import Damaged, JournalError, TooNew
+from gemot.journal.contract import Damaged, JournalError, TooNew, TooOld
 from gemot.journal.sqlite import SqliteJournal, salvage
 from gemot.machine.home import Home, HomeError, default_home
 from gemot.machine.snapshot import Snapshot
@@ -272,8 +272,8 @@ def _salvage(folder: Path | None) -> int:
             snapshot.fold()
             put(f"the journal is whole ({snapshot.position} records); nothing was changed")
             return DONE
-        except TooNew:
-            raise
+        except (TooNew, TooOld):
+            raise  # nothing is damaged
         except JournalError:
             pass
         finally:

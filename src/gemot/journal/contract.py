@@ -54,6 +54,14 @@ class TooNew(JournalError):
     """The journal was written by a newer gemot."""
 
 
+class TooOld(JournalError):
+    """The records are whole, and were decided by rules that this gemot does not keep. ``position``: of the first such one."""
+
+    def __init__(self, message: str, position: int) -> None:
+        super().__init__(message)
+        self.position = position
+
+
 class Damaged(JournalError):
     """A record can't be read. ``position`` is the first bad one; those before it are whole."""
 

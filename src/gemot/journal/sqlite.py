@@ -101,10 +101,21 @@ class SqliteJournal:
             db.execute("BEGIN IMMEDIATE")
             db.execute("INSERT OR REPLACE INTO about VALUES ('epoch', ?), ('format', ?)", (self._epoch, FORMAT))
             db.execute("COMMIT")
+        else:
+            self._stand_in()
         has_records = db.execute("SELECT name FROM sqlite_master WHERE name='records'").fetchone()
         self.position: int = (
             db.execute("SELECT coalesce(max(position), 0) FROM records").fetchone()[0] if has_records else 0
         )
+
+    def _stand_in(self) -> None:
+        """For tables that this file does not have, because an earlier version made it, have empty ones that are not in it."""
+        there = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+        for table in ("checkpoints", "trees", "pieces", "root_of", "contents"):
+            if there and table not in there:
+                start = _SCHEMA.index(f"CREATE TABLE IF NOT EXISTS {table} ")
+                made = _SCHEMA[start : _SCHEMA.index(";", start)]
+                self._db.execute(made.replace("TABLE IF NOT EXISTS", "TEMP TABLE"))
 
     @contextlib.contextmanager
     def _explained(self, position: int = 0) -> Generator[None]:

@@ -82,7 +82,7 @@ class Kernel:
         """Roots of trees that changed since somebody who keeps them elsewhere last emptied this."""
         self.boots = 0
         self.rules = RULES
-        """The rules that a tree lives by if it begins now; see :data:`gemot.abi.events.RULES`."""
+        """The rules that decide the record at hand, and that a tree lives by if it begins now; see :mod:`gemot.abi.rules`."""
         self.tools: dict[str, ToolSpec] = {}
         self.programs: dict[str, ProgramSpec] = {}
         self.boards: dict[int, Board] = {}

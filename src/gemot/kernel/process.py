@@ -261,7 +261,7 @@ class Process:
     reserve: Means | None = None
     """What it keeps for its own work of what others may draw; None of a tree's first process, where the kernel knows it."""
     rules: int = 0
-    """The rules that its tree lives by, see :data:`gemot.abi.events.RULES`."""
+    """The rules that its tree lives by, see :mod:`gemot.abi.rules`."""
 
     @property
     def alive(self) -> bool:

@@ -10,6 +10,7 @@ from gemot.abi import limits
 from gemot.abi.answers import Receipt, Use
 from gemot.abi.events import Failure, Result, Value
 from gemot.abi.reviews import ReceiptCheck
+from gemot.abi.rules import DOUBTS
 from gemot.abi.syscalls import ToolUse
 from gemot.authority.evidence import exit_code, shortened, whole_of
 from gemot.kernel.process import Changed, Process, Written
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from gemot.kernel.kernel import Kernel
 
 NO_RECEIPT = "no receipt"
-DOUBTS = 2
-"""The rules (:data:`gemot.abi.events.RULES`) since which a receipt tells a use in doubt from one that failed."""
 NEVER_BEGUN = ("not_begun", "malformed", "unknown", "secret")
 """Rules by which the machine refused a use before its tool was called."""
 

@@ -12,6 +12,7 @@ from gemot.abi.answers import Error, Ok, Returned, Room
 from gemot.abi.effects import Action, TakeAsk
 from gemot.abi.events import Answered, Cost, Done, Failure, Replied, Trapped, Value
 from gemot.abi.labels import Label
+from gemot.abi.rules import BATCHES_IN_ORDER
 from gemot.abi.syscalls import Ask, Call, Endorse, Exit, Generate, PageIn, PageOut, Read, Syscall, ToolUse
 from gemot.abi.tools import ToolSpec
 from gemot.authority.deciding import Others, decide, seen_by
@@ -437,10 +438,10 @@ def finish(kernel: Kernel, process: Process) -> None:
 def _begin(kernel: Kernel, process: Process, syscall: Call) -> None:
     """Looks are done at the same time. What changes something waits for all that comes before it in the batch, and what comes
     after waits for that: who asks for an edit and then for a test means a test of what was edited."""
-    looking = False
+    in_order, looking = kernel.rules >= BATCHES_IN_ORDER, False
     for work in process.work:
         tool = kernel.tools.get(syscall.uses[work.index].tool)
-        changing = tool is not None and tool.effect in ("writes", "sends")
+        changing = in_order and tool is not None and tool.effect in ("writes", "sends")
         if changing and looking:
             return
         if work.state == "held":

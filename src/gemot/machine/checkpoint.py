@@ -4,23 +4,28 @@ A checkpoint has one part for the machine as a whole and one for each tree; only
 tree is read when something happens in it, not before; one in which everybody waits is taken out of memory again. So a
 sleeping tree costs rows, and opening a machine costs what its tail costs.
 
-A checkpoint is never the truth: whatever is wrong with one (damaged, written by another version, a program that is gone),
-the journal is folded from its first record instead, and gives the same.
+A checkpoint is never the truth where the records can be folded: whatever is wrong with one (damaged, a program that is gone), the
+journal is folded from its first record instead, and gives the same.
+
+Another version begins at the checkpoint, too (decision 56). What is kept says the number of its shape (:data:`SCHEMA`), and
+an earlier shape is migrated when it is read. The records before it are evidence then, and are not folded again.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
 import gemot
+from gemot.abi.rules import RULES
 from gemot.journal.contract import Damaged, Journal, JournalError, KeptTree
 from gemot.kernel import Kernel
 from gemot.kernel import freezing as tables
+from gemot.machine import aging
 from gemot.machine.cast import Cast
 from gemot.programs import freezing as folds
 
@@ -38,23 +43,97 @@ RECORDS_AT_CLOSE = 500
 """A machine that is closed leaves a checkpoint behind if it has more than this to fold."""
 
 
+SCHEMA = 2
+"""The shape of what is kept: of :class:`Checkpoint`, :class:`Tree`, and all that is in them. Shapes before 2 have no number."""
+
+Plain = dict[str, Any]
+
+
+class Migration(NamedTuple):
+    """From one shape to the next: what to do with the whole, and with each tree, as plain dictionaries."""
+
+    whole: Callable[[Plain], Plain]
+    tree: Callable[[Plain], Plain]
+
+
+MIGRATIONS: dict[int, Migration] = {}
+"""By the shape that they begin with. A shape that only got fields with defaults needs none."""
+
+
 class Checkpoint(msgspec.Struct, frozen=True):
-    """``version``: of the gemot that wrote it; another one folds by its own rules. ``readings``: the last number of a piece
-    of a reading that was given."""
+    """``version``: of the gemot that wrote it. ``readings``: the last number of a piece of a reading that was given. ``rules``: those
+    that decided the last record before it; -1: it does not say."""
 
     version: str
     kernel: tables.FrozenKernel
     readings: int
+    schema: int = 1
+    rules: int = -1
 
 
 class Tree(msgspec.Struct, frozen=True):
     tables: tables.FrozenTree
     programs: folds.FrozenPrograms
+    schema: int = 1
+
+
+class _Shape(msgspec.Struct, frozen=True):
+    """What every shape has."""
+
+    schema: int = 1
+    rules: int = -1
+    version: str = ""
+
+
+Kept = TypeVar("Kept", Checkpoint, Tree)
 
 
 @functools.cache
-def _decoders() -> tuple[msgspec.msgpack.Decoder[Checkpoint], msgspec.msgpack.Decoder[Tree]]:
-    return msgspec.msgpack.Decoder(Checkpoint), msgspec.msgpack.Decoder(Tree)
+def _decoder(kind: type[Kept]) -> msgspec.msgpack.Decoder[Kept]:
+    return msgspec.msgpack.Decoder(kind)
+
+
+@functools.cache
+def _shape() -> msgspec.msgpack.Decoder[_Shape]:
+    return msgspec.msgpack.Decoder(_Shape)
+
+
+def _read(body: bytes, kind: type[Kept]) -> Kept:
+    """What was kept, in today's shape. Raises :class:`msgspec.DecodeError` where it can't be had, :class:`TooNew`."""
+    shape = _shape().decode(body)
+    if shape.schema > SCHEMA or shape.rules > RULES:
+        raise aging.newer(
+            f"its checkpoint has the shape {shape.schema} and the rules {shape.rules}, this gemot reads up to {SCHEMA} and {RULES}"
+        )
+    steps = [MIGRATIONS[number] for number in range(shape.schema, SCHEMA) if number in MIGRATIONS]
+    if not steps:
+        return _decoder(kind).decode(body)
+    plain: Plain = msgspec.msgpack.decode(body)
+    try:
+        for step in steps:
+            plain = step.tree(plain) if kind is Tree else step.whole(plain)
+    except (LookupError, TypeError, ValueError) as error:
+        raise msgspec.ValidationError(f"it can't be migrated ({error!r})") from error
+    return msgspec.convert(plain, kind)
+
+
+def of(journal: Journal) -> tuple[int, Checkpoint] | None:
+    """The newest checkpoint and its position, if it is whole and its shape can be migrated. Raises :class:`TooNew`."""
+    kept = journal.checkpoint()
+    if kept is None:
+        return None
+    try:
+        found = _read(kept[1], Checkpoint)
+    except msgspec.DecodeError:
+        return None
+    if found.rules < 0:
+        found = msgspec.structs.replace(found, rules=aging.rules_at(journal, kept[0]))
+    return kept[0], found
+
+
+def is_ours(kept: Checkpoint) -> bool:
+    """Whether this version wrote it."""
+    return (kept.version, kept.schema, kept.rules) == (gemot.__version__, SCHEMA, RULES)
 
 
 def take(journal: Journal, kernel: Kernel, cast: Cast, changed: Collection[int]) -> None:
@@ -64,7 +143,7 @@ def take(journal: Journal, kernel: Kernel, cast: Cast, changed: Collection[int])
         raise JournalError("trees that are not in memory are kept nowhere else any more")
     shelf = cast.shelf
     trees = list(_kept(kernel, cast, changed))
-    frozen = Checkpoint(gemot.__version__, tables.freeze(kernel), shelf.last)
+    frozen = Checkpoint(gemot.__version__, tables.freeze(kernel), shelf.last, SCHEMA, kernel.rules)
     journal.put_checkpoint(journal.position, msgspec.msgpack.encode(frozen), trees, shelf.new())
     shelf.written()
 
@@ -73,28 +152,38 @@ def _kept(kernel: Kernel, cast: Cast, changed: Collection[int]) -> Iterable[Kept
     for frozen in tables.freeze_trees(kernel, [root for root in sorted(changed) if root in kernel.trees]):
         pids = tuple(kernel.trees[frozen.root])
         programs = folds.freeze({pid: cast.programs[pid] for pid in pids if pid in cast.programs}, cast.shelf)
-        yield KeptTree(frozen.root, pids, msgspec.msgpack.encode(Tree(frozen, programs)))
+        yield KeptTree(frozen.root, pids, msgspec.msgpack.encode(Tree(frozen, programs, SCHEMA)))
 
 
-def restore(journal: Journal, kernel: Kernel, cast: Cast) -> int:
-    """Bring a fresh ``kernel`` and ``cast`` to the newest checkpoint; returns its position, 0 where there is none to use.
+def restore(journal: Journal, kernel: Kernel, cast: Cast, writing: bool = True) -> tuple[int, bool]:
+    """Bring a fresh ``kernel`` and ``cast`` to the newest checkpoint; returns its position, 0 where there is none to use, and whether
+    it is of another version.
 
-    From then on trees that are not in memory are fetched from the journal when the kernel names one of their processes."""
-    kept = journal.checkpoint()
-    position = 0
-    if kept is not None:
-        try:
-            frozen = _decoders()[0].decode(kept[1])
-        except msgspec.DecodeError:
-            frozen = None
-        if frozen is not None and frozen.version == gemot.__version__:
-            tables.thaw(frozen.kernel, kernel)
-            cast.shelf.last = frozen.readings
-            position = kept[0]
-    if not position and journal.position:
-        journal.drop_checkpoint()
+    Of another version every tree is tried: one that can't be migrated must not be found out in the middle of a day. From
+    then on trees that are not in memory are fetched from the journal when the kernel names one of their processes."""
+    kept = of(journal)
+    aged = kept is not None and not is_ours(kept[1])
+    if kept is None or (aged and not _all_can_be_read(journal)):
+        if journal.position and writing:
+            journal.drop_checkpoint()
+        kernel.rules = aging.rules_first(journal)
+        kernel.processes.fetch = functools.partial(_fetch, journal, kernel, cast) if writing else None
+        return 0, aged
+    position, frozen = kept
+    tables.thaw(frozen.kernel, kernel)
+    kernel.rules = frozen.rules
+    cast.shelf.last = frozen.readings
     kernel.processes.fetch = functools.partial(_fetch, journal, kernel, cast)
-    return position
+    return position, aged
+
+
+def _all_can_be_read(journal: Journal) -> bool:
+    try:
+        for body in journal.trees():
+            _read(body, Tree)
+    except (Damaged, msgspec.DecodeError):
+        return False
+    return True
 
 
 def _fetch(journal: Journal, kernel: Kernel, cast: Cast, pid: int) -> None:
@@ -104,7 +193,7 @@ def _fetch(journal: Journal, kernel: Kernel, cast: Cast, pid: int) -> None:
         body = journal.tree(pid)
         if body is None:
             return
-        tree = _decoders()[1].decode(body)
+        tree = _read(body, Tree)
     except (Damaged, msgspec.DecodeError, LookupError) as error:
         raise _lose(journal, kernel, f"what is kept of the tree of process {pid}", error) from error
     tables.thaw_tree(tree.tables, kernel)
@@ -159,7 +248,7 @@ def trees(journal: Journal, kernel: Kernel) -> Iterator[tables.FrozenTree]:
 
 def _trees(journal: Journal) -> Iterator[tables.FrozenTree]:
     for body in journal.trees():
-        yield _decoders()[1].decode(body).tables
+        yield _read(body, Tree).tables
 
 
 def kept(loop: Loop, home: Home | None) -> Iterator[tables.FrozenTree]:

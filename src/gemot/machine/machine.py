@@ -147,6 +147,8 @@ class Machine:
             if journal is None:
                 place = Home(default_home() if home is None else Path(home))
                 place.lock()
+                if place.journal.exists():
+                    recovery.must_open(place.journal, library)
                 journal = SqliteJournal(place.journal)
             opener = starting.opener(models or {})
             means: dict[str, Any] = {"limits": limits, "windows": windows, "tool_names": names}
@@ -172,7 +174,7 @@ class Machine:
         """Fold the journal, say what is installed now, and note that whatever was at work is not any more."""
         loop, kernel = self._loop, self.kernel
         loop.spaces.tidy()
-        undecided = recovery.fold(loop.journal, kernel, loop.cast)
+        opened = recovery.fold(loop.journal, kernel, loop.cast)
         loop.checkpointed = (loop.journal.checkpoint() or (0, b""))[0]
         self._ahead = max(0, kernel.now - self._now())
         manifests = tuple(driver.manifest() for driver in self._drivers)
@@ -183,10 +185,12 @@ class Machine:
                 loop.journal.put_value(text.template)
             loop.happened(Installed(self._now(), manifests, specs))
         loop.happened(Booted(self._now(), gemot.__version__, RULES))
-        for pid, decided in undecided.items():
+        for pid, decided in opened.decided.items():
             loop.decided(pid, decided)
         loop.step()
         loop.must_run()
+        if opened.aged:
+            loop.checkpoint(0)  # so the next opening begins here, and no record of the other version is folded again
         if resume:
             self.resume()
 

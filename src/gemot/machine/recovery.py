@@ -3,21 +3,27 @@
 The fold begins at the newest checkpoint, or at the first record where there is none. It runs the same kernel and the same programs over the recorded events; nothing outside is touched. A syscall that
 was decided but not recorded (the machine stopped in between) is decided again, by the same program on the same log.
 What was at work outside is sorted out by the kernel: `Booted` marks it, `Resumed` repeats it or answers "in doubt".
+
+Each record is decided by the rules that the `Booted` before it names (:mod:`gemot.machine.aging`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
 
 from gemot.abi.effects import Effect
-from gemot.abi.events import Event, Faulted, Trapped
-from gemot.journal.contract import Damaged, Journal, Record
-from gemot.journal.records import decode
+from gemot.abi.events import Booted, Event, Faulted, Trapped
+from gemot.journal.contract import Journal, Record
 from gemot.kernel import Kernel
+from gemot.machine import aging, checkpoint
 from gemot.machine.cast import Cast, Decided
-from gemot.machine.checkpoint import restore
 from gemot.machine.whole import with_values
+from gemot.programs.conversation import Conversation
+from gemot.programs.library import Library
 from gemot.programs.port import Divergence, Fault
 
 
@@ -31,16 +37,58 @@ class Folded:
     divergence: str = ""
 
 
-def fold(journal: Journal, kernel: Kernel, cast: Cast) -> dict[int, Decided]:
-    """Bring ``kernel`` and ``cast`` to the journal's end; returns what programs decided that is not recorded yet.
+@dataclass(frozen=True)
+class Opened:
+    """``decided``: by pid, what programs decided that is not recorded yet. ``aged``: some of what was read is another version's."""
 
-    Raises :class:`Damaged` at the first record that can't be read.
+    decided: dict[int, Decided]
+    aged: bool
+
+
+def fold(journal: Journal, kernel: Kernel, cast: Cast, writing: bool = True) -> Opened:
+    """Bring ``kernel`` and ``cast`` to the journal's end. ``writing=False``: try only whether that can be done.
+
+    Raises :class:`Damaged` at the first record that can't be read, :class:`TooOld` at the first one that was decided by rules
+    that are not kept, :class:`TooNew` at the first one that a newer gemot wrote.
     """
     decided: dict[int, Decided] = {}
-    after = restore(journal, kernel, cast)
-    for _ in folding(journal, kernel, cast, decided, after):
-        pass
-    return {pid: one for pid, one in decided.items() if kernel.process(pid) is not None}
+    after, aged = checkpoint.restore(journal, kernel, cast, writing)
+    for folded in folding(journal, kernel, cast, decided, after):
+        aged = aged or (isinstance(folded.event, Booted) and not aging.is_ours(folded.event))
+    return Opened({pid: one for pid, one in decided.items() if kernel.process(pid) is not None}, aged)
+
+
+def must_open(path: Path, library: Library) -> None:
+    """Look, before anything is written, whether the journal in a file can be opened by this version. One that it wrote itself is only read
+    through. Raises ``JournalError``."""
+    from gemot.journal.sqlite import SqliteJournal
+
+    journal = SqliteJournal(path, writing=False)
+    try:
+        if _is_ours(journal):
+            return
+        kernel = Kernel()
+        cast = Cast(kernel, library, journal.value, journal.pieces)
+        fold(journal, kernel, cast, writing=False)
+        for pid in list(cast.programs):
+            cast.forget(pid)
+    finally:
+        journal.close()
+
+
+def _is_ours(journal: Journal) -> bool:
+    """Whether this version wrote all that opening reads. Raises :class:`TooNew` for what it can't have written."""
+    found = checkpoint.of(journal)
+    if found is not None and not checkpoint.is_ours(found[1]):
+        return False
+    rules = aging.rules_first(journal) if found is None else found[1].rules
+    for record in journal.read(0 if found is None else found[0]):
+        event = aging.read(record, rules)
+        if isinstance(event, Booted):
+            if not aging.is_ours(event):
+                return False
+            rules = event.rules
+    return True
 
 
 def folding(
@@ -48,28 +96,22 @@ def folding(
 ) -> Iterator[Folded]:
     """Take in one record after the other; ``decided`` holds what programs decided that was not recorded so far."""
     for record in journal.read(after):
-        try:
-            event = decode(record.body)
-        except ValueError as error:
-            raise Damaged(
-                f"record {record.position} is not an event that this gemot knows: {error}", record.position
-            ) from error
-        event = with_values(event, kernel, journal.value)
+        event = aging.read(record, kernel.rules)
+        aging.must_fit(record, event, kernel)
         divergence = ""
         if isinstance(event, Trapped | Faulted):
             mine = decided.pop(event.pid, None)
             if isinstance(event, Trapped) and _differs(event, mine, kernel, cast):
                 divergence = f"replayed on the same answers this program decided {mine!r:.200}, but its log says {event.syscall!r:.200}"
+                if isinstance(cast.programs.get(event.pid), Conversation) and aging.is_loose(kernel.rules):
+                    raise aging.misfit(record, kernel.rules, divergence)
                 decided[event.pid] = mine if isinstance(mine, Fault) else Divergence(divergence)
                 cast.programs.pop(event.pid, None)
+        rules = kernel.rules
         try:
-            effects = kernel.handle(event)
-        except (AssertionError, LookupError) as error:
-            raise Damaged(
-                f"record {record.position} does not fit what came before it ({error}): another version of gemot wrote this "
-                "journal, or it was changed",
-                record.position,
-            ) from error
+            effects = kernel.handle(with_values(event, kernel, journal.value))
+        except (AssertionError, LookupError, msgspec.DecodeError) as error:
+            raise aging.misfit(record, rules, str(error)) from error
         for effect in effects:
             result = cast.play(effect)
             if result is not None and not isinstance(decided.get(result[0]), Fault):

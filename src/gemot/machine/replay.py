@@ -12,7 +12,7 @@ from pathlib import Path
 from gemot.abi.events import Done
 from gemot.abi.messages import Message
 from gemot.abi.syscalls import Generate
-from gemot.journal.contract import Damaged
+from gemot.journal.contract import Damaged, TooOld
 from gemot.journal.sqlite import SqliteJournal
 from gemot.kernel import Kernel
 from gemot.machine import notes
@@ -43,7 +43,7 @@ class Replay:
             for divergence in self._folding(None):
                 if divergence:
                     return f"record {self.position}: {divergence}"
-        except Damaged as error:
+        except (Damaged, TooOld) as error:
             return str(error)
         return ""
 

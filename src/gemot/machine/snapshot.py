@@ -6,13 +6,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from gemot.abi.events import Booted, Done, Event
 from gemot.abi.messages import Message
-from gemot.journal.contract import Damaged, Record
-from gemot.journal.records import decode
+from gemot.journal.contract import Record
 from gemot.journal.sqlite import SqliteJournal
 from gemot.kernel import Kernel
-from gemot.machine import notes
+from gemot.machine import aging, notes
 from gemot.machine.cast import Cast
 from gemot.machine.whole import with_values
 from gemot.programs.conversation import Conversation
@@ -35,27 +36,21 @@ class Snapshot:
     def go_on(self) -> Iterator[tuple[Record, list[notes.Note]]]:
         """Fold the records that were not folded yet; gives each with what there is to tell about it.
 
-        Raises ``JournalError``; after ``Damaged`` the tables are as of the record before.
+        Raises ``JournalError``; after ``Damaged`` and ``TooOld`` the tables are as of the record before.
         """
         if self._journal is None:
             if not self._path.exists():
                 return
             self._journal = SqliteJournal(self._path, writing=False)
+            self.kernel.rules = aging.rules_first(self._journal)
         for record in self._journal.read(self.position):
-            try:
-                event = decode(record.body)
-            except ValueError as error:
-                raise Damaged(
-                    f"record {record.position} is not an event that this gemot knows: {error}", record.position
-                ) from error
+            rules = self.kernel.rules
+            event = aging.read(record, rules)
+            aging.must_fit(record, event, self.kernel)
             try:
                 told = self._fold(event)
-            except (AssertionError, LookupError) as error:
-                raise Damaged(
-                    f"record {record.position} does not follow from those before it: another version of gemot wrote it, "
-                    f"or it was changed ({error})",
-                    record.position,
-                ) from error
+            except (AssertionError, LookupError, msgspec.DecodeError) as error:
+                raise aging.misfit(record, rules, str(error)) from error
             self.position = record.position
             yield record, told
 

@@ -60,7 +60,7 @@ class FrozenConversation(msgspec.Struct, frozen=True, gc=False):
     fits_chars: int
     void: str = ""
     rules: int = 0
-    """The rules that its tree lives by, see :data:`gemot.abi.events.RULES`."""
+    """The rules that its tree lives by, see :mod:`gemot.abi.rules`."""
 
 
 class Conversation:

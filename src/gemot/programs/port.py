@@ -32,7 +32,7 @@ class Start(Struct, frozen=True, gc=False):
     files: str
     images: tuple[Image, ...] = ()
     rules: int = RULES
-    """The rules that its tree lives by, see :data:`gemot.abi.events.RULES`."""
+    """The rules that its tree lives by, see :mod:`gemot.abi.rules`."""
 
 
 class Program(Protocol):

@@ -1,0 +1,34 @@
+"""The rules by which the kernel folds records, as numbers. Decision 55 says how a rule is changed.
+
+`Booted` writes down the number of its machine. It decides every record from there to the next `Booted`. The kernel has the
+number of the record at hand in ``kernel.rules``, and the number that a tree began with in ``process.rules``.
+
+A change of a decision raises :data:`RULES`, names the number here, and keeps the former way behind it::
+
+    if kernel.rules >= BATCHES_IN_ORDER:
+
+Ask ``process.rules`` instead where the new way needs what a tree has gathered since it began.
+"""
+
+from __future__ import annotations
+
+RULES = 3
+"""The rules of this version."""
+
+OLDEST = 0
+"""The oldest rules that are kept. Records of older ones are not folded. They are evidence: shown as they are."""
+
+TREES_ARE_WATCHED = 1
+"""A request that rests on a failed one of its own reply is held back, loops are noticed, and children without a budget draw on
+a purse. This one goes by the tree."""
+
+BATCHES_IN_ORDER = 1
+"""What writes or sends waits for what comes before it in its batch. Before, all uses of a batch began at once. Some records with
+number 0 were decided in order, too. They don't say so, so a use that had not ended counts as begun: in doubt, never done twice."""
+
+DOUBTS = 2
+"""A receipt tells a use that is in doubt, and one that was not begun, from one that failed. This one goes by the tree."""
+
+NUMBERS_ARE_EXACT = 3
+"""From here on each change has a number of its own. Several sets of rules share the numbers before. So it is looked at whether each of
+their records fits what came before it; where one does not, they are older than what is kept."""
