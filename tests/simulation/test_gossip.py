@@ -195,7 +195,8 @@ def told(message: Message) -> list[str]:
 
 
 def known(machine: Machine) -> dict[int, list[str]]:
-    """By process that lives, in its order, what it was told and goes on from; by its number below zero, what it has not read."""
+    """By process that lives, in its order, what it was told and goes on from; by its number below zero, what it has not read, or
+    was told beside the answers that it still waits for."""
     found: dict[int, list[str]] = {}
     for pid, one in machine._loop.cast.programs.items():
         process = machine.kernel.process(pid)
@@ -206,6 +207,9 @@ def known(machine: Machine) -> dict[int, list[str]]:
         elif isinstance(one, NativeProcess):
             found[pid] = [process.brief, *(str(answer) for _, answer in one.past[1])]
         found[-pid] = [mail.text for mail in process.mailbox if mail.sender >= 0]
+        if isinstance(one, Conversation):
+            found[-pid] += [mail.text for _, mail in one._mail if mail.sender >= 0]
+            found[-pid] += [result.text for result in one._results]
     return found
 
 
@@ -265,8 +269,6 @@ def check(
             while line[-1]:
                 line.append(machine.kernel.processes[line[-1]].parent or of.get(line[-1], 0))
             left = any(machine.kernel.processes[one].state == "done" for one in line[:-1])  # what is woken may end
-            # what a model asks for is done after the mail that came with its reply, and not made of that
-            left = left or any(machine.kernel.processes[one].program.kind == "ai" for one in line[1:-1])
             made = left or any(tokens(machine.kernel.processes[one].brief) & gone for one in line[:-1])
             # code that was forked by a person can't be put back to before that
             made = made or any(tokens(*before.get(one, ())) & gone for one in line if one in of)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from worlds import EVERY_SYSCALL, PLENTY, KernelWorld, answer_to, started
+from worlds import EVERY_SYSCALL, PLENTY, KernelWorld, answer_to, replied, started
 
 from gemot.abi.answers import Error, Ok, Retraction
 from gemot.abi.effects import AskModel, Effect, StopWork, TakeBack
@@ -47,6 +47,12 @@ def child(world: KernelWorld, parent: int, program: str = "worker", brief: str =
     return world.born(parent, Spawn(brief, program, grants=ALL, budget=share(world, parent)))
 
 
+def think(world: KernelWorld, pid: int) -> None:
+    """Its model is asked: what it says from now on may rest on all that it was told."""
+    (work,) = started(world.trap(pid, Generate()))
+    world.done(work, replied())
+
+
 def take_back(world: KernelWorld, pid: int) -> tuple[Retraction, list[Effect]]:
     """By the person."""
     foreseen = retracting.foreseen(world.kernel, world.kernel.processes[pid])
@@ -80,6 +86,7 @@ def test_an_answer_leaves_the_reading_of_whoever_read_it(world: KernelWorld) -> 
 def test_what_was_made_of_it_goes_too(world: KernelWorld) -> None:
     """Two levels built on it: the middle's answer was read by the root, which has made a child since."""
     root, middle, leaf = chain(world)
+    think(world, middle)
     world.trap(middle, Exit("derived from poison"))
     world.trap(root, Wait())
     later = child(world, root, brief="go on with what we know")
@@ -109,6 +116,7 @@ def test_effects_that_were_done_are_listed(world: KernelWorld) -> None:
     leaf = child(world, middle)
     world.trap(leaf, Exit("poison"))
     world.trap(middle, Wait())
+    think(world, middle)
     for tool, path in (("disk/read", "a.md"), ("disk/write", "after.md")):
         world.done(started(world.trap(middle, Call((ToolUse(tool, {"path": path}),))))[0])
     foreseen, _ = take_back(world, leaf)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from test_retracting import ALL, blanks, chain, child, share, take_back
+from test_retracting import ALL, blanks, chain, child, share, take_back, think
 from worlds import KernelWorld, answer_to, started
 
 from gemot.abi.answers import Entry, Error, Ok, Retraction
@@ -66,6 +66,7 @@ def test_what_a_reader_had_said_before_stays(world: KernelWorld) -> None:
     world.trap(middle, Complete(1, "clean"))
     world.trap(middle, Send(0, "an early word"))
     leaf = poisoned(world, middle)
+    think(world, middle)
     world.trap(middle, Claim(2))
     world.trap(middle, Complete(2, "derived"))
     world.trap(middle, Send(0, "a late word"))
@@ -91,6 +92,7 @@ def test_a_task_that_was_put_there_on_it_leaves_the_board(world: KernelWorld) ->
     middle, worker = child(world, root, "talker"), child(world, root)
     world.trap(middle, Add((Task("before"),)))
     leaf = poisoned(world, middle)
+    think(world, middle)
     world.trap(middle, Add((Task("do the poison", "poison is done", "p"), Task("after it", after=("p",)))))
     world.trap(root, Add((Task("c", after=("p",)),)))
     world.trap(worker, Claim(2))
@@ -124,6 +126,7 @@ def test_a_judgement_on_it_must_be_made_anew_and_its_reason_is_gone(world: Kerne
         world.trap(worker, Claim(number))
         world.trap(worker, Complete(number, "clean"))
     leaf = poisoned(world, judge)
+    think(world, judge)
     world.trap(judge, Accept(1, True, "the poison says so"))
     world.trap(judge, Accept(2, False, "not as the poison says"))
     take_back(world, leaf)
@@ -141,6 +144,7 @@ def test_a_reason_that_the_person_added_words_to_is_gone_and_their_words_stay(wo
     world.trap(worker, Claim(1))
     world.trap(worker, Complete(1, "clean"))
     leaf = poisoned(world, judge)
+    think(world, judge)
     world.trap(judge, Accept(1, False, "not as the poison says"))
     world.work(root, Reopen(1, "count the words"))
     world.trap(worker, Claim(1))

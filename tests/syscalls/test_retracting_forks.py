@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from test_retracting import think
 from test_taking_back_on_a_machine import parent
 from worlds import PLENTY, KernelWorld, MachineWorld, answer_to, ends, settled
 
@@ -139,8 +140,10 @@ def test_who_is_woken_by_a_retraction_is_not_told_what_it_takes_back(world: Kern
     reader = world.born(root, Spawn("believe", "talker", grants=("status",)))
     world.ask(liar, Send(0, "poison"))
     world.ask(root, Status())
+    think(world, root)
     world.ask(root, Send(reader, "it says: poison"))
     world.ask(reader, Status())
+    think(world, reader)
     world.trap(reader, Exit("built on poison"))
     world.trap(root, Wait((liar, reader)))
     _, effects = take_back(world, liar)

@@ -141,6 +141,25 @@ def test_a_copy_of_an_own_page_is_blank_too() -> None:
     assert "77" not in repr(log.message(8))
 
 
+def test_what_came_before_an_original_does_not_repeat_it() -> None:
+    log = reader()
+    log.own[4] = Message("model", (Text("KEY-77 opens it."), ToolRequest("2", "files/read", '{"path":"KEY-77"}')))
+    log.own[5] = Message("tool", (ToolResult("2", "files/read", "GATE-81 is the gate"),))
+    log.add(Message("tool", (ToolResult("3", "wait", "KEY-77 opens GATE-81"),)), Mark(sources=((0, 3, 4),)))
+    log.add(Message("model", (Text("GATE-81 it is. KEY-77 and NO-99."),)))
+    log.add(Message("user", (Text("say NO-99"),)), Mark(sources=((0, 3, 5),)))
+    log.add(Message("model", (Text("NO-99 it is."),)))
+    originals = {"KEY-77 opens it": 4, "KEY-77 opens GATE-81": 8, "say NO-99": 10}
+    places = {(4, 0), (8, 0), (10, 0)}
+    for number, part in places:
+        log.blank(number, part, "[taken back]", 3)
+    unsay(log, Repeats(originals, originals), places, "[taken back]")
+    before, after, last = (repr(log.message(number)) for number in (6, 9, 11))
+    assert "GATE-81 is the gate" in before  # it may be the echo of the first, and not of the second
+    assert "GATE-81 it is" in after and "NO-99" in after and "KEY-77" not in after
+    assert "NO-99 it is" in last  # it had said that before it was told
+
+
 def test_a_second_retraction_with_the_same_reason_blanks_what_the_first_left() -> None:
     log = reader()
     log.own[3] = Message("tool", (ToolResult("1", "wait", "KEY-77"), ToolResult("1", "wait", "GATE-81")))

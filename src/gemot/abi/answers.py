@@ -161,13 +161,14 @@ class Waited(Struct, frozen=True, gc=False, omit_defaults=True):
 class Entry(Struct, frozen=True, gc=False, omit_defaults=True):
     """One answer that a process had, its first with the ``number`` 1, at ``moment`` (see :class:`Use`). ``part``: of a batch of uses, only the
     result in this place (-1: all of them). ``places``: the (page, part) of a conversation that hold it; ``handles``: the
-    numbers of the values that came with it."""
+    numbers of the values that came with it. ``since``: the moment from which what the process says may rest on it (0: that moment)."""
 
     number: int
     moment: int
     part: int = -1
     places: tuple[tuple[int, int], ...] = ()
     handles: tuple[int, ...] = ()
+    since: int = 0
 
 
 class Retraction(Struct, frozen=True, gc=False, omit_defaults=True):

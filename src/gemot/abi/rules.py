@@ -12,7 +12,7 @@ Ask ``process.rules`` instead where the new way needs what a tree has gathered s
 
 from __future__ import annotations
 
-RULES = 3
+RULES = 4
 """The rules of this version."""
 
 OLDEST = 0
@@ -32,3 +32,7 @@ DOUBTS = 2
 NUMBERS_ARE_EXACT = 3
 """From here on each change has a number of its own. Several sets of rules share the numbers before. So it is looked at whether each of
 their records fits what came before it; where one does not, they are older than what is kept."""
+
+RETRACTIONS_ARE_EXACT = 4
+"""A retraction ends and blanks nothing that a model asked for, or was told, before it read the words that are taken back. This one goes
+by the tree."""

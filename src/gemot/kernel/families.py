@@ -22,7 +22,7 @@ from gemot.authority.refusal import Refused, closest
 from gemot.authority.schema import flaw, mismatch
 from gemot.authority.tool_names import unknown_name
 from gemot.board.table import Item
-from gemot.kernel import alarms, changes, feasible, gates, loops, purses, reviewing, rights
+from gemot.kernel import alarms, changes, feasible, gates, hearing, loops, purses, reviewing, rights
 from gemot.kernel.process import Heard, Process, Progress, Review, Timer
 from gemot.kernel.results import sources_of
 
@@ -264,7 +264,8 @@ def execute(kernel: Kernel, process: Process, syscall: Exec) -> None:
     process.program = program
     process.brief = syscall.brief
     process.handles, process.documents = {}, {}
-    process.entries, process.heard = 0, [one._replace(entry=0) for one in process.heard]
+    # what came with the reply that asked for this is not in the brief, and nobody reads it any more
+    process.entries, process.heard = 0, [one._replace(entry=0) for one in process.heard if one.moment]
     process.forked = process.stood = False
     process.habit = None
     process.syscall = None
@@ -363,7 +364,8 @@ def status(kernel: Kernel, process: Process, syscall: Status) -> None:
         _note(kernel, process, syscall.note, own)
     said: list[Label] = []
     seen = _seen(kernel, one, said, process)
-    process.heard += [Heard(kernel.moment, pid, process.entries + 1, at) for pid, at in _noted(kernel, one, process)]
+    rests = hearing.resting(kernel, process)
+    process.heard += [Heard(rests, pid, process.entries + 1, at) for pid, at in _noted(kernel, one, process)]
     if own and process.alarms:
         seen["alarms"] = alarms.listed(kernel, process)
     process.label = joined(said, process.label)

@@ -48,13 +48,13 @@ from gemot.board.table import Board
 from gemot.kernel import (
     families,
     gates,
+    hearing,
     loops,
     moves,
     news,
     purses,
     remembering,
     results,
-    retracting,
     reviewing,
     rights,
     standing,
@@ -190,7 +190,7 @@ class Kernel:
             process.mailbox.clear()
         process.entries += 1
         labels.read_by(process, answer)
-        retracting.heard(self, process, answer)
+        hearing.heard(self, process, answer)
         if process.rules and asked is not None:
             loops.note(self, process, asked, answer)
         self.emit(Deliver(process.pid, answer))

@@ -17,7 +17,7 @@ from gemot.abi.tasks import Drop, Reopen
 from gemot.authority.labels import join, words_of
 from gemot.authority.refusal import Refused
 from gemot.board.table import DONE_WITH, THE_KERNEL, THE_PERSON, Board, Item, described, listed, part
-from gemot.kernel import accepting, adding, gates
+from gemot.kernel import accepting, adding, gates, hearing
 from gemot.kernel.process import Heard, Process, Timer
 
 if TYPE_CHECKING:
@@ -99,7 +99,8 @@ def _read(kernel: Kernel, process: Process, board: Board, numbers: tuple[int, ..
     """What is said of these tasks is in the answer that a process gets next."""
     process.label = board.look(process.pid, numbers, everything, process.label)
     said = [one for one in board.speakers(numbers) if one[0] != process.pid]
-    process.heard += [Heard(kernel.moment, pid, process.entries + 1, moment) for pid, moment in said]
+    rests = hearing.resting(kernel, process)
+    process.heard += [Heard(rests, pid, process.entries + 1, moment) for pid, moment in said]
 
 
 def _board(kernel: Kernel, root: int) -> Board:

@@ -169,7 +169,8 @@ class Habit:
 
 
 class Heard(NamedTuple):
-    """Words of another process that one was told: at ``moment``, by its answer ``entry``; they were ``said`` at that moment."""
+    """Words of another process that one was told by its answer ``entry``; they were ``said`` at that moment. ``moment``: from then on
+    what it says may rest on them (0: its model was not asked since, so nothing does)."""
 
     moment: int
     source: int

@@ -18,27 +18,28 @@ said afterwards, who read that, and the children that they made afterwards. What
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from gemot.abi import limits
-from gemot.abi.answers import Answer, Cancelled, Entry, Mail, Ok, Outcome, Retraction, Waited
+from gemot.abi.answers import Cancelled, Entry, Mail, Ok, Outcome, Retraction
 from gemot.abi.effects import Rewind, StopWork, TakeBack
 from gemot.abi.events import Rewound
 from gemot.abi.labels import KERNEL, PERSON, Label
-from gemot.abi.memories import Memory
 from gemot.abi.syscalls import Exit, Generate, Retract
 from gemot.authority.labels import KERNEL_WORDS, PERSON_WORDS, Author, author, join, words_of
 from gemot.authority.refusal import Refused
 from gemot.kernel import families, gates, judging, reviewing
+from gemot.kernel.hearing import RETRACTED
 from gemot.kernel.process import Heard, Process, Work
 
 if TYPE_CHECKING:
     from gemot.kernel.kernel import Kernel
 
-RULE = "retracted"
+RULE = RETRACTED
 
 RESTS = "what you repeated of it is blank, too; what else you said or did since you read it may rest on it: look again"
 """What a process is told that took something back itself."""
@@ -61,29 +62,6 @@ class Reach:
         return source in self.since and said >= self.since[source]
 
 
-def heard(kernel: Kernel, process: Process, answer: Answer) -> None:
-    """Note whose words a process is told by an answer."""
-    said = [(mail.said_by, mail.moment) for mail in answer.mail]
-    now, value = kernel.moment, answer.value if isinstance(answer, Ok) else None
-    match value:
-        case Outcome():
-            said += _said(value, now)
-        case Waited(ended):
-            said += [words for one in ended for words in _said(one, now)]
-        case tuple():
-            many = cast("tuple[object, ...]", value)
-            said += [(one.said_by, one.moment) for one in many if isinstance(one, Mail)]
-            said += [(one.writer, 0) for one in many if isinstance(one, Memory)]
-        case _:
-            pass
-    process.heard += [Heard(now, pid, process.entries, at) for pid, at in dict.fromkeys(said) if pid > 0]
-
-
-def _said(outcome: Outcome, now: int) -> list[tuple[int, int]]:
-    """Whose words an outcome holds: of one that was taken back nobody's are left."""
-    return [] if outcome.rule == RULE else [(pid, now) for pid in (outcome.pid, outcome.finding_by) if pid]
-
-
 def retract(kernel: Kernel, process: Process, syscall: Retract) -> None:
     child = families.own_child(kernel, process, syscall.pid)
     if not syscall.reason.strip() or len(syscall.reason) > limits.NOTE_CHARS_MAX:
@@ -103,13 +81,16 @@ def reach(kernel: Kernel, source: Process, told: Entry | None = None, forks: boo
         children[process.parent].append(process)
         for one in process.heard:
             readers[one.source].append((process.pid, one))
-    found = Reach(since={source.pid: 0 if told is None else told.moment})
-    todo = [source.pid]
+    found = Reach(since={source.pid: 0 if told is None else told.since or told.moment})
+    holders = [] if told is None else _holders(kernel, source, told, children, forks)
+    # who was forked before the source's model was asked again holds the answer, too, and may have said what rests on it
+    found.since |= {one.pid: one.born for one in holders if told is not None and told.moment < one.born <= told.since}
+    todo = list(found.since)
     while todo:
         pid = todo.pop()
         since = found.since[pid]
         for reader, one in readers[pid]:
-            if one.said >= since and one.moment < found.since.get(reader, one.moment + 1):
+            if one.said >= since and one.moment and one.moment < found.since.get(reader, one.moment + 1):
                 found.since[reader] = one.moment
                 todo.append(reader)
         for process in children[pid]:
@@ -133,11 +114,21 @@ def reach(kernel: Kernel, source: Process, told: Entry | None = None, forks: boo
         for reader, one in readers[said_by]:
             if one.said >= since:
                 found.entries.setdefault(reader, []).append((one.entry, said_by))
-    read = [source] if told is not None else []
-    for process in read:
-        assert told is not None
-        found.entries.setdefault(process.pid, []).append((told.number, NOBODY))
-        read += _copies(kernel, process.pid, told.moment) if forks else []
+    for process in holders:
+        if told is not None:
+            found.entries.setdefault(process.pid, []).append((told.number, NOBODY))
+    return found
+
+
+def _holders(
+    kernel: Kernel, source: Process, told: Entry, children: Mapping[int, list[Process]], forks: bool
+) -> list[Process]:
+    """Whose reading has an answer that a process was told: its own, and that of whoever was forked from it since."""
+    found = [source]
+    for process in found:
+        found += _copies(kernel, process.pid, told.moment) if forks else []
+        if told.since:
+            found += [one for one in children[process.pid] if one.forked and one.born > told.moment]
     return found
 
 
@@ -168,7 +159,7 @@ def take_back(
     if by is not None:
         giver, by.label = author(by), join(by.label, label)
     why = f"taken back: {reason}"
-    roots = dict.fromkeys(kernel.processes[pid].root for pid in found.since)
+    roots = dict.fromkeys(kernel.processes[pid].root for pid in (*found.since, *found.entries))
     kernel.changed.update(roots)
     for process in (one for root in roots for one in kernel.tree(root)):
         process.mailbox = [mail for mail in process.mailbox if not found.holds(mail.said_by, mail.moment)]

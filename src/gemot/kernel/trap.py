@@ -56,6 +56,7 @@ from gemot.authority.refusal import Refused
 from gemot.kernel import (
     alarms,
     families,
+    hearing,
     judging,
     loops,
     mandate,
@@ -127,6 +128,7 @@ def trap(kernel: Kernel, event: Trapped) -> None:
         process.left.calls -= 1
         process.spent.calls += 1
     if isinstance(syscall, Generate):
+        hearing.asked(kernel, process)
         _act(kernel, process, syscall, lambda: working.generate(kernel, process, syscall, event))
     elif isinstance(syscall, Alarm):
         _act(kernel, process, syscall, lambda: alarms.alarm(kernel, process, syscall, event.due))

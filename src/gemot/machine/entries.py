@@ -6,10 +6,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
+import msgspec
+
 from gemot.abi.answers import Answer, Entry, Ok, Returned
 from gemot.abi.effects import Begin, Deliver, Effect, TakeBack
 from gemot.abi.events import Done, Retracted, Rewound, Trapped
 from gemot.abi.messages import Reply
+from gemot.abi.syscalls import Generate
 from gemot.kernel import Kernel
 from gemot.machine.cast import Cast
 from gemot.machine.loop import Loop, MachineError
@@ -55,6 +58,7 @@ def entry_at(loop: Loop, pid: int, position: int) -> Entry:
     before = _Before({}, 0, 0)
     part: int | None = None
     entry: Entry | None = None
+    since = 0
     for folded in folding(loop.journal, kernel, cast, {}):
         if folded.record.position == position:
             part = before.named(folded, pid)
@@ -67,6 +71,8 @@ def entry_at(loop: Loop, pid: int, position: int) -> Entry:
                 raise MachineError(GONE.format(pid=pid, position=position))
             if isinstance(folded.event, Retracted) and folded.event.pid == pid and _holds(folded.event.entry, entry):
                 raise MachineError(f"what process {pid} was told at position {position} is taken back already")
+            if not since and _asks_model(folded, pid):
+                since = kernel.moment
         elif part is not None and answer is not None:
             entry = _entry(kernel, pid, answer, part, before)
         before = _Before.of(kernel, cast, pid)
@@ -74,7 +80,14 @@ def entry_at(loop: Loop, pid: int, position: int) -> Entry:
         raise MachineError(
             f"process {pid} was told nothing at position {position}; gemot log {pid} shows the positions of its results"
         )
+    if kernel.processes[pid].program.kind == "ai":  # what its model asks for is decided when it is asked
+        return msgspec.structs.replace(entry, since=since or kernel.moment + 1)
     return entry
+
+
+def _asks_model(folded: Folded, pid: int) -> bool:
+    event = folded.event
+    return isinstance(event, Trapped) and event.pid == pid and isinstance(event.syscall, Generate)
 
 
 def _holds(gone: Entry | None, entry: Entry) -> bool:

@@ -21,6 +21,7 @@ from gemot.abi import limits
 from gemot.abi.answers import Answer, Born, Cancelled, Error, Mail, Ok, Room
 from gemot.abi.effects import TakeBack
 from gemot.abi.messages import Image, Message, Part, Reply, Text, ToolRequest, ToolResult
+from gemot.abi.rules import RETRACTIONS_ARE_EXACT
 from gemot.abi.syscalls import Ask, Call, Exit, Generate, Mandate, PageIn, PageOut, Recall, Syscall, ToolUse, name_of
 from gemot.programs import paging, recalling
 from gemot.programs.leaving import Leaving, page_in_chars, stubs_chars
@@ -33,6 +34,9 @@ from gemot.programs.telling import letter, named, numbered, plain, result_text, 
 from gemot.programs.unsaying import blanked_results, repeats_in, said_in, unsay
 
 SILENT_REPLIES_MAX = 2
+
+BEGINNING_CHARS = 60
+"""A result that is told cut short is known by so much of it."""
 
 NUDGE = (
     "Nothing was requested, so nothing happened. If you are done, call exit with your result; "
@@ -179,6 +183,8 @@ class Conversation:
         self, lost: TakeBack, places: list[tuple[int, int, int | None]], here: list[ToolResult], mail: list[str]
     ) -> Repeats:
         """Finds what was taken back, by its words."""
+        if self._rules >= RETRACTIONS_ARE_EXACT:
+            return self._ordered_repeats(lost, places)
         originals, log = list(lost.words), self._reading.log
         for number, part, pid in places:
             pending = self._results[part : part + 1]
@@ -188,6 +194,22 @@ class Conversation:
         originals += [text for one in here for pid in pids for text in said_in(one, pid)]
         originals += [text for one in mail for text in said_in(Text(one), None)]
         return Repeats(one for one in originals if one.strip())
+
+    def _ordered_repeats(self, lost: TakeBack, places: list[tuple[int, int, int | None]]) -> Repeats:
+        """Finds what was taken back where it can be repeated: after the page that it stood on. The model has not read yet what is
+        not on a page."""
+        originals: dict[str, int] = {}
+        log = self._reading.log
+        for number, part, pid in sorted(places, key=lambda place: place[:2]):
+            was = log.was(number, part, f"[{lost.why}]") if number <= len(log) else None
+            for text in () if was is None else said_in(was, pid):
+                originals.setdefault(text, number)
+        last = max(originals.values(), default=0)  # an outcome is the last thing that a process says
+        in_brief = any(entry == 0 for entry, _ in lost.places)
+        for text in lost.words if last or in_brief else ():
+            told = [number for said, number in originals.items() if text[:BEGINNING_CHARS] in said]
+            originals.setdefault(text, 0 if in_brief else min(told, default=last))
+        return Repeats((text for text in originals if text.strip()), originals)
 
     def _unsay(self, lost: TakeBack, repeats: Repeats, gone: frozenset[tuple[int, int]]) -> None:
         """Blank what it repeated itself since it was told; and what it was about to do with that is not done."""

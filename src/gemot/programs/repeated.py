@@ -8,6 +8,7 @@ Theory of operation. All texts are compared as words, whatever their case, spaci
 - the *whole*: an original of up to three words, such as the value 42, if it stood nowhere in the context before.
 
 What stood in the context before, or came later from somebody else, is no repeat. So common words never count by themselves.
+Of several originals each counts from the page on that it stood on: words that came before an original do not repeat it.
 The cost is bounded: of an original the first words count, and each word of a text is compared with a few places of it.
 The same texts give the same spans, so a replay blanks the same.
 """
@@ -16,7 +17,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
 import msgspec
@@ -91,11 +93,12 @@ class _Chain(NamedTuple):
 
 
 class Original:
-    """One text that was taken back."""
+    """One text that was taken back. ``page``: what comes after this page may repeat it."""
 
-    __slots__ = ("known_runs", "places", "sequences", "words")
+    __slots__ = ("known_runs", "page", "places", "sequences", "words")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, page: int) -> None:
+        self.page = page
         found = words(text)[:WORDS_MAX]
         self.words = [one.norm for one in found]
         self.places: dict[str, list[int]] = {}
@@ -137,25 +140,40 @@ def _begins(text: str, start: int) -> bool:
 
 
 class Repeats:
-    """Finds repeats of ``originals`` in texts, given what stood in the context besides."""
+    """Finds repeats of ``originals`` in texts, given what stood in the context besides. ``pages``: by original, the page on which it
+    stood (0, or none: before all)."""
 
-    def __init__(self, originals: Iterable[str]) -> None:
-        self._originals = [one for one in map(Original, dict.fromkeys(originals)) if one.words]
+    def __init__(self, originals: Iterable[str], pages: Mapping[str, int] = MappingProxyType({})) -> None:
+        self._originals = [
+            one for one in (Original(text, pages.get(text, 0)) for text in dict.fromkeys(originals)) if one.words
+        ]
         self._vocabulary = {norm for one in self._originals for norm in one.words}
         self._known: set[str] = set()
+        self._page = 0
 
     def __bool__(self) -> bool:
         return bool(self._originals)
 
-    def learn(self, text: str) -> None:
-        """What this says is said by somebody else: it is no repeat."""
-        found = words(text)
+    def come_to(self, page: int) -> None:
+        """The texts that follow are of this page. It may repeat only what stood on earlier ones."""
+        self._page = page
+
+    @property
+    def _earlier(self) -> list[Original]:
+        """The originals that a text of this page may repeat."""
+        return [one for one in self._originals if one.page < self._page or not one.page]
+
+    def learn(self, text: str, own: bool = False) -> None:
+        """What this says is said by somebody else, or (``own``) was said before the originals that come later: it is no repeat."""
+        originals = [one for one in self._originals if one.page >= self._page > 0] if own else self._originals
+        found = words(text) if originals else []
         norms = [one.norm for one in found]
         seen = self._vocabulary.intersection(norms)
         if not seen:
             return
-        self._known |= seen
-        for original in self._originals:
+        if not own:
+            self._known |= seen
+        for original in originals:
             for sequence in [one for one in original.sequences if one[0] in seen]:
                 if any(True for _ in _at(sequence, norms)):
                     original.sequences.discard(sequence)
@@ -168,7 +186,7 @@ class Repeats:
         norms = [one.norm for one in found]
         if self._vocabulary.isdisjoint(norms):
             return []
-        hits = [hit for original in self._originals for hit in self._hits(norms, original)]
+        hits = [hit for original in self._earlier for hit in self._hits(norms, original)]
         spans: list[tuple[int, int]] = []
         for start, end in sorted(hits):
             first, last = found[start].start, found[end - 1].end

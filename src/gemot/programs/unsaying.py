@@ -115,6 +115,7 @@ def unsay(log: Piece, repeats: Repeats, gone: Collection[tuple[int, int]], why: 
     for number, message in enumerate(log.messages(), 1):
         mark = log.mark(number)
         changed = False
+        repeats.come_to(number)
         for part, words in enumerate(message.parts):
             if (number, part) in gone:
                 continue
@@ -122,6 +123,8 @@ def unsay(log: Piece, repeats: Repeats, gone: Collection[tuple[int, int]], why: 
                 # another fork has just blanked it, or an earlier retraction with the same reason has: more may be left
                 before = log.was(number, part, why) or words
                 other = _blanked(words, repeats)
+                for text in said_in(other, None):
+                    repeats.learn(text, own=True)
                 if before is not other:
                     changed = True
                     unsaid.pages.append((number, part, before))
@@ -135,6 +138,7 @@ def unsay(log: Piece, repeats: Repeats, gone: Collection[tuple[int, int]], why: 
         for part, words in enumerate(log.message(number).parts) if changed else ():
             if isinstance(words, Reasoning) and words.extra:  # what a provider keeps in it can't be looked at
                 log.put(number, part, Reasoning(words.text), why)
+    repeats.come_to(len(log) + 1)
     return unsaid
 
 
