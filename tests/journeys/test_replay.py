@@ -6,7 +6,8 @@ import sqlite3
 
 from people import Person
 
-from gemot.journal.sqlite import checksum
+from gemot.journal.endmark import path_of
+from gemot.journal.seals import ROOT, sealed
 
 
 def notes_journey(person: Person) -> None:
@@ -35,12 +36,15 @@ def test_a_changed_decision_is_found_and_named(person: Person) -> None:
     notes_journey(person)
     database = sqlite3.connect(person.home / "journal.db")
     rows = list(database.execute("SELECT position, at, pid, body FROM records"))
-    position, at, pid, body = next(row for row in rows if b'"files/read"' in row[3] and b'"trapped"' in row[3])
+    position, _, _, body = next(row for row in rows if b'"files/read"' in row[3] and b'"trapped"' in row[3])
     forged = body.replace(b"one.md", b"two.md")
     assert forged != body
-    values = (forged, checksum(position, at, pid, forged), position)
-    database.execute("UPDATE records SET body = ?, checksum = ? WHERE position = ?", values)
+    entries = [(at, pid, forged if number == position else body) for number, at, pid, body in rows]
+    for number, _, _, body, seal in sealed(ROOT, 0, entries)[0]:  # who knows the form makes a chain that fits
+        database.execute("UPDATE records SET body = ?, seal = ? WHERE position = ?", (body, seal, number))
     database.commit()
     database.close()
+    assert "rewrote" in person.gemot("replay", "--check", code=1).err
+    path_of(person.home / "journal.db").unlink()
     done = person.gemot("replay", "--check", code=1)
     assert f"first divergence: record {position}" in done.out and "two.md" in done.out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from people import SCRIPTS, Person
 
-from gemot.journal import sqlite
+from gemot.journal import database
 from gemot.journal.contract import JournalError
 from gemot.journal.sqlite import SqliteJournal
 from gemot.machine.home import Home
@@ -103,7 +104,7 @@ def test_looking_writes_nothing_into_a_home(person: Person) -> None:
 def test_a_journal_that_another_program_holds_is_waited_for_and_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(sqlite, "LOCK_SECONDS", 0.05)
+    monkeypatch.setattr(database, "LOCK_SECONDS", 0.05)
     journal = SqliteJournal(tmp_path / "journal.db")
     other = sqlite3.connect(tmp_path / "journal.db", isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
@@ -114,7 +115,7 @@ def test_a_journal_that_another_program_holds_is_waited_for_and_said(
             said.set()
             return True
 
-    sqlite._log.addFilter(Releasing())  # pyright: ignore[reportPrivateUsage]
+    logging.getLogger("gemot.journal").addFilter(Releasing())  # pyright: ignore[reportPrivateUsage]
 
     def release() -> None:
         said.wait(30)
@@ -128,8 +129,8 @@ def test_a_journal_that_another_program_holds_is_waited_for_and_said(
 
 
 def test_a_journal_that_stays_held_stops_with_what_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "LOCK_SECONDS", 0.01)
-    monkeypatch.setattr(sqlite, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(database, "LOCK_SECONDS", 0.01)
+    monkeypatch.setattr(database, "PATIENCE_SECONDS", 0.0)
     journal = SqliteJournal(tmp_path / "journal.db")
     other = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from checkers import LawBroken
 
 from gemot.abi.events import Event
+from gemot.journal import endmark
 from gemot.journal.contract import Full, Journal, KeptTree, Record
 from gemot.journal.memory import MemoryJournal
 from gemot.journal.records import decode
@@ -101,6 +102,9 @@ class Disk:
                 memory.drop_checkpoint()
             return
         db = sqlite3.connect(self.path, isolation_level=None)
+        mark = endmark.read(self.path)
+        assert isinstance(mark, endmark.Mark)
+        endmark.path_of(self.path).write_bytes(endmark.packed(mark._replace(boot=b"another")))
         db.execute("DELETE FROM records WHERE position>?", (position,))
         db.executemany("DELETE FROM contents WHERE digest=?", [(one,) for one in values])
         if checkpoints:

@@ -99,6 +99,7 @@ def missing_fence(patch: Patch) -> None:
         about = dict(self._db.execute("SELECT key, value FROM about"))
         self._epoch = about["epoch"]
         self.position = self._db.execute("SELECT coalesce(max(position), 0) FROM records").fetchone()[0]
+        self._seal = self._seal_at(self.position) or b""
         return _sqlite_append(self, self.position, entries, synced=synced)
 
     patch.setattr(MemoryJournal, "append", append)

@@ -21,7 +21,9 @@ from gemot.cli.paint import coloured, painted
 from gemot.cli.plain import hanging, plain
 from gemot.cli.reach import home_of, is_running
 from gemot.journal.contract import Damaged, JournalError, TooNew, TooOld
-from gemot.journal.sqlite import SqliteJournal, salvage
+from gemot.journal.endmark import path_of
+from gemot.journal.salvage import salvage
+from gemot.journal.sqlite import SqliteJournal
 from gemot.machine.home import Home, HomeError, default_home
 from gemot.machine.snapshot import Snapshot
 from gemot.machine.spaces import taken
@@ -114,6 +116,7 @@ def _write_ahead(home: Home) -> Finding:
     finally:
         for suffix in ("", "-wal", "-shm"):
             Path(f"{trial}{suffix}").unlink(missing_ok=True)
+        path_of(trial).unlink(missing_ok=True)
     if mode != "wal":
         return Finding(
             "broken", f"the disk of {home.folder} has no write-ahead log (it has {mode}): name another with --home"

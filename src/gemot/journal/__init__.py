@@ -1,5 +1,5 @@
 """The memory: append, fence, read. SQLite by default; one contract for every store."""
 
-from gemot.journal.contract import Damaged, Fenced, Full, Journal, JournalError, Record, TooNew
+from gemot.journal.contract import Damaged, DiskFailed, Fenced, Full, Journal, JournalError, Record, TooNew
 
-__all__ = ["Damaged", "Fenced", "Full", "Journal", "JournalError", "Record", "TooNew"]
+__all__ = ["Damaged", "DiskFailed", "Fenced", "Full", "Journal", "JournalError", "Record", "TooNew"]

@@ -3,9 +3,16 @@
 - ``append`` adds all of a batch or nothing. It names the position it expects; a writer whose epoch is no longer the
   newest is refused (:class:`Fenced`), so two machines can never both write.
 - ``synced=True`` returns only when the batch would survive a power cut. Otherwise it survives the end of the process.
-- ``read`` gives records in order; each is checked against its checksum; a broken one raises :class:`Damaged` that says
-  where, and everything before it has been given.
+- ``read`` gives records in order; each is checked; a broken one raises :class:`Damaged` that says where, and everything
+  before it has been given. It holds nothing open between two records: a reader that stands still keeps nobody waiting.
+- a write that the disk refused (an error of the disk, not a lack of room) is the last write: what reached the disk is not
+  known, so each later one raises the same error. Whoever opens the journal again finds out.
+- blanked records that follow each other are one record, at the last position of them.
 - values are stored once under their SHA-256 and are there before the record that names them.
+- what is missing at the end is noticed by stores on files. SQLite: by a chain of seals and an end mark beside the journal
+  (:mod:`gemot.journal.endmark`). LMDB: a file has one root that is written last, so it has no log that can be lost without
+  its end; each row has a checksum, there is no chain, and an older copy in its place is not noticed. In memory there is
+  nothing to lose.
 - a checkpoint is what folding gave, so that opening reads it and a tail: one body for the machine, and one for each tree
   that changed since the checkpoint before. It is kept whole or not at all. It is never the truth: that is the records.
 """
@@ -17,17 +24,20 @@ from typing import Protocol
 
 from msgspec import Struct
 
-FORMAT = 1
-"""The version of what is written. A journal of a newer version is not opened."""
+FORMAT = 2
+"""The version of what is written. A journal of a newer version is not opened; one of an older version becomes one of this version when
+it is opened to be written. 2: records have seals, blanks are kept as runs."""
 
 
 class Record(Struct, frozen=True, gc=False):
-    """One event as stored. ``position`` counts from 1. ``pid`` is the process it concerns, 0 for the whole machine."""
+    """One event as stored. ``position`` counts from 1. ``pid`` is the process it concerns, 0 for the whole machine. ``first``: where it stands
+    in the place of several, the first position of them; else 0."""
 
     position: int
     at: int
     pid: int
     body: bytes
+    first: int = 0
 
 
 class KeptTree(Struct, frozen=True, gc=False):
@@ -48,6 +58,10 @@ class Fenced(JournalError):
 
 class Full(JournalError):
     """There is no room (or no right) to write; nothing of the batch was written."""
+
+
+class DiskFailed(JournalError):
+    """The disk refused to write or to confirm it. What reached it is not known; this writer must stop."""
 
 
 class TooNew(JournalError):
@@ -124,7 +138,8 @@ class Journal(Protocol):
 
     def blank(self, root: int, records: Iterable[tuple[int, bytes]]) -> None:
         """Put these bodies in the place of the records at these positions, which belong to no process any more, and forget
-        the tree ``root``: what a person has archived. All or nothing. A stale writer is refused."""
+        the tree ``root``: what a person has archived. Positions that follow each other become one record, with the last
+        body; so do those beside what was blanked before. All or nothing. A stale writer is refused."""
         ...
 
     def drop_checkpoint(self) -> None:

@@ -20,9 +20,11 @@ from struct import Struct
 
 from gemot.journal.contract import FORMAT, Damaged, Fenced, JournalError, KeptTree, Record, TooNew
 from gemot.journal.mapped import MappedFile, Transaction, delete
+from gemot.journal.runs import Run, joined, stretches
 
-RECORD, VALUE, TREE, ROOT_OF, PIECE, CHECKPOINT = b"r", b"v", b"t", b"o", b"p", b"checkpoint"
-"""What keys begin with: then come a position; a digest; a root; a pid; a number and a start; nothing. Beside them: ``format`` and ``epoch``."""
+RECORD, RUN, VALUE, TREE, ROOT_OF, PIECE, CHECKPOINT = b"r", b"n", b"v", b"t", b"o", b"p", b"checkpoint"
+"""What keys begin with: then come a position; the last position of a run; a digest; a root; a pid; a number and a start; nothing. Beside
+them: ``format`` and ``epoch``."""
 
 _number, _at_pid, _checksum = Struct(">Q"), Struct(">qQ"), Struct(">I")
 
@@ -100,21 +102,34 @@ class LmdbJournal:
         return self.position
 
     def read(self, after: int = 0, pid: int | None = None) -> Iterator[Record]:
-        rows = self._file.rows(RECORD, _key(RECORD, after + 1), after + 1)
-        for position, (_, row) in enumerate(rows, after + 1):
+        expected = after + 1
+        for key, row in self._file.rows(RECORD, _key(RECORD, expected), expected):
+            position = int.from_bytes(key[1:])
+            first = position if position == expected else self._first(position)
+            if first > expected:
+                raise self._missing(expected)
             record = self._record(position, row)
+            expected = position + 1
             if pid is None or record.pid == pid:
-                yield record
+                yield record if first == position else Record(position, record.at, 0, record.body, first)
+
+    def _first(self, position: int) -> int:
+        """The first position of the run that ends here; the position itself, where none does."""
+        with self._file.reading() as txn:
+            return int.from_bytes(txn.get(_key(RUN, position), _number.pack(position)))
 
     def _record(self, position: int, row: bytes | None) -> Record:
         body = _unsealed(_key(RECORD, position), row)
         if body is None:
-            raise Damaged(
-                f"record {position} of the journal {self.path} is missing or not what was written; those before it are whole",
-                position,
-            )
+            raise self._missing(position)
         at, pid = _at_pid.unpack_from(body)
         return Record(position, at, pid, body[_at_pid.size :])
+
+    def _missing(self, position: int) -> Damaged:
+        return Damaged(
+            f"record {position} of the journal {self.path} is missing or not what was written; those before it are whole",
+            position,
+        )
 
     def put_value(self, text: str) -> str:
         body = text.encode("utf-8", "surrogatepass")
@@ -186,13 +201,31 @@ class LmdbJournal:
         blanks = list(records)
 
         def work(txn: Transaction) -> None:
-            for position, body in blanks:
-                old = self._record(position, txn.get(_key(RECORD, position)))
-                _put(txn, Record(position, old.at, 0, body))
+            near = [
+                run for stretch in stretches(position for position, _ in blanks) for run in self._near(txn, *stretch)
+            ]
+            for run in joined(blanks, dict.fromkeys(near)):
+                old = self._record(run.last, txn.get(_key(RECORD, run.last)))
+                for position in range(run.first, run.last):
+                    txn.delete(_key(RECORD, position))
+                    txn.delete(_key(RUN, position))
+                _put(txn, Record(run.last, old.at, 0, run.body))
+                txn.put(_key(RUN, run.last), _number.pack(run.first))
             delete(txn, _key(TREE, root))
             delete(txn, ROOT_OF, _key(TREE, root))
 
         self._change(work, self.position)
+
+    def _near(self, txn: Transaction, first: int, last: int) -> Iterator[Run]:
+        """The runs that these positions lie in or beside."""
+        cursor = txn.cursor()
+        there = cursor.set_range(_key(RUN, first - 1))
+        while there and cursor.key().startswith(RUN):
+            run = Run(int.from_bytes(cursor.value()), int.from_bytes(cursor.key()[1:]), b"")
+            if run.first > last + 1:
+                return
+            yield run._replace(body=self._record(run.last, txn.get(_key(RECORD, run.last))).body)
+            there = cursor.next()
 
     def drop_checkpoint(self) -> None:
         self._change(lambda txn: [delete(txn, table) for table in (CHECKPOINT, TREE, ROOT_OF, PIECE)], self.position)

@@ -6,13 +6,17 @@ import hashlib
 from collections.abc import Iterable, Iterator
 
 from gemot.journal.contract import Damaged, Fenced, KeptTree, Record
+from gemot.journal.runs import Run, joined
 
 
 class MemoryJournal:
     """Lasts as long as the object. ``open_again`` gives a new writer over the same records and fences this one off."""
 
     def __init__(self) -> None:
-        self._records: list[Record] = []
+        self._records: list[Record | None] = []
+        """None: in the middle of a run."""
+        self._runs: dict[int, int] = {}
+        """By the last position of a run: the first."""
         self._values: dict[str, str] = {}
         self._epochs = [1]
         self._epoch = 1
@@ -29,7 +33,7 @@ class MemoryJournal:
         other = MemoryJournal()
         other._records, other._values, other._epochs = self._records, self._values, self._epochs
         other._checkpoint, other._trees, other._roots = self._checkpoint, self._trees, self._roots
-        other._pieces = self._pieces
+        other._pieces, other._runs = self._pieces, self._runs
         self._epochs[0] += 1
         other._epoch = self._epochs[0]
         return other
@@ -47,7 +51,7 @@ class MemoryJournal:
 
     def read(self, after: int = 0, pid: int | None = None) -> Iterator[Record]:
         for record in self._records[after:]:
-            if pid is None or record.pid == pid:
+            if record is not None and (pid is None or record.pid == pid):
                 yield record
 
     def put_value(self, text: str) -> str:
@@ -94,11 +98,22 @@ class MemoryJournal:
 
     def blank(self, root: int, records: Iterable[tuple[int, bytes]]) -> None:
         self._check_fence(self.position)
-        for position, body in list(records):
-            self._records[position - 1] = Record(position, self._records[position - 1].at, 0, body)
+        near = [Run(first, last, self._at(last).body) for last, first in self._runs.items()]
+        for run in joined(list(records), near):
+            first, last = run.first, run.last
+            blank = Record(last, self._at(last).at, 0, run.body, first if first < last else 0)
+            self._records[first - 1 : last] = [*[None] * (last - first), blank]
+            for position in range(first, last):
+                self._runs.pop(position, None)
+            self._runs[last] = first
         self._trees.pop(root, None)
         for pid in [pid for pid, one in self._roots.items() if one == root]:
             del self._roots[pid]
+
+    def _at(self, position: int) -> Record:
+        record = self._records[position - 1]
+        assert record is not None, "a run ends at a record"
+        return record
 
     def drop_checkpoint(self) -> None:
         self._check_fence(self.position)

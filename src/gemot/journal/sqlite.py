@@ -1,8 +1,11 @@
-"""The journal on SQLite: one file, write-ahead log, one writer, every record with a checksum.
+"""The journal on SQLite: one file, write-ahead log, one writer, every record with a seal, and a mark of the end beside it.
 
 Durability. ``synchronous`` is switched per transaction: FULL where the caller asks for ``synced`` (the batch holds the
 intent of something that must not happen twice, or a person's word), NORMAL otherwise. In WAL mode NORMAL survives a
 killed process, not a power cut.
+
+Format 1 had a CRC in the column of the seal. Such a file is taken over when it is opened to be written: the column is renamed, and the
+chain begins with the next record. Nothing else is rewritten, so that takes no longer for a long journal.
 """
 
 from __future__ import annotations
@@ -10,173 +13,219 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-import os
 import sqlite3
-import time
 import zlib
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from gemot.journal.contract import FORMAT, Damaged, Fenced, Full, JournalError, KeptTree, Record, TooNew
+from gemot.journal import endmark
+from gemot.journal.contract import FORMAT, Damaged, Fenced, JournalError, KeptTree, Record, TooNew
+from gemot.journal.database import Database, log_of
+from gemot.journal.endmark import EndMark, Mark
+from gemot.journal.runs import Run, joined, stretches
+from gemot.journal.seals import ROOT, Chain, run_seal, seal_of, sealed
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS records (
-    position INTEGER PRIMARY KEY, at INTEGER NOT NULL, pid INTEGER NOT NULL, body BLOB NOT NULL, checksum INTEGER NOT NULL
+    position INTEGER PRIMARY KEY, at INTEGER NOT NULL, pid INTEGER NOT NULL, body BLOB NOT NULL, seal BLOB NOT NULL
 );
 DROP INDEX IF EXISTS records_of_process;
+CREATE TABLE IF NOT EXISTS runs (
+    last INTEGER PRIMARY KEY, first INTEGER NOT NULL, at INTEGER NOT NULL, body BLOB NOT NULL, seal BLOB NOT NULL,
+    own BLOB NOT NULL, lost INTEGER NOT NULL
+);
 CREATE TABLE IF NOT EXISTS checkpoints (position INTEGER PRIMARY KEY, body BLOB NOT NULL, checksum INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS contents (digest TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+"""
+_TREES = """
 CREATE TABLE IF NOT EXISTS trees (root INTEGER PRIMARY KEY, body BLOB NOT NULL, checksum INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS pieces (
     number INTEGER NOT NULL, start INTEGER NOT NULL, body BLOB NOT NULL, checksum INTEGER NOT NULL,
     PRIMARY KEY (number, start)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS root_of (pid INTEGER PRIMARY KEY, root INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS contents (digest TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 """
+KEPT = ("checkpoints", "trees", "root_of", "pieces")
+"""The tables of a checkpoint."""
 
+PORTION = 256
+"""Records that are read at once. Nothing is open between two portions, so a reader that stands still holds up nobody."""
 
-PATIENCE_SECONDS = 30.0
-"""How long a write waits for another program that holds the file: a backup, a database browser."""
-LOCK_SECONDS = 2.0
-"""How long SQLite itself waits before that is said."""
+BATCH_MAX = 1_000
+"""How far back the end of a batch is looked for, to check the chain from there. A step of the machine has at most a tenth of this."""
 
-LOG_PAGES = 4_000
-"""Pages (16 MB) of the write-ahead log before they are moved to their place, which costs two syncs."""
+PAGES_AT_CLOSE = 2_000
+"""Unused pages (8 MB) that a machine gives back when it closes, at most."""
 
+_PLAIN = "SELECT position, at, pid, body, {seal}, 0, NULL FROM records WHERE position>?1 ORDER BY 1 LIMIT ?2"
+_WITH_RUNS = """
+SELECT position, at, pid, body, seal, 0, NULL FROM records WHERE position>?1
+UNION ALL SELECT last, at, 0, body, seal, first, own FROM runs WHERE last>?1 ORDER BY 1 LIMIT ?2
+"""
 
 _log = logging.getLogger("gemot.journal")
 
 
-def _is_held(error: sqlite3.OperationalError) -> bool:
-    """Whether another program has the file's lock."""
-    return "locked" in str(error) or "busy" in str(error)
-
-
-def checksum(position: int, at: int, pid: int, body: bytes) -> int:
-    """CRC-32 over the whole record, so that a record can't be moved or changed unnoticed by accident."""
-    return zlib.crc32(body, zlib.crc32(f"{position},{at},{pid}".encode()))
-
-
 class SqliteJournal:
-    """A journal in the file ``path``. ``writing=False`` looks only, beside a running machine."""
+    """A journal in the file ``path``. ``writing=False`` looks only, beside a running machine. ``trusting``: whatever the end mark says;
+    for those who look at what is left."""
 
-    def __init__(self, path: Path, *, writing: bool = True) -> None:
+    def __init__(self, path: Path, *, writing: bool = True, trusting: bool = False) -> None:
         self.path = path
-        self._synced = True
+        self._has_log = log_of(path).exists()
+        self._mark: EndMark | None = None
+        self._seal = ROOT
+        self._synced: bool = True
         try:
-            if writing:
-                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-            target = str(path) if writing else f"{path.absolute().as_uri()}?mode=ro"
-            self._db = sqlite3.connect(
-                target, isolation_level=None, uri=not writing, check_same_thread=False, cached_statements=32
-            )
-            with self._explained():
-                self._open(writing)
-        except (OSError, sqlite3.OperationalError) as error:
-            raise JournalError(
-                f"the journal {path} can't be opened: {error}. Check that the folder exists and that you may write to it"
-            ) from error
+            mark = "" if trusting else endmark.read(path)
+        except OSError as error:
+            raise JournalError(f"{endmark.path_of(path)} can't be read: {error.strerror}") from error
+        there = path.exists()
+        if not there and isinstance(mark, Mark) and mark.end.position:
+            raise self._ends_early(mark, 0)
+        self._file = Database(path, writing)
+        self._db = self._file.raw
+        try:
+            with self._file.explained():
+                self._look(mark)
+                if writing:
+                    self._take()
+                else:
+                    self._stand_in()
+        except BaseException:
+            self.close()
+            raise
 
-    def _open(self, writing: bool) -> None:
-        db = self._db
-        db.execute(f"PRAGMA busy_timeout={round(LOCK_SECONDS * 1000)}")
-        if writing:
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute("PRAGMA synchronous=FULL")
-            db.execute("PRAGMA journal_size_limit=67108864")
-            db.execute(f"PRAGMA wal_autocheckpoint={LOG_PAGES}")
-        known = db.execute("SELECT name FROM sqlite_master WHERE name='about'").fetchone()
-        written = dict(db.execute("SELECT key, value FROM about")) if known else {}
-        if written.get("format", FORMAT) > FORMAT:
+    def _look(self, mark: Mark | str) -> None:
+        """Learn where the journal stands. Nothing is written."""
+        tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+        written: dict[str, int] = {}
+        if "about" in tables:
+            written = dict(self._db.execute("SELECT key, value FROM about"))
+        self._format = written.get("format", FORMAT)
+        if self._format > FORMAT:
             raise TooNew(
-                f"the journal {self.path} was written by a newer gemot (format {written['format']}, this one reads up to {FORMAT}). "
+                f"the journal {self.path} was written by a newer gemot (format {self._format}, this one reads up to {FORMAT}). "
                 "Nothing was changed. Upgrade gemot, or name another folder with --home"
             )
+        self._column = "seal" if self._format >= 2 else "checksum"
         self._epoch = written.get("epoch", 0)
-        if writing:
-            db.executescript(_SCHEMA)
-            self._epoch += 1
-            db.execute("BEGIN IMMEDIATE")
-            db.execute("INSERT OR REPLACE INTO about VALUES ('epoch', ?), ('format', ?)", (self._epoch, FORMAT))
-            db.execute("COMMIT")
-        else:
-            self._stand_in()
-        has_records = db.execute("SELECT name FROM sqlite_master WHERE name='records'").fetchone()
-        self.position: int = (
-            db.execute("SELECT coalesce(max(position), 0) FROM records").fetchone()[0] if has_records else 0
-        )
+        self._chain = written.get("chain", 0) if self._format >= 2 else (1 << 63)
+        """Up to this position a record may have a CRC instead of a seal."""
+        self._dropped = bool(written.get("dropped"))
+        """A damaged page lies where checkpoints are kept: none is given, none is taken."""
+        self._tables = tables
+        self.position: int = 0
+        if "records" in tables:
+            self.position = self._db.execute("SELECT coalesce(max(position), 0) FROM records").fetchone()[0]
+        if "runs" in tables:
+            last = self._db.execute("SELECT coalesce(max(last), 0) FROM runs").fetchone()[0]
+            self.position = max(self.position, last)
+        if isinstance(mark, Mark):
+            self._compare(mark)
 
     def _stand_in(self) -> None:
         """For tables that this file does not have, because an earlier version made it, have empty ones that are not in it."""
-        there = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type='table'")}
-        for table in ("checkpoints", "trees", "pieces", "root_of", "contents"):
-            if there and table not in there:
-                start = _SCHEMA.index(f"CREATE TABLE IF NOT EXISTS {table} ")
-                made = _SCHEMA[start : _SCHEMA.index(";", start)]
-                self._db.execute(made.replace("TABLE IF NOT EXISTS", "TEMP TABLE"))
+        made = _SCHEMA + _TREES
+        for table in (*KEPT, "contents", "runs"):
+            if self._tables and table not in self._tables:
+                start = made.index(f"CREATE TABLE IF NOT EXISTS {table} ")
+                words = made[start : made.index(";", start)]
+                self._db.execute(words.replace("TABLE IF NOT EXISTS", "TEMP TABLE"))
 
-    @contextlib.contextmanager
-    def _explained(self, position: int = 0) -> Generator[None]:
-        """SQLite's errors in the words of the contract."""
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            words = str(error)
-            if "full" in words or "readonly" in words or "I/O" in words:
-                raise Full(
-                    f"the journal {self.path} can't be written: {words}. Nothing of this step was kept or done; make room, then `gemot resume`"
-                ) from error
-            if _is_held(error):
-                raise JournalError(
-                    f"the journal {self.path} is held by another program (a backup, a database browser?), also after "
-                    f"{PATIENCE_SECONDS:.0f} s. Nothing of this step was kept or done; end that program, then `gemot resume`"
-                ) from error
-            raise JournalError(f"the journal {self.path} can't be used: {words}") from error
-        except sqlite3.ProgrammingError as error:
-            raise JournalError(f"the journal {self.path} can't be used: {error}") from error
-        except sqlite3.DatabaseError as error:
+    def _compare(self, mark: Mark) -> None:
+        """Raises :class:`Damaged` where the journal does not hold what the end mark says was written."""
+        end = mark.end
+        if end.position > self.position:
+            raise self._ends_early(mark, self.position)
+        there = self._seal_at(end.position)
+        if there and there != end.seal:
             raise Damaged(
-                f"the journal {self.path} is damaged ({error}). `gemot doctor --salvage` keeps the damaged file and goes on with what can be read",
-                position,
-            ) from error
+                f"record {end.position} of the journal {self.path} is not the one that was written there last, by the mark in "
+                f"{endmark.path_of(self.path)}: another journal was put in its place, or somebody rewrote its records. Nothing was changed. "
+                "Put back the journal that belongs to the mark; `gemot doctor` says what is there, and `gemot doctor --salvage` goes on with it",
+                end.position,
+            )
 
-    def _patiently(self, words: str, values: tuple[Any, ...] = ()) -> None:
-        """Execute what needs the file's lock; another program may have it for a while. Waiting is said once."""
-        until = time.monotonic() + PATIENCE_SECONDS
-        said = False
-        while True:
-            try:
-                self._db.execute(words, values)
-                return
-            except sqlite3.OperationalError as error:
-                if not _is_held(error) or time.monotonic() > until:
-                    raise
-                if not said:
-                    _log.warning("gemot: another program holds the journal %s; waiting for it", self.path)
-                said = True
+    def _ends_early(self, mark: Mark, position: int) -> Damaged:
+        missing = mark.end.position - position
+        log = "its log was damaged" if self._has_log else "its log is not there"
+        return Damaged(
+            f"the end of the journal {self.path} is missing: {missing} records after the first {position}. {log.capitalize()}, or an older "
+            f"copy stands in its place. Nothing was changed. Put back the newest copy of {self.path.name}, {log_of(self.path).name} and "
+            f"{endmark.path_of(self.path).name}; `gemot doctor` says what is left, and `gemot doctor --salvage` goes on with that",
+            position + 1,
+        )
+
+    def _take(self) -> None:
+        """Become the writer: whoever was it before is fenced off."""
+        db, file = self._db, self._file
+        if not self._tables:
+            db.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        file.patiently("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        db.execute("PRAGMA journal_size_limit=67108864")
+        db.execute("PRAGMA wal_autocheckpoint=0")
+        if file.was_left and not file.move_log(all_of_it=True):
+            _log.warning("gemot: another program reads the journal %s, so its log stays where it is", self.path)
+        with file.transaction():
+            if self._format < 2 and "records" in self._tables:
+                db.execute("ALTER TABLE records RENAME COLUMN checksum TO seal")
+                db.execute("INSERT OR REPLACE INTO about VALUES ('chain', ?)", (self.position,))
+                self._chain = self.position
+            for statement in filter(str.strip, (_SCHEMA + _TREES).split(";")):
+                db.execute(statement)
+            self._epoch = dict(db.execute("SELECT key, value FROM about")).get("epoch", 0) + 1
+            db.execute("INSERT OR REPLACE INTO about VALUES ('epoch', ?), ('format', ?)", (self._epoch, FORMAT))
+        self._format, self._column, self._tables = FORMAT, "seal", self._tables | {"records", "runs", *KEPT}
+        self._seal = self._seal_at(self.position)
+        self._mark = EndMark(self.path)
+        self._mark.put(self.position, self._seal, synced=True)
+
+    def _seal_at(self, position: int) -> bytes:
+        """The seal from which the chain goes on after a position; empty where it is not known."""
+        if not position:
+            return ROOT
+        with self._file.explained(position):
+            if "records" in self._tables:
+                row = self._db.execute(f"SELECT {self._column} FROM records WHERE position=?", (position,)).fetchone()
+                if row is not None:
+                    return seal_of(row[0], position <= self._chain)
+            if "runs" in self._tables:
+                row = self._db.execute("SELECT seal FROM runs WHERE last=?", (position,)).fetchone()
+                return row[0] if row is not None and isinstance(row[0], bytes) else b""
+        return b""
+
+    def _batch_before(self, position: int) -> tuple[int, bytes]:
+        """The end of the last batch up to a position, and its seal; the position itself and nothing where that is not known."""
+        last, seal = position, self._seal_at(position)
+        while not seal and position - last < BATCH_MAX:
+            last -= 1
+            seal = self._seal_at(last)
+        return (last, seal) if seal else (position, b"")
 
     def append(self, expected: int, entries: Iterable[tuple[int, int, bytes]], *, synced: bool) -> int:
-        rows = [
-            (position, at, pid, body, checksum(position, at, pid, body))
-            for position, (at, pid, body) in enumerate(entries, expected + 1)
-        ]
-        db = self._db
-        with self._explained(expected):
+        rows, seal, size = sealed(self._seal, expected, entries)
+        file, db = self._file, self._db
+        file.must_work()
+        try:
             if synced != self._synced:
                 db.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
                 self._synced = synced
-            self._patiently("BEGIN IMMEDIATE")
-            try:
-                self._check_fence(expected)
-                db.executemany("INSERT INTO records VALUES (?,?,?,?,?)", rows)
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise
-        self.position = expected + len(rows)
+            file.patiently("BEGIN IMMEDIATE")
+            self._check_fence(expected)
+            db.executemany("INSERT INTO records VALUES (?,?,?,?,?)", rows)
+            db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise file.in_words(error, expected) from error
+        finally:
+            file.roll_back()
+        self.position, self._seal = expected + len(rows), seal
+        if self._mark is not None:
+            self._mark.put(self.position, seal, synced)
+        file.wrote(size)
         return self.position
 
     def _check_fence(self, expected: int) -> None:
@@ -185,40 +234,54 @@ class SqliteJournal:
             raise Fenced(f"another machine has opened {self.path} since, so this one may not write to it any more")
 
     def read(self, after: int = 0, pid: int | None = None) -> Iterator[Record]:
-        where, values = ("AND pid=?", (after, pid)) if pid is not None else ("", (after,))
-        last = after
-        with self._explained(after + 1):
-            cursor = self._db.execute(
-                f"SELECT position, at, pid, body, checksum FROM records WHERE position>? {where} ORDER BY position",
-                values,
-            )
-        while True:
-            with self._explained(last + 1):
-                row = cursor.fetchone()
-            if row is None:
-                return
-            position, at, owner, body, written = row
-            whole = isinstance(body, bytes) and checksum(position, at, owner, body) == written
-            if not whole or (pid is None and position != last + 1):
-                raise Damaged(
-                    f"record {last + 1} of the journal {self.path} is missing or not what was written. "
-                    f"`gemot doctor --salvage` keeps the damaged file and goes on with the {last} records before it",
-                    last + 1,
-                )
-            last = position
-            yield Record(position, at, owner, body)
+        last, seal = self._batch_before(after)
+        chain = Chain(seal)
+        while rows := self._portion(last):
+            for position, at, owner, body, written, first, own in rows:
+                if own is not None:
+                    whole = first <= last + 1 <= position and run_seal(first, position, at, body, written) == own
+                    chain.go_on(written)
+                else:
+                    whole = position == last + 1 and chain.fits(
+                        position, at, owner, body, written, position <= self._chain
+                    )
+                if not whole:
+                    raise self._not_whole(last + 1)
+                last = position
+                if position > after and (pid is None or owner == pid):
+                    yield Record(position, at, owner, body, first if first != position else 0)
+
+    def _not_whole(self, position: int) -> Damaged:
+        return Damaged(
+            f"record {position} of the journal {self.path} is missing or not what was written. `gemot doctor` says what is whole and what "
+            "is lost; `gemot doctor --salvage` keeps the damaged file and goes on with what is whole",
+            position,
+        )
+
+    def _portion(self, after: int) -> list[tuple[Any, ...]]:
+        with self._file.explained(after + 1):
+            if (
+                "runs" in self._tables
+                and self._db.execute("SELECT 1 FROM runs WHERE last>? LIMIT 1", (after,)).fetchone()
+            ):
+                return self._db.execute(_WITH_RUNS, (after, PORTION)).fetchall()
+            if "records" not in self._tables:
+                return []
+            return self._db.execute(_PLAIN.format(seal=self._column), (after, PORTION)).fetchall()
 
     def put_value(self, text: str) -> str:
         body = text.encode("utf-8", "surrogatepass")
         digest = hashlib.sha256(body).hexdigest()
-        with self._explained():
-            self._patiently("INSERT OR IGNORE INTO contents VALUES (?,?)", (digest, body))
+        self._file.must_work()
+        with self._file.explained():
+            self._file.patiently("INSERT OR IGNORE INTO contents VALUES (?,?)", (digest, body))
+        self._file.wrote(len(body))
         return digest
 
     def value(self, digest: str, start: int = 0, length: int | None = None) -> str:
-        with self._explained():
+        with self._file.explained():
             row = self._db.execute("SELECT body FROM contents WHERE digest=?", (digest,)).fetchone()
-        if row is None or hashlib.sha256(row[0]).hexdigest() != digest:
+        if row is None or not isinstance(row[0], bytes) or hashlib.sha256(row[0]).hexdigest() != digest:
             raise Damaged(f"the value {digest[:12]} in the journal {self.path} is gone or not what was written", 0)
         text = row[0].decode("utf-8", "surrogatepass")
         return text[start : None if length is None else start + length]
@@ -230,40 +293,45 @@ class SqliteJournal:
         trees: Iterable[KeptTree] = (),
         pieces: Iterable[tuple[int, int, bytes]] = (),
     ) -> None:
-        with self._explained():
-            db = self._db
-            self._patiently("BEGIN IMMEDIATE")
-            try:
-                self._check_fence(self.position)
-                for tree in trees:
-                    db.execute("REPLACE INTO trees VALUES (?,?,?)", (tree.root, tree.body, zlib.crc32(tree.body)))
-                    db.executemany(
-                        "INSERT OR IGNORE INTO root_of VALUES (?,?)", [(pid, tree.root) for pid in tree.pids]
-                    )
-                written = list(pieces)
-                db.executemany("DELETE FROM pieces WHERE number=?", [(one[0],) for one in written if not one[1]])
-                db.executemany(
-                    "REPLACE INTO pieces VALUES (?,?,?,?)",
-                    [(number, start, part, zlib.crc32(part)) for number, start, part in written],
-                )
-                db.execute("DELETE FROM checkpoints")
-                db.execute("INSERT INTO checkpoints VALUES (?,?,?)", (position, body, zlib.crc32(body)))
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise
+        if self._dropped:
+            raise Damaged(
+                f"a damaged page of the journal {self.path} lies where checkpoints are kept, so none is taken: all records are folded when "
+                "it is opened. `gemot doctor --salvage` writes the file anew",
+                0,
+            )
+        size = len(body)
+        with self._file.transaction() as db:
+            self._check_fence(self.position)
+            for tree in trees:
+                db.execute("REPLACE INTO trees VALUES (?,?,?)", (tree.root, tree.body, zlib.crc32(tree.body)))
+                db.executemany("INSERT OR IGNORE INTO root_of VALUES (?,?)", [(pid, tree.root) for pid in tree.pids])
+                size += len(tree.body)
+            written = list(pieces)
+            db.executemany(
+                "DELETE FROM pieces WHERE number=?", [(number,) for number, start, _ in written if not start]
+            )
+            db.executemany(
+                "REPLACE INTO pieces VALUES (?,?,?,?)",
+                [(number, start, part, zlib.crc32(part)) for number, start, part in written],
+            )
+            db.execute("DELETE FROM checkpoints")
+            db.execute("INSERT INTO checkpoints VALUES (?,?,?)", (position, body, zlib.crc32(body)))
+        self._file.wrote(size + sum(len(part) for _, _, part in written))
 
     def checkpoint(self) -> tuple[int, bytes] | None:
-        with self._explained():
+        if self._dropped or "checkpoints" not in self._tables:
+            return None
+        with self._file.explained():
             rows = self._db.execute(
                 "SELECT position, body, checksum FROM checkpoints WHERE position<=?", (self.position,)
             ).fetchall()
-        return next(((at, body) for at, body, written in rows if zlib.crc32(body) == written), None)
+        return next(((at, body) for at, body, written in rows if _fits(body, written)), None)
 
     def tree(self, pid: int) -> bytes | None:
-        with self._explained():
+        with self._file.explained():
             self._check_fence(self.position)
+            if self._dropped:
+                return None
             row = self._db.execute(
                 "SELECT trees.root, body, checksum FROM root_of JOIN trees ON trees.root=root_of.root WHERE pid=?",
                 (pid,),
@@ -271,20 +339,27 @@ class SqliteJournal:
         return None if row is None else self._whole(*row)
 
     def pieces(self, number: int) -> list[bytes]:
-        with self._explained():
+        with self._file.explained():
             rows = self._db.execute(
                 "SELECT number, body, checksum FROM pieces WHERE number=? ORDER BY start", (number,)
             ).fetchall()
         return [self._whole(*row) for row in rows]
 
     def trees(self) -> Iterator[bytes]:
-        with self._explained():
-            rows = self._db.execute("SELECT root, body, checksum FROM trees ORDER BY root")
-        for row in rows:
-            yield self._whole(*row)
+        last = -1
+        while rows := [] if self._dropped else self._trees(last):
+            for row in rows:
+                yield self._whole(*row)
+            last = rows[-1][0]
 
-    def _whole(self, root: int, body: bytes, written: int) -> bytes:
-        if zlib.crc32(body) != written:
+    def _trees(self, after: int) -> list[Any]:
+        with self._file.explained():
+            return self._db.execute(
+                "SELECT root, body, checksum FROM trees WHERE root>? ORDER BY root LIMIT ?", (after, PORTION)
+            ).fetchall()
+
+    def _whole(self, root: int, body: Any, written: Any) -> bytes:
+        if not _fits(body, written):
             raise Damaged(
                 f"what the journal {self.path} keeps of tree {root} is not what was written. Its records have all of it: "
                 "they are folded from the first when the journal is opened next",
@@ -293,59 +368,87 @@ class SqliteJournal:
         return body
 
     def blank(self, root: int, records: Iterable[tuple[int, bytes]]) -> None:
-        with self._explained(), self._db as db:
-            self._patiently("BEGIN IMMEDIATE")
+        blanks = list(records)
+        with self._file.transaction() as db:
             self._check_fence(self.position)
-            for position, body in records:
-                (at,) = db.execute("SELECT at FROM records WHERE position=?", (position,)).fetchone()
-                db.execute(
-                    "UPDATE records SET pid=0, body=?, checksum=? WHERE position=?",
-                    (body, checksum(position, at, 0, body), position),
-                )
+            near = [run for stretch in stretches(position for position, _ in blanks) for run in self._near(*stretch)]
+            for first, last, body in joined(blanks, dict.fromkeys(near)):
+                (at,) = db.execute(
+                    "SELECT at FROM records WHERE position=?1 UNION ALL SELECT at FROM runs WHERE last=?1", (last,)
+                ).fetchone()
+                seal = self._seal_at(last)
+                db.execute("DELETE FROM records WHERE position BETWEEN ? AND ?", (first, last))
+                db.execute("DELETE FROM runs WHERE last BETWEEN ? AND ?", (first, last))
+                own = run_seal(first, last, at, body, seal)
+                db.execute("INSERT INTO runs VALUES (?,?,?,?,?,?,0)", (last, first, at, body, seal, own))
             db.execute("DELETE FROM trees WHERE root=?", (root,))
             db.execute("DELETE FROM root_of WHERE root=?", (root,))
+        self._file.wrote(4096 * len(blanks))
+        self._file.give_back(PAGES_AT_CLOSE)
+
+    def _near(self, first: int, last: int) -> Iterator[Run]:
+        """The runs of blanks that these positions lie in or beside."""
+        rows = self._db.execute(
+            "SELECT first, last, body FROM runs WHERE last>=? AND NOT lost ORDER BY last", (first - 1,)
+        )
+        for row in rows:
+            if row[0] > last + 1:
+                break
+            yield Run(*row)
 
     def drop_checkpoint(self) -> None:
-        with self._explained(), self._db as db:
-            self._patiently("BEGIN IMMEDIATE")
+        self._file.must_work()
+        with self._file.explained():
             self._check_fence(self.position)
-            for table in ("checkpoints", "trees", "root_of", "pieces"):
-                db.execute(f"DELETE FROM {table}")
+        if self._file.writing and not self._keeps_any():
+            return
+        try:
+            with self._file.transaction() as db:
+                for table in KEPT:
+                    db.execute(f"DELETE FROM {table}")
+                return
+        except Damaged:  # a damaged page can't be emptied; from now on nothing of it is believed
+            with self._file.transaction() as db:
+                db.execute("INSERT OR REPLACE INTO about VALUES ('dropped', 1)")
+        self._dropped = True
+
+    def _keeps_any(self) -> bool:
+        """Whether there is anything of a checkpoint, or a damaged page where it could be."""
+        try:
+            return any(self._db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in KEPT)
+        except sqlite3.DatabaseError:
+            return True
 
     def values(self) -> Iterator[str]:
-        """Every text that was kept."""
-        for (body,) in self._db.execute("SELECT body FROM contents"):
-            yield body.decode("utf-8", "surrogatepass")
+        """Every text that was kept, and is whole."""
+        last = ""
+        while rows := self._values(last):
+            for digest, body in rows:
+                if isinstance(body, bytes) and hashlib.sha256(body).hexdigest() == digest:
+                    yield body.decode("utf-8", "surrogatepass")
+            last = rows[-1][0]
+
+    def _values(self, after: str) -> list[Any]:
+        with self._file.explained():
+            return self._db.execute(
+                "SELECT digest, body FROM contents WHERE digest>? ORDER BY digest LIMIT ?", (after, PORTION)
+            ).fetchall()
+
+    def tighten(self) -> None:
+        """Write the whole file anew, without unused room; an older file can shrink by itself from then on."""
+        self._file.tighten()
 
     def close(self) -> None:
-        self._db.close()
+        """Idempotent."""
+        if self._mark is not None:
+            with contextlib.suppress(JournalError, sqlite3.Error):
+                self._file.give_back(PAGES_AT_CLOSE)
+                if self._file.move_log(all_of_it=True):
+                    self._mark.put(self.position, self._seal, synced=True)
+            self._mark.close()
+            self._mark = None
+        self._file.close()
 
 
-def salvage(path: Path, kept: Path, last: int) -> int:
-    """Move a damaged journal to ``kept`` and write a new one with its records up to ``last``; returns how many those are.
-
-    Nothing is lost: the damaged file stays as it is, under its new name.
-    """
-    for suffix in ("", "-wal", "-shm"):
-        old = Path(f"{path}{suffix}")
-        if old.exists():
-            old.rename(f"{kept}{suffix}")
-    new = SqliteJournal(path)
-    try:
-        old = SqliteJournal(kept, writing=False)
-    except JournalError:
-        new.close()
-        return 0
-    whole: list[tuple[int, int, bytes]] = []
-    with contextlib.suppress(Damaged):
-        for record in old.read():
-            if record.position > last:
-                break
-            whole.append((record.at, record.pid, record.body))
-    new.append(0, whole, synced=True)
-    with contextlib.suppress(JournalError, sqlite3.DatabaseError):
-        for text in old.values():
-            new.put_value(text)
-    old.close()
-    new.close()
-    return new.position
+def _fits(body: Any, written: Any) -> bool:
+    return isinstance(body, bytes) and zlib.crc32(body) == written

@@ -1,0 +1,110 @@
+"""The end mark: a small file beside the journal that says which record is the last one.
+
+A database whose log was cut off, deleted or damaged looks like a database in which less had been written. SQLite can't tell the two
+apart; a mark outside of it can. It is written after each append, without a sync of its own. So it says two things:
+
+- ``synced``: the last record that survives a power cut. The mark is written after the disk had confirmed the record. So the mark
+  on the disk is as old as the journal or older, and a journal that ends before it has lost something.
+- ``written``: the last record at all. Between two starts of the computer the system loses nothing of what a program wrote, also when the
+  program is killed. So this counts as long as the computer has not been started again; after that only ``synced`` does.
+
+A mark that is missing or broken says nothing. A mark that can't be written stays as it was: older than the journal, which is allowed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import struct
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+from gemot.journal.seals import ROOT
+
+MAGIC = b"gemot end mark 1"
+_LAYOUT = struct.Struct(">16sq16sq16s16s")
+_CHECK = struct.Struct(">I")
+
+
+class End(NamedTuple):
+    """A record and its seal."""
+
+    position: int = 0
+    seal: bytes = ROOT
+
+
+class Mark(NamedTuple):
+    """``boot``: the start of the computer in which it was written."""
+
+    synced: End
+    written: End
+    boot: bytes
+
+    @property
+    def end(self) -> End:
+        """The last record that must be there now."""
+        return self.written if self.boot == boot() != b"" else self.synced
+
+
+def path_of(journal: Path) -> Path:
+    """Where the mark of a journal is."""
+    return journal.with_suffix(".end")
+
+
+@functools.cache
+def boot() -> bytes:
+    """What names this start of the computer; empty where the system does not say. Linux: 16 bytes from the kernel."""
+    try:
+        text = Path("/proc/sys/kernel/random/boot_id").read_text()
+    except OSError:
+        return b""
+    return bytes.fromhex(text.strip().replace("-", ""))
+
+
+def packed(mark: Mark) -> bytes:
+    body = _LAYOUT.pack(MAGIC, *mark.synced, *mark.written, mark.boot.ljust(16, b"\0"))
+    return body + _CHECK.pack(zlib.crc32(body))
+
+
+def read(journal: Path) -> Mark | str:
+    """The mark of a journal, or why it says nothing: ``missing``, ``broken``. Raises OSError where it can't be read."""
+    try:
+        file = os.open(path_of(journal), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return "missing"
+    try:
+        body = os.pread(file, 4096, 0)
+    finally:
+        os.close(file)
+    plain, check = body[: _LAYOUT.size], body[_LAYOUT.size : _LAYOUT.size + _CHECK.size]
+    if len(plain) < _LAYOUT.size or _CHECK.pack(zlib.crc32(plain)) != check:
+        return "broken"
+    magic, synced, synced_seal, written, written_seal, at = _LAYOUT.unpack(plain)
+    if magic != MAGIC:
+        return "broken"
+    return Mark(End(synced, synced_seal), End(written, written_seal), at)
+
+
+class EndMark:
+    """The mark of a journal that is being written. The file stays open; each write takes the place of all of it."""
+
+    def __init__(self, journal: Path) -> None:
+        self._file = os.open(path_of(journal), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        self._synced: tuple[int, bytes] = End()
+        self._boot = boot().ljust(16, b"\0")
+
+    def put(self, position: int, seal: bytes, synced: bool) -> None:
+        """The journal ends at ``position`` now. ``synced``: that would survive a power cut."""
+        if synced:
+            self._synced = (position, seal)
+        body = _LAYOUT.pack(MAGIC, *self._synced, position, seal, self._boot)
+        with contextlib.suppress(OSError):  # then it is older than the journal
+            os.pwrite(self._file, body + _CHECK.pack(zlib.crc32(body)), 0)
+
+    def close(self) -> None:
+        """Idempotent."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1

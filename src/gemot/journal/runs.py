@@ -1,0 +1,41 @@
+"""Runs: what a person archived is not one blank a record, but one for a whole stretch of them. How such stretches join."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+
+class Run(NamedTuple):
+    """In the place of the records ``first`` to ``last`` stands ``body``, with the time of the last of them."""
+
+    first: int
+    last: int
+    body: bytes
+
+
+def joined(blanks: Iterable[tuple[int, bytes]], near: Iterable[Run]) -> list[Run]:
+    """The runs that these blanks make, together with the runs that lie ``near``: neighbours become one, with the body of the last.
+    A position in the middle of a run has no record of its own any more, and is passed over."""
+    runs = list(near)
+    fresh = {position: body for position, body in blanks if not any(one.first <= position < one.last for one in runs)}
+    ends = {one.last for one in runs}
+    runs = [one._replace(body=fresh[one.last]) if one.last in fresh else one for one in runs]
+    runs += [Run(position, position, body) for position, body in fresh.items() if position not in ends]
+    made: list[Run] = []
+    for run in sorted(runs):
+        if made and made[-1].last + 1 == run.first:
+            run = Run(made.pop().first, run.last, run.body)
+        made.append(run)
+    return made
+
+
+def stretches(positions: Iterable[int]) -> list[tuple[int, int]]:
+    """Consecutive positions as (first, last), in their order."""
+    made: list[tuple[int, int]] = []
+    for position in sorted(set(positions)):
+        if made and made[-1][1] + 1 == position:
+            made[-1] = (made[-1][0], position)
+        else:
+            made.append((position, position))
+    return made
