@@ -36,7 +36,7 @@ from gemot.abi.effects import (
     TakeBack,
     WakeAt,
 )
-from gemot.abi.events import Arrived, Booted, Copied, Done, Event, Trapped
+from gemot.abi.events import Arrived, Booted, Copied, Done, Event, Failure, Trapped
 from gemot.abi.grants import Grant, Mount, Rule
 from gemot.abi.syscalls import Exit, Syscall
 from gemot.journal.contract import JournalError
@@ -113,6 +113,8 @@ class Witness:
         """Of every effect that was ever started."""
         self._uses: Counter[tuple[int, int, str]] = Counter()
         """(pid, syscalls so far, use): how often each use of a tool that is not repeatable was started."""
+        self._use_of: dict[int, tuple[int, int, str]] = {}
+        """By effect, the use that it started: work that was called off before it began is started again."""
         self._traps: Counter[int] = Counter()
         self._wake = 0
 
@@ -158,6 +160,8 @@ class Witness:
             self._wake = 0
         if isinstance(event, Done) and event.effect in self._at_work:
             pid = self._at_work.pop(event.effect)
+            if isinstance(event.outcome, Failure) and event.outcome.rule == "not_begun":
+                self._uses[self._use_of.pop(event.effect, (0, 0, ""))] -= 1
             usage = getattr(getattr(event.outcome, "reply", None), "usage", None)
             if usage is not None:
                 self.billed[self.kernel.processes[pid].root] += usage.tokens_in + usage.tokens_out
@@ -221,6 +225,7 @@ class Witness:
         if isinstance(effect, StartTool) and not effect.repeatable:
             key = (pid, self._traps[pid], repr((effect.tool, effect.arguments)))
             self._uses[key] += 1
+            self._use_of[number] = key
             wanted = self.kernel.processes[pid].syscall
             same = [
                 use

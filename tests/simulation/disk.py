@@ -56,6 +56,7 @@ class Disk:
             inner = self._memory = self._memory.open_again()
         else:
             inner = SqliteJournal(self.path)
+            self._sync()
         self.dead = False
         self.newest = FrailJournal(self, inner)
         return self.newest
@@ -76,6 +77,10 @@ class Disk:
 
     def wrote(self, write: Write) -> None:
         self._writes.append(write)
+
+    def _sync(self) -> None:
+        """SQLite's journal syncs what was written before when a writer opens it, and when that closes it."""
+        self._writes[-1:] = [write._replace(synced=True) for write in self._writes[-1:]]
 
     def lose(self, chance: Random) -> None:
         """Drop a seeded suffix of what was written since the last sync."""
@@ -202,3 +207,5 @@ class FrailJournal:
 
     def close(self) -> None:
         self.inner.close()
+        if self.disk.path is not None and self.disk.newest is self:
+            self.disk._sync()

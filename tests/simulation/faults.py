@@ -39,7 +39,7 @@ def fault(plant: Callable[[Patch], None]) -> Callable[[Patch], None]:
 @fault
 def lost_wake_up(patch: Patch) -> None:
     """The end of a child wakes nobody."""
-    patch.setattr(waiting, "child_ended", lambda kernel, parent: None)
+    patch.setattr(waiting, "child_ended", lambda kernel, parent, child: None)
 
 
 @fault

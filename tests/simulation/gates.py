@@ -26,11 +26,12 @@ def tokens(value: Any) -> set[str]:
 
 
 class Gates:
-    """``reviews``: by process under review, its checks. ``held``: words, and the process that they may not leave."""
+    """``reviews``: by process under review, its checks. ``held``: words, and the processes that they may not leave: several where one that
+    was put back says its words again to another child."""
 
     def __init__(self) -> None:
         self.reviews: dict[int, tuple[Check, ...]] = {}
-        self.held: dict[str, int] = {}
+        self.held: dict[str, set[int]] = {}
         self._said: set[str] = set()
         """All that anybody has said or was told by a person."""
         self._reads: set[int] = set()
@@ -63,7 +64,11 @@ class Gates:
             self._reads.add(pid)
         said, gate = tokens(syscall), self._gate(kernel, pid)
         if gate:
-            self.held |= dict.fromkeys(said - self._said, gate)
+            self.held |= {
+                word: self.held.get(word, set()) | {gate}
+                for word in said
+                if word not in self._said or word in self.held
+            }
         else:
             self._release(said, 0)  # somebody outside says so, too
         self._said |= said
@@ -76,7 +81,7 @@ class Gates:
         """Words may leave a gate; ``gate``: but not the next one around it."""
         for one in said & self.held.keys():
             if gate:
-                self.held[one] = gate
+                self.held[one] = {gate}
             else:
                 del self.held[one]
 
@@ -98,8 +103,8 @@ class Gates:
             answer = Ok(None, answer.mail)  # a model's words are its own, and files are no channel of the kernel's
         inside = set(line(kernel, pid))
         for word in sorted(tokens(answer) & self.held.keys()):
-            if self.held[word] not in inside:
-                raise LawBroken(f"review: {pid} is told {word!r}, which process {self.held[word]} said under review")
+            if not self.held[word] & inside:
+                raise LawBroken(f"review: {pid} is told {word!r}, which {self.held[word]} said under review")
 
 
 def line(kernel: Kernel, pid: int) -> list[int]:

@@ -24,7 +24,7 @@ from virtual import VirtualLoop, VirtualThreads
 
 from gemot.abi import limits
 from gemot.abi.effects import FindMemories, KeepMemory, ReadValue, StartTool
-from gemot.abi.events import Event
+from gemot.abi.events import Event, Ticked
 from gemot.journal.contract import Fenced, Full
 from gemot.journal.records import decode
 from gemot.kernel import Kernel
@@ -38,6 +38,9 @@ EPOCH = 1_700_000_000.0
 
 SQLITE_SHARE = 0.12
 """How many of the histories are written to a real file (the others: to memory, which is faster)."""
+
+RINGS = 300
+"""So many events of the clock in a row: nothing else will come. No timeout or lease of a mind is that long."""
 
 ENDS = ("kill", "kill", "before", "before", "after", "after", "full", "close", "usurp")
 UNSURE = ("in_doubt", "deadline", "failed")
@@ -232,9 +235,15 @@ class History:
         return checked
 
     def go_on(self, turns: int | None = None) -> bool:
-        rest = self.loop.run(self._stopped, turns)
+        rest = self.loop.run(self._stopped if turns else lambda: self._stopped() or self._only_rings(), turns)
         self._judge()
         return rest
+
+    def _only_rings(self) -> bool:
+        """Nothing happens any more but alarms that ring again and again, for somebody who waits for a person; they never end. A native
+        program whose answer to `alarm` was taken back does not know the number by which to take the alarm back."""
+        events = self.watcher.events[-RINGS:]
+        return self.loop.idle and len(events) == RINGS and all(isinstance(event, Ticked) for event in reversed(events))
 
     def _stopped(self) -> bool:
         return self.disk.dead or self.machine._loop.broken is not None or self.watcher.verdict is not None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
+from authors import Authors
 from boards import Boards
 from checkers import LawBroken, Witness, digest, everyone
 from forgotten import Forgotten
@@ -68,6 +69,7 @@ class Watcher(Witness):
         self.forgotten = Forgotten()
         self._still = Still()
         self._gates = Gates()
+        self._authors = Authors()
         self._provenance = Provenance()
         self._compared = 0
         self._passed: defaultdict[int, set[str]] = defaultdict(set)
@@ -130,6 +132,7 @@ class Watcher(Witness):
         self._provenance.note(self.kernel, event, effects)
         self._still.note(effects, wants)
         self._gates.note(self.kernel, event, effects)
+        self._authors.note(self.kernel, event, effects)
         if isinstance(event, Said) and pid in self._alive:
             self._mail[pid] += 1
         if isinstance(event, Ticked):
@@ -185,7 +188,10 @@ class Watcher(Witness):
     def _gate(self, event: Event, outcome: Outcome) -> None:
         """A result that was reviewed is there only if every check has passed; of one that was not, nothing is left."""
         told_to_a_process = self.kernel.processes[outcome.pid].parent > 0  # the person reads the receipt of a first one
-        if outcome.rule == "review" and (
+        rejected = (
+            outcome.rule == "review" and outcome.pid in self._reviews
+        )  # others may say that a review hindered them
+        if rejected and (
             outcome.value is not None
             or (told_to_a_process and any(use.shown != use.tool for use in outcome.receipt.uses))
         ):

@@ -6,6 +6,7 @@ and no other process has it; so every token it hands to a tool is used by nobody
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any
@@ -17,6 +18,7 @@ from gemot.abi.syscalls import (
     Claim,
     Complete,
     GrantTo,
+    ListTasks,
     Mandate,
     Recall,
     Reorder,
@@ -46,10 +48,22 @@ class Walk:
         self.strict = name[-1] in "13"
         self.rightly = Random(f"rights {name}")
         """The chance of what is done with rights: what else happens does not depend on it."""
+        self.loosely = Random(f"words {name}")
+        """So has what is read of third parties, and what words are given where none are needed."""
 
     def token(self) -> str:
         self.count += 1
         return f"{self.name}.{self.count}"
+
+    def words(self, otherwise: Any) -> Any:
+        """Now and then a token in place of something else."""
+        return (
+            f"{self.name}.{self.count}.{self.loosely.randrange(1, 10**9)}" if self.loosely.random() < 0.2 else otherwise
+        )
+
+    def tool(self) -> str:
+        tool = self.pick(*TOOLS)
+        return "wire/news" if tool == "desk/look" and self.loosely.random() < 0.5 else tool
 
     def pick(self, *options: Any) -> Any:
         return options[int(self.chance.random() * len(options))]
@@ -92,7 +106,7 @@ Doing = Callable[[Calls, Walk], Coroutine[Any, Any, None]]
 
 
 async def use(calls: Calls, walk: Walk) -> None:
-    uses = [(walk.pick(*TOOLS), {"what": walk.token()}) for _ in range(walk.pick(1, 1, 2, 3))]
+    uses = [(walk.tool(), {"what": walk.token()}) for _ in range(walk.pick(1, 1, 2, 3))]
     for returned in await calls.call_all(*uses):
         if returned.handle is not None:
             walk.handles.append(returned.handle.number)
@@ -182,6 +196,10 @@ async def recur(calls: Calls, walk: Walk) -> None:
                 await calls.call_all(("desk/look", {"what": walk.token()}))
     except SyscallFailed:
         pass
+    except SyscallCancelled:  # what it was told is taken back; or it is a fork, which has no such alarm
+        with contextlib.suppress(SyscallFailed):
+            await calls.cancel_alarm(alarm)
+        raise
     await calls.cancel_alarm(alarm)
 
 
@@ -263,7 +281,7 @@ async def remember(calls: Calls, walk: Walk) -> None:
 
 async def see(calls: Calls, walk: Walk) -> None:
     if walk.pick(True, False):
-        await calls.note(walk.pick("so far", "", "two\nlines"))
+        await calls.note(walk.words(walk.pick("so far", "", "two\nlines")))
     await calls.status(walk.pick(None, walk.child()))
 
 
@@ -279,7 +297,10 @@ async def move_rights(calls: Calls, walk: Walk) -> None:
     once, order = Step("Pay once", (Grant("shop/pay", uses=1),)), Step("Order", (Grant("shop/order"),))
     plan = Mandate(pick(((once,), (once,), (order,), (once, order))))
     taken = Revoke(child, pick(("shop/pay", "shop/*", "desk/*")))
-    what = pick((GrantTo(child, (grant,)), GrantTo(child, (grant,)), taken, plan if walk.children else taken))
+    made = plan if walk.children else taken
+    what = pick((GrantTo(child, (grant,)), GrantTo(child, (grant,)), taken, made, made, made))
+    if what is plan and pick((True, False)):  # a child that lives when the plan is endorsed is bound by it, too
+        walk.children.append(await calls.spawn(walk.token(), "wanderer"))
     await calls.trap(what)
 
 
@@ -287,13 +308,16 @@ async def take_back(calls: Calls, walk: Walk) -> None:
     """Takes back what a child said; or has one that says something, reads it, and lets time pass."""
     if walk.pick(True, False):
         share = BudgetRequest(processes=0)
-        walk.children.append(
-            await calls.spawn(walk.token(), walk.pick("whisperer", "whisperer", "talker"), budget=share)
-        )
+        which = walk.pick("whisperer", "whisperer", "talker")
+        if which == "whisperer" and walk.loosely.random() < 0.6:
+            which = "reporter" if walk.loosely.random() < 0.5 else "planter"
+        walk.children.append(await calls.spawn(walk.token(), which, budget=share))
         await calls.receive(walk.pick(1, 60))
         await calls.wait([], mode="all", board=True, timeout_seconds=walk.pick(1, 40, 200))
+        if which == "planter":
+            await calls.trap(ListTasks())
     else:
-        await calls.trap(Retract(walk.child(), walk.pick("wrong", "wrong", "wrong", "")))
+        await calls.trap(Retract(walk.child(), walk.words(walk.pick("wrong", "wrong", "wrong", ""))))
 
 
 async def change(calls: Calls, walk: Walk) -> None:
@@ -301,7 +325,7 @@ async def change(calls: Calls, walk: Walk) -> None:
 
 
 async def leave(calls: Calls, walk: Walk) -> None:
-    await calls.exit(walk.pick("good", 7, None), failed=walk.pick("", "", "no way"))
+    await calls.exit(walk.words(walk.pick("good", 7, None)), failed=walk.pick("", "", "no way"))
 
 
 async def trip(calls: Calls, walk: Walk) -> None:
@@ -319,6 +343,7 @@ _STEPS = [step for step, weight in STEPS for _ in range(weight)]
     grants=(
         "shop/*",
         "desk/*",
+        "wire/*",
         "spawn",
         "fork",
         "send",
@@ -411,6 +436,21 @@ async def whisperer(calls: Calls, brief: str) -> str:
     return brief
 
 
+@program(grants=("send", "wire/news"))
+async def reporter(calls: Calls, brief: str) -> str:
+    """Reads what third parties say, tells its parent of it, and tells more of it at its end."""
+    await calls.call("wire/news", what=f"{brief}.1")
+    await calls.send(0, f"{brief}.2")
+    return f"{brief}.3"
+
+
+@program(grants=("add", "wire/news"))
+async def planter(calls: Calls, brief: str) -> None:
+    """Reads what third parties say, and leaves a task that tells of it to whoever looks at the board."""
+    await calls.call("wire/news", what=f"{brief}.1")
+    await calls.add(Task(f"{brief}.2"))
+
+
 @program(grants=("shop/*",))
 async def broken(calls: Calls, brief: str) -> None:
     """Raises before it has done anything."""
@@ -428,4 +468,6 @@ You are $name. Do anything.
     "talker",
 )
 
-LIBRARY = Library({"talker": TALKER}, {one.spec.name: one for one in (wanderer, clerk, whisperer, broken)})
+LIBRARY = Library(
+    {"talker": TALKER}, {one.spec.name: one for one in (wanderer, clerk, whisperer, reporter, planter, broken)}
+)

@@ -177,6 +177,7 @@ class _Here:
 HERE = _Here()
 SHOP = Driver("shop", "Things to do that leave a trace.")
 DESK = Driver("desk", "Things that leave none.")
+WIRE = Driver("wire", "Words of third parties.")
 
 
 @SHOP.tool(effect="sends", repeatable=False)
@@ -219,5 +220,13 @@ def double(what: str) -> str:
     return what * 2
 
 
-DRIVERS = (SHOP, DESK)
-TRACELESS = frozenset(DESK.tools)
+@WIRE.tool(effect="reads", repeatable=True, foreign=True)
+async def news(what: str) -> str:
+    """What third parties say about something, which may be large."""
+    await HERE.outside.dawdle()
+    HERE.outside.stumble()
+    return LARGE if HERE.outside.chance.random() < 0.2 else what
+
+
+DRIVERS = (SHOP, DESK, WIRE)
+TRACELESS = frozenset(DESK.tools | WIRE.tools)

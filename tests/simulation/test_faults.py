@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import alarm_faults  # noqa: F401 - they join the others
 import faults_of_boards
+import faults_of_labels  # noqa: F401
 import faults_of_limits  # noqa: F401 - its faults are among them
 import faults_of_rights  # noqa: F401
 import pytest
@@ -18,10 +19,12 @@ RARE = {
     "change_hidden_by_ones_own": 1_000,
     "plan_that_binds_its_maker_only": 1_000,
     "messages_leave_a_gate": 1_000,
+    "fork_does_its_parents_work": 1_000,
 }
 """Two machines must live at once, and the older one must miss a tree; somebody must change a task again that another has just
 changed, and wait; a plan must be endorsed while a child lives that then uses what it forbids; a child under review must
-speak, and few reviews begin, since one that could never pass is refused: few histories have that."""
+speak, and few reviews begin, since one that could never pass is refused; a person must fork a conversation between a model's
+reply and what it asked for: few histories have that."""
 
 LAWS: dict[str, str | tuple[str, ...]] = {
     "lost_wake_up": "wake-up",
@@ -46,6 +49,10 @@ LAWS: dict[str, str | tuple[str, ...]] = {
     "interrupted_work_forgotten": ("fold", "recovery"),
     "stale_machine_fetches": "fence",
     "orphan": "orphan",
+    "message_without_its_label": "authors",
+    "task_without_its_label": "authors",
+    "brief_without_its_label": "authors",
+    "result_without_its_label": "authors",
     "plan_that_binds_its_maker_only": ("plan", "uses"),
     "uses_that_come_back_and_stay": "uses",
     "fork_with_the_count_of_its_original": "uses",

@@ -68,6 +68,11 @@ class VirtualLoop(asyncio.AbstractEventLoop):
                 handle._run()
         return False
 
+    @property
+    def idle(self) -> bool:
+        """Nothing is ready now."""
+        return not self._ready
+
     def _move_on(self) -> bool:
         """Let time pass until something is due."""
         while self._timers:
