@@ -15,7 +15,7 @@ somebody who means it; else the use is refused, with what every grant would have
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, cast
 
 from msgspec import Struct
@@ -92,10 +92,11 @@ def decide(
             "grant", f"this process may not use {tool.name}. It may use: {listed(process.grants, process.mounts)}"
         )
     values, later = _anchored(process, tool, use, others or {})
+    known = properties(tool.schema)
     askable: list[tuple[int, _No]] = []
     refused: list[_No] = []
     for index, grant in grants:
-        no = _stands_in_the_way(process, tool, use, values, written, grant, now_ms, spent)
+        no = _stands_in_the_way(process, tool, use, values, written, grant, now_ms, spent, known)
         if no is None:
             guard = _guard(grant, later)
             asks = tool.asks and tool.name not in process.confirmed and not _meant(tool, use, grant)
@@ -208,13 +209,15 @@ def _stands_in_the_way(
     grant: Grant,
     now_ms: int,
     spent: Spent | None,
+    known: Collection[str],
 ) -> _No | None:
+    """``known``: the names of the tool's arguments."""
     over = ended(grant, now_ms)
     if over:
         return _No("grant", lambda: over)
     asks = grant.otherwise == "ask"
     for name, rule in grant.where.items():
-        steps = steps_of(name, properties(tool.schema))
+        steps = steps_of(name, known)
         comes_from = functools.partial(_from, use, steps[0]) if use.references or use.composed else literal
         if not _obeys(name, steps, rule, values, comes_from):
             return _No("grant", functools.partial(_must_be, process, name, rule, written), asks)

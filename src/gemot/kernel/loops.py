@@ -110,7 +110,7 @@ def look(kernel: Kernel, process: Process, syscall: Syscall) -> bool:
         _end_turn(habit)
     else:
         told, reported, ended = (one * limits.LOOP_NATIVE_FACTOR for one in (told, reported, ended))
-        if habit.repeats + 1 < told or _print(_canonical(syscall)) not in _prints(habit.asked):
+        if habit.repeats + 1 < told or not _is_in(_print(_canonical(syscall)), habit.asked):
             return False
     times = habit.repeats + 1
     if times >= ended:
@@ -130,7 +130,7 @@ def advice(kernel: Kernel, process: Process, syscall: Status, seen: dict[str, An
     """What to do in place of looking again, where `status` shows what it showed before; ``""``: it shows something new."""
     habit = process.habit = process.habit or Habit()
     mark = _looked(syscall, seen)
-    known = mark in _prints(habit.recent + habit.turn)
+    known = _is_in(mark, habit.recent) or _is_in(mark, habit.turn)
     if not known and process.program.kind != "ai":
         habit.recent += mark
     return (
@@ -185,7 +185,7 @@ def _end_turn(habit: Habit) -> None:
     """A turn is over: was anything in it new?"""
     habit.open = False
     if habit.words and not habit.outcomes:  # nothing of the reply became a syscall
-        habit.fresh = habit.fresh or habit.words not in _prints(habit.recent)
+        habit.fresh = habit.fresh or not _is_in(habit.words, habit.recent)
         habit.turn = habit.words
     if habit.fresh:
         habit.repeats = habit.stage = 0
@@ -211,17 +211,16 @@ def _add(kernel: Kernel, process: Process, habit: Habit, syscall: Syscall, answe
         _add_mail(habit, letters)
         return
     ai = process.program.kind == "ai"
-    known = set(_prints(habit.recent))
     slow = _worked(syscall, answer) and _took_time(kernel, process)
     for prints, repeats in _outcomes(syscall, answer, ai):
-        if known.isdisjoint(prints):
+        if not any(_is_in(mark, habit.recent) for mark in prints):
             habit.fresh = True
         elif repeats == "never" or slow:  # to start the same child again is neither new nor a repetition
             continue
-        elif repeats == "request" and prints[0] not in known:  # another one failed in these words
+        elif repeats == "request" and not _is_in(prints[0], habit.recent):  # another one failed in these words
             habit.recent += prints[0]
             continue
-        habit.turn += b"".join(one for one in prints if one not in _prints(habit.turn))
+        habit.turn += b"".join(mark for mark in prints if not _is_in(mark, habit.turn))
     if not ai:
         habit.named = (_shown(syscall),)
         habit.asked = (habit.asked + _print(_canonical(syscall)))[-PRINT_BYTES * limits.LOOP_CYCLE_MAX :]
@@ -229,10 +228,10 @@ def _add(kernel: Kernel, process: Process, habit: Habit, syscall: Syscall, answe
 
 def _add_mail(habit: Habit, mail: tuple[Mail, ...]) -> None:
     """Messages that came with an answer. The person's words and what the kernel tells are always new."""
-    known = set(_prints(habit.recent))
+    recent = habit.recent
     for one in mail:
         mark = _print(b"mail" + _plain([one.sender, one.text]))
-        habit.fresh = habit.fresh or one.sender <= 0 or mark not in known
+        habit.fresh = habit.fresh or one.sender <= 0 or not _is_in(mark, recent)
         habit.turn += mark
 
 
@@ -357,8 +356,12 @@ def _print(content: bytes) -> bytes:
     return hashlib.blake2b(content, digest_size=PRINT_BYTES).digest()
 
 
-def _prints(kept: bytes) -> list[bytes]:
-    return [kept[start : start + PRINT_BYTES] for start in range(0, len(kept), PRINT_BYTES)]
+def _is_in(mark: bytes, kept: bytes) -> bool:
+    """Is a print among those that are kept one after the other? A match that begins within a print is none."""
+    start = kept.find(mark)
+    while start % PRINT_BYTES and start >= 0:
+        start = kept.find(mark, start + 1)
+    return start >= 0
 
 
 def _name(syscall: Syscall) -> str:
