@@ -85,7 +85,7 @@ def test_a_damaged_journal_says_where_and_salvage_keeps_what_folds(person: Perso
     database.close()
     error = person.run("trouble.py:garbage", "read a.txt", code=None)
     assert error.code != 0 and f"record {last - 1}" in error.err and "gemot doctor --salvage" in error.err
-    person.gemot("doctor", "--salvage", code=None)
+    person.gemot("doctor", "--salvage", "--yes", code=None)
     kept = [path.name for path in person.home.iterdir() if "damaged" in path.name]
     assert kept, "the damaged journal must be kept"
     processes = person.processes()

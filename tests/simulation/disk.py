@@ -132,6 +132,10 @@ class FrailJournal:
     def position(self) -> int:
         return self.inner.position
 
+    @property
+    def base(self) -> int:
+        return self.inner.base
+
     def append(self, expected: int, entries: Iterable[tuple[int, int, bytes]], *, synced: bool) -> int:
         self._about_to_write()
         position = self.inner.append(expected, entries, synced=synced)

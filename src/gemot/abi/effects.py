@@ -239,7 +239,13 @@ class Adopt(Struct, frozen=True, tag="adopt", omit_defaults=True):
     programs: bytes
 
 
+class Decide(Struct, frozen=True, tag="decide", omit_defaults=True):
+    """The program of a process is to decide, though it was told nothing new."""
+
+    pid: int
+
+
 Effect = (
     AskModel | StartTool | ReadValue | Compare | KeepMemory | FindMemories | DropMemory | StopWork
-    | Begin | BeginFork | Adopt | Deliver | TakeBack | Rewind | End | PutAsk | TakeAsk | WakeAt
+    | Begin | BeginFork | Adopt | Decide | Deliver | TakeBack | Rewind | End | PutAsk | TakeAsk | WakeAt
 )  # fmt: skip

@@ -317,7 +317,35 @@ class Blank(Struct, frozen=True, gc=False, tag="blank", omit_defaults=True):
     numbers: tuple[int, int, int]
 
 
+class Salvaged(Struct, frozen=True, gc=False, tag="salvaged", omit_defaults=True):
+    """The journal was damaged, and a person had it salvaged. All that is known from before is here and in the `Restored` that follow;
+    the records before are evidence, and are not folded."""
+
+    at: int
+    kernel: bytes
+    """What is known apart from the trees, as a checkpoint keeps it."""
+    schema: int
+    """The number of the shape of what is kept here and in the `Restored`."""
+    rules: int
+    """The rules that decided the last record that was folded."""
+    folded: int
+    """The position of that record. What was begun after it is in doubt."""
+    lost: tuple[tuple[int, int], ...] = ()
+    """Stretches of positions of records that can't be had any more."""
+
+
+class Restored(Struct, frozen=True, gc=False, tag="restored", omit_defaults=True):
+    """One tree, as it was known when the journal was salvaged."""
+
+    at: int
+    root: int
+    tree: bytes
+    """Its tables."""
+    programs: bytes
+    """The programs of its processes."""
+
+
 Event = (
     Booted | Installed | Arrived | Trapped | Done | Ticked | Said | Answered | Worked | Stopped | Revoked | Retracted | Rewound
-    | Moved | Copied | Faulted | Resumed | Paused | Adopted | Blank
+    | Moved | Copied | Faulted | Resumed | Paused | Adopted | Blank | Salvaged | Restored
 )  # fmt: skip

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import sqlite3
 import sys
-import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,13 +19,12 @@ from gemot.cli import config
 from gemot.cli.failing import DONE, FAILED, Usage, columns_of, put
 from gemot.cli.paint import coloured, painted
 from gemot.cli.plain import hanging, plain
-from gemot.cli.reach import home_of, is_running
-from gemot.journal.contract import Damaged, JournalError, TooNew, TooOld
+from gemot.cli.reach import is_running
+from gemot.journal.contract import JournalError
 from gemot.journal.endmark import path_of
-from gemot.journal.salvage import salvage
 from gemot.journal.sqlite import SqliteJournal
+from gemot.machine import soundness
 from gemot.machine.home import Home, HomeError, default_home
-from gemot.machine.snapshot import Snapshot
 from gemot.machine.spaces import taken
 
 DISK_BYTES_MIN = 500_000_000
@@ -39,9 +38,11 @@ class Finding(Struct, frozen=True):
     what: str
 
 
-def doctor(folder: Path | None, mend: bool) -> int:
-    if mend:
-        return _salvage(folder)
+FLAWS_MAX = 10
+"""So many flaws of the journal are told; what can be had of it is told in any case."""
+
+
+def doctor(folder: Path | None) -> int:
     colour, columns = coloured(sys.stdout), columns_of(sys.stdout)
     worst = DONE
     for finding in _look(folder):
@@ -114,9 +115,9 @@ def _write_ahead(home: Home) -> Finding:
     except (JournalError, sqlite3.Error) as error:
         return Finding("broken", f"a journal can't be written in {home.folder}: {error}")
     finally:
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{trial}{suffix}").unlink(missing_ok=True)
-        path_of(trial).unlink(missing_ok=True)
+        for file in (*(Path(f"{trial}{suffix}") for suffix in ("", "-wal", "-shm")), path_of(trial)):
+            with contextlib.suppress(OSError):  # a disk that can only be read
+                file.unlink(missing_ok=True)
     if mode != "wal":
         return Finding(
             "broken", f"the disk of {home.folder} has no write-ahead log (it has {mode}): name another with --home"
@@ -125,29 +126,33 @@ def _write_ahead(home: Home) -> Finding:
 
 
 def _journal(home: Home) -> Iterator[Finding]:
-    if not home.journal.exists():
+    from gemot.cli.repair import known_programs, prospects
+
+    for flaw in soundness.others(home):
+        yield Finding("broken", flaw.what)
+    if not home.journal.exists() and not path_of(home.journal).exists():
         yield Finding("ok", "no journal yet; the first run begins one")
         return
-    snapshot = Snapshot(home.journal)
     try:
-        snapshot.fold()
-    except TooNew as error:
+        found = soundness.journal(home, known_programs())
+        if not isinstance(found, soundness.Sound):
+            for flaw in found[:FLAWS_MAX]:
+                yield Finding("broken", f"{flaw.part}: {flaw.what}")
+            if len(found) > FLAWS_MAX:
+                yield Finding("broken", f"{len(found) - FLAWS_MAX} more flaws in the journal")
+            yield from (Finding("broken", f"salvage: {line}") for line in prospects(home))
+            return
+    except (JournalError, OSError) as error:
         yield Finding("broken", str(error))
-    except Damaged as error:
-        yield Finding(
-            "broken",
-            f"the journal is damaged after {snapshot.position} records: {error}",
-        )
-    except JournalError as error:
-        yield Finding("broken", str(error))
-    else:
-        alive = sum(process.alive for process in snapshot.kernel.processes.values())
-        yield Finding(
-            "ok",
-            f"the journal is whole: {snapshot.position} records, {len(snapshot.kernel.processes)} processes, {alive} not ended",
-        )
-    finally:
-        snapshot.close()
+        return
+    counts = found.counts
+    gone = [f"{counts.lost} records"] * bool(counts.lost) + [f"{counts.texts_lost} texts"] * bool(counts.texts_lost)
+    lost = f"; {' and '.join(gone)} from before a salvage are lost" if gone else ""
+    yield Finding(
+        "ok",
+        f"the journal is whole: {found.position} records, {found.counts.texts} texts, {found.processes} processes, {found.alive} not "
+        f"ended{lost}",
+    )
 
 
 def _configuration() -> Iterator[Finding]:
@@ -262,30 +267,3 @@ def _terminal() -> Finding:
     kind = os.environ.get("TERM", "") or "unknown"
     colour = "with colour" if coloured(sys.stderr) else "without colour"
     return Finding("ok", f"terminal {kind}, {columns_of(sys.stderr)} columns, {colour}")
-
-
-def _salvage(folder: Path | None) -> int:
-    home = home_of(folder)
-    if not home.journal.exists():
-        raise Usage(f"there is no journal in {home.folder}, so there is nothing to salvage")
-    home.lock()  # raises Busy while a machine runs: it must not lose its journal
-    try:
-        snapshot = Snapshot(home.journal)
-        try:
-            snapshot.fold()
-            put(f"the journal is whole ({snapshot.position} records); nothing was changed")
-            return DONE
-        except (TooNew, TooOld):
-            raise  # nothing is damaged
-        except JournalError:
-            pass
-        finally:
-            snapshot.close()
-        kept = home.folder / time.strftime("journal.damaged-%Y%m%d-%H%M%S.db")
-        count = salvage(home.journal, kept, snapshot.position)
-    finally:
-        home.unlock()
-    put(
-        f"kept the damaged journal as {kept}; went on with the {count} records before the damage. gemot ps --all shows them"
-    )
-    return DONE

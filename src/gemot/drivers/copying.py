@@ -16,6 +16,7 @@ import hashlib
 import os
 import secrets
 import stat
+import zlib
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -59,6 +60,8 @@ class Base(msgspec.Struct, frozen=True):
     """What was copied, by path (bytes, since names on a disk need not be text)."""
 
     known: dict[bytes, Known]
+    own: int = 0
+    """CRC-32 of it, as it is encoded; 0: an earlier gemot wrote none."""
 
 
 class Space:
@@ -73,7 +76,35 @@ class Space:
         return (self.folder / "base").exists()
 
     def base(self) -> dict[bytes, Known]:
-        return msgspec.msgpack.decode((self.folder / "base").read_bytes(), type=Base).known
+        """What was copied. Raises :class:`ToolError` where that can't be read."""
+        try:
+            base = msgspec.msgpack.decode((self.folder / "base").read_bytes(), type=Base)
+        except (OSError, msgspec.DecodeError) as error:
+            raise ToolError(
+                f"what was copied into {self.folder} can't be read ({error}); gemot doctor says more"
+            ) from error
+        if base.own not in (0, _sum(base.known)):
+            raise ToolError(
+                f"what was copied into {self.folder} is not what was written down then; gemot doctor says more"
+            )
+        return base.known
+
+    def flaw(self) -> str:
+        """What is damaged in it, in words, or ``""``: a file that nobody has written since, and that is not what was copied."""
+        if not self.made:
+            return f"the list of what was copied is not there ({self.folder / 'base'})"
+        try:
+            for path, known in self.base().items():
+                file = Path(os.fsdecode(os.path.join(os.fsencode(self.tree), path)))
+                if known.kind == "file" and known.digest and _untouched(file, known):
+                    with file.open("rb") as opened:
+                        if digest_of(opened.fileno()) != known.digest:
+                            return f"the file {shown(file.name)} is not what was copied, though nobody has written it"
+        except ToolError as error:
+            return str(error)
+        except OSError as error:
+            return f"{error.filename} can't be read: {error.strerror}"
+        return ""
 
     def keep(self, known: dict[bytes, Known]) -> None:
         """Put another base in the place of this one, whole or not at all."""
@@ -347,10 +378,23 @@ class _Copier:
 
 def _write_base(folder: Path, known: dict[bytes, Known], name: str, lasting: bool = True) -> None:
     with open(folder / name, "wb") as file:
-        file.write(msgspec.msgpack.encode(Base(known)))
+        file.write(msgspec.msgpack.encode(Base(known, _sum(known))))
         if lasting:
             file.flush()
             os.fsync(file.fileno())
+
+
+def _sum(known: dict[bytes, Known]) -> int:
+    return zlib.crc32(msgspec.msgpack.encode(known)) or 1
+
+
+def _untouched(file: Path, known: Known) -> bool:
+    """Whether a file looks as it did when it was copied."""
+    try:
+        facts = file.lstat()
+    except FileNotFoundError:
+        return False
+    return seen(facts) == known.here
 
 
 def _sync_disk(folder: Path) -> None:

@@ -7,6 +7,7 @@
   before it has been given. It holds nothing open between two records: a reader that stands still keeps nobody waiting.
 - a write that the disk refused (an error of the disk, not a lack of room) is the last write: what reached the disk is not
   known, so each later one raises the same error. Whoever opens the journal again finds out.
+- records up to ``base`` are evidence. ``read`` passes over them.
 - blanked records that follow each other are one record, at the last position of them.
 - values are stored once under their SHA-256 and are there before the record that names them.
 - what is missing at the end is noticed by stores on files. SQLite: by a chain of seals and an end mark beside the journal
@@ -90,6 +91,12 @@ class Journal(Protocol):
     @property
     def position(self) -> int:
         """Of the last record; 0 when there is none."""
+        ...
+
+    @property
+    def base(self) -> int:
+        """Reading begins after it: the records up to there are evidence, some of them may be lost, and nothing is folded from
+        them. 0 but for a journal that was salvaged, where the next record holds all that was known then."""
         ...
 
     def append(self, expected: int, entries: Iterable[tuple[int, int, bytes]], *, synced: bool) -> int:

@@ -47,6 +47,8 @@ def _unsealed(key: bytes, row: bytes | None) -> bytes | None:
 class LmdbJournal:
     """A journal in the file ``path``, and its lock beside it. ``writing=False`` looks only, beside a running machine."""
 
+    base = 0
+
     def __init__(self, path: Path, *, writing: bool = True) -> None:
         self.path = path
         self._file = MappedFile(path, writing)

@@ -12,6 +12,8 @@ from gemot.journal.runs import Run, joined
 class MemoryJournal:
     """Lasts as long as the object. ``open_again`` gives a new writer over the same records and fences this one off."""
 
+    base = 0
+
     def __init__(self) -> None:
         self._records: list[Record | None] = []
         """None: in the middle of a run."""

@@ -62,9 +62,41 @@ def seal_of(written: Any, is_old: bool = False) -> bytes:
     )
 
 
+def sum_fits(position: int, at: int, pid: int, body: bytes, written: Any) -> bool:
+    """Whether a record fits its CRC, whatever stands before and after it."""
+    try:
+        crc = _crc32(body, _crc32(_head(position, at, pid)))
+    except struct.error:
+        return False
+    return (
+        written == crc if isinstance(written, int) else bool(seal_of(written)) and written[:4] == crc.to_bytes(4, "big")
+    )
+
+
 def run_seal(first: int, last: int, at: int, body: bytes, seal: bytes) -> bytes:
     """What a row for a whole run is checked by. ``seal``: from which the chain goes on after it."""
     return _sha256(_head(first, last, at) + seal.ljust(SEAL_BYTES) + body).digest()[:SEAL_BYTES]
+
+
+def is_run(first: Any, last: Any, at: Any, body: Any, seal: Any, own: Any) -> bool:
+    """Whether a row for a run of archived records is what was written. It may hold anything."""
+    if not (type(first) is type(last) is type(at) is int and isinstance(body, bytes) and isinstance(seal, bytes)):
+        return False
+    if not 0 < first <= last:
+        return False
+    return run_seal(first, last, at, body, seal) == own
+
+
+def kept_sum(body: bytes, *keys: int) -> int:
+    """CRC-32 over what a checkpoint keeps under these numbers: under another one it does not fit."""
+    return _crc32(body, _crc32(b"".join(key.to_bytes(8, "big", signed=True) for key in keys)))
+
+
+def kept_fits(body: Any, written: Any, *keys: Any) -> bool:
+    """Whether it is what was written. It may hold anything. Earlier ones have a CRC-32 of the body alone."""
+    if not isinstance(body, bytes) or not all(type(key) is int for key in keys):
+        return False
+    return written in (kept_sum(body, *keys), _crc32(body))
 
 
 class Chain:

@@ -14,7 +14,6 @@ import contextlib
 import hashlib
 import logging
 import sqlite3
-import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,9 +23,9 @@ from gemot.journal.contract import FORMAT, Damaged, Fenced, JournalError, KeptTr
 from gemot.journal.database import Database, log_of
 from gemot.journal.endmark import EndMark, Mark
 from gemot.journal.runs import Run, joined, stretches
-from gemot.journal.seals import ROOT, Chain, run_seal, seal_of, sealed
+from gemot.journal.seals import ROOT, Chain, is_run, kept_fits, kept_sum, run_seal, seal_of, sealed
 
-_SCHEMA = """
+SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS records (
     position INTEGER PRIMARY KEY, at INTEGER NOT NULL, pid INTEGER NOT NULL, body BLOB NOT NULL, seal BLOB NOT NULL
@@ -39,7 +38,7 @@ CREATE TABLE IF NOT EXISTS runs (
 CREATE TABLE IF NOT EXISTS checkpoints (position INTEGER PRIMARY KEY, body BLOB NOT NULL, checksum INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS contents (digest TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 """
-_TREES = """
+TREES = """
 CREATE TABLE IF NOT EXISTS trees (root INTEGER PRIMARY KEY, body BLOB NOT NULL, checksum INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS pieces (
     number INTEGER NOT NULL, start INTEGER NOT NULL, body BLOB NOT NULL, checksum INTEGER NOT NULL,
@@ -64,6 +63,9 @@ _WITH_RUNS = """
 SELECT position, at, pid, body, seal, 0, NULL FROM records WHERE position>?1
 UNION ALL SELECT last, at, 0, body, seal, first, own FROM runs WHERE last>?1 ORDER BY 1 LIMIT ?2
 """
+
+SALVAGED = b'{"type":"salvaged"'
+"""The beginning of the record of a salvage."""
 
 _log = logging.getLogger("gemot.journal")
 
@@ -98,6 +100,16 @@ class SqliteJournal:
             self.close()
             raise
 
+    @property
+    def database(self) -> sqlite3.Connection:
+        """To look at the tables themselves."""
+        return self._db
+
+    @property
+    def is_dropped(self) -> bool:
+        """A damaged page lies where checkpoints are kept, so there is none."""
+        return self._dropped
+
     def _look(self, mark: Mark | str) -> None:
         """Learn where the journal stands. Nothing is written."""
         tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type='table'")}
@@ -105,6 +117,9 @@ class SqliteJournal:
         if "about" in tables:
             written = dict(self._db.execute("SELECT key, value FROM about"))
         self._format = written.get("format", FORMAT)
+        lost = {"about", "records", *(("runs", "contents", *KEPT) if self._format == FORMAT else ())} - tables
+        if tables and (lost or not all(type(value) is int and value >= 0 for value in written.values())):
+            raise self._unreadable(f"the table {min(lost)} is not there" if lost else "the table about is changed", 0)
         if self._format > FORMAT:
             raise TooNew(
                 f"the journal {self.path} was written by a newer gemot (format {self._format}, this one reads up to {FORMAT}). "
@@ -117,18 +132,23 @@ class SqliteJournal:
         self._dropped = bool(written.get("dropped"))
         """A damaged page lies where checkpoints are kept: none is given, none is taken."""
         self._tables = tables
+        self.base = written.get("base", 0)
         self.position: int = 0
         if "records" in tables:
             self.position = self._db.execute("SELECT coalesce(max(position), 0) FROM records").fetchone()[0]
         if "runs" in tables:
             last = self._db.execute("SELECT coalesce(max(last), 0) FROM runs").fetchone()[0]
             self.position = max(self.position, last)
+        if self.base:
+            row = self._db.execute("SELECT body FROM records WHERE position=?", (self.base + 1,)).fetchone()
+            if row is None or not (isinstance(row[0], bytes) and row[0].startswith(SALVAGED)):
+                raise self._unreadable("the record from which all others are folded is not there", self.base + 1)
         if isinstance(mark, Mark):
             self._compare(mark)
 
     def _stand_in(self) -> None:
         """For tables that this file does not have, because an earlier version made it, have empty ones that are not in it."""
-        made = _SCHEMA + _TREES
+        made = SCHEMA + TREES
         for table in (*KEPT, "contents", "runs"):
             if self._tables and table not in self._tables:
                 start = made.index(f"CREATE TABLE IF NOT EXISTS {table} ")
@@ -175,7 +195,7 @@ class SqliteJournal:
                 db.execute("ALTER TABLE records RENAME COLUMN checksum TO seal")
                 db.execute("INSERT OR REPLACE INTO about VALUES ('chain', ?)", (self.position,))
                 self._chain = self.position
-            for statement in filter(str.strip, (_SCHEMA + _TREES).split(";")):
+            for statement in filter(str.strip, (SCHEMA + TREES).split(";")):
                 db.execute(statement)
             self._epoch = dict(db.execute("SELECT key, value FROM about")).get("epoch", 0) + 1
             db.execute("INSERT OR REPLACE INTO about VALUES ('epoch', ?), ('format', ?)", (self._epoch, FORMAT))
@@ -201,10 +221,10 @@ class SqliteJournal:
     def _batch_before(self, position: int) -> tuple[int, bytes]:
         """The end of the last batch up to a position, and its seal; the position itself and nothing where that is not known."""
         last, seal = position, self._seal_at(position)
-        while not seal and position - last < BATCH_MAX:
+        while not seal and position - last < BATCH_MAX and last != self.base:
             last -= 1
             seal = self._seal_at(last)
-        return (last, seal) if seal else (position, b"")
+        return (last, seal) if seal or last == self.base else (position, b"")
 
     def append(self, expected: int, entries: Iterable[tuple[int, int, bytes]], *, synced: bool) -> int:
         rows, seal, size = sealed(self._seal, expected, entries)
@@ -229,32 +249,33 @@ class SqliteJournal:
         return self.position
 
     def _check_fence(self, expected: int) -> None:
-        epoch = self._db.execute("SELECT value FROM about WHERE key='epoch'").fetchone()[0]
+        (epoch,) = self._db.execute("SELECT value FROM about WHERE key='epoch'").fetchone() or (0,)
         if epoch != self._epoch or expected != self.position:
             raise Fenced(f"another machine has opened {self.path} since, so this one may not write to it any more")
 
-    def read(self, after: int = 0, pid: int | None = None) -> Iterator[Record]:
+    def read(self, after: int = 0, pid: int | None = None, evidence: bool = False) -> Iterator[Record]:
+        after = after if evidence else max(after, self.base)
         last, seal = self._batch_before(after)
         chain = Chain(seal)
         while rows := self._portion(last):
             for position, at, owner, body, written, first, own in rows:
                 if own is not None:
-                    whole = first <= last + 1 <= position and run_seal(first, position, at, body, written) == own
+                    whole = is_run(first, position, at, body, written, own) and first <= last + 1 <= position
                     chain.go_on(written)
                 else:
                     whole = position == last + 1 and chain.fits(
                         position, at, owner, body, written, position <= self._chain
                     )
                 if not whole:
-                    raise self._not_whole(last + 1)
+                    raise self._unreadable(f"record {last + 1} is missing or not what was written", last + 1)
                 last = position
                 if position > after and (pid is None or owner == pid):
                     yield Record(position, at, owner, body, first if first != position else 0)
 
-    def _not_whole(self, position: int) -> Damaged:
+    def _unreadable(self, why: str, position: int) -> Damaged:
         return Damaged(
-            f"record {position} of the journal {self.path} is missing or not what was written. `gemot doctor` says what is whole and what "
-            "is lost; `gemot doctor --salvage` keeps the damaged file and goes on with what is whole",
+            f"the journal {self.path} is damaged ({why}). `gemot doctor` says what is whole and what is lost; `gemot doctor --salvage` keeps "
+            "the damaged file and goes on with what is whole",
             position,
         )
 
@@ -303,7 +324,7 @@ class SqliteJournal:
         with self._file.transaction() as db:
             self._check_fence(self.position)
             for tree in trees:
-                db.execute("REPLACE INTO trees VALUES (?,?,?)", (tree.root, tree.body, zlib.crc32(tree.body)))
+                db.execute("REPLACE INTO trees VALUES (?,?,?)", (tree.root, tree.body, kept_sum(tree.body, tree.root)))
                 db.executemany("INSERT OR IGNORE INTO root_of VALUES (?,?)", [(pid, tree.root) for pid in tree.pids])
                 size += len(tree.body)
             written = list(pieces)
@@ -312,10 +333,10 @@ class SqliteJournal:
             )
             db.executemany(
                 "REPLACE INTO pieces VALUES (?,?,?,?)",
-                [(number, start, part, zlib.crc32(part)) for number, start, part in written],
+                [(number, start, part, kept_sum(part, number, start)) for number, start, part in written],
             )
             db.execute("DELETE FROM checkpoints")
-            db.execute("INSERT INTO checkpoints VALUES (?,?,?)", (position, body, zlib.crc32(body)))
+            db.execute("INSERT INTO checkpoints VALUES (?,?,?)", (position, body, kept_sum(body, position)))
         self._file.wrote(size + sum(len(part) for _, _, part in written))
 
     def checkpoint(self) -> tuple[int, bytes] | None:
@@ -325,7 +346,7 @@ class SqliteJournal:
             rows = self._db.execute(
                 "SELECT position, body, checksum FROM checkpoints WHERE position<=?", (self.position,)
             ).fetchall()
-        return next(((at, body) for at, body, written in rows if _fits(body, written)), None)
+        return next(((at, body) for at, body, written in rows if kept_fits(body, written, at)), None)
 
     def tree(self, pid: int) -> bytes | None:
         with self._file.explained():
@@ -336,20 +357,20 @@ class SqliteJournal:
                 "SELECT trees.root, body, checksum FROM root_of JOIN trees ON trees.root=root_of.root WHERE pid=?",
                 (pid,),
             ).fetchone()
-        return None if row is None else self._whole(*row)
+        return None if row is None else self._whole(row[1], row[2], row[0])
 
     def pieces(self, number: int) -> list[bytes]:
         with self._file.explained():
             rows = self._db.execute(
-                "SELECT number, body, checksum FROM pieces WHERE number=? ORDER BY start", (number,)
+                "SELECT number, start, body, checksum FROM pieces WHERE number=? ORDER BY start", (number,)
             ).fetchall()
-        return [self._whole(*row) for row in rows]
+        return [self._whole(body, written, number, start) for number, start, body, written in rows]
 
     def trees(self) -> Iterator[bytes]:
         last = -1
         while rows := [] if self._dropped else self._trees(last):
             for row in rows:
-                yield self._whole(*row)
+                yield self._whole(row[1], row[2], row[0])
             last = rows[-1][0]
 
     def _trees(self, after: int) -> list[Any]:
@@ -358,10 +379,10 @@ class SqliteJournal:
                 "SELECT root, body, checksum FROM trees WHERE root>? ORDER BY root LIMIT ?", (after, PORTION)
             ).fetchall()
 
-    def _whole(self, root: int, body: Any, written: Any) -> bytes:
-        if not _fits(body, written):
+    def _whole(self, body: Any, written: Any, *keys: int) -> bytes:
+        if not kept_fits(body, written, *keys):
             raise Damaged(
-                f"what the journal {self.path} keeps of tree {root} is not what was written. Its records have all of it: "
+                f"what the journal {self.path} keeps of tree {keys[0]} is not what was written. Its records have all of it: "
                 "they are folded from the first when the journal is opened next",
                 0,
             )
@@ -448,7 +469,3 @@ class SqliteJournal:
             self._mark.close()
             self._mark = None
         self._file.close()
-
-
-def _fits(body: Any, written: Any) -> bool:
-    return isinstance(body, bytes) and zlib.crc32(body) == written

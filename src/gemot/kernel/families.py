@@ -148,6 +148,7 @@ def child(
         open=opened,
         reserve=purses.reserve_of(means) if parent.rules else None,
         rules=parent.rules,
+        doubt=parent.doubt,
     )
     rights.hand_on(parent, made, handed)
     kernel.enter(made)

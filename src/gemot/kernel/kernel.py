@@ -57,6 +57,7 @@ from gemot.kernel import (
     results,
     reviewing,
     rights,
+    salvaged,
     standing,
     trap,
     waiting,
@@ -208,6 +209,9 @@ class Kernel:
                     gone = f"{use.tool} is not installed any more; it was not used"
                     work.state, work.result = "done", Returned(use.tool, False, gone, rule="unknown")
                     return
+                if process.doubt and (not work.repeatable or tool.effect in ("writes", "sends")):
+                    salvaged.doubt(self, process, work, use)
+                    return
                 if work.filled:
                     part = "only the beginning of a value was looked at when this was allowed; it was not used. Do it again"
                     work.state, work.result = "done", Returned(use.tool, False, part, rule="limit")
@@ -249,6 +253,10 @@ class Kernel:
                     return
             case Read(handle, start, length):
                 self.emit(ReadValue(work.effect, process.pid, process.handles[handle].digest, start, length))
+            case Remember() | Forget() if process.doubt:
+                work.state = "done"
+                self.answer(process, Error("in_doubt", salvaged.IN_DOUBT))
+                return
             case Remember() | Recall() | Forget():
                 self.emit(remembering.effect_of(self, process, work))
             case _:

@@ -23,11 +23,13 @@ from gemot.abi.events import (
     Installed,
     Moved,
     Paused,
+    Restored,
     Resumed,
     Retracted,
     Revoked,
     Rewound,
     Said,
+    Salvaged,
     Stopped,
     Ticked,
     Trapped,
@@ -40,7 +42,7 @@ from gemot.authority import ledger
 from gemot.authority.labels import PERSON_WORDS, author
 from gemot.authority.narrowing import anchor, with_space, without_uses
 from gemot.authority.path_arguments import unfit
-from gemot.kernel import adopting, alarms, moves, retracting, revoking, rights, routes, trap, waiting, working
+from gemot.kernel import adopting, alarms, moves, retracting, revoking, rights, routes, salvaged, trap, waiting, working
 from gemot.kernel.families import remember_sources
 from gemot.kernel.process import Process, Review, Timer
 
@@ -117,6 +119,10 @@ def hear(kernel: Kernel, event: Event) -> None:
             kernel.emit(Adopt(first.pid, programs))
             for process in kernel.tree(first.root) if decided_here else ():
                 trap.decide_anew(kernel, process, values.get(process.pid, {}))
+        case Salvaged():
+            salvaged.begin(kernel, event)
+        case Restored():
+            salvaged.restore(kernel, event)
         case Blank(_, given):
             kernel.numbers = (*given, kernel.numbers[3])
         case Trapped():
@@ -193,6 +199,9 @@ def _copied(kernel: Kernel, event: Copied) -> None:
     copy.mandate = next((plan for _, plan in rights.plans_above(kernel, original)), None)
     copy.route, copy.priority = original.route, original.priority
     copy.rules = original.rules
+    copy.doubt = (
+        original.doubt if original.program.kind == "native" else 0
+    )  # to a conversation the person has said what to do
     copy.returns = original.returns
     if original.review is not None:
         asker = kernel.processes.get(original.parent)

@@ -261,6 +261,9 @@ class Process:
     """The equal share of its present children; None while it has none."""
     reserve: Means | None = None
     """What it keeps for its own work of what others may draw; None of a tree's first process, where the kernel knows it."""
+    doubt: int = 0
+    """From this record on it is not known what it did, because records are lost; 0: nothing is lost. It changes nothing
+    any more: whatever it would do may have been done already."""
     rules: int = 0
     """The rules that its tree lives by, see :mod:`gemot.abi.rules`."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from gemot.abi.answers import Answer
-from gemot.abi.effects import Adopt, Begin, BeginFork, Deliver, Effect, End, Rewind, TakeBack
+from gemot.abi.effects import Adopt, Begin, BeginFork, Decide, Deliver, Effect, End, Rewind, TakeBack
 from gemot.abi.syscalls import Syscall
 from gemot.authority.paths import roots
 from gemot.journal.contract import Damaged
@@ -50,6 +50,8 @@ class Cast:
                 return self._begin(effect)
             case BeginFork(pid, parent):
                 return self._fork(pid, parent)
+            case Decide(pid):
+                return None if pid in self.missing else (pid, self._decided(pid))
             case Adopt(_, programs):
                 self._adopt(programs)
                 return None
@@ -66,13 +68,7 @@ class Cast:
                 return None
 
     def _begin(self, effect: Begin) -> tuple[int, Decided] | None:
-        process = self._kernel.processes[effect.pid]
-        files = (
-            f"you see {roots(process.mounts)}; a path without a leading / is in /{process.mounts[0].name}"
-            if process.mounts
-            else "you see none"
-        )
-        start = Start(effect.pid, effect.name, effect.brief, effect.arguments, files, effect.images, effect.rules)
+        start = self.start_of(effect)
         self.forget(effect.pid)
         try:
             text = self._text(effect.program.digest) if effect.program.kind == "ai" else ""
@@ -88,6 +84,16 @@ class Cast:
             return None
         except Exception as error:  # noqa: BLE001 - a program is anybody's code: what it raises ends its process, never the machine
             return effect.pid, _fault(error)
+
+    def start_of(self, effect: Begin) -> Start:
+        """What a program is begun with."""
+        process = self._kernel.processes[effect.pid]
+        files = (
+            f"you see {roots(process.mounts)}; a path without a leading / is in /{process.mounts[0].name}"
+            if process.mounts
+            else "you see none"
+        )
+        return Start(effect.pid, effect.name, effect.brief, effect.arguments, files, effect.images, effect.rules)
 
     def _text(self, digest: str) -> str:
         if digest not in self._texts:
@@ -106,10 +112,18 @@ class Cast:
 
     def _tell(self, pid: int, answer: Answer) -> Decided:
         program = self.programs.get(pid)
+        if program is not None:
+            try:
+                program.absorb(answer)
+            except Exception as error:  # noqa: BLE001 - as above
+                return _fault(error)
+        return self._decided(pid)
+
+    def _decided(self, pid: int) -> Decided:
+        program = self.programs.get(pid)
         if program is None:
             return self._lost.get(pid, Fault("this process has no program that could go on"))
         try:
-            program.absorb(answer)
             return program.decide()
         except Exception as error:  # noqa: BLE001 - as above
             return _fault(error)

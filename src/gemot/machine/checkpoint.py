@@ -131,6 +131,11 @@ def of(journal: Journal) -> tuple[int, Checkpoint] | None:
     return kept[0], found
 
 
+def tree_of(body: bytes) -> Tree:
+    """A tree as it was kept. Raises :class:`msgspec.DecodeError`, :class:`TooNew`."""
+    return _read(body, Tree)
+
+
 def is_ours(kept: Checkpoint) -> bool:
     """Whether this version wrote it."""
     return (kept.version, kept.schema, kept.rules) == (gemot.__version__, SCHEMA, RULES)
@@ -191,9 +196,11 @@ def _fetch(journal: Journal, kernel: Kernel, cast: Cast, pid: int) -> None:
         return
     try:
         body = journal.tree(pid)
-        if body is None:
+        if body is None and pid not in kernel.away:
             return
-        tree = _read(body, Tree)
+        tree = _read(body or b"", Tree)
+        if all(process.pid != pid for process in tree.tables.processes):
+            raise LookupError(f"process {pid} is not in it")
     except (Damaged, msgspec.DecodeError, LookupError) as error:
         raise _lose(journal, kernel, f"what is kept of the tree of process {pid}", error) from error
     tables.thaw_tree(tree.tables, kernel)

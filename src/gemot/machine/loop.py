@@ -21,6 +21,7 @@ from gemot.abi.effects import (
     Begin,
     BeginFork,
     Compare,
+    Decide,
     Deliver,
     DropMemory,
     Effect,
@@ -83,7 +84,7 @@ SWEEP_SECONDS = 5.0
 """How long nothing must have happened in a tree for it to leave memory, at least; at most twice as long."""
 
 BIRTHS = (Arrived, Copied, Adopted)
-FOR_PROGRAMS = (Begin, BeginFork, Adopt, Deliver, TakeBack, Rewind)
+FOR_PROGRAMS = (Begin, BeginFork, Adopt, Decide, Deliver, TakeBack, Rewind)
 PUT_BACK = (TakeBack, Rewind)
 """What a program had decided before is not what it decides any more."""
 SYNCED = (Arrived, Answered, Said, Worked, Stopped, Revoked, Retracted, Rewound, Copied, Adopted)

@@ -174,6 +174,7 @@ class Machine:
         """Fold the journal, say what is installed now, and note that whatever was at work is not any more."""
         loop, kernel = self._loop, self.kernel
         loop.spaces.tidy()
+        starting.keep_texts(loop.journal, self.library)
         opened = recovery.fold(loop.journal, kernel, loop.cast)
         loop.checkpointed = (loop.journal.checkpoint() or (0, b""))[0]
         self._ahead = max(0, kernel.now - self._now())
@@ -181,8 +182,6 @@ class Machine:
         specs = self.library.specs()
         tools = {tool.name: tool for manifest in manifests for tool in manifest.tools}
         if not starting.same((tools, {spec.name: spec for spec in specs}), (kernel.tools, kernel.programs)):
-            for text in self.library.texts.values():
-                loop.journal.put_value(text.template)
             loop.happened(Installed(self._now(), manifests, specs))
         loop.happened(Booted(self._now(), gemot.__version__, RULES))
         for pid, decided in opened.decided.items():

@@ -12,6 +12,7 @@ import itertools
 import os
 import sqlite3
 import threading
+import zlib
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ from gemot.abi.memories import Memory, Scope, Shelf
 from gemot.authority.labels import RANK
 from gemot.machine import indexing
 
-FORMAT = 1
+FORMAT = 2
+"""2: each memory has a checksum."""
 
 PATIENCE_MILLIS = 5_000
 """How long another program may be writing before this one gives up."""
@@ -40,14 +42,15 @@ CREATE TABLE shelves (
 );
 CREATE TABLE memories (
     number INTEGER PRIMARY KEY AUTOINCREMENT, shelf INTEGER NOT NULL, at INTEGER NOT NULL, trusted INTEGER NOT NULL,
-    writer INTEGER NOT NULL, about TEXT NOT NULL, text TEXT NOT NULL, label BLOB NOT NULL
+    writer INTEGER NOT NULL, about TEXT NOT NULL, text TEXT NOT NULL, label BLOB NOT NULL,
+    own INTEGER
 );
 CREATE INDEX memories_by_age ON memories (shelf, number);
 CREATE INDEX trusted_by_age ON memories (shelf, number) WHERE trusted;
 CREATE TABLE carried_out (key TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
 """
 
-_ROW = "SELECT scope, name, at, writer, about, text, label FROM memories JOIN shelves USING (shelf)"
+_ROW = "SELECT scope, name, at, writer, about, text, label, trusted, own FROM memories JOIN shelves USING (shelf)"
 
 
 class MemoriesError(Exception):
@@ -89,9 +92,10 @@ class Memories:
                 )
             about, text = _storable(effect.about), _storable(effect.text)
             trusted = effect.label.integrity != "foreign"
+            row = effect.at, trusted, effect.pid, about, text, msgspec.json.encode(effect.label)
             number = database.execute(
-                "INSERT INTO memories (shelf, at, trusted, writer, about, text, label) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (shelf, effect.at, trusted, effect.pid, about, text, msgspec.json.encode(effect.label)),
+                "INSERT INTO memories (shelf, at, trusted, writer, about, text, label, own) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (shelf, *row, _sum(*row)),
             ).lastrowid
             assert number is not None
             indexing.put(database, shelf, number, about, text)
@@ -228,9 +232,12 @@ class Memories:
                 "failed",
                 f"{self.path} was written by a newer gemot (format {written}, this one knows {FORMAT}); nothing was changed",
             )
+        if written == 1:
+            database.execute("ALTER TABLE memories ADD COLUMN own INTEGER")
         if not written:
             for statement in filter(str.strip, _SCHEMA.split(";")):
                 database.execute(statement)
+        if written < FORMAT:
             database.execute(f"PRAGMA user_version = {FORMAT}")
         database.execute("COMMIT")
 
@@ -285,13 +292,50 @@ def _trusted(database: sqlite3.Connection, numbers: Iterator[int]) -> Iterator[i
 
 def _held(database: sqlite3.Connection, numbers: Iterable[int], now_ms: int) -> Iterator[Held]:
     for number in numbers:
-        row: tuple[Scope, str, int, int, str, str, bytes] | None
+        row: tuple[Scope, str, int, int, str, str, bytes, int, int | None] | None
         row = database.execute(f"{_ROW} WHERE number = ?", (number,)).fetchone()
         if row is not None:
-            scope, name, at, writer, about, text, label = row
+            scope, name, at, writer, about, text, label, trusted, own = row
+            if own is not None and own != _sum(at, trusted, writer, about, text, label):
+                raise MemoriesError(
+                    "failed",
+                    f"memory {number} is not what was kept: the file is damaged. gemot forget {number} takes it away",
+                )
             age = max(0, now_ms - at) // 1000
             known = msgspec.json.decode(label, type=Label)
             yield Held(Memory(number, text, scope, age, about, writer, known), Shelf(scope, name))
+
+
+def _sum(at: Any, trusted: Any, writer: Any, about: Any, text: Any, label: Any) -> int:
+    """CRC-32 over a memory. Its parts may be anything."""
+    return zlib.crc32(repr((at, int(bool(trusted)), writer, about, text, label)).encode("utf-8", "surrogatepass"))
+
+
+def flaws(path: Path) -> Iterator[str]:
+    """What is damaged in a file of memories, in words. Nothing is written."""
+    try:
+        database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        try:
+            yield from (message for (message,) in database.execute("PRAGMA integrity_check(5)") if message != "ok")
+            (written,) = database.execute("PRAGMA user_version").fetchone()
+            if written > FORMAT:
+                yield f"it was written by a newer gemot (format {written})"
+                return
+            if not written:
+                return
+            own = "own" if written > 1 else "NULL"
+            rows = database.execute(f"SELECT number, at, trusted, writer, about, text, label, {own} FROM memories")
+            for number, *parts, known in rows:
+                if known is not None and known != _sum(*parts):
+                    yield f"memory {number} is not what was kept"
+            for shelf, held in database.execute("SELECT shelf, held FROM shelves").fetchall():
+                (count,) = database.execute("SELECT count(*) FROM memories WHERE shelf = ?", (shelf,)).fetchone()
+                if count != held:
+                    yield f"shelf {shelf} has {count} memories, and says that it has {held}"
+        finally:
+            database.close()
+    except sqlite3.Error as error:
+        yield str(error)
 
 
 def _of_a_page(memories: Iterable[Memory]) -> Iterator[Memory]:

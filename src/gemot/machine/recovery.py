@@ -9,9 +9,10 @@ Each record is decided by the rules that the `Booted` before it names (:mod:`gem
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -25,6 +26,15 @@ from gemot.machine.whole import with_values
 from gemot.programs.conversation import Conversation
 from gemot.programs.library import Library
 from gemot.programs.port import Divergence, Fault
+
+
+class Readable(Protocol):
+    """What of a journal folding needs."""
+
+    @property
+    def value(self) -> Callable[[str], str]: ...
+
+    def read(self, after: int = 0, pid: int | None = None) -> Iterator[Record]: ...
 
 
 @dataclass(frozen=True)
@@ -92,7 +102,7 @@ def _is_ours(journal: Journal) -> bool:
 
 
 def folding(
-    journal: Journal, kernel: Kernel, cast: Cast, decided: dict[int, Decided], after: int = 0
+    journal: Readable, kernel: Kernel, cast: Cast, decided: dict[int, Decided], after: int = 0
 ) -> Iterator[Folded]:
     """Take in one record after the other; ``decided`` holds what programs decided that was not recorded so far."""
     for record in journal.read(after):

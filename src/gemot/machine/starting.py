@@ -26,7 +26,7 @@ from gemot.authority.refusal import Refused
 from gemot.authority.schema import flaw as schema_flaw
 from gemot.authority.tool_names import unknown_name
 from gemot.drivers.kit import Driver, Picture, ToolError
-from gemot.journal.contract import Journal
+from gemot.journal.contract import Damaged, Journal
 from gemot.journal.records import legible
 from gemot.kernel import Kernel, reviewing
 from gemot.kernel.families import known_program
@@ -37,6 +37,7 @@ from gemot.machine.loop import MachineError
 from gemot.machine.spaces import Spaces
 from gemot.machine.stage import Stage
 from gemot.models.port import Model
+from gemot.programs.library import Library
 from gemot.programs.port import unkept
 
 DEFAULT_BUDGET = Budget(
@@ -56,6 +57,15 @@ def must_fit(drivers: Iterable[Driver]) -> None:
     wrong = next((wrong for driver in drivers for tool in driver.tools.values() if (wrong := unfit(tool.spec))), "")
     if wrong:
         raise MachineError(f"a tool can't be installed. {wrong}")
+
+
+def keep_texts(journal: Journal, library: Library) -> None:
+    """Have the texts of all programs in the journal, also one that was lost since."""
+    for text in library.texts.values():
+        try:
+            journal.value(text.spec.digest)
+        except Damaged:
+            journal.put_value(text.template)
 
 
 def same(one: object, other: object) -> bool:

@@ -23,8 +23,14 @@ def add(command: Adder) -> None:
     doctor.add_argument(
         "--salvage",
         action="store_true",
-        help="keep a damaged journal aside and go on with the records before the damage",
+        help="go on with what is whole of a damaged journal, and keep the damaged one aside; shows first what is lost",
     )
+    doctor.add_argument(
+        "--seal",
+        action="store_true",
+        help="keep a journal that is too old to be folded aside, and begin after it",
+    )
+    doctor.add_argument("--yes", action="store_true", help="with --salvage or --seal: do not ask")
     home(doctor)
     command("version", _version, "print the version")
     home(command("serve", _serve, "run a machine in the background until nothing is left to do", shown=False))
@@ -50,8 +56,11 @@ def _model(typed: Namespace) -> int:
 
 def _doctor(typed: Namespace) -> int:
     from gemot.cli.doctor import doctor
+    from gemot.cli.repair import salvage
 
-    return doctor(typed.home, typed.salvage)
+    if typed.salvage or typed.seal:
+        return salvage(typed.home, typed.yes, typed.seal)
+    return doctor(typed.home)
 
 
 def _version(typed: Namespace) -> int:

@@ -1,0 +1,132 @@
+"""Repair: say what of a damaged journal can be had, and put that in its place when the person says yes."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from gemot.cli.failing import DONE, Usage, put
+from gemot.cli.plain import one_line
+from gemot.cli.reach import home_of
+from gemot.cli.wording import plural
+from gemot.journal.contract import TooOld
+from gemot.journal.salvage import SUFFIX, discard, swap
+from gemot.machine import soundness
+from gemot.machine.home import Home
+from gemot.machine.salvaging import Salvage, prepare
+from gemot.programs.library import Library, load
+
+SHOWN_MAX = 20
+"""So many processes are named in one list."""
+
+
+def known_programs() -> Library:
+    """The programs that there are here; without a readable configuration those that ship."""
+    from gemot.cli import programs
+
+    try:
+        return programs.library()
+    except Usage:
+        return load()
+
+
+def prospects(home: Home) -> list[str]:
+    """What a salvage would bring back and what it would not, a sentence each. Nothing is changed."""
+    with tempfile.TemporaryDirectory(prefix="gemot-doctor-") as folder:
+        return list(told(prepare(home.journal, Path(folder) / "journal.db", known_programs())))
+
+
+def told(salvage: Salvage) -> Iterator[str]:
+    """What a salvage brings back, and what is lost, a sentence each."""
+    gathered = salvage.gathered
+    if gathered.lost:
+        stretches = ", ".join(
+            str(first) if first == last else f"{first} to {last}" for first, last in gathered.lost[:SHOWN_MAX]
+        )
+        missing = sum(last - first + 1 for first, last in gathered.lost)
+        yield f"lost: {plural(missing, 'record')} ({stretches}); whole: {gathered.whole:,} of {gathered.end:,}"
+    else:
+        yield f"no record is lost: all {gathered.whole:,} are whole"
+    if gathered.texts_lost:
+        yield f"lost: {plural(len(gathered.texts_lost), 'text')}; whole: {gathered.texts:,}"
+    if salvage.gone:
+        yield f"lost: {plural(len(salvage.gone), 'tree')} of which nothing is left: {_numbers(salvage.gone)}"
+    if salvage.begun:
+        yield f"lost: {plural(len(salvage.begun), 'tree')} begun after the damage: " + "; ".join(
+            f'"{one_line(goal, 60)}"' for goal in salvage.begun[:SHOWN_MAX]
+        )
+    if salvage.ended:
+        yield f"ended after the damage, so they stay ended: {_named(salvage.ended)}"
+    if salvage.doubtful:
+        yield (
+            f"in doubt after record {salvage.folded:,}: {_named(salvage.doubtful)}. They sleep until gemot resume; then they think and look, "
+            "and change nothing: each such use is answered in doubt. gemot fork begins a conversation anew from there"
+        )
+    if salvage.is_known:
+        yield "nothing that a process knows or did is lost"
+
+
+def _named(processes: list[tuple[int, str]]) -> str:
+    shown = ", ".join(f"{pid} {one_line(name, 40)}" for pid, name in processes[:SHOWN_MAX])
+    more = len(processes) - SHOWN_MAX
+    return f"{plural(len(processes), 'process', 'processes')} ({shown}{f' and {more} more' if more > 0 else ''})"
+
+
+def _numbers(roots: list[int]) -> str:
+    return ", ".join(map(str, roots[:SHOWN_MAX])) + (" and more" if len(roots) > SHOWN_MAX else "")
+
+
+def salvage(folder: Path | None, sure: bool, seal: bool = False) -> int:
+    """``sure``: the person said yes before. ``seal``: the records are old, not damaged."""
+    home = home_of(folder)
+    if not home.journal.exists() and not any(one.exists() for one in (home.folder / "journal.end",)):
+        raise Usage(f"there is no journal in {home.folder}, so there is nothing to salvage")
+    home.lock()  # raises Busy while a machine runs: it must not lose its journal
+    try:
+        library = known_programs()
+        try:
+            found = soundness.journal(home, library)
+        except TooOld:
+            if not seal:
+                raise  # nothing is damaged
+            found = []
+        if isinstance(found, soundness.Sound):
+            put(f"the journal is whole ({found.position} records); nothing was changed")
+            return DONE
+        new = home.journal.with_name(home.journal.name + SUFFIX)
+        try:
+            made = prepare(home.journal, new, library, seal)
+            for line in told(made):
+                put(line)
+            if not sure:
+                _confirm()
+        except BaseException:
+            discard(new)
+            raise
+        kept = _free(home.folder)
+        swap(home.journal, new, kept)
+    finally:
+        home.unlock()
+    put(f"kept the {'old' if seal else 'damaged'} journal as {kept}; gemot ps --all shows what is there now")
+    return DONE
+
+
+def _free(folder: Path) -> Path:
+    """A name for the damaged file that no other has."""
+    stamp = time.strftime("journal.damaged-%Y%m%d-%H%M%S")
+    return next(
+        path for number in range(1, 1_000) if not (path := folder / f"{stamp}{f'-{number}' * (number > 1)}.db").exists()
+    )
+
+
+def _confirm() -> None:
+    if not sys.stdin.isatty():
+        raise Usage(
+            "nobody is here to say yes to this; look at what would be lost, then add --yes. Nothing was changed"
+        )
+    put("Go on with this? The damaged file is kept. [y/N]")
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise Usage("nothing was changed")

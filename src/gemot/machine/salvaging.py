@@ -1,0 +1,335 @@
+"""Salvaging: what a machine can go on with when its journal is damaged, and what is lost.
+
+A new journal is made beside the damaged one (:mod:`gemot.journal.salvage`), and folded as far as it goes: from a whole checkpoint, tree by
+tree, else from the first record. Three things can come of it:
+
+- Every record is there. Then the new journal is the old one, without the damage.
+- Records are missing, and a checkpoint is younger than they are. Then all is known; what is gone is how it came to be.
+- Records are missing after what can be folded. Then the trees are as they were before, and in doubt: what they did since is not known. A
+  process whose end stands in a later record has ended. The others sleep, and change nothing when they are resumed (see
+  :mod:`gemot.kernel.salvaged`).
+
+In the last two, what is known becomes records of its own, so the new journal can be folded without what is lost. The numbers that the lost
+records may have given to processes and work are not given again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from gemot.abi.answers import Answer
+from gemot.abi.effects import Begin, BeginFork, Deliver, Effect, Rewind, TakeBack
+from gemot.abi.events import Adopted, Arrived, Copied, Event, Faulted, Restored, Said, Salvaged, Stopped, Trapped
+from gemot.abi.syscalls import Exit, Fork, Kill, Spawn, Syscall
+from gemot.journal.contract import JournalError, Record, TooNew
+from gemot.journal.records import decode, encode
+from gemot.journal.salvage import Gathered, beside, gather, sync
+from gemot.journal.sqlite import KEPT, SqliteJournal
+from gemot.kernel import Kernel
+from gemot.kernel import freezing as tables
+from gemot.machine import checkpoint
+from gemot.machine.cast import Cast, Decided
+from gemot.machine.checkpoint import SCHEMA
+from gemot.machine.recovery import fold, folding
+from gemot.programs import freezing as folds
+from gemot.programs.library import Library
+from gemot.programs.port import Start
+
+NUMBERS_OF_A_RECORD = 1_000
+"""How many numbers of work a lost record may have given, at most: a call has fewer uses."""
+
+RECORDS_AT_ONCE = 100
+"""Records in one batch of those that say what is known."""
+
+
+class Salvage(NamedTuple):
+    """A new journal, ready to take the place of the damaged one.
+
+    ``file``: where it is. ``folded``: the position of the last record of which what it did is known. ``doubtful``: living first processes
+    (pid, name) whose trees may have gone on since. ``ended``: processes that were living then, and ended in a later record.
+    ``begun``: goals of trees that began later, and are not there any more. ``gone``: roots of trees of which nothing is left.
+    ``is_known``: nothing that a process knows or did is lost."""
+
+    file: Path
+    gathered: Gathered
+    folded: int
+    doubtful: list[tuple[int, str]]
+    ended: list[tuple[int, str]]
+    begun: list[str]
+    gone: list[int]
+
+    @property
+    def is_known(self) -> bool:
+        return not (self.doubtful or self.ended or self.begun or self.gone or self.gathered.texts_lost)
+
+
+def prepare(path: Path, into: Path, library: Library, seal: bool = False) -> Salvage:
+    """Make the new journal in the file ``into``. ``seal``: nothing is damaged, but the records are too old to be folded; whatever had
+    not ended is ended. Raises :class:`JournalError`, OSError."""
+    gathered = gather(path, into)
+    journal = SqliteJournal(into)
+    try:
+        gone = _mend_checkpoint(journal, gathered)
+        kernel, cast, folded = _fold(journal, library)
+        salvage = Salvage(into, gathered, folded, [], [], [], gone)
+        if folded < gathered.end or gone or seal:
+            later = list(_later(journal, folded))
+            _end(kernel, cast, folded, later, salvage, seal)
+            _skip_numbers(kernel, gathered.end - folded, later)
+            salvage.begun.extend(event.goal for _, event in later if isinstance(event, Arrived))
+        if folded < gathered.end or gone or seal or gathered.lost:
+            _write(journal, kernel, cast, folded, gathered, salvage)
+    finally:
+        journal.close()
+    for one in beside(into)[:3]:
+        one.unlink(missing_ok=True)
+    sync(into)
+    _must_open(into, library)
+    return salvage
+
+
+def _mend_checkpoint(journal: SqliteJournal, gathered: Gathered) -> list[int]:
+    """Make what a checkpoint keeps fit together again, or drop it; returns the roots of living trees that are not in it any more."""
+    db = journal.database
+    kept = checkpoint.of(journal)
+    if kept is None:
+        _drop(journal)
+        return []
+    db.execute("BEGIN")
+    db.execute("DELETE FROM root_of")
+    whole: set[int] = set()
+    for root, body in db.execute("SELECT root, body FROM trees").fetchall():
+        try:
+            tree = checkpoint.tree_of(body)
+            for piece in tree.programs.pieces:
+                journal.pieces(piece.number)
+        except (JournalError, msgspec.DecodeError):
+            db.execute("DELETE FROM trees WHERE root=?", (root,))
+            continue
+        whole.add(root)
+        pids = [(process.pid, root) for process in tree.tables.processes]
+        db.executemany("INSERT OR REPLACE INTO root_of VALUES (?,?)", pids)
+    db.execute("COMMIT")
+    position, frozen = kept
+    gone = sorted(frozen.kernel.away.keys() - whole)
+    if gone and not gathered.lost:  # the records have all of it
+        _drop(journal)
+        return []
+    if gone:
+        there = {pid for (pid,) in db.execute("SELECT pid FROM root_of")}
+        body = msgspec.msgpack.encode(msgspec.structs.replace(frozen, kernel=_without(frozen.kernel, set(gone), there)))
+        journal.put_checkpoint(position, body)
+    return gone
+
+
+def _drop(journal: SqliteJournal) -> None:
+    for table in KEPT:
+        journal.database.execute(f"DELETE FROM {table}")
+
+
+def _without(frozen: tables.FrozenKernel, gone: set[int], there: set[int]) -> tables.FrozenKernel:
+    """The tables apart from the trees, without those of which nothing is left. ``there``: the processes that are."""
+    return msgspec.structs.replace(
+        frozen,
+        asks={number: ask for number, ask in frozen.asks.items() if ask.root not in gone},
+        asleep=frozen.asleep - gone,
+        working={effect: pid for effect, pid in frozen.working.items() if pid in there},
+        away={root: facts for root, facts in frozen.away.items() if root not in gone},
+    )
+
+
+def _fold(journal: SqliteJournal, library: Library) -> tuple[Kernel, _Recording, int]:
+    """Fold as far as it goes; the tables then, and the position of the last record. What fails in the middle of a record leaves
+    tables that are no state, so all is folded once more, up to there."""
+    until = journal.position
+    while True:
+        kernel = Kernel()
+        cast = _Recording(kernel, library, journal)
+        last = max(journal.base, 0)
+        try:
+            after, _ = checkpoint.restore(journal, kernel, cast)
+            there = {pid for (pid,) in journal.database.execute("SELECT pid FROM root_of")}
+            last, before = max(after, last), kernel.numbers[1]
+            decided: dict[int, Decided] = {}
+            for folded in folding(_Until(journal, until, cast.see), kernel, cast, decided, after):
+                pid = folded.record.pid
+                if 0 < pid <= before and there and pid not in there:  # of a tree of which nothing is left
+                    raise JournalError("what it concerns is lost")
+                last = folded.record.position
+            return kernel, cast, last
+        except TooNew:
+            raise
+        except JournalError:
+            if until <= last:
+                return kernel, cast, last
+            until = last
+
+
+class _Until:
+    """A journal that ends at a position. ``seen``: is told each event before it is folded."""
+
+    def __init__(self, journal: SqliteJournal, until: int, seen: Callable[[Event], None]) -> None:
+        self._journal, self._until, self._seen = journal, until, seen
+        self.value = journal.value
+
+    def read(self, after: int = 0, pid: int | None = None) -> Iterator[Record]:
+        for record in self._journal.read(after, pid):
+            if record.position > self._until:
+                return
+            with contextlib.suppress(ValueError):
+                self._seen(decode(record.body))
+            yield record
+
+
+class _Recording(Cast):
+    """A cast that keeps what native programs were told, also of those that are not here: a library has them, and no command."""
+
+    def __init__(self, kernel: Kernel, library: Library, journal: SqliteJournal) -> None:
+        super().__init__(kernel, library, journal.value, journal.pieces)
+        self._table = kernel.processes
+        self._rolls: dict[int, tuple[Start, list[tuple[Syscall, Answer]]]] = {}
+        self._asked: dict[int, Syscall] = {}
+
+    def see(self, event: Event) -> None:
+        if isinstance(event, Trapped):
+            self._asked[event.pid] = event.syscall
+
+    def play(self, effect: Effect) -> tuple[int, Decided] | None:
+        match effect:
+            case Begin(pid, program):
+                self._rolls.pop(pid, None)
+                if program.kind == "native":
+                    self._rolls[pid] = (self.start_of(effect), [])
+            case BeginFork(pid, parent) if parent in self._rolls and parent in self._asked:
+                start, history = self._rolls[parent]
+                self._rolls[pid], self._asked[pid] = (start, list(history)), self._asked[parent]
+            case Deliver(pid, answer) if pid in self._rolls and pid in self._asked:
+                self._rolls[pid][1].append((self._asked[pid], answer))
+            case TakeBack(pid) | Rewind(pid):
+                self._rolls.pop(pid, None)
+            case _:
+                pass
+        return super().play(effect)
+
+    def relive(self, pid: int, start: Start, history: list[tuple[Syscall, Answer]]) -> None:
+        self._rolls[pid] = (start, list(history))
+        pending = self._table[pid].syscall
+        if pending is not None:
+            self._asked[pid] = pending
+        super().relive(pid, start, history)
+
+    def frozen(self, pids: Iterable[int]) -> folds.FrozenPrograms:
+        """The programs of these processes, with their pages, whether they are here or not."""
+        here = {pid: self.programs[pid] for pid in pids if pid in self.programs}
+        absent = {
+            pid: folds.FrozenNative(*self._rolls[pid]) for pid in pids if pid in self.missing and pid in self._rolls
+        }
+        frozen = folds.freeze(here)
+        return msgspec.structs.replace(frozen, natives={**frozen.natives, **absent})
+
+
+def _later(journal: SqliteJournal, after: int) -> Iterator[tuple[int, Event]]:
+    """The whole records after a position, which can't be folded."""
+    rows = journal.database.execute("SELECT position, body FROM records WHERE position>? ORDER BY position", (after,))
+    for position, body in rows.fetchall():
+        with contextlib.suppress(ValueError):
+            yield position, decode(body)
+
+
+def _end(kernel: Kernel, cast: Cast, folded: int, later: list[tuple[int, Event]], salvage: Salvage, seal: bool) -> None:
+    """End the processes whose end stands in a later record; what lives then is in doubt."""
+    last: dict[int, str] = {}
+    for position, event in later:
+        if isinstance(event, Trapped | Stopped | Faulted):
+            last.pop(event.pid, None)
+        match event:
+            case Trapped(_, pid, Exit() as leaving):
+                why = f"failed: {leaving.failed}" if leaving.failed else f"result: {leaving.value!r:.500}"
+                last[pid] = f"record {position} says that it ended ({why})"
+            case Trapped(_, pid, Kill() as syscall):
+                last[syscall.pid] = f"record {position} says that process {pid} killed it"
+            case Stopped(_, pid, reason):
+                last[pid] = f"record {position} says that the person ended it{reason and ': ' + reason}"
+            case Faulted(_, pid, message):
+                last[pid] = f"record {position} says that it failed: {message:.500}"
+            case _:
+                pass
+    if seal:
+        last = {
+            root: "its records are too old to be folded, so it can't go on" for root in [*kernel.trees, *kernel.away]
+        }
+    _fetch_all(kernel)
+    for pid, why in last.items():  # in the order in which they ended, so children before their parents
+        process = kernel.process(pid)
+        if process is not None:
+            salvage.ended.append((pid, process.name))
+            for effect in kernel.handle(Faulted(kernel.now, pid, f"in doubt: {why}; what it did before that is lost")):
+                cast.play(effect)
+    if folded < salvage.gathered.end:
+        for root, pids in kernel.trees.items():
+            for process in map(kernel.process, pids):
+                if process is not None:
+                    process.doubt = folded + 1
+            if kernel.process(root) is not None:
+                salvage.doubtful.append((root, kernel.processes[root].name))
+
+
+def _skip_numbers(kernel: Kernel, records: int, later: list[tuple[int, Event]]) -> None:
+    """Pass over the numbers that so many records may have given to processes, work and asks."""
+    births = sum(
+        isinstance(event, Arrived | Copied) or (isinstance(event, Trapped) and isinstance(event.syscall, Spawn | Fork))
+        for _, event in later
+    )
+    named = [event.pid for _, event in later if isinstance(event, Trapped | Said | Stopped | Faulted)]
+    brought = 0
+    for _, event in later:
+        if isinstance(event, Adopted):
+            with contextlib.suppress(msgspec.DecodeError):
+                brought = max(brought, *(one.pid for one in tables.carried(event.tree).tree.processes))
+    numbers, pids, asks, wake = kernel.numbers
+    pids = max(pids + births + records - len(later), brought, *named, 0)
+    kernel.numbers = numbers + records * NUMBERS_OF_A_RECORD, pids, asks + records, wake
+
+
+def _fetch_all(kernel: Kernel) -> None:
+    """Bring every tree into memory."""
+    for pid in range(1, kernel.numbers[1] + 1):
+        kernel.processes.get(pid)
+
+
+def _write(
+    journal: SqliteJournal, kernel: Kernel, cast: _Recording, folded: int, gathered: Gathered, salvage: Salvage
+) -> None:
+    """Append what is known, and fold from there."""
+    _fetch_all(kernel)
+    _drop(journal)
+    begun = Salvaged(
+        kernel.now, msgspec.msgpack.encode(tables.freeze(kernel)), SCHEMA, kernel.rules, folded, tuple(gathered.lost)
+    )
+    entries = [(kernel.now, 0, encode(begun))]
+    for frozen in tables.freeze_trees(kernel, sorted(kernel.trees)):
+        programs = cast.frozen(kernel.trees[frozen.root])
+        tree, kept = msgspec.msgpack.encode(frozen), msgspec.msgpack.encode(programs)
+        entries.append((kernel.now, frozen.root, encode(Restored(kernel.now, frozen.root, tree, kept))))
+    base = journal.position
+    for first in range(0, len(entries), RECORDS_AT_ONCE):
+        journal.append(journal.position, entries[first : first + RECORDS_AT_ONCE], synced=True)
+    journal.database.execute("INSERT OR REPLACE INTO about VALUES ('base', ?)", (base,))
+
+
+def _must_open(file: Path, library: Library) -> None:
+    """Raises :class:`JournalError` where the new journal can't be folded: then nothing is put in the place of anything."""
+    journal = SqliteJournal(file, writing=False)
+    try:
+        kernel = Kernel()
+        cast = Cast(kernel, library, journal.value, journal.pieces)
+        fold(journal, kernel, cast, writing=False)
+        for pid in list(cast.programs):
+            cast.forget(pid)
+    finally:
+        journal.close()
