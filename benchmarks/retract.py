@@ -6,6 +6,7 @@ Beside it, in the same run: ending the same tree.
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import time
 
@@ -44,9 +45,12 @@ def tree() -> Kernel:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    rounds = parser.parse_args().rounds
     taken: list[float] = []
     ended: list[float] = []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for event, times in ((Retracted(0, 2, "wrong"), taken), (Stopped(0, 1), ended)):
             kernel = tree()
             assert sum(one.alive for one in kernel.processes.values()) == 1 + BRANCHES * (1 + LEAVES)

@@ -1,6 +1,6 @@
 """Sleepers: many processes that wait, one alarm each. What they cost, how fast a machine opens on them, and who wakes when.
 
-    python -m benchmarks.sleepers [--processes 100000] [--seconds 60]
+    python -m benchmarks.sleepers [--processes 100000] [--seconds 60] [--lead 20]
 
 Every process sets an alarm at a moment of its own within ``--seconds`` after the last was started, and waits for it. The
 machine is closed, opened again on the same journal, resumed, and the alarms ring. Printed: bytes a process in memory while
@@ -25,6 +25,8 @@ from gemot.machine import notes
 
 BUDGET = Budget(tokens=1000, usd_micros=1000, millis=10_000, processes=1, depth=1, calls=10)
 AT_ONCE = 2_000
+STARTED_PER_SECOND = 2_500
+"""So many are started in a second at least: the first alarm rings when all of them sleep."""
 
 
 @program(grants=("alarm", "receive"))
@@ -48,12 +50,12 @@ async def until(true: Callable[[], bool]) -> None:
         await asyncio.sleep(0.2)
 
 
-async def sleep_and_wake(processes: int, seconds: float, home: Path) -> None:
+async def sleep_and_wake(processes: int, seconds: float, lead: float, home: Path) -> None:
     rights = (Grant("alarm"), Grant("receive"), Grant("exit"))
     machine = await Machine.open(home, programs=[sleeper], drivers=[], models={"nobody": scripted([])})
     gc.collect()
     empty, began = resident(), time.perf_counter()
-    first = time.time() + max(20.0, processes / 2500)
+    first = time.time() + max(lead, processes / STARTED_PER_SECOND)
     due: dict[int, float] = {}
     for start in range(0, processes, AT_ONCE):
         many = range(start, min(start + AT_ONCE, processes))
@@ -108,9 +110,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--processes", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--lead", type=float, default=20.0, help="seconds from the start to the first alarm, at least")
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(sleep_and_wake(wanted.processes, wanted.seconds, Path(folder)))
+        asyncio.run(sleep_and_wake(wanted.processes, wanted.seconds, wanted.lead, Path(folder)))
 
 
 if __name__ == "__main__":
