@@ -10,6 +10,7 @@ from gemot.abi.events import Due
 from gemot.kernel import Kernel, alarms, freezing
 from gemot.kernel.process import Process
 from gemot.machine import calendar
+from gemot.machine.clock import Clock
 
 
 @fault
@@ -26,6 +27,13 @@ def rings_of_sleepers_forgotten(patch: Patch) -> None:
     patch.setattr(
         minds, "_STEPS", [*minds._STEPS, *[minds.alarm] * 60]
     )  # histories with many alarms: in others this is rare
+
+
+@fault
+def calendar_by_order_clock(patch: Patch) -> None:
+    """Dates go by the order of events, which never goes back, and not by the time of day."""
+    patch.setattr(Clock, "lead", lambda self: 0)
+    patch.setattr(minds, "_STEPS", [*minds._STEPS, *[minds.alarm] * 60])
 
 
 @fault

@@ -329,8 +329,8 @@ def vanished_ask(patch: Patch) -> None:
     """A machine that is started puts no old questions."""
     inner = news._booted
 
-    def booted(kernel: Kernel) -> None:
-        inner(kernel)
+    def booted(kernel: Kernel, lead: int | None) -> None:
+        inner(kernel, lead)
         kernel.asks.clear()
 
     patch.setattr(news, "_booted", booted)

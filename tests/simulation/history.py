@@ -29,6 +29,7 @@ from gemot.journal.contract import Fenced, Full
 from gemot.journal.records import decode
 from gemot.kernel import Kernel
 from gemot.machine import checkpoint, loop, machine
+from gemot.machine.clock import Clock
 from gemot.machine.machine import Machine, MachineError
 from gemot.machine.memories import Memories
 from gemot.models.catalogue import Limits
@@ -115,6 +116,7 @@ class History:
         patch.setattr(limits, "REJECTIONS_MAX", 1 + self.seed % 3)
         patch.setattr(checkpoint, "RECORDS_PER_PROGRAM", chance.choice((0, 1)))
         patch.setattr(machine, "RECORDS_AT_CLOSE", chance.choice((0, 10)))
+        patch.setattr(loop, "WAKE_SECONDS_MAX", chance.choice((30.0, 3_600.0)))
         patch.setattr(loop, "SWEEP_SECONDS", chance.choice((0.0, 0.05, 1.0, loop.SWEEP_SECONDS)))
 
     def clock(self) -> float:
@@ -173,7 +175,7 @@ class History:
             LIBRARY,
             DRIVERS,
             self.outside.open_model,
-            clock=self.clock,
+            clock=Clock(self.clock, self.loop.time),
             durability=durability,
             limits=self._limits(),
         )
@@ -210,7 +212,9 @@ class History:
         if self._watchers and self._watchers[-1] is self.watcher:  # it still watches a machine that was not stopped
             self.watcher = Watcher()
         watcher, machine = self.watcher, self.machine
+        watcher.today = None  # what it catches up with was at other times
         watcher.adopt(machine.kernel, self.disk.history(len(watcher.events)))
+        watcher.today = machine.clock.today
         journal.on_written = watcher.compare
         stage = machine._loop.stage
         for name in ("ask", "use", "read", "remember"):
@@ -312,7 +316,7 @@ class History:
 
     def _rest(self) -> None:
         self.go_on()
-        self.watcher.check_rest(int(self.clock() * 1000))
+        self.watcher.check_rest(self.machine.clock.order())
         self.watcher.forgotten.check(self.machine.kernel, self.machine._loop.cast)
         busy = self.machine._loop.stage.busy
         if busy:

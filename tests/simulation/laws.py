@@ -7,6 +7,7 @@ crashed to the next one on the same journal (:meth:`Watcher.adopt`), which check
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Callable
 
 from authors import Authors
 from boards import Boards
@@ -24,6 +25,8 @@ from gemot.abi.reviews import AgreementCheck, Check, PersonCheck, ReceiptCheck, 
 from gemot.abi.syscalls import Alarm, Call, CancelAlarm, Exit, Generate, Read, Receive, Retract, Send, Syscall, Wait
 from gemot.authority.schema import mismatch
 from gemot.kernel import Kernel
+from gemot.kernel.process import SetAlarm
+from gemot.machine.clock import LARGE_MILLIS, LEAD_MILLIS_MIN
 
 
 class Recurring:
@@ -48,6 +51,8 @@ class Watcher(Witness):
     def __init__(self, kernel: Kernel | None = None) -> None:
         super().__init__(kernel)
         self.verdict: LawBroken | None = None
+        self.today: Callable[[], int] | None = None
+        """The time of day as the computer's clock says it, in milliseconds since 1970."""
         self.intents: defaultdict[str, list[int]] = defaultdict(list)
         self.started_at: dict[int, int] = {}
         """Work -> the position of the event that started it."""
@@ -136,6 +141,7 @@ class Watcher(Witness):
         if isinstance(event, Said) and pid in self._alive:
             self._mail[pid] += 1
         if isinstance(event, Ticked):
+            self._set_again(event)
             self._ring()
         for effect in effects:
             match effect:
@@ -251,6 +257,7 @@ class Watcher(Witness):
             raise LawBroken(f"rings: the alarm {number} of {pid} is gone, and nobody took it back")
         if (alarm.at - books.first) % books.step:
             raise LawBroken(f"rings: the alarm {number} of {pid} is due at {alarm.at}, which is none of its times")
+        self._check_date(pid, number, alarm, books)
         unread = [mail for mail in process.mailbox if mail.alarm == number]
         accounted = books.told + alarm.skipped + sum(1 + mail.missed for mail in unread)
         came = books.came(alarm.at - 1)
@@ -272,6 +279,21 @@ class Watcher(Witness):
         ):
             raise LawBroken(f"rings: the alarm {number} of {pid} is due, and nothing will make it ring")
 
+    def _check_date(self, pid: int, number: int, alarm: SetAlarm, books: Recurring) -> None:
+        """A date that comes every five minutes is never further away than that, by the time of day."""
+        if self.today is None or not alarm.dated or self.kernel.processes[pid].root in self.kernel.asleep:
+            return
+        away = alarm.at - self.today()
+        if away > books.step + LARGE_MILLIS + LEAD_MILLIS_MIN:
+            raise LawBroken(f"dates: the alarm {number} of {pid} comes every {books.step} ms, and is due in {away} ms")
+
+    def _set_again(self, event: Ticked) -> None:
+        """The time of day went back: the same firings are counted from another date."""
+        for pid, number, due in event.rings:
+            books = self._recurring.get((pid, number))
+            if books is not None and due.at and not due.came:
+                books.first += due.at - due.since
+
     def _answered(self, pid: int, answer: object, now: int) -> None:
         syscall, _ = self._wants.pop(pid, (None, 0))
         mail = getattr(answer, "mail", ())
@@ -287,6 +309,7 @@ class Watcher(Witness):
             case Alarm() if isinstance(value, dict):
                 at = now + round(value["in_seconds"] * 1000)
                 if syscall.every:
+                    at -= self.kernel.lead if "*" in syscall.every else 0
                     self._recurring[pid, value["alarm"]] = Recurring(at, syscall)
                     self._recurred.add((pid, value["alarm"]))
                 else:

@@ -186,7 +186,7 @@ class Person:
             self._promised.append(f"worked {move}")
 
     async def _set_clock(self, machine: Machine) -> None:
-        self._history.jump += self._chance.choice((-7_200.0, -30.0, 30.0, 7_200.0))
+        self._history.jump += self._chance.choice((-7_200.0, -30.0, 30.0, 7_200.0, 34_560_000.0, -34_560_000.0))
 
     _DOINGS = (
         _start, _send, _send, _answer, _answer, _answer, _kill, _move, _pause, _resume, _resume, _fork, _fork, _fork, _set_clock,

@@ -46,6 +46,7 @@ LAWS: dict[str, str | tuple[str, ...]] = {
     "timer_not_kept_with_its_tree": "fold",
     "rings_of_sleepers_forgotten": "rings",
     "ring_told_again": "rings",
+    "calendar_by_order_clock": "dates",
     "interrupted_work_forgotten": ("fold", "recovery"),
     "stale_machine_fetches": "fence",
     "orphan": "orphan",

@@ -16,7 +16,7 @@ from gemot.journal import Damaged
 from gemot.journal.sqlite import SqliteJournal
 from gemot.kernel import Kernel
 from gemot.machine import loop
-from gemot.machine.clock import steady
+from gemot.machine.clock import Clock
 from gemot.machine.recovery import folding
 from gemot.models.scripted import heard
 
@@ -258,18 +258,18 @@ def test_a_conversation_comes_back_with_its_reading(tmp_path: Path) -> None:
 
 def test_the_clock_of_the_computer_may_be_moved() -> None:
     times = {"wall": 1000.0, "elapsed": 5.0}
-    clock = steady(lambda: times["wall"], lambda: times["elapsed"])
-    assert clock() == 1000.0
+    clock = Clock(lambda: times["wall"], lambda: times["elapsed"])
+    assert clock.order() == 1_000_000
     times.update(wall=400.0, elapsed=15.0)
-    assert clock() == 1010.0, "set back: ten seconds have passed"
+    assert (clock.order(), clock.today()) == (1_010_000, 400_000), "set back: ten seconds have passed"
     times.update(wall=90_000.0, elapsed=16.0)
-    assert clock() == 1011.0, "set forward: one more"
+    assert (clock.order(), clock.lead()) == (1_011_000, 1_011_000 - 90_000_000), "set forward: one more"
 
 
 def test_time_does_not_go_back_behind_the_journal(tmp_path: Path) -> None:
     async def story() -> None:
         async with await opened(tmp_path) as machine:
-            machine._clock = lambda: 4e9  # a clock that is far ahead
+            machine.clock.begin_after(4_000_000_000_000)  # it opened under a clock that was far ahead
             pid = await start(machine, "alarm 1")
             then = machine.kernel.now
         async with await opened(tmp_path, resume=True) as machine:

@@ -1,6 +1,7 @@
 """Events: everything that ever happens to a machine. They are written to the journal; folding them gives the machine.
 
-``at`` is the time in milliseconds since 1970, as the machine's clock said; the kernel has no other clock.
+``at`` is the order: milliseconds since 1970 as the machine's clock said, which never goes back. The kernel has no other clock. `Booted`
+and `Ticked` tell it the time of day, as a difference: ``lead`` is by how many milliseconds the order is ahead of it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ class Booted(Struct, frozen=True, gc=False, tag="booted", omit_defaults=True):
     at: int
     version: str = ""
     rules: int = 0
+    lead: int | None = None
+    """By how much the order is ahead of the time of day, where that has changed."""
 
 
 class Installed(Struct, frozen=True, gc=False, tag="installed", omit_defaults=True):
@@ -74,7 +77,7 @@ class Due(Struct, frozen=True, gc=False, omit_defaults=True):
 
     ``at``: milliseconds since 1970; 0: never again. ``text``: the same as a clock in ``zone`` shows it. Of an alarm that is
     due: ``since`` when; ``came``: how many firings there were from then to now (at most ``limits.MISSED_RINGS_MAX``);
-    ``last``: the latest of them. ``error``: why it can't be said when it is due.
+    ``last``: the latest of them. None (0) of an alarm that is only set again. ``error``: why it can't be said when it is due.
     """
 
     at: int = 0
@@ -84,6 +87,8 @@ class Due(Struct, frozen=True, gc=False, omit_defaults=True):
     came: int = 0
     last: int = 0
     error: str = ""
+    passing: bool = False
+    """It counts time that passes, as an interval does, so ``at``, ``since`` and ``last`` are by the order, not by the time of day."""
 
 
 class Trapped(Struct, frozen=True, gc=False, tag="trapped", omit_defaults=True):
@@ -185,6 +190,8 @@ class Ticked(Struct, frozen=True, gc=False, tag="ticked", omit_defaults=True):
 
     at: int
     rings: tuple[tuple[int, int, Due], ...] = ()
+    lead: int | None = None
+    """By how much the order is ahead of the time of day, where that has changed."""
 
 
 class Said(Struct, frozen=True, gc=False, tag="said", omit_defaults=True):

@@ -12,7 +12,7 @@ Ask ``process.rules`` instead where the new way needs what a tree has gathered s
 
 from __future__ import annotations
 
-RULES = 4
+RULES = 5
 """The rules of this version."""
 
 OLDEST = 0
@@ -36,3 +36,7 @@ their records fits what came before it; where one does not, they are older than 
 RETRACTIONS_ARE_EXACT = 4
 """A retraction ends and blanks nothing that a model asked for, or was told, before it read the words that are taken back. This one goes
 by the tree."""
+
+DATES_GO_BY_THE_DAY = 5
+"""`Booted` and `Ticked` say by how much the order of events is ahead of the time of day, and dates go by that. Records of earlier rules
+say nothing of it, so it is zero in them, and no decision asks for this number."""

@@ -15,7 +15,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from gemot.cli import config
+from gemot.cli import config, times
 from gemot.cli.failing import DONE, FAILED, Usage, columns_of, put
 from gemot.cli.paint import coloured, painted
 from gemot.cli.plain import hanging, plain
@@ -23,7 +23,8 @@ from gemot.cli.reach import is_running
 from gemot.journal.contract import JournalError
 from gemot.journal.endmark import path_of
 from gemot.journal.sqlite import SqliteJournal
-from gemot.machine import soundness
+from gemot.machine import calendar, soundness
+from gemot.machine.clock import large
 from gemot.machine.home import Home, HomeError, default_home
 from gemot.machine.spaces import taken
 
@@ -145,6 +146,7 @@ def _journal(home: Home) -> Iterator[Finding]:
     except (JournalError, OSError) as error:
         yield Finding("broken", str(error))
         return
+    yield _clock(found)
     counts = found.counts
     gone = [f"{counts.lost} records"] * bool(counts.lost) + [f"{counts.texts_lost} texts"] * bool(counts.texts_lost)
     lost = f"; {' and '.join(gone)} from before a salvage are lost" if gone else ""
@@ -153,6 +155,20 @@ def _journal(home: Home) -> Iterator[Finding]:
         f"the journal is whole: {found.position} records, {found.counts.texts} texts, {found.processes} processes, {found.alive} not "
         f"ended{lost}",
     )
+
+
+def _clock(found: soundness.Sound) -> Finding:
+    """Whether the computer's clock fits the journal."""
+    notice = calendar.behind(found.today, times.now())
+    if notice:
+        return Finding("missing", notice)
+    lead = large(found.lead)
+    if lead:
+        side = "ahead of" if found.lead > 0 else "behind"
+        return Finding(
+            "ok", f"the order of the journal's records is {lead} {side} the clock, which was set; dates go by the clock"
+        )
+    return Finding("ok", "the computer's clock fits the journal")
 
 
 def _configuration() -> Iterator[Finding]:

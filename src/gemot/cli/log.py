@@ -66,7 +66,7 @@ class _Page:
                 if self._json:
                     put(plain_json(to_json(note)))
                     continue
-                when = f"{record.position:>5} {time.strftime('%H:%M:%S', time.localtime(record.at / 1000))}"
+                when = f"{record.position:>5} {time.strftime('%H:%M:%S', time.localtime((record.at - self._snapshot.kernel.lead) / 1000))}"
                 lines = [*self._teller.lines(note), *self._blanked(note)]
                 for index, line in enumerate(lines):
                     self._print(when if index == 0 else "", line)

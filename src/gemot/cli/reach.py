@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from gemot.abi.effects import Asked
+from gemot.cli import times
 from gemot.cli.config import program_folders, read
-from gemot.cli.failing import Usage
+from gemot.cli.failing import Usage, say
 from gemot.kernel import Kernel
+from gemot.machine import calendar
 from gemot.machine.client import Client
 from gemot.machine.home import Busy, Home, HomeError, default_home
 from gemot.machine.machine import Machine
@@ -47,7 +49,7 @@ def is_running(home: Home) -> int | None:
 async def opened(home: Home, project: Path | None) -> Machine:
     """The machine, opened here as the person's configuration says. ``project``: a folder with programs of less trust."""
     config, folders = read(), program_folders()
-    return await Machine.open(
+    machine = await Machine.open(
         home.folder,
         program_folders=folders,
         project=project,
@@ -58,6 +60,9 @@ async def opened(home: Home, project: Path | None) -> Machine:
         door=False,
         secrets=config.secrets,
     )
+    if machine.clock_notice:
+        say(machine.clock_notice)
+    return machine
 
 
 async def open_or_connect(home: Home, project: Path | None = None) -> Machine | Client:
@@ -155,5 +160,8 @@ def folded(home: Home) -> Snapshot:
     finally:
         snapshot.close()
     if is_running(home) is None:
+        notice = calendar.behind(snapshot.kernel.today, times.now())
+        if notice:
+            say(notice)
         snapshot.asleep()
     return snapshot

@@ -22,6 +22,7 @@ from gemot.abi.labels import KERNEL, Label
 from gemot.abi.syscalls import Alarm, CancelAlarm
 from gemot.authority.labels import join, words_of
 from gemot.authority.refusal import Refused
+from gemot.kernel import dates
 from gemot.kernel.process import Process, SetAlarm, Timer
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def alarm(kernel: Kernel, process: Process, syscall: Alarm, due: Due | None) -> None:
-    at = _first(kernel.now, syscall, due)
+    at = _first(kernel, syscall, due)
     if len(syscall.note) > limits.NOTE_CHARS_MAX:
         raise Refused("limit", f"the note of an alarm has at most {limits.NOTE_CHARS_MAX} characters")
     if len(process.alarms) >= limits.ALARMS_MAX:
@@ -45,12 +46,13 @@ def alarm(kernel: Kernel, process: Process, syscall: Alarm, due: Due | None) -> 
         syscall.missed,
         set_at=kernel.moment,
         label=words_of(process),
+        passing=due.passing,
     )
-    kernel.set_timer(at, Timer(process.pid, "alarm", number))
+    kernel.set_timer(dates.rings_at(kernel, one), Timer(process.pid, "alarm", number))
     kernel.answer(process, Ok(_shown(kernel, number, one)))
 
 
-def _first(now: int, syscall: Alarm, due: Due | None) -> int:
+def _first(kernel: Kernel, syscall: Alarm, due: Due | None) -> int:
     """When it first rings. Raises :class:`Refused`."""
     named = [name for name in ("seconds", "at", "every") if getattr(syscall, name) not in (None, "")]
     if len(named) != 1:
@@ -68,12 +70,12 @@ def _first(now: int, syscall: Alarm, due: Due | None) -> int:
             raise Refused("malformed", "zone is for at and every; so many seconds from now are the same everywhere")
         if not 0 <= syscall.seconds < 10**9:
             raise Refused("malformed", f"seconds must be a time from now, not {syscall.seconds}")
-        return now + int(syscall.seconds * 1000)
+        return kernel.now + int(syscall.seconds * 1000)
     if due is None:
         raise Refused("unavailable", "there is no calendar here; set an alarm in so many seconds")
     if due.error:
         raise Refused("malformed", due.error)
-    if not 0 <= due.at - now < 10**12:
+    if not 0 <= due.at - (kernel.now if due.passing else kernel.today) < 10**12:
         raise Refused("malformed", f"{named[0]} must be a time from now, within 30 years; {due.text or 'that'} is not")
     return due.at
 
@@ -93,7 +95,7 @@ def listed(kernel: Kernel, process: Process) -> list[dict[str, Any]]:
 
 def _shown(kernel: Kernel, number: int, one: SetAlarm) -> dict[str, Any]:
     words = {"rings": one.text, "zone": one.zone, "every": one.every, "note": one.note}
-    in_seconds = max(0, one.at - kernel.now) / 1000
+    in_seconds = max(0, dates.rings_at(kernel, one) - kernel.now) / 1000
     return {"alarm": number, "in_seconds": in_seconds} | {name: text for name, text in words.items() if text}
 
 
@@ -126,12 +128,13 @@ def ring(kernel: Kernel, process: Process, number: int, due: Due | None) -> bool
     if due is None or due.since != one.at:
         return False
     if due.at:
-        one.at, one.zone, one.text = due.at, due.zone, due.text
-        kernel.set_timer(due.at, Timer(process.pid, "alarm", number))
+        one.set_to(due)
+        one.rang = due.last
+        kernel.set_timer(dates.rings_at(kernel, one), Timer(process.pid, "alarm", number))
     else:
         del process.alarms[number]
         note += f" (it does not ring again: {due.error or 'its times are over'})"
-    late = kernel.now - due.last > limits.ALARM_LATE_MILLIS
+    late = (kernel.now if due.passing else kernel.today) - due.last > limits.ALARM_LATE_MILLIS
     came, one.skipped = due.came + one.skipped, 0
     if one.missed == "skip" and late and due.at:
         one.skipped = came

@@ -22,7 +22,7 @@ from gemot.authority.refusal import Refused, closest
 from gemot.authority.schema import flaw, mismatch
 from gemot.authority.tool_names import unknown_name
 from gemot.board.table import Item
-from gemot.kernel import alarms, changes, feasible, gates, hearing, loops, purses, reviewing, rights
+from gemot.kernel import alarms, changes, dates, feasible, gates, hearing, loops, purses, reviewing, rights
 from gemot.kernel.process import Heard, Process, Progress, Review, Timer
 from gemot.kernel.results import sources_of
 
@@ -409,7 +409,7 @@ def _seen(kernel: Kernel, process: Process, said: list[Label], reader: Process, 
         note = {"note": process.progress.text, "noted_seconds_ago": (kernel.now - process.progress.at) // 1000}
     if process is not reader and not inside:
         said.append(process.named)
-    rings = min((one.at for one in process.alarms.values()), default=0)
+    rings = min((dates.rings_at(kernel, one) for one in process.alarms.values()), default=0)
     return {
         "pid": process.pid,
         "name": process.program.name if inside else process.name,

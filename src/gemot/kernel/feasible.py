@@ -151,7 +151,7 @@ def _tool(kernel: Kernel, check: ToolCheck, asker: Asker) -> None:
     wrong = mismatch(filling.arguments, schema)
     if wrong:
         raise Refused("malformed", f"{tool.name}: {wrong}")
-    verdict = decide(stand, tool, filling, given, kernel.now)
+    verdict = decide(stand, tool, filling, given, kernel.today)
     if verdict.ask:
         what = (
             f"{tool.name} needs a person's word first ({verdict.why})"

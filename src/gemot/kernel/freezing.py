@@ -19,7 +19,7 @@ from gemot.abi.programs import ProgramSpec
 from gemot.abi.tools import ToolSpec
 from gemot.authority.ledger import Means
 from gemot.board.table import Board
-from gemot.kernel import standing
+from gemot.kernel import dates, standing
 from gemot.kernel.asking import asked_about
 from gemot.kernel.process import OpenAsk, Process, Timer
 
@@ -43,6 +43,10 @@ class FrozenKernel(Struct, frozen=True):
     bills: dict[str, tuple[int, int]]
     numbers: tuple[int, int, int, int]
     away: dict[int, tuple[bool, int, int]]
+    lead: int = 0
+    """By how much the order is ahead of the time of day."""
+    dated: dict[int, int] | None = None
+    """By root, when the first of a tree's timers is due that is a date; ``away`` has the first of the others. None: it has all."""
 
 
 class FrozenTree(Struct, frozen=True):
@@ -55,6 +59,8 @@ class FrozenTree(Struct, frozen=True):
     given: Means
     timers: list[tuple[int, int, Timer]]
     late: list[tuple[int, int, Timer]]
+    lead: int = 0
+    """By how much the order was ahead of the time of day then."""
 
     @property
     def root(self) -> int:
@@ -71,8 +77,8 @@ def freeze(kernel: Kernel) -> FrozenKernel:
     for root in kernel.trees:
         if kernel.processes[root].alive:
             busy[root] = _busy(kernel, root)
-    first = _first(kernel, kernel.timers)
-    late = _first(kernel, (entry for entries in kernel.late.values() for entry in entries))
+    first, dated = _first(kernel, kernel.timers)
+    late = _soonest(kernel, (entry for entries in kernel.late.values() for entry in entries))
     away = {root: (one, first.get(root, 0), late.get(root, 0)) for root, one in busy.items()}
     return FrozenKernel(
         kernel.now,
@@ -86,10 +92,21 @@ def freeze(kernel: Kernel) -> FrozenKernel:
         kernel.bills,
         kernel.numbers,
         away,
+        kernel.lead,
+        {root: at for root, at in dated.items() if root in away},
     )
 
 
-def _first(kernel: Kernel, timers: Iterable[tuple[int, int, Timer]]) -> dict[int, int]:
+def _first(kernel: Kernel, timers: Iterable[dates.Entry]) -> tuple[dict[int, int], dict[int, int]]:
+    """What is due first by the order, and what by the time of day."""
+    passing: list[dates.Entry] = []
+    dated: list[dates.Entry] = []
+    for entry in timers:
+        (dated if dates.is_dated(kernel, entry[2]) else passing).append(entry)
+    return _soonest(kernel, passing), _soonest(kernel, dated)
+
+
+def _soonest(kernel: Kernel, timers: Iterable[dates.Entry]) -> dict[int, int]:
     """By root, when the first of a tree's timers is due that somebody still waits for."""
     first: dict[int, int] = {}
     for at, _, timer in timers:
@@ -127,6 +144,7 @@ def freeze_trees(kernel: Kernel, roots: Collection[int]) -> list[FrozenTree]:
             kernel.given[root],
             timers.get(root, []),
             kernel.late.get(root, []),
+            kernel.lead,
         )
         for root in roots
     ]
@@ -144,11 +162,12 @@ def drop_trees(kernel: Kernel, roots: Collection[int]) -> None:
     """Take trees out of memory that are kept elsewhere as they are."""
     gone = set(roots)
     nobody = gone | {0}
-    first = _first(kernel, kernel.timers)
+    first, dated = _first(kernel, kernel.timers)
     kept = [entry for entry in kernel.timers if _living_root(kernel, entry[2]) not in nobody]
     kept += [_away(root, first[root]) for root in gone if root in first]
+    kept += [_away(root, dated[root], dates.DATED) for root in gone if root in dated]
     for root in gone:
-        late = _first(kernel, kernel.late.pop(root, ())).get(root)
+        late = _soonest(kernel, kernel.late.pop(root, ())).get(root)
         if late is not None:
             kernel.late[root] = [_away(root, late)]
     kernel.away.update({root: _busy(kernel, root) for root in gone if kernel.processes[root].alive})
@@ -162,9 +181,9 @@ def drop_trees(kernel: Kernel, roots: Collection[int]) -> None:
     kernel.timers = kept
 
 
-def _away(root: int, at: int) -> tuple[int, int, Timer]:
+def _away(root: int, at: int, token: int = 0) -> tuple[int, int, Timer]:
     """Something of a tree that is away is due then. Its number is one that no other timer has."""
-    return at, -root, Timer(root, "away", 0)
+    return at, -root, Timer(root, "away", token)
 
 
 def thaw(frozen: FrozenKernel, kernel: Kernel) -> None:
@@ -176,6 +195,11 @@ def thaw(frozen: FrozenKernel, kernel: Kernel) -> None:
     kernel.away = {root: busy for root, (busy, _, _) in frozen.away.items()}
     kernel.timers = [_away(root, at) for root, (_, at, _) in frozen.away.items() if at]
     kernel.late = {root: [_away(root, at)] for root, (_, _, at) in frozen.away.items() if at}
+    kernel.lead = frozen.lead
+    if frozen.dated is None:
+        kernel.undated = {timer.pid for _, _, timer in kernel.timers}
+    else:
+        kernel.timers += [_away(root, at, dates.DATED) for root, at in frozen.dated.items()]
     heapq.heapify(kernel.timers)
     kernel.numbers = frozen.numbers
 
@@ -188,12 +212,16 @@ def thaw_tree(frozen: FrozenTree, kernel: Kernel) -> None:
         if frozen.boots != kernel.boots:
             process.interrupt()
     kernel.away.pop(root, None)
+    kernel.undated.discard(root)
     kernel.given[root] = frozen.given
     if frozen.board is not None:
         kernel.boards[root] = frozen.board
     if frozen.overdrawn is not None:
         kernel.overdrawn[root] = frozen.overdrawn
     timers, late = frozen.timers, [entry for entry in frozen.late if _living_root(kernel, entry[2])]
+    if kernel.lead != frozen.lead:
+        later = kernel.lead - frozen.lead
+        timers, late = dates.moved(kernel, timers, later), dates.moved(kernel, late, later)
     if root in kernel.late:
         kernel.late[root] = late
     else:  # the tree was resumed while it was away

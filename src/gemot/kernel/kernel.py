@@ -72,6 +72,9 @@ class Kernel:
 
     def __init__(self) -> None:
         self.now = 0
+        """The order of events, in milliseconds since 1970: the latest time that one of them bore."""
+        self.lead = 0
+        """By how much that is ahead of the time of day (see :mod:`gemot.kernel.dates`)."""
         self.moment = 0
         """How many events were handled: what comes later has a larger one."""
         self.processes = Table()
@@ -106,6 +109,8 @@ class Kernel:
         """By root: a process that was at work when it was last looked whether the tree stands still. Only saves looking."""
         self.awaited: dict[int, list[int]] = {}
         """By waiting process: of the children that its wait names, those that may still run. Only saves looking."""
+        self.undated: set[int] = set()
+        """Roots of trees that are away and were kept without a word on which of their timers are dates."""
         self.late: dict[int, list[tuple[int, int, Timer]]] = {}
         """By root: timers that came due while their tree was asleep."""
         self._numbers = 0
@@ -138,6 +143,11 @@ class Kernel:
             out.append(WakeAt(earliest))
         self._wake = earliest
         return out
+
+    @property
+    def today(self) -> int:
+        """The time of day, in milliseconds since 1970: dates go by it. It may go back."""
+        return self.now - self.lead
 
     @property
     def numbers(self) -> tuple[int, int, int, int]:

@@ -42,7 +42,20 @@ from gemot.authority import ledger
 from gemot.authority.labels import PERSON_WORDS, author
 from gemot.authority.narrowing import anchor, with_space, without_uses
 from gemot.authority.path_arguments import unfit
-from gemot.kernel import adopting, alarms, moves, retracting, revoking, rights, routes, salvaged, trap, waiting, working
+from gemot.kernel import (
+    adopting,
+    alarms,
+    dates,
+    moves,
+    retracting,
+    revoking,
+    rights,
+    routes,
+    salvaged,
+    trap,
+    waiting,
+    working,
+)
 from gemot.kernel.families import remember_sources
 from gemot.kernel.process import Process, Review, Timer
 
@@ -58,7 +71,7 @@ def hear(kernel: Kernel, event: Event) -> None:
     match event:
         case Booted(rules=rules):
             kernel.rules = rules
-            _booted(kernel)
+            _booted(kernel, event.lead)
         case Installed(_, manifests, programs):
             # the machine refuses an unfit tool at opening; a journal of an older version may still hold one
             tools = (tool for manifest in manifests for tool in manifest.tools)
@@ -235,6 +248,9 @@ def _copied(kernel: Kernel, event: Copied) -> None:
 
 
 def _ticked(kernel: Kernel, event: Ticked) -> None:
+    if event.lead is not None:
+        dates.lead(kernel, event.lead)
+    dates.set_again(kernel, (ring for ring in event.rings if not ring[2].came))
     rings = {(pid, number): due for pid, number, due in event.rings}
     not_yet: list[tuple[int, int, Timer]] = []
     while kernel.timers and kernel.timers[0][0] <= kernel.now:
@@ -257,9 +273,11 @@ def _ticked(kernel: Kernel, event: Ticked) -> None:
         heapq.heappush(kernel.timers, entry)
 
 
-def _booted(kernel: Kernel) -> None:
+def _booted(kernel: Kernel, lead: int | None) -> None:
     """Nothing that was at work outside is at work any more; every tree sleeps until somebody lets it go on."""
     kernel.working.clear()
+    if lead is not None:
+        dates.lead(kernel, lead)
     kernel.boots += 1  # by which a tree that is away learns of it when it comes back
     kernel.asleep.update(kernel.away)
     for process in kernel.processes.values():

@@ -10,6 +10,7 @@ from msgspec import Struct
 from gemot.abi import limits
 from gemot.abi.answers import Change, Mail, Outcome, Returned, Room, State, Use
 from gemot.abi.effects import Asked
+from gemot.abi.events import Due
 from gemot.abi.grants import Grant, Mount
 from gemot.abi.labels import Handle, Label
 from gemot.abi.programs import ProgramSpec
@@ -101,6 +102,18 @@ class SetAlarm:
     skipped: int = 0
     set_at: int = 0
     label: Label = field(default_factory=Label)
+    passing: bool = False
+    """It counts time that passes: ``at`` is by the order of events, not by the time of day."""
+    rang: int = 0
+    """The last of its firings that was taken in."""
+
+    @property
+    def dated(self) -> bool:
+        """Whether it goes by the time of day."""
+        return bool(self.zone) and not self.passing
+
+    def set_to(self, due: Due) -> None:
+        self.at, self.zone, self.text, self.passing = due.at, due.zone, due.text, due.passing
 
 
 @dataclass(slots=True)
@@ -293,7 +306,7 @@ class OpenAsk:
 @dataclass(slots=True, order=True)
 class Timer:
     """Something that happens by itself. ``token`` ties it to what set it: a stale timer does nothing. ``away``: something
-    of the tree with the root ``pid``, which is not in memory, is due. ``lease``: ``pid`` is the first process of the tree on
+    of the tree with the root ``pid``, which is not in memory, is due (token 1: a date). ``lease``: ``pid`` is the first process of the tree on
     whose board a task is to be open again."""
 
     pid: int

@@ -96,7 +96,7 @@ def effect_of(kernel: Kernel, process: Process, work: Work) -> Effect:
     syscall = process.syscall
     assert isinstance(syscall, Remember | Recall | Forget)
     shelf = shelf_of(kernel, process, syscall.scope)
-    number, pid, now = work.effect, process.pid, kernel.now
+    number, pid, now = work.effect, process.pid, kernel.today
     match syscall:
         case Remember(text, about):
             return KeepMemory(number, pid, shelf, work.key, text, about, written_by(process), now)

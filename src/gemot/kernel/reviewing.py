@@ -148,7 +148,7 @@ def _use(kernel: Kernel, process: Process, review: Review, check: ToolCheck, val
     wrong = mismatch(filling.arguments, tool.schema)
     if wrong:
         raise Refused("malformed", f"{tool.name}: {wrong}")
-    verdict = decide(stand, tool, filling, given, kernel.now)
+    verdict = decide(stand, tool, filling, given, kernel.today)
     if verdict.ask:
         raise Refused("grant", f"{tool.name} needs a person's word first, and a check can't wait for one")
     if process.left.millis < 1:

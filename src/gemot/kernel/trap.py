@@ -196,6 +196,6 @@ def permitted(kernel: Kernel, process: Process, syscall: Syscall) -> int:
         return -1
     bounded = any(grant.where for grant in process.grants if grant.tool == name)
     fields: dict[str, Any] = msgspec.to_builtins(msgspec.structs.asdict(syscall)) if bounded else {}
-    index = syscall_allowed(name, fields, process.grants, process.mounts, kernel.now)
+    index = syscall_allowed(name, fields, process.grants, process.mounts, kernel.today)
     process.grants[index] = used(process.grants[index], 1)
     return index

@@ -154,7 +154,7 @@ def _check(
         _must_fit(tool, filling)
         others = _children(kernel, process, tool, filling)
         verdict = decide(
-            process, tool, filling, use.arguments, kernel.now, others, kernel.processes[process.root].used_once
+            process, tool, filling, use.arguments, kernel.today, others, kernel.processes[process.root].used_once
         )
         if tool.effect in ("writes", "sends"):
             rights.must_fit_plans(kernel, process, process.grants[verdict.grant], tool.name)
@@ -419,7 +419,7 @@ def _cached(event: Done) -> int:
 
 
 def _bill(kernel: Kernel, provider: str, usd_micros: int) -> None:
-    day = kernel.now // MILLIS_A_DAY
+    day = kernel.today // MILLIS_A_DAY
     before, so_far = kernel.bills.get(provider, (day, 0))
     kernel.bills[provider] = (day, usd_micros + (so_far if before == day else 0))
 

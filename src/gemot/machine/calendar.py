@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime, tzinfo
 
+import msgspec
 from cronsim import CronSim, CronSimError
 
 from gemot.abi import limits
@@ -22,7 +23,9 @@ from gemot.abi.events import Due, Ticked
 from gemot.abi.syscalls import Alarm
 from gemot.drivers.clock import zone_of
 from gemot.drivers.errors import ToolError
-from gemot.kernel import Kernel, alarms
+from gemot.kernel import Kernel, alarms, dates
+from gemot.kernel.process import SetAlarm
+from gemot.machine.clock import LARGE_MILLIS, LEAD_MILLIS_MIN, Clock, large
 
 FORMS = 'minute, hour, day of month, month, weekday, e.g. "0 9 * * MON" or "*/15 8-18 * * *"; or an interval: 30s, 15m, 2h, 1d'
 
@@ -44,8 +47,9 @@ class _Unclear(Exception):
     """What is wrong with a time, in words."""
 
 
-def first(alarm: Alarm, now: int) -> Due | None:
-    """When an alarm with ``at`` or ``every`` first rings after ``now`` (milliseconds since 1970); None for others."""
+def first(alarm: Alarm, now: int, lead: int = 0) -> Due | None:
+    """When an alarm with ``at`` or ``every`` first rings after ``now``, the time of day (milliseconds since 1970); None for others.
+    ``lead``: by how much the order of events is ahead of it."""
     if not alarm.at and not alarm.every:
         return None
     try:
@@ -56,13 +60,15 @@ def first(alarm: Alarm, now: int) -> Due | None:
         zone = _zone(name)
         _must_be_meant(alarm.every)
         at = _moment(alarm.at, zone) if alarm.at else _after(alarm.every, zone, now, now)
-        return Due(at, _text(at, zone), name)
+        passing = not alarm.at and _interval(alarm.every) > 0
+        return Due(at + (lead if passing else 0), _text(at, zone), name, passing=passing)
     except _Unclear as unclear:
         return Due(error=str(unclear))
 
 
-def following(every: str, zone: str, since: int, now: int) -> Due:
-    """Of an alarm that is due since ``since``: how many firings came until ``now``, and when the next one is."""
+def following(every: str, zone: str, since: int, now: int, lead: int = 0) -> Due:
+    """Of an alarm that is due since ``since``: how many firings came until ``now``, and when the next one is. ``lead``: by how much these
+    times are ahead of the time of day."""
     try:
         there = _zone(zone)
         came, last = 1, since
@@ -71,15 +77,67 @@ def following(every: str, zone: str, since: int, now: int) -> Due:
             came, last, following = came + 1, following, _after(every, there, since, following)
         if following <= now:
             last, following = _before(every, there, since, now), _after(every, there, since, now)
-        return Due(following, _text(following, there), zone, since, came, last)
+        return Due(following, _text(following - lead, there), zone, since, came, last)
     except _Unclear as unclear:
         return Due(since=since, came=1, last=since, error=str(unclear))
 
 
 def tick(kernel: Kernel, now: int) -> Ticked:
-    """It is ``now``; with what the kernel must know to let recurring alarms ring."""
-    due = alarms.due(kernel, now)
-    return Ticked(now, tuple((pid, number, following(one.every, one.zone, one.at, now)) for pid, number, one in due))
+    """It is ``now``, by the order; with what the kernel must know to let recurring alarms ring."""
+    return Ticked(
+        now, tuple((pid, number, _next(one, now, kernel.lead)) for pid, number, one in alarms.due(kernel, now))
+    )
+
+
+def _next(alarm: SetAlarm, now: int, lead: int) -> Due:
+    if alarm.passing:
+        return msgspec.structs.replace(following(alarm.every, alarm.zone, alarm.at, now, lead), passing=True)
+    return following(alarm.every, alarm.zone, alarm.at, now - lead)
+
+
+def begin(kernel: Kernel, clock: Clock) -> tuple[Ticked | None, str]:
+    """Set the clock of a machine that opens: the order does not go back behind the journal. Returns the news for the kernel, if the lead is
+    another one now, and the words for a person, if the computer's clock does not fit the journal."""
+    notice = behind(kernel.today, clock.today())
+    clock.begin_after(kernel.now)
+    lead = clock.lead()
+    return (moved(kernel, clock.order(), lead) if abs(lead - kernel.lead) >= LEAD_MILLIS_MIN else None), notice
+
+
+def behind(newest: int, today: int) -> str:
+    """Words for a person, if the computer's clock is far behind the time of day of the ``newest`` record; else nothing."""
+    back = large(newest - today) if newest > today else ""
+    if not back:
+        return ""
+    return (
+        f"this computer's clock is {back} behind the newest record of this machine, so it is wrong now or was wrong then. Schedules and "
+        "dates go by it as it is now: set it if it is wrong"
+    )
+
+
+def moved(kernel: Kernel, now: int, lead: int) -> Ticked:
+    """It is ``now``, by the order, which is ahead of the time of day by ``lead`` from now on. Where the time of day went back, the next
+    date of each alarm that recurs is worked out again."""
+    today = now - lead
+    if lead <= kernel.lead:
+        return Ticked(now, (), lead)
+    rings: list[tuple[int, int, Due]] = []
+    for pid, number, alarm in dates.recurring(kernel):
+        due = _again(alarm, today)
+        if due.at and due.at < alarm.at:
+            rings.append((pid, number, due))
+    return Ticked(now, tuple(rings), lead)
+
+
+def _again(alarm: SetAlarm, today: int) -> Due:
+    """When an alarm rings next, now that it is ``today``. A small step back lets no firing come twice."""
+    told = alarm.rang if 0 <= alarm.rang - today < LARGE_MILLIS else today
+    try:
+        zone = _zone(alarm.zone)
+        at = _after(alarm.every, zone, alarm.at, max(today, told))
+        return Due(at, _text(at, zone), alarm.zone, since=alarm.at)
+    except _Unclear as unclear:
+        return Due(since=alarm.at, error=str(unclear))
 
 
 @functools.cache

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import Callable, Generator, Mapping
 
 from gemot.abi.answers import Outcome
@@ -48,6 +49,7 @@ from gemot.abi.events import (
     Rewound,
     Said,
     Stopped,
+    Ticked,
     Trapped,
     Worked,
 )
@@ -57,6 +59,7 @@ from gemot.journal.records import decode, encode, legible
 from gemot.kernel import Kernel
 from gemot.machine import calendar, checkpoint, notes
 from gemot.machine.cast import Cast, Decided
+from gemot.machine.clock import LEAD_MILLIS_MIN
 from gemot.machine.home import Home
 from gemot.machine.inbox import Inbox
 from gemot.machine.memories import Memories
@@ -77,8 +80,8 @@ TREE_EVENTS_MAX = 16
 """Events of one tree in one step at most: one that never stops must not keep the others waiting. A turn takes several steps, so
 beside a fork bomb it costs a multiple of this: 4 ms with 16, 16 ms with 64."""
 
-WAKE_SECONDS_MAX = 3600.0
-"""The longest sleep before the clock is looked at again: it may have been moved meanwhile."""
+WAKE_SECONDS_MAX = 30.0
+"""The longest sleep before the clocks are looked at again: they may have been set, or the computer may have slept meanwhile."""
 
 SWEEP_SECONDS = 5.0
 """How long nothing must have happened in a tree for it to leave memory, at least; at most twice as long."""
@@ -115,7 +118,7 @@ class Loop:
         self.spaces = Spaces(self.kernel, home)
         self.journal, self.now = journal, now
         self.cast = Cast(self.kernel, library, journal.value, journal.pieces)
-        pool = Pool(limits, now, lambda: self.kernel.bills)
+        pool = Pool(limits, now, lambda: self.kernel.bills, lambda: now() - self.lead())
         self.memories = Memories(None if home is None else home.memories)
         self.stage = Stage(
             journal,
@@ -131,6 +134,8 @@ class Loop:
             secrets,
         )
         self.questions = Questions(self.kernel, self.cast, self.stage.window, journal.value)
+        self.lead: Callable[[], int] = lambda: self.kernel.lead
+        """By how much the order is ahead of the time of day now; the kernel's until the machine is open."""
         self.watchers: list[Callable[[notes.Note], None]] = []
         self.broken: BaseException | None = None
         self.closed = False
@@ -272,7 +277,7 @@ class Loop:
         told: list[notes.Note] = []
         born: list[tuple[asyncio.Future[int], int]] = []
         synced = self._always_synced
-        for happened in self._inbox.take(STEP_EVENTS_MAX, TREE_EVENTS_MAX):
+        for happened in itertools.chain(self._moved(), self._inbox.take(STEP_EVENTS_MAX, TREE_EVENTS_MAX)):
             written, body = _written(happened)
             event = with_values(written, self.kernel, self.journal.value)
             pid, tool = self._about(event)
@@ -309,6 +314,12 @@ class Loop:
             self._births = {key: future for key, future in self._births.items() if not future.done()}
         for note in told:
             self.tell(note)
+
+    def _moved(self) -> Generator[Event]:
+        """The news that the computer's clock was set, if it was: before what happens after that."""
+        lead = self.lead()
+        if abs(lead - self.kernel.lead) >= LEAD_MILLIS_MIN:
+            yield calendar.moved(self.kernel, self.now(), lead)
 
     def _born(self, event: Arrived | Copied | Adopted, effects: list[Effect]) -> list[tuple[asyncio.Future[int], int]]:
         future = self._births.get(id(event))  # it stays there until it is told: should this step fail, it is told that
@@ -370,6 +381,8 @@ class Loop:
 
     def _woken(self) -> None:
         """Time is up, or the clock is to be looked at again."""
+        if abs(self.lead() - self.kernel.lead) >= LEAD_MILLIS_MIN:
+            self.happened(Ticked(self.now()))  # its step takes the news in first
         earliest = self.kernel.timers[0][0] if self.kernel.timers else 0
         if earliest and earliest <= self.now():
             with self._stopping():  # an alarm's tree may have to be read from the journal

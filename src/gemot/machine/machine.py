@@ -26,9 +26,9 @@ from gemot.drivers.kit import Driver, Picture, Tool
 from gemot.journal.contract import Journal
 from gemot.kernel import Kernel, asking, retracting, revoking
 from gemot.kernel.process import Process
-from gemot.machine import boards, carrying, checkpoint, notes, recovery, rewinding, starting, views, waking
+from gemot.machine import boards, calendar, carrying, checkpoint, notes, recovery, rewinding, starting, views, waking
 from gemot.machine.checkpoint import RECORDS_AT_CLOSE
-from gemot.machine.clock import steady
+from gemot.machine.clock import Clock
 from gemot.machine.home import Home, default_home
 from gemot.machine.loop import Loop, MachineError
 from gemot.machine.pool import ProviderView
@@ -58,7 +58,7 @@ class Machine:
         *,
         home: Home | None = None,
         durability: Literal["full", "normal"] = "normal",
-        clock: Callable[[], float] | None = None,
+        clock: Clock | Callable[[], float] | None = None,
         limits: Mapping[str, Limits] | None = None,
         windows: Mapping[str, int] | None = None,
         privacy: starting.Privacy = NO_PRIVACY,
@@ -68,9 +68,9 @@ class Machine:
         self.home = home
         self.privacy = privacy
         self.library = library
-        self._clock = steady() if clock is None else clock
-        self._ahead = 0
-        """By how much (ms) the journal was ahead of the clock when this machine opened: time does not go back."""
+        self.clock = clock if isinstance(clock, Clock) else Clock(clock, clock) if clock else Clock()
+        self.clock_notice = ""
+        """What a person should know of the computer's clock; empty where it fits the journal."""
         self._drivers = tuple(drivers)
         tools: dict[str, Tool] = {tool.spec.name: tool for driver in self._drivers for tool in driver.tools.values()}
         self._closing = AsyncExitStack()
@@ -78,7 +78,7 @@ class Machine:
         self._tool_names = tool_names | tools.keys()
         """The tools of all drivers, with those that this computer can't offer for want of walls: grants may name them."""
         means = limits or {}, windows or {}, secrets
-        self._loop = Loop(journal, library, tools, open_model, self._now, durability == "full", home, *means)
+        self._loop = Loop(journal, library, tools, open_model, self.clock.order, durability == "full", home, *means)
 
     @property
     def kernel(self) -> Kernel:
@@ -177,17 +177,20 @@ class Machine:
         starting.keep_texts(loop.journal, self.library)
         opened = recovery.fold(loop.journal, kernel, loop.cast)
         loop.checkpointed = (loop.journal.checkpoint() or (0, b""))[0]
-        self._ahead = max(0, kernel.now - self._now())
+        moved, self.clock_notice = calendar.begin(kernel, self.clock)
         manifests = tuple(driver.manifest() for driver in self._drivers)
         specs = self.library.specs()
         tools = {tool.name: tool for manifest in manifests for tool in manifest.tools}
         if not starting.same((tools, {spec.name: spec for spec in specs}), (kernel.tools, kernel.programs)):
             loop.happened(Installed(self._now(), manifests, specs))
-        loop.happened(Booted(self._now(), gemot.__version__, RULES))
+        loop.happened(Booted(self._now(), gemot.__version__, RULES, None if moved is None else moved.lead))
+        if moved is not None and moved.rings:
+            loop.happened(moved)
         for pid, decided in opened.decided.items():
             loop.decided(pid, decided)
         loop.step()
         loop.must_run()
+        loop.lead = self.clock.lead
         if opened.aged:
             loop.checkpoint(0)  # so the next opening begins here, and no record of the other version is folded again
         if resume:
@@ -480,7 +483,7 @@ class Machine:
         return self._loop.broken
 
     def _now(self) -> int:
-        return int(self._clock() * 1000) + self._ahead
+        return self.clock.order()
 
     def _living(self, pid: int) -> Process:
         process = self._known(pid)

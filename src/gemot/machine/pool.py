@@ -88,8 +88,11 @@ class Pool:
         limits: Mapping[str, Limits],
         now: Callable[[], int],
         bills: Callable[[], Mapping[str, tuple[int, int]]],
+        today: Callable[[], int] | None = None,
     ) -> None:
+        """``now`` counts the time that passes, in milliseconds. ``today`` is the time of day, if that is another clock."""
         self._limits, self._now, self._bills = dict(limits), now, bills
+        self._today = now if today is None else today
         self._lanes: dict[str, _Lane] = {}
         self._of: dict[int, _Lane] = {}
         """By effect: where it waits or is at work."""
@@ -152,15 +155,15 @@ class Pool:
     def _lane(self, provider: str) -> _Lane:
         lane = self._lanes.get(provider)
         if lane is None:
-            limits, today = self._limits.get(provider, NO_LIMITS), self._now() // MILLIS_A_DAY
+            limits, today = self._limits.get(provider, NO_LIMITS), self._today() // MILLIS_A_DAY
             day, spent = self._bills().get(provider, (today, 0))
             requests, tokens = Window(limits.requests_per_minute), Window(limits.tokens_per_minute)
             lane = self._lanes[provider] = _Lane(limits, day, spent, requests, tokens)
         return lane
 
     def _turn_page(self, lane: _Lane) -> None:
-        today = self._now() // MILLIS_A_DAY
-        if today > lane.day:
+        today = self._today() // MILLIS_A_DAY
+        if today != lane.day:
             lane.day, lane.spent = today, 0
 
     def _let_through(self, lane: _Lane) -> None:
@@ -212,7 +215,7 @@ class Pool:
         self._turn_page(lane)
         if lane.spent + call.usd_micros <= lane.allowed:
             return ""
-        return _too_dear(model, lane.allowed, lane.spent, call.usd_micros, self._now())
+        return _too_dear(model, lane.allowed, lane.spent, call.usd_micros, self._today())
 
 
 def _too_dear(model: str, allowed: int, spent: int, may_cost: int, now: int) -> str:

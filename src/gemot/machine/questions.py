@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gemot.abi.effects import AskModel
-from gemot.abi.events import Trapped
+from gemot.abi.events import Due, Trapped
 from gemot.abi.messages import Request
 from gemot.abi.syscalls import Alarm, Generate, Syscall
 from gemot.kernel import Kernel
@@ -28,13 +28,17 @@ class Questions:
         """The event of a syscall; of a `generate` with what it is likely to take, and the window of its model; of an
         `alarm` with when it is due."""
         if not isinstance(syscall, Generate):
-            return Trapped(at, pid, syscall, due=calendar.first(syscall, at) if isinstance(syscall, Alarm) else None)
+            return Trapped(at, pid, syscall, due=self._due(at, syscall))
         process, program = self._kernel.processes[pid], self._cast.programs[pid]
         chars, most = program.size_chars + self._offered(process, program).size_chars, syscall.tokens_out_max
         model = process.models[0]
         later = {one: estimate(one, chars, most).usd_micros for one in further(process)}
         prices = {one: price for one, price in later.items() if price}
         return Trapped(at, pid, syscall, estimate(model, chars, most), prices, window=self._window(model))
+
+    def _due(self, at: int, syscall: Syscall) -> Due | None:
+        lead = self._kernel.lead
+        return calendar.first(syscall, at - lead, lead) if isinstance(syscall, Alarm) else None
 
     def request(self, effect: AskModel) -> tuple[Request | None, int]:
         """The whole question (None where the program is gone meanwhile), and how many characters it has with what is offered."""

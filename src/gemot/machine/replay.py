@@ -61,7 +61,7 @@ class Replay:
             return
         expected = set[int]()
         for folded in folding(self._journal, self.kernel, self.cast, decided):
-            self.position, self.at = folded.record.position, folded.record.at
+            self.position, self.at = folded.record.position, folded.record.at - self.kernel.lead
             wrong = folded.divergence
             if isinstance(folded.event, Done) and folded.event.effect not in expected:
                 wrong = (

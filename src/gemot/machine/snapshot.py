@@ -13,8 +13,9 @@ from gemot.abi.messages import Message
 from gemot.journal.contract import Record
 from gemot.journal.sqlite import SqliteJournal
 from gemot.kernel import Kernel
-from gemot.machine import aging, notes
+from gemot.machine import aging, calendar, notes
 from gemot.machine.cast import Cast
+from gemot.machine.clock import Clock
 from gemot.machine.whole import with_values
 from gemot.programs.conversation import Conversation
 from gemot.programs.library import Library
@@ -77,7 +78,11 @@ class Snapshot:
 
     def asleep(self) -> None:
         """Nobody runs this machine: show every tree as sleeping, as the next machine will find it."""
-        self.kernel.handle(Booted(self.kernel.now))
+        clock = Clock()
+        moved, _ = calendar.begin(self.kernel, clock)
+        self.kernel.handle(Booted(self.kernel.now, lead=None if moved is None else moved.lead))
+        if moved is not None:
+            self.kernel.handle(moved)
 
     def close(self) -> None:
         if self._journal is not None:

@@ -35,6 +35,10 @@ class Sound(msgspec.Struct, frozen=True):
     """How many there were."""
     alive: int
     """How many of them have not ended."""
+    today: int
+    """The time of day at the last record, in milliseconds since 1970."""
+    lead: int
+    """By how much the order of the records was ahead of that."""
 
 
 def journal(home: Home, library: Library) -> Sound | list[Flaw]:
@@ -47,7 +51,8 @@ def journal(home: Home, library: Library) -> Sound | list[Flaw]:
         snapshot.fold()
         kernel = snapshot.kernel
         everyone = list(kernel.processes.values())
-        sound = Sound(counts, snapshot.position, len(everyone), sum(one.alive for one in everyone))
+        alive = sum(one.alive for one in everyone)
+        sound = Sound(counts, snapshot.position, len(everyone), alive, kernel.today, kernel.lead)
         flaws += _kept(home, library)
     except (TooNew, TooOld):
         raise

@@ -15,6 +15,7 @@ from gemot.authority.ledger import Means, add
 from gemot.authority.narrowing import listed
 from gemot.board.table import DONE_WITH, Board, wants_person
 from gemot.kernel import Kernel, loops
+from gemot.kernel.dates import rings_at
 from gemot.kernel.freezing import FrozenTree
 from gemot.kernel.process import Process
 from gemot.machine.standstill import waits_for_person
@@ -169,11 +170,11 @@ def _view(kernel: Kernel, process: Process, total: Means, still: bool) -> Proces
         outcome=process.outcome,
         tokens_cached=process.tokens_cached,
         note="" if progress is None else progress.text,
-        noted_at=0 if progress is None else progress.at,
+        noted_at=0 if progress is None else progress.at - kernel.lead,
         note_foreign=progress is not None and progress.label.integrity == "foreign",
-        heard_at=process.heard_at,
+        heard_at=max(0, process.heard_at - kernel.lead),
         alarms=tuple(
-            AlarmView(number, one.at, one.note, one.every, one.zone, one.missed)
+            AlarmView(number, rings_at(kernel, one) - kernel.lead, one.note, one.every, one.zone, one.missed)
             for number, one in process.alarms.items()
         ),
         still=still and process.stood and process.state == "waiting",
