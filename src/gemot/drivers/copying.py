@@ -124,7 +124,7 @@ class Space:
             known = _copied(source, beneath, top, label, spaces, not lasting, veil) if source else {}
             _write_base(building, known, "base", lasting)
             if lasting:
-                _sync_disk(building)
+                sync_disk(building)
             os.rename(building, self.folder)
             if lasting:
                 _sync(self.folder.parent)
@@ -397,7 +397,7 @@ def _untouched(file: Path, known: Known) -> bool:
     return seen(facts) == known.here
 
 
-def _sync_disk(folder: Path) -> None:
+def sync_disk(folder: Path) -> None:
     """Everything of this disk is on it: one call, where a call for each file would take as long as the copy itself."""
     opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

@@ -106,6 +106,11 @@ class SqliteJournal:
         return self._db
 
     @property
+    def seal(self) -> bytes:
+        """The seal of the last record."""
+        return self._seal_at(self.position)
+
+    @property
     def is_dropped(self) -> bool:
         """A damaged page lies where checkpoints are kept, so there is none."""
         return self._dropped

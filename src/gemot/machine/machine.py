@@ -21,7 +21,6 @@ from gemot.abi.limits import PRIORITY
 from gemot.abi.reviews import TRIES, Check
 from gemot.authority.narrowing import listed
 from gemot.authority.refusal import Refused
-from gemot.authority.tool_names import clash
 from gemot.drivers.kit import Driver, Picture, Tool
 from gemot.journal.contract import Journal
 from gemot.kernel import Kernel, asking, retracting, revoking
@@ -99,6 +98,7 @@ class Machine:
         resume: bool = False,
         in_memory: bool = False,
         journal: Journal | None = None,
+        folder: Path | str | None = None,
         durability: Literal["full", "normal"] = "normal",
         limits: Mapping[str, Limits] | None = None,
         windows: Mapping[str, int] | None = None,
@@ -112,8 +112,9 @@ class Machine:
         ``drivers``: instead of those that ship. ``tools``: besides them, made with `gemot.tool`. ``programs``,
         ``program_folders``: besides those that ship; ``project``: a folder with programs of less trust (see
         `gemot.programs.library.load`). ``models``: objects by name, before the names that `gemot.models.open_model` knows.
-        ``resume``: let every unfinished tree go on. ``in_memory``: keep nothing. ``journal``: instead of a home, with its
-        lock and its door; the machine closes it. ``durability``: ``full`` syncs every step to the disk; ``normal`` only
+        ``resume``: let every unfinished tree go on. ``in_memory``: keep nothing. ``journal``: instead of a home; the
+        machine closes it. ``folder``: with a journal, where memories, copies of files, the lock and the door are; without one there are
+        none of these, and what needs them is refused. ``durability``: ``full`` syncs every step to the disk; ``normal`` only
         those with the intent of something that must not happen twice, or a person's word. ``limits``: by provider
         (``openai``), how much may be asked of it. ``windows``: tokens that models take in, by name, where that is not what is
         known of them. ``private``: patterns of paths that no process sees unless they are shown by name, besides the usual
@@ -123,28 +124,26 @@ class Machine:
         ``JournalError``, :class:`MachineError`.
         """
         from gemot.drivers import shipped
-        from gemot.drivers.kit import drivers_of, standing
+        from gemot.drivers.kit import standing
         from gemot.journal.memory import MemoryJournal
         from gemot.journal.sqlite import SqliteJournal
 
         privacy = starting.Privacy(tuple(private), tuple(untrusted))
-        try:
-            offered = [*(shipped() if drivers is None else drivers), *drivers_of(tools)]
-        except ValueError as error:
-            raise MachineError(str(error)) from None
-        wrong = clash(driver.manifest() for driver in offered)
-        if wrong:
-            raise MachineError(wrong)
+        offered = starting.offered(shipped() if drivers is None else drivers, tools)
         names = frozenset(tool.spec.name for driver in offered for tool in driver.tools.values())
         library = load(program_folders, programs, project, lambda spec: starting.flaw_of(spec, names))
         installed = standing(offered)
         starting.must_fit(installed)
-        if journal is not None and (home is not None or in_memory):
-            raise MachineError("a machine lives on a journal, in a home, or in memory: name one of them")
+        starting.must_live_in_one_place(home, in_memory, journal, folder)
+        is_homeless = journal is not None and folder is None and not isinstance(journal, MemoryJournal)
         journal = MemoryJournal() if in_memory else journal
         place: Home | None = None
         try:
-            if journal is None:
+            if journal is not None and folder is not None:
+                place = Home(Path(folder))
+                place.lock()
+                starting.must_have_no_journal(place)
+            elif journal is None:
                 place = Home(default_home() if home is None else Path(home))
                 place.lock()
                 if place.journal.exists():
@@ -154,6 +153,8 @@ class Machine:
             means: dict[str, Any] = {"limits": limits, "windows": windows, "tool_names": names}
             means |= {"privacy": privacy, "secrets": secrets}
             machine = cls(journal, library, installed, opener, home=place, durability=durability, **means)
+            if is_homeless:
+                machine._loop.memories.refused = machine._loop.spaces.refused = starting.HOMELESS
             machine._boot(resume)
             if door and place is not None:
                 await machine._answer_at_door()
@@ -288,6 +289,7 @@ class Machine:
         if why_not:
             raise MachineError(f"the program {program} can't be used: {why_not}")
         starting.must_be_outside(self._loop.spaces, event.mounts)
+        starting.must_be_kept(self._loop.spaces, event.mounts)
         event = starting.checked(self.kernel, event, self._loop.journal, images, self._tool_names)
         return await self._loop.happens(event)
 

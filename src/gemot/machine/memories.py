@@ -76,6 +76,8 @@ class Memories:
         self.path = path
         self._database: sqlite3.Connection | None = None
         self._closed = False
+        self.refused = ""
+        """Why nothing is kept, in words; ``""``: memories are kept."""
         self._lock = threading.Lock()
 
     # What the kernel wants done.
@@ -207,6 +209,8 @@ class Memories:
             ) from error
 
     def _open(self) -> sqlite3.Connection:
+        if self.refused:
+            raise MemoriesError("unavailable", f"no memory is kept: {self.refused}")
         if self._closed:
             raise MemoriesError("failed", "the machine was closed before this was done")
         if self._database is None:

@@ -68,21 +68,21 @@ class Salvage(NamedTuple):
         return not (self.doubtful or self.ended or self.begun or self.gone or self.gathered.texts_lost)
 
 
-def prepare(path: Path, into: Path, library: Library, seal: bool = False) -> Salvage:
+def prepare(path: Path, into: Path, library: Library, seal: bool = False, doubt: bool = False) -> Salvage:
     """Make the new journal in the file ``into``. ``seal``: nothing is damaged, but the records are too old to be folded; whatever had
-    not ended is ended. Raises :class:`JournalError`, OSError."""
+    not ended is ended. ``doubt``: nothing is damaged, but what lived at the end may have gone on elsewhere. Raises :class:`JournalError`, OSError."""
     gathered = gather(path, into)
     journal = SqliteJournal(into)
     try:
         gone = _mend_checkpoint(journal, gathered)
         kernel, cast, folded = _fold(journal, library)
         salvage = Salvage(into, gathered, folded, [], [], [], gone)
-        if folded < gathered.end or gone or seal:
+        if folded < gathered.end or gone or seal or doubt:
             later = list(_later(journal, folded))
-            _end(kernel, cast, folded, later, salvage, seal)
+            _end(kernel, cast, later, salvage, seal, doubt)
             _skip_numbers(kernel, gathered.end - folded, later)
             salvage.begun.extend(event.goal for _, event in later if isinstance(event, Arrived))
-        if folded < gathered.end or gone or seal or gathered.lost:
+        if folded < gathered.end or gone or seal or doubt or gathered.lost:
             _write(journal, kernel, cast, folded, gathered, salvage)
     finally:
         journal.close()
@@ -241,7 +241,7 @@ def _later(journal: SqliteJournal, after: int) -> Iterator[tuple[int, Event]]:
             yield position, decode(body)
 
 
-def _end(kernel: Kernel, cast: Cast, folded: int, later: list[tuple[int, Event]], salvage: Salvage, seal: bool) -> None:
+def _end(kernel: Kernel, cast: Cast, later: list[tuple[int, Event]], salvage: Salvage, seal: bool, doubt: bool) -> None:
     """End the processes whose end stands in a later record; what lives then is in doubt."""
     last: dict[int, str] = {}
     for position, event in later:
@@ -270,11 +270,11 @@ def _end(kernel: Kernel, cast: Cast, folded: int, later: list[tuple[int, Event]]
             salvage.ended.append((pid, process.name))
             for effect in kernel.handle(Faulted(kernel.now, pid, f"in doubt: {why}; what it did before that is lost")):
                 cast.play(effect)
-    if folded < salvage.gathered.end:
+    if doubt or salvage.folded < salvage.gathered.end:
         for root, pids in kernel.trees.items():
             for process in map(kernel.process, pids):
                 if process is not None:
-                    process.doubt = folded + 1
+                    process.doubt = salvage.folded + 1
             if kernel.process(root) is not None:
                 salvage.doubtful.append((root, kernel.processes[root].name))
 

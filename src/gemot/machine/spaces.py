@@ -108,6 +108,8 @@ class Spaces:
         self._kernel = kernel
         self._home = home
         self._temporary: Path | None = None
+        self.refused = ""
+        """Why no copy is made, in words; ``""``: copies are made."""
         self.own = Own([] if home is None else [home.folder])
         self._locks: dict[str, threading.Lock] = {}
 
@@ -144,6 +146,8 @@ class Spaces:
         return self._child(process.pid, process.mounts, ())
 
     def make(self, one: Making) -> None:
+        if self.refused and not one.trial:
+            raise ToolError(f"no copy of files is made: {self.refused}")
         self.folder.mkdir(mode=0o700, exist_ok=True)
         if one.trial:
             one.space.make(one.source, one.beneath, one.label, lasting=False, veil=one.veil)

@@ -24,15 +24,15 @@ from gemot.authority.path_arguments import unfit
 from gemot.authority.private import flaw
 from gemot.authority.refusal import Refused
 from gemot.authority.schema import flaw as schema_flaw
-from gemot.authority.tool_names import unknown_name
-from gemot.drivers.kit import Driver, Picture, ToolError
+from gemot.authority.tool_names import clash, unknown_name
+from gemot.drivers.kit import Driver, Picture, Tool, ToolError, drivers_of
 from gemot.journal.contract import Damaged, Journal
 from gemot.journal.records import legible
 from gemot.kernel import Kernel, reviewing
 from gemot.kernel.families import known_program
 from gemot.kernel.feasible import Asker
 from gemot.machine import pictures
-from gemot.machine.home import not_utf8
+from gemot.machine.home import Home, not_utf8
 from gemot.machine.loop import MachineError
 from gemot.machine.spaces import Spaces
 from gemot.machine.stage import Stage
@@ -51,12 +51,57 @@ DEFAULT_BUDGET = Budget(
 """What a tree gets when nobody says otherwise; see `gemot.abi.limits`."""
 
 
+def offered(drivers: Iterable[Driver], tools: Iterable[Tool]) -> list[Driver]:
+    """The drivers, and those of single tools. Raises :class:`MachineError` where two tools have one name."""
+    try:
+        all_of_them = [*drivers, *drivers_of(tools)]
+    except ValueError as error:
+        raise MachineError(str(error)) from None
+    wrong = clash(driver.manifest() for driver in all_of_them)
+    if wrong:
+        raise MachineError(wrong)
+    return all_of_them
+
+
 def must_fit(drivers: Iterable[Driver]) -> None:
     """Raises :class:`MachineError` for a tool that can't be installed: a schema that no argument can be checked by, or a path
     argument that the schema has not."""
     wrong = next((wrong for driver in drivers for tool in driver.tools.values() if (wrong := unfit(tool.spec))), "")
     if wrong:
         raise MachineError(f"a tool can't be installed. {wrong}")
+
+
+HOMELESS = (
+    "this machine was opened on a journal alone, so there is no folder in which it would last; name one: "
+    "Machine.open(journal=..., folder=...)"
+)
+"""Why memories and copies of files are refused."""
+
+
+def must_live_in_one_place(home: object, in_memory: bool, journal: object, folder: object) -> None:
+    """Raises :class:`MachineError` where a machine was told several places to live in."""
+    if journal is not None and (home is not None or in_memory):
+        raise MachineError("a machine lives on a journal, in a home, or in memory: name one of them")
+    if folder is not None and journal is None:
+        raise MachineError(
+            "folder= is where memories and copies of a journal= are kept; a home has a place for them itself"
+        )
+
+
+def must_have_no_journal(home: Home) -> None:
+    """Raises :class:`MachineError` where a home has a journal of its own, and another was given in its place."""
+    if home.journal.exists():
+        raise MachineError(
+            f"{home.folder} has a journal of its own ({home.journal.name}), and another was given in its place: name a folder without one, or "
+            "leave journal= out"
+        )
+
+
+def must_be_kept(spaces: Spaces, mounts: Iterable[Mount]) -> None:
+    """Raises :class:`MachineError` where a mount is a copy or a folder of its own, and there is no place for one."""
+    copied = next((mount for mount in mounts if mount.mode in ("cow", "private")), None)
+    if copied is not None and spaces.refused:
+        raise MachineError(f"/{copied.name} would be a copy of files ({copied.mode}): {spaces.refused}")
 
 
 def keep_texts(journal: Journal, library: Library) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from pathlib import Path
 
 from gemot import __version__
 from gemot.cli.commands.common import Adder, home, json
@@ -32,6 +33,19 @@ def add(command: Adder) -> None:
     )
     doctor.add_argument("--yes", action="store_true", help="with --salvage or --seal: do not ask")
     home(doctor)
+    backup = command("backup", _backup, "copy the machine's folder, also while it runs; or bring such a copy back")
+    backup.add_argument(
+        "place", metavar="DIR", type=Path, help="a new folder, best on another disk; with --restore: the backup"
+    )
+    backup.add_argument(
+        "--restore", action="store_true", help="bring the backup back into a folder that holds no machine"
+    )
+    backup.add_argument(
+        "--doubt",
+        action="store_true",
+        help="with --restore: the machine went on after the backup, so what lived then changes nothing any more",
+    )
+    home(backup)
     command("version", _version, "print the version")
     home(command("serve", _serve, "run a machine in the background until nothing is left to do", shown=False))
 
@@ -61,6 +75,14 @@ def _doctor(typed: Namespace) -> int:
     if typed.salvage or typed.seal:
         return salvage(typed.home, typed.yes, typed.seal)
     return doctor(typed.home)
+
+
+def _backup(typed: Namespace) -> int:
+    from gemot.cli.backup import backup, restore
+
+    if typed.restore:
+        return restore(typed.home, typed.place, typed.doubt)
+    return backup(typed.home, typed.place)
 
 
 def _version(typed: Namespace) -> int:
