@@ -22,6 +22,22 @@ def legible(event: AnyEvent) -> AnyEvent:
     return msgspec.convert(_legible(msgspec.to_builtins(event), "replace"), type(event))
 
 
+class Illegible(ValueError):
+    """An event that could be written, and not be read again."""
+
+
+def as_read(event: AnyEvent) -> AnyEvent:
+    """The event as it will be read again, whoever made it. Raises :class:`Illegible` where it will not."""
+    try:
+        try:
+            body = encode(event)
+        except UnicodeEncodeError:
+            body = encode(legible(event))
+        return cast(AnyEvent, decode(body))
+    except (TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
+        raise Illegible(f"{type(event).__name__} can't be written so that it can be read again: {error}") from error
+
+
 _NAMING = frozenset({"folder", "beneath", "only", "path", "paths", "model", "models", "route"})
 """Fields whose texts name files, folders and models."""
 

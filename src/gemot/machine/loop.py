@@ -55,7 +55,7 @@ from gemot.abi.events import (
 )
 from gemot.drivers.kit import Tool
 from gemot.journal.contract import Journal, JournalError
-from gemot.journal.records import decode, encode, legible
+from gemot.journal.records import AnyEvent, Illegible, as_read, encode
 from gemot.kernel import Kernel
 from gemot.machine import calendar, checkpoint, notes
 from gemot.machine.cast import Cast, Decided
@@ -154,7 +154,11 @@ class Loop:
         self._wake: asyncio.TimerHandle | None = None
 
     def happened(self, event: Event) -> None:
-        """Something happened; the next step takes it in. News for a machine that has stopped is for the next one to find out."""
+        """Something happened; the next step takes it in. News for a machine that has stopped is for the next one to find out. Raises
+        :class:`Illegible` for what could not be read again."""
+        self._happened(as_read(event))
+
+    def _happened(self, event: Event) -> None:
         if self.closed or self.broken is not None:
             return
         self._inbox.put(self._root(event), event)
@@ -162,9 +166,9 @@ class Loop:
 
     def happens_now(self, *events: Event) -> None:
         """Take events in at once, before what waits in the inbox: when this returns they are durable, however much waits.
-        Raises :class:`MachineError` if the machine has stopped, or stops over it."""
+        Raises :class:`MachineError` if the machine has stopped, or stops over it, and for what could not be read again."""
         self.must_run()
-        self._inbox.put_first(events)
+        self._inbox.put_first(tuple(map(_kept, events)))
         for _ in range(0, len(events), STEP_EVENTS_MAX):
             self.step()
         self.must_run()
@@ -173,10 +177,10 @@ class Loop:
         """Take in an event that begins a tree, together with whatever else happens now; returns the first process's pid
         when all of it is durable. Raises :class:`MachineError` if the machine stops first."""
         self.must_run()
-        kept = decode(_written(event)[1])  # as it will be read again
+        kept = _kept(event)
         born: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._births[id(kept)] = born
-        self.happened(kept)
+        self._happened(kept)
         return await born
 
     def decided(self, pid: int, decided: Decided) -> None:
@@ -188,7 +192,10 @@ class Loop:
         if wrong:
             self.happened(Faulted(self.now(), pid, f"the program made a syscall with {wrong}"))
             return
-        self.happened(self.questions.trapped(self.now(), pid, decided))
+        try:
+            self.happened(self.questions.trapped(self.now(), pid, decided))
+        except Illegible as error:
+            self.happened(Faulted(self.now(), pid, f"the program made a syscall that can't be kept: {error}"))
 
     def must_run(self) -> None:
         if self.broken is not None:
@@ -278,7 +285,7 @@ class Loop:
         born: list[tuple[asyncio.Future[int], int]] = []
         synced = self._always_synced
         for happened in itertools.chain(self._moved(), self._inbox.take(STEP_EVENTS_MAX, TREE_EVENTS_MAX)):
-            written, body = _written(happened)
+            written, body = happened, encode(happened)
             event = with_values(written, self.kernel, self.journal.value)
             pid, tool = self._about(event)
             effects = self.kernel.handle(event)
@@ -435,10 +442,9 @@ class Loop:
                 future.exception()  # nobody may be waiting any more; that is not an error
 
 
-def _written(event: Event) -> tuple[Event, bytes]:
-    """An event and its stored form; what can't be stored as it is happens as it can be."""
+def _kept(event: AnyEvent) -> AnyEvent:
+    """What a person does, as it will be read again. Raises :class:`MachineError`."""
     try:
-        return event, encode(event)
-    except UnicodeEncodeError:
-        event = legible(event)
-        return event, encode(event)
+        return as_read(event)
+    except Illegible as error:
+        raise MachineError(f"nothing was done: {error}") from error

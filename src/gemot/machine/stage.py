@@ -18,9 +18,10 @@ from gemot.abi import limits
 from gemot.abi.answers import Change
 from gemot.abi.effects import AskModel, Compare, DropMemory, FindMemories, KeepMemory, ReadValue, StartTool
 from gemot.abi.events import Compared, Done, Failure, Found, Kept, Replied, Result, Value
-from gemot.abi.messages import Reply, Request, ToolRequest, Usage
+from gemot.abi.messages import Request, Usage
 from gemot.drivers.kit import Tool
 from gemot.journal.contract import Damaged, Journal, JournalError
+from gemot.journal.records import Illegible
 from gemot.machine.memories import Memories, MemoriesError
 from gemot.machine.phases import STOPPED, Phase
 from gemot.machine.pool import Pool
@@ -28,6 +29,7 @@ from gemot.machine.spaces import View
 from gemot.machine.threads import Raised
 from gemot.machine.using import Uses
 from gemot.machine.vault import Vault
+from gemot.models.counting import settled
 from gemot.models.port import Model
 from gemot.models.redacting import Stream
 
@@ -267,7 +269,11 @@ class Stage:
         usage = outcome.reply.usage if isinstance(outcome, Replied) else None
         self._forget(effect, usage)
         own = 0 if usage is None else usage.millis
-        self._report(Done(self._now(), effect, outcome, own or int((clock() - began) * 1000)))
+        millis = own or int((clock() - began) * 1000)
+        try:
+            self._report(Done(self._now(), effect, outcome, millis))
+        except Illegible as error:  # a tool or a model gave what the journal can't keep
+            self._report(Done(self._now(), effect, phase.failed(error), millis))
 
     def _stop_over(self, effect: int, error: JournalError) -> None:
         """The journal could not be used for this work: nobody is told how it ended, and the machine stops."""
@@ -301,7 +307,7 @@ class Stage:
             raise Raised(error) from None
         phase.returned = True
         words.end()
-        return Replied(_billed(reply, request))
+        return Replied(settled(reply, request))
 
     async def close(self, grace_seconds: float) -> None:
         """Let running tools end for ``grace_seconds``; give up the rest."""
@@ -336,15 +342,3 @@ def _let_go(task: asyncio.Task[Any]) -> None:
     registered. For tasks of other makers this call is documented, and this one has become nobody's."""
     asyncio.tasks._unregister_task(task)  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue, reportUnknownMemberType]
     task._log_destroy_pending = False  # type: ignore[attr-defined] # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
-
-
-def _billed(reply: Reply, request: Request) -> Reply:
-    """A provider that reports no use, or less than none, is booked by what was said: nothing that works is free of tokens."""
-    if reply.usage.tokens_in > 0 or reply.usage.tokens_out > 0:
-        return reply
-    said = sum(
-        len(part.arguments) if isinstance(part, ToolRequest) else len(getattr(part, "text", "")) for part in reply.parts
-    )
-    per_token = limits.CHARS_PER_TOKEN
-    counted = Usage(request.size_chars // per_token + 1, said // per_token + 1, 0, reply.usage.usd_micros)
-    return replace(reply, usage=counted)

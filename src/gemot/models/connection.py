@@ -18,9 +18,11 @@ from pydantic_ai.exceptions import UnsupportedSettingWarning
 from pydantic_ai.models import Model as WireModel
 from pydantic_ai.models import StreamedResponse
 from pydantic_ai.profiles.openai import OpenAIModelProfile
+from pydantic_ai.usage import RequestUsage
 
 from gemot.abi.messages import Reply, Request, ToolRequest, Usage
 from gemot.models.catalogue import Provider, shown_url
+from gemot.models.counting import whole
 from gemot.models.port import Heard, ModelFailed
 from gemot.models.prices import cost_usd_micros
 from gemot.models.redacting import CHARS_MIN, Redactor, Stream
@@ -144,7 +146,7 @@ class Connection:
         return self._reply(translation, response)
 
     def _reply(self, translation: Translation, response: wire.ModelResponse) -> Reply:
-        used = response.usage
+        used = _whole(response.usage)
         answered = response.model_name or self.model
         cost = cost_usd_micros(self.provider.name, (self.model, answered), used)
         parts = translation.parts(response)
@@ -236,6 +238,13 @@ async def _listen(stream: StreamedResponse, heard: Heard) -> None:
             continue
         if text:
             heard(text)
+
+
+def _whole(used: RequestUsage) -> RequestUsage:
+    """A provider's counts as whole numbers; what is no count is none."""
+    for name in ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"):
+        setattr(used, name, whole(getattr(used, name)) or 0)
+    return used
 
 
 def _advice(status: int | None, provider: Provider) -> str:

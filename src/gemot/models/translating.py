@@ -20,6 +20,7 @@ from pydantic_ai.tools import ToolDefinition
 
 from gemot.abi.messages import Image, Message, Part, Reasoning, Request, Text, ToolRequest, ToolResult
 from gemot.models.catalogue import Family
+from gemot.models.counting import text as as_text
 from gemot.models.naming import ToolNames, self_contained
 from gemot.models.repairing import Conversation
 from gemot.models.seeing import CROWDED, NOT_HERE, NOT_TAKEN, in_words
@@ -235,14 +236,15 @@ class Translation:
                 if part.provider_details and part.provider_details.get("thought_signature"):
                     parts.append(Reasoning("", self.provider, self._extra({NEXT: part.provider_details})))
                 if part.content:
-                    parts.append(Text(part.content))
+                    parts.append(Text(as_text(part.content)))
             elif isinstance(part, wire.ThinkingPart):
                 own = {"id": part.id, "signature": part.signature, "details": part.provider_details}
-                parts.append(Reasoning(part.content, self.provider, self._extra(own)))
+                parts.append(Reasoning(as_text(part.content), self.provider, self._extra(own)))
             elif isinstance(part, wire.ToolCallPart):
-                own_id = part.tool_call_id if part.tool_call_id not in ids else f"{part.tool_call_id}-{len(ids)}"
+                given = as_text(part.tool_call_id)
+                own_id = given if given not in ids else f"{given}-{len(ids)}"
                 ids.add(own_id)
-                name = self.names.ours(part.tool_name)
+                name = self.names.ours(as_text(part.tool_name))
                 extra = self._extra({"details": part.provider_details})
                 parts.append(
                     ToolRequest(own_id, name, _as_written(cast(str | dict[str, Any] | None, part.args)), extra)
