@@ -117,6 +117,18 @@ def test_a_tree_is_found_by_each_of_its_processes(stores: Stores) -> None:
     assert (kept(again), again.tree(21)) == (((3, b"whole"), [b"early", b"late"]), b"early")
 
 
+def test_roots_come_newest_first_and_in_portions(stores: Stores) -> None:
+    journal = stores.open()
+    journal.append(0, [A, B, C], synced=True)
+    assert journal.roots(0, 5) == []
+    journal.put_checkpoint(3, b"whole", [tree(root, b"body", root + 100) for root in (3, 300, 20, 70_000)])
+    assert journal.roots(0, 5) == [70_000, 300, 20, 3]
+    assert journal.roots(0, 2) == [70_000, 300]
+    assert journal.roots(300, 1) == [20]
+    assert journal.roots(301, 5) == [300, 20, 3]
+    assert journal.roots(3, 5) == []
+
+
 def test_a_tree_that_changed_is_replaced_and_the_others_stay(stores: Stores) -> None:
     journal = stores.open()
     journal.append(0, [A, B, C], synced=True)

@@ -17,11 +17,12 @@ COMMANDS = {
     "start": "run", "result": "run", "events": "run", "resume": "resume", "send": "send", "answer": "answer",
     "work": "board", "tasks": "board", "kill": "kill", "revoke": "revoke", "retract": "retract", "foresee": "retract",
     "rewind": "rewind", "done_since": "rewind", "move": "move", "fork": "fork", "pause": "pause", "export": "export", "adopt": "import",
-    "archive": "archive", "processes": "ps", "providers": "models", "asks": "asks",
+    "archive": "archive", "processes": "ps", "providers": "models", "asks": "asks", "look": "tree",
+    "receipt": "receipt",
 }  # fmt: skip
 """By operation of `Machine`: the command that asks for it."""
 
-LOCAL = {"open", "close", "watch", "kernel", "idle", "failure"}
+LOCAL = {"open", "close", "watch", "portion", "kernel", "idle", "failure"}
 """What concerns the object in one's own program, not the machine behind it."""
 
 THROUGH_NOTES = {"result", "events"}

@@ -206,6 +206,9 @@ class FrailJournal:
     def trees(self) -> Iterator[bytes]:
         return self.inner.trees()
 
+    def roots(self, before: int, most: int) -> list[int]:
+        return self.inner.roots(before, most)
+
     def drop_checkpoint(self) -> None:
         self.inner.drop_checkpoint()
 

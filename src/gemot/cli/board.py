@@ -15,11 +15,12 @@ from gemot.cli.dumping import dump
 from gemot.cli.failing import DONE, Usage, put
 from gemot.cli.paint import print_line
 from gemot.cli.plain import FOREIGN, first_line, folded, inert, one_line, plain
-from gemot.cli.reach import change, look, look_at_tasks
+from gemot.cli.reach import change, look
 from gemot.cli.tree import ENDED
 from gemot.cli.wording import Style, joined, plural, seconds
 from gemot.machine.client import Client
 from gemot.machine.machine import Machine
+from gemot.machine.sights import TREES_SHOWN
 from gemot.machine.views import ProcessView, TaskView
 
 NARROW = 60
@@ -39,13 +40,10 @@ STYLES: dict[str, Style] = {
 
 def show(home: Path | None, pid: int | None, as_json: bool) -> int:
     """The boards of the trees that live, or the one of the tree of ``pid``, task by task."""
-    views, tasks = look(home)[0], look_at_tasks(home)
-    if pid is None:
-        living = {view.root for view in views if view.state not in ENDED}
-        tasks = [task for task in tasks if task.root in living]
-    else:
-        root = _root(views, pid)
-        tasks = [task for task in tasks if task.root == root]
+    sight = look(home, pid=pid, trees_max=0 if as_json else TREES_SHOWN)
+    views, tasks = sight.views, sight.tasks
+    if pid is not None:
+        _must_be(views, pid)
     if as_json:
         return dump(tasks)
     if not tasks:
@@ -54,14 +52,18 @@ def show(home: Path | None, pid: int | None, as_json: bool) -> int:
         mine = [task for task in tasks if task.root == view.pid]
         if mine:
             _print_board(view, mine)
+    if sight.left:
+        print_line(
+            f"the boards of {plural(sight.left, 'older tree')} are not shown: gemot board --json lists all", "quiet"
+        )
     return DONE
 
 
 def task(home: Path | None, pid: int | None, number: int, as_json: bool) -> int:
     """All about one task."""
-    views = look(home)[0]
-    tasks = look_at_tasks(home)
-    root = _only(views, tasks) if pid is None else _root(views, pid)
+    sight = look(home, pid=pid)
+    root = _only(sight.views, sight.tasks) if pid is None else _must_be(sight.views, pid)
+    tasks = sight.tasks
     mine = {task.number: task for task in tasks if task.root == root}
     if number not in mine:
         raise Usage(f"there is no task {number} on the board of {root}; there are: {joined(mine) or 'none'}")
@@ -206,12 +208,13 @@ def move(home: Path | None, pid: int | None, moves: Sequence[BoardMove], what: s
 
 
 async def _seen(machine: Machine | Client) -> tuple[list[ProcessView], list[TaskView]]:
-    if isinstance(machine, Machine):
-        return machine.processes(), machine.tasks()
-    return await machine.processes(), await machine.tasks()
+    """The trees that live, and their boards."""
+    sight = await machine.look() if isinstance(machine, Client) else machine.look()
+    return sight.views, sight.tasks
 
 
-def _root(views: Sequence[ProcessView], pid: int) -> int:
+def _must_be(views: Sequence[ProcessView], pid: int) -> int:
+    """The root of the tree of ``pid``."""
     found = next((view.root for view in views if view.pid == pid), None)
     if found is None:
         raise Usage(f"there is no process {pid}; gemot ps --all shows all there were")

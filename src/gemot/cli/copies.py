@@ -8,7 +8,7 @@ from pathlib import Path
 from gemot.cli.dumping import dump
 from gemot.cli.failing import DONE, REFUSED, Usage, put, say
 from gemot.cli.plain import plain
-from gemot.cli.reach import folded, known_home
+from gemot.cli.reach import family, known_home
 from gemot.drivers.children import Child, Copy
 from gemot.drivers.copies import described, itemized, merge_into
 from gemot.drivers.errors import ToolError
@@ -76,7 +76,7 @@ def unmerged(home: Home, pids: Iterable[int], kernel: Kernel | None = None) -> l
     chosen = [pid for pid in pids if any(home.folder.glob(f"spaces/{pid}-*"))]
     if not chosen:
         return []
-    known = folded(home).kernel if kernel is None else kernel
+    known = family(home, chosen) if kernel is None else kernel
     spaces = Spaces(known, home)
     found = [process for pid in chosen if (process := known.processes.get(pid)) is not None]
     return [process.pid for process in found if spaces.unmerged(process)]
@@ -84,7 +84,7 @@ def unmerged(home: Home, pids: Iterable[int], kernel: Kernel | None = None) -> l
 
 def _child(home: Path | None, pid: int) -> Child:
     place = known_home(home)
-    kernel = folded(place).kernel
+    kernel = family(place, [pid])
     process = kernel.processes.get(pid)
     if process is None:
         raise Usage(f"there is no process {pid}; gemot ps --all shows all there were")

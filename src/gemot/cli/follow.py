@@ -36,7 +36,7 @@ class Source(Protocol):
         """It has stopped, and nothing more will come from it."""
         ...
 
-    async def processes(self) -> list[ProcessView]: ...
+    async def tree(self, root: int) -> list[ProcessView]: ...
 
     async def asks(self) -> list[Asked]: ...
 
@@ -59,8 +59,8 @@ class Local:
     def gone(self) -> bool:
         return self._machine.failure is not None
 
-    async def processes(self) -> list[ProcessView]:
-        return self._machine.processes()
+    async def tree(self, root: int) -> list[ProcessView]:
+        return self._machine.processes(root)
 
     async def asks(self) -> list[Asked]:
         return self._machine.asks()
@@ -100,11 +100,10 @@ class Following:
 
     async def until_ended(self, roots: Sequence[int]) -> Why:
         """Follow the trees of ``roots``; says why it came back. ``outcomes`` then has how those that ended did."""
-        for view in await self._source.processes():
-            if view.root in roots:
-                self._family.add(view.pid)
-                if view.pid in roots and view.outcome is not None:
-                    self.outcomes[view.pid] = view.outcome
+        for view in await self._trees(roots):
+            self._family.add(view.pid)
+            if view.pid in roots and view.outcome is not None:
+                self.outcomes[view.pid] = view.outcome
         self._family.update(roots)
         for asked in await self._source.asks():
             self._asked(asked)
@@ -114,6 +113,10 @@ class Following:
             if self._prompt is not None:
                 self._prompt.cancel()
                 await asyncio.gather(self._prompt, return_exceptions=True)
+
+    async def _trees(self, roots: Sequence[int]) -> list[ProcessView]:
+        """What there is to see of what is followed: never of all that ever was."""
+        return [view for root in roots for view in await self._source.tree(root)]
 
     async def _follow(self, roots: tuple[int, ...]) -> Why:
         tick = self._display.tick_seconds
@@ -131,7 +134,7 @@ class Following:
                 return "waits"
             await self._settle_asks()
             if tick and loop.time() - shown >= tick:
-                self._display.tree(await self._source.processes(), roots)
+                self._display.tree(await self._trees(roots), roots)
                 shown = loop.time()
             may_leave = self._mode != "wait" and not self._display.asks_here
             # Nothing stands still once all has ended: what says so may have come while this was asked.

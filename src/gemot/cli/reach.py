@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,14 +12,16 @@ from gemot.abi.effects import Asked
 from gemot.cli import times
 from gemot.cli.config import program_folders, read
 from gemot.cli.failing import Usage, say
+from gemot.journal.contract import Damaged
 from gemot.kernel import Kernel
 from gemot.machine import calendar
 from gemot.machine.client import Client
 from gemot.machine.home import Busy, Home, HomeError, default_home
 from gemot.machine.machine import Machine
 from gemot.machine.pool import Pool, ProviderView
+from gemot.machine.sights import ReceiptView, Sight, Which, gathered, portion, receipt_of
 from gemot.machine.snapshot import Snapshot
-from gemot.machine.views import ProcessView, TaskView, ask_views, process_views, task_views
+from gemot.machine.views import ask_views
 
 T = TypeVar("T")
 
@@ -97,71 +99,98 @@ def change(folder: Path | None, work: Callable[[Machine | Client], Awaitable[T]]
     return asyncio.run(run())
 
 
-def look(folder: Path | None) -> tuple[list[ProcessView], list[Asked]]:
-    """All processes and open asks; nothing is opened for writing."""
+def look(folder: Path | None, which: Which = "living", pid: int | None = None, trees_max: int = 0) -> Sight:
+    """So many trees, the newest (0: all), or the tree of ``pid``; nothing is opened for writing."""
 
-    async def ask(client: Client) -> tuple[list[ProcessView], list[Asked]]:
-        return await client.processes(), await client.asks()
+    def of(snapshot: Snapshot) -> Sight:
+        root = snapshot.trees.root_of(pid) if pid else 0
+        if pid is not None and not root:
+            return Sight()
+        return gathered(lambda place: portion(snapshot.trees, snapshot.kernel, which, place, root), trees_max)
 
-    return _seen(folder, ask, lambda kernel: (process_views(kernel, kernel.processes.values()), ask_views(kernel)))
-
-
-def look_at_tasks(folder: Path | None, living: bool = False) -> list[TaskView]:
-    """All tasks on all boards, or on those of trees that live; nothing is opened for writing."""
-
-    async def ask(client: Client) -> list[TaskView]:
-        ended = {view.pid for view in await client.processes() if view.outcome is not None}
-        return [task for task in await client.tasks() if not living or task.root not in ended]
-
-    def of(kernel: Kernel) -> list[TaskView]:
-        boards = sorted(kernel.boards.items())
-        return task_views(one for one in boards if not living or kernel.process(one[0]) is not None)
-
-    return _seen(folder, ask, of)
+    return _seen(folder, lambda client: client.look(which, pid or 0, trees_max), of)
 
 
-def _seen(folder: Path | None, ask: Callable[[Client], Awaitable[T]], of: Callable[[Kernel], T]) -> T:
+def look_at_asks(folder: Path | None) -> list[Asked]:
+    """All open asks; nothing is opened for writing."""
+    return _seen(folder, Client.asks, lambda snapshot: ask_views(snapshot.kernel))
+
+
+def look_at_receipt(folder: Path | None, pid: int) -> ReceiptView | None:
+    """What a process really did; nothing is opened for writing."""
+    return _seen(folder, lambda client: client.receipt(pid), lambda snapshot: receipt_of(snapshot.trees, pid))
+
+
+def _seen(folder: Path | None, ask: Callable[[Client], Awaitable[T]], of: Callable[[Snapshot], T]) -> T:
     """What a running machine says when asked, or what the journal has where none runs."""
     home = known_home(folder)
     seen = _at_door(home, ask)
-    return of(folded(home).kernel) if seen is None else seen
+    return looked(home, of) if isinstance(seen, Nobody) else seen
 
 
 def look_at_providers(folder: Path | None) -> list[ProviderView]:
     """What goes on at each provider of the machine that runs; without one, what was spent today where there are limits."""
     home, limits = known_home(folder), read().provider
     seen = _at_door(home, Client.providers)
-    if seen is not None or not limits:
-        return seen or []
-    bills = folded(home).kernel.bills
+    if not isinstance(seen, Nobody):
+        return seen
+    if not limits:
+        return []
+    bills = looked(home, lambda snapshot: snapshot.kernel.bills)
     return Pool(limits, lambda: int(time.time() * 1000), lambda: bills).views()
 
 
-def _at_door(home: Home, wish: Callable[[Client], Awaitable[T]]) -> T | None:
-    """What the machine that runs here answers; None if none does."""
+class Nobody:
+    """No machine answers."""
 
-    async def visit() -> T | None:
+
+def _at_door(home: Home, wish: Callable[[Client], Awaitable[T]]) -> T | Nobody:
+    """What the machine that runs here answers."""
+
+    async def visit() -> T | Nobody:
         client = await Client.connect(home.door)
         if client is None:
-            return None
+            return Nobody()
         try:
             return await wish(client)
         finally:
             await client.close()
 
-    return asyncio.run(visit()) if home.door.exists() else None
+    return asyncio.run(visit()) if home.door.exists() else Nobody()
 
 
-def folded(home: Home) -> Snapshot:
-    """The journal as it stands. Trees are shown asleep when no machine runs."""
-    snapshot = Snapshot(home.journal)
+def looked(home: Home, of: Callable[[Snapshot], T]) -> T:
+    """What there is to see in the journal as it stands. Trees are shown asleep when no machine runs.
+
+    It begins at the newest checkpoint; where that can't be read, all records are folded."""
+    try:
+        return _looked(home, of, recent=True)
+    except Damaged:
+        return _looked(home, of, recent=False)
+
+
+def _looked(home: Home, of: Callable[[Snapshot], T], recent: bool) -> T:
+    snapshot = Snapshot(home.journal, recent=recent)
     try:
         snapshot.fold()
+        if is_running(home) is None:
+            notice = calendar.behind(snapshot.kernel.today, times.now())
+            if notice:
+                say(notice)
+            snapshot.asleep()
+        return of(snapshot)
     finally:
         snapshot.close()
-    if is_running(home) is None:
-        notice = calendar.behind(snapshot.kernel.today, times.now())
-        if notice:
-            say(notice)
-        snapshot.asleep()
-    return snapshot
+
+
+def family(home: Home, pids: Iterable[int]) -> Kernel:
+    """The kernel's tables with the whole trees of these processes."""
+    chosen = tuple(pids)
+
+    def of(snapshot: Snapshot) -> Kernel:
+        for pid in chosen:
+            snapshot.kernel.processes.get(pid)
+        snapshot.kernel.processes.fetch = None
+        return snapshot.kernel
+
+    return looked(home, of)

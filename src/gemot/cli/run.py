@@ -155,9 +155,7 @@ def _must_have_models(machine: Machine, pid: int | None) -> None:
     """A conversation must not fail for want of a key that its person has, just not here. Raises :class:`Usage`."""
     from gemot.cli.models import check
 
-    views = machine.processes()
-    root = next((view.root for view in views if view.pid == pid), None)
-    for name in {view.model for view in views if view.outcome is None and root in (None, view.root)}:
+    for name in {view.model for view in machine.look(pid=pid or 0).views if view.outcome is None}:
         check(name)
 
 
@@ -173,20 +171,26 @@ async def _host(machine: Machine, home: Home, manner: Manner, start: Start | Non
                 display.word(_greeting(roots[0], start))
             else:
                 _must_have_models(machine, pid)
-                roots = _woken(machine.resume(pid), machine.processes(), pid)
+                roots = _woken(machine.resume(pid), machine.look(pid=pid or 0).views, pid)
             why = await following.until_ended(roots)
             if machine.failure is not None:
-                display.end(machine.processes(), roots)
+                display.end(_trees(machine, roots), roots)
                 raise machine.failure
             if why != "ended":
                 await machine.close()  # so that what is shown is how things will be found again
-            tasks = machine.tasks() if why == "waits" else []
-            code = _report(machine.processes(), machine.asks(), tasks, roots, following.outcomes, why, manner, display)
+            tasks = [task for root in roots for task in machine.look(pid=root).tasks] if why == "waits" else []
+            code = _report(
+                _trees(machine, roots), machine.asks(), tasks, roots, following.outcomes, why, manner, display
+            )
             ended = [root for root in roots if root in following.outcomes]
             _remind(home, ended, manner, machine.kernel if why == "ended" else None)
             if why == "ended" and not stop.wanted.is_set():
                 await _go_on_hosting(door, stop)
             return code
+
+
+def _trees(machine: Machine, roots: Sequence[int]) -> list[ProcessView]:
+    return [view for root in roots for view in machine.processes(root)]
 
 
 async def _started(machine: Machine, start: Start) -> int:
@@ -211,7 +215,8 @@ async def _visit(client: Client, home: Home, manner: Manner, start: Start | None
             roots = [await client.start(start)]
             display.word(_greeting(roots[0], start))
         else:
-            roots = _woken(await client.resume(pid), await client.processes(), pid)
+            woken = await client.resume(pid)
+            roots = woken or _woken(woken, (await client.look(pid=pid or 0)).views, pid)
         why = await following.until_ended(roots)
         if why == "gone":
             display.end((), roots)
@@ -221,7 +226,9 @@ async def _visit(client: Client, home: Home, manner: Manner, start: Start | None
             for root in roots:
                 if root not in following.outcomes:
                     await client.pause(root)
-        views, asks, tasks = await client.processes(), await client.asks(), await client.tasks()
+        views = [view for root in roots for view in await client.tree(root)]
+        tasks = [task for root in roots for task in (await client.look(pid=root)).tasks] if why == "waits" else []
+        asks = await client.asks()
         code = _report(views, asks, tasks, roots, following.outcomes, why, manner, display)
         _remind(home, [root for root in roots if root in following.outcomes], manner)
         return code

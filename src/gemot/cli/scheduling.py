@@ -22,6 +22,7 @@ from gemot.cli.plain import first_line, one_line, plain_json
 from gemot.cli.reach import look
 from gemot.machine import calendar
 from gemot.machine.door import Start
+from gemot.machine.sights import TREES_SHOWN
 
 RUNS_MAX = 100_000
 CALLS_PER_RUN = 20
@@ -115,7 +116,8 @@ class Row(Struct, frozen=True):
 
 def alarms(home: Path | None, as_json: bool) -> int:
     """All alarms, the next one first."""
-    views = look(home)[0]
+    sight = look(home, "alarms", trees_max=0 if as_json else TREES_SHOWN)
+    views = sight.views
     rows = sorted(
         (
             Row(
@@ -147,6 +149,8 @@ def alarms(home: Path | None, as_json: bool) -> int:
         left = row.at - times.now()
         due = "asleep" if row.asleep else times.span(left) if left >= 0 else "due"
         print_line(f"{row.pid:>5} {row.alarm:>6} {row.next:<24} {due:>7}  {every}{first_line(row.note, 80)}".rstrip())
+    if sight.left:
+        put(f"{sight.left} more trees have something due later: gemot alarms --json lists all")
     sleeping = sorted({view.root for view in views if view.alarms and view.state == "asleep"})
     if sleeping:
         say(f"{len(sleeping)} of these trees sleep and do not ring: gemot resume --detach wakes them")

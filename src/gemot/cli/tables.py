@@ -11,10 +11,11 @@ from gemot.cli.dumping import dump
 from gemot.cli.failing import DONE, Usage, columns_of, put
 from gemot.cli.paint import print_line, print_whole
 from gemot.cli.plain import first_line, fitted, one_line
-from gemot.cli.reach import look, look_at_tasks
+from gemot.cli.reach import look, look_at_asks
 from gemot.cli.times import standing
 from gemot.cli.tree import ENDED, cost, rows, total
-from gemot.cli.wording import Style, count, details, how_to_answer, question, seconds
+from gemot.cli.wording import Style, count, details, how_to_answer, plural, question, seconds
+from gemot.machine.sights import TREES_SHOWN, Sight
 from gemot.machine.views import ProcessView
 
 NARROW = 90
@@ -25,7 +26,8 @@ NEVER = 'there is no process here yet; gemot run "..." begins something'
 
 def ps(home: Path | None, everything: bool, as_json: bool) -> int:
     """Processes, one a line."""
-    views = [view for view in look(home)[0] if everything or view.state not in ENDED]
+    sight = look(home, "all" if everything else "living", trees_max=0 if as_json else TREES_SHOWN)
+    views = [view for view in sight.views if everything or view.state not in ENDED]
     if as_json:
         return dump(views)
     if not views:
@@ -52,24 +54,28 @@ def ps(home: Path | None, everything: bool, as_json: bool) -> int:
             f"{what}: {first_line(view.brief, 80)}",
             "ask" if view.state == "asking" else style,
         )
+    _older(sight, "gemot ps --all --json" if everything else "gemot ps --json", everything)
     return DONE
+
+
+def _older(sight: Sight, command: str, uncounted: bool = False) -> None:
+    """Say what is not shown."""
+    if sight.left:
+        many = "older trees are" if uncounted else plural(sight.left, "older tree is", "older trees are")
+        print_whole(f"{many} not shown: {command} lists all", "quiet")
 
 
 def tree(home: Path | None, pid: int | None, as_json: bool) -> int:
     """Whole trees, with guides: the one of ``pid``, or all that live (or the last one)."""
-    views = look(home)[0]
-    if pid is not None:
-        root = next((view.root for view in views if view.pid == pid), None)
-        if root is None:
-            raise Usage(f"there is no process {pid}; gemot ps --all shows all there were")
-        roots = [root]
-    else:
-        roots = (
-            sorted({view.root for view in views if view.state not in ENDED})
-            or [view.root for view in views if not view.parent][-1:]
-        )
+    sight = look(home, pid=pid, trees_max=0 if as_json else TREES_SHOWN)
+    if pid is not None and not sight.views:
+        raise Usage(f"there is no process {pid}; gemot ps --all shows all there were")
+    if not sight.views:
+        sight = look(home, "all", trees_max=1)
+    views = sight.views
+    roots = sorted({view.root for view in views})
     if as_json:
-        return dump([view for view in views if view.root in roots])
+        return dump(views)
     if not roots:
         print_whole(NEVER, "quiet")
         return DONE
@@ -78,6 +84,8 @@ def tree(home: Path | None, pid: int | None, as_json: bool) -> int:
             print_line(row.text, row.style)
         print_line(total(views, [root]), "state")
         _left(next(view for view in views if view.pid == root))
+    if pid is None and any(view.outcome is None for view in views):
+        _older(sight, "gemot tree --json")
     return DONE
 
 
@@ -94,7 +102,7 @@ def asks(home: Path | None, as_json: bool, ask: int | None = None) -> int:
     """What people are asked, with the command that answers. ``ask``: that one, whole."""
     from gemot.cli.board import wanted_of_you
 
-    views, found = look(home)
+    found = look_at_asks(home)
     if ask is not None:
         found = [asked for asked in found if asked.ask == ask]
         if not found:
@@ -105,8 +113,9 @@ def asks(home: Path | None, as_json: bool, ask: int | None = None) -> int:
         for line in whole(found[0]):
             put(line)
         return DONE
-    still = {view.root: view for view in reversed(views) if view.still}
-    wanted = list(wanted_of_you([task for task in look_at_tasks(home, living=True) if task.wants_person]))
+    sight = look(home, trees_max=TREES_SHOWN)
+    still = {view.root: view for view in reversed(sight.views) if view.still}
+    wanted = list(wanted_of_you([task for task in sight.tasks if task.wants_person]))
     if not found and not wanted and not still:
         print_line("nobody asks anything", "quiet")
     for asked in found:
@@ -122,4 +131,7 @@ def asks(home: Path | None, as_json: bool, ask: int | None = None) -> int:
         who = f"process {view.pid} ({fitted(named(view.name), 40)}) waits"
         print_line(f"tree {root} stands still: {who}, and nothing in the tree would end that", "ask")
         print_line(f'    gemot send {view.pid} "..."   or: gemot kill {root}   why: gemot log {root}', "quiet")
+    if sight.left:
+        older = plural(sight.left, "older tree wants", "older trees want")
+        print_whole(f"whether {older} something of you was not looked at; questions are all here", "quiet")
     return DONE

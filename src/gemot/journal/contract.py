@@ -143,6 +143,10 @@ class Journal(Protocol):
         """All trees that the checkpoint keeps, in the order of their roots. Raises :class:`Damaged`."""
         ...
 
+    def roots(self, before: int, most: int) -> list[int]:
+        """The roots of trees that the checkpoint keeps, the newest first: at most ``most`` of those below ``before`` (0: of all)."""
+        ...
+
     def blank(self, root: int, records: Iterable[tuple[int, bytes]]) -> None:
         """Put these bodies in the place of the records at these positions, which belong to no process any more, and forget
         the tree ``root``: what a person has archived. Positions that follow each other become one record, with the last

@@ -13,6 +13,7 @@ or end the process.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -188,6 +189,15 @@ class LmdbJournal:
 
     def trees(self) -> Iterator[bytes]:
         return (self._tree(key, row) for key, row in self._file.rows(TREE, TREE))
+
+    def roots(self, before: int, most: int) -> list[int]:
+        with self._file.reading() as txn:
+            cursor = txn.cursor()
+            there = cursor.set_range(_key(TREE, before or 1 << 62))
+            keys = cursor.iterprev(values=False) if there or cursor.last() else iter(())
+            older = (key for key in keys if key < _key(TREE, before or 1 << 62))
+            mine = itertools.takewhile(lambda key: key.startswith(TREE), older)
+            return [int.from_bytes(key[1:9]) for key in itertools.islice(mine, most)]
 
     def _tree(self, key: bytes, row: bytes) -> bytes:
         body = _unsealed(key, row)

@@ -98,6 +98,9 @@ class MemoryJournal:
     def trees(self) -> Iterator[bytes]:
         return (self._trees[root].body for root in sorted(self._trees))
 
+    def roots(self, before: int, most: int) -> list[int]:
+        return sorted((root for root in self._trees if not before or root < before), reverse=True)[:most]
+
     def blank(self, root: int, records: Iterable[tuple[int, bytes]]) -> None:
         self._check_fence(self.position)
         near = [Run(first, last, self._at(last).body) for last, first in self._runs.items()]

@@ -72,9 +72,10 @@ _log = logging.getLogger("gemot.journal")
 
 class SqliteJournal:
     """A journal in the file ``path``. ``writing=False`` looks only, beside a running machine. ``trusting``: whatever the end mark says;
-    for those who look at what is left."""
+    for those who look at what is left. ``moment``: only looking, and all that is read is of one moment, whatever is written meanwhile. As long
+    as that is open the log can't be moved, so it must be closed soon."""
 
-    def __init__(self, path: Path, *, writing: bool = True, trusting: bool = False) -> None:
+    def __init__(self, path: Path, *, writing: bool = True, trusting: bool = False, moment: bool = False) -> None:
         self.path = path
         self._has_log = log_of(path).exists()
         self._mark: EndMark | None = None
@@ -91,6 +92,8 @@ class SqliteJournal:
         self._db = self._file.raw
         try:
             with self._file.explained():
+                if moment and not writing:
+                    self._db.execute("BEGIN")
                 self._look(mark)
                 if writing:
                     self._take()
@@ -383,6 +386,15 @@ class SqliteJournal:
             return self._db.execute(
                 "SELECT root, body, checksum FROM trees WHERE root>? ORDER BY root LIMIT ?", (after, PORTION)
             ).fetchall()
+
+    def roots(self, before: int, most: int) -> list[int]:
+        if self._dropped:
+            return []
+        with self._file.explained():
+            rows = self._db.execute(
+                "SELECT root FROM trees WHERE root<? ORDER BY root DESC LIMIT ?", (before or 1 << 62, most)
+            )
+            return [root for (root,) in rows.fetchall()]
 
     def _whole(self, body: Any, written: Any, *keys: int) -> bytes:
         if not kept_fits(body, written, *keys):

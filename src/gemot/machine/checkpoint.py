@@ -182,6 +182,34 @@ def restore(journal: Journal, kernel: Kernel, cast: Cast, writing: bool = True) 
     return position, aged
 
 
+def stand(journal: Journal, kernel: Kernel) -> int:
+    """Bring a fresh ``kernel`` to the newest checkpoint, to be looked at; returns its position, 0 where there is none to use. No program is
+    there, and nothing is given up: what can't be read raises :class:`Damaged` when the kernel names it."""
+    kept = of(journal)
+    if kept is None:
+        kernel.rules = aging.rules_first(journal)
+        return 0
+    position, frozen = kept
+    tables.thaw(frozen.kernel, kernel)
+    kernel.rules = frozen.rules
+    kernel.processes.fetch = functools.partial(_fetch_tables, journal, kernel)
+    return position
+
+
+def _fetch_tables(journal: Journal, kernel: Kernel, pid: int) -> None:
+    body = journal.tree(pid) if 0 < pid <= kernel.numbers[1] else None
+    if body is not None:
+        tables.thaw_tree(read_tree(body, pid).tables, kernel)
+
+
+def read_tree(body: bytes, pid: int) -> Tree:
+    """A tree as it was kept. Raises :class:`Damaged`, :class:`TooNew`."""
+    try:
+        return tree_of(body)
+    except msgspec.DecodeError as error:
+        raise Damaged(f"what is kept of the tree of process {pid} can't be read ({error})", 0) from error
+
+
 def _all_can_be_read(journal: Journal) -> bool:
     try:
         for body in journal.trees():

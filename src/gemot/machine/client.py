@@ -22,6 +22,7 @@ from gemot.machine.door import LINE_BYTES_MAX, Said, Start, Wanted, Wish
 from gemot.machine.machine import DEFAULT_BUDGET, MachineError
 from gemot.machine.notes import Note
 from gemot.machine.pool import ProviderView
+from gemot.machine.sights import Gathering, ReceiptView, Sight, Which
 from gemot.machine.views import ProcessView, TaskView
 from gemot.models.port import ModelFailed
 
@@ -122,7 +123,22 @@ class Client:
         await self._ask(door.Pause(pid), None)
 
     async def processes(self, root: int | None = None) -> list[ProcessView]:
-        return await self._ask(door.Processes(root), list[ProcessView])
+        """What there is to see of one tree, or of all that there were, with receipts."""
+        return (await self.look("all", pid=root or 0, receipts=True)).views if root != 0 else []
+
+    async def look(self, which: Which = "living", pid: int = 0, trees_max: int = 0, receipts: bool = False) -> Sight:
+        """What there is to see of so many trees, the newest (0: of all), or of the tree of ``pid``. It comes in portions."""
+        gathering = Gathering(trees_max)
+        while gathering.take(await self._ask(door.Look(which, gathering.place, pid, receipts), Sight)):
+            pass
+        return gathering.whole()
+
+    async def tree(self, root: int) -> list[ProcessView]:
+        """What there is to see of one tree."""
+        return (await self.look("all", pid=root, receipts=True)).views
+
+    async def receipt(self, pid: int) -> ReceiptView | None:
+        return await self._ask(door.ReceiptOf(pid), ReceiptView | None)  # type: ignore[arg-type]
 
     async def providers(self) -> list[ProviderView]:
         return await self._ask(door.Providers(), list[ProviderView])
@@ -131,7 +147,11 @@ class Client:
         return await self._ask(door.Tasks(pid), list[TaskView])
 
     async def asks(self) -> list[Asked]:
-        return await self._ask(door.Asks(), list[Asked])
+        """All open asks. They come in portions."""
+        found: list[Asked] = []
+        while portion := await self._ask(door.Asks(found[-1].ask if found else 0), list[Asked]):
+            found += portion
+        return found
 
     async def waits_for_person(self, roots: tuple[int, ...]) -> bool:
         return await self._ask(door.Waits(roots), bool)
@@ -175,5 +195,5 @@ class Client:
             self._writer.close()
             for future in self._waiting.values():
                 if not future.done():
-                    future.set_exception(Gone("the machine stopped before it answered"))
+                    future.set_exception(Gone("the machine ended this connection before it answered"))
             self._waiting.clear()

@@ -28,6 +28,7 @@ from gemot.drivers.kit import Picture
 from gemot.machine import carrying
 from gemot.machine.machine import DEFAULT_BUDGET, Machine
 from gemot.machine.notes import Note
+from gemot.machine.sights import Place, Which, asks_after
 from gemot.machine.standstill import waits_for_person
 
 LINE_BYTES_MAX = 16 << 20
@@ -190,14 +191,26 @@ class Tasks(Struct, frozen=True, tag="tasks"):
     pid: int | None = None
 
 
-class Processes(Struct, frozen=True, tag="processes"):
-    """Answers a list of process views."""
+class Look(Struct, frozen=True, tag="look", omit_defaults=True):
+    """Answers a portion of what there is to see of the trees, the newest first (:class:`gemot.machine.sights.Sight`). ``which``: of which trees.
+    ``place``: where it begins, as the portion before says; none: at the newest. ``pid``: only of the tree of this process. ``receipts``: what processes did comes, too."""
 
-    root: int | None = None
+    which: Which = "living"
+    place: Place | None = None
+    pid: int = 0
+    receipts: bool = False
 
 
-class Asks(Struct, frozen=True, tag="asks"):
-    """Answers a list of open asks."""
+class ReceiptOf(Struct, frozen=True, tag="receipt"):
+    """Answers the receipt of a process."""
+
+    pid: int
+
+
+class Asks(Struct, frozen=True, tag="asks", omit_defaults=True):
+    """Answers a portion of the open asks: those with the next numbers after ``after``. An empty one is the last."""
+
+    after: int = 0
 
 
 class Waits(Struct, frozen=True, tag="waits"):
@@ -229,7 +242,8 @@ Wanted = (
     | Move
     | Resume
     | Pause
-    | Processes
+    | Look
+    | ReceiptOf
     | Tasks
     | Asks
     | Waits
@@ -403,12 +417,14 @@ class Door:
                 return machine.resume(pid)
             case Pause(pid):
                 return machine.pause(pid)
-            case Processes(root):
-                return machine.processes(root)
             case Tasks(pid):
                 return machine.tasks(pid)
-            case Asks():
-                return machine.asks()
+            case Look(which, place, pid, with_receipts):
+                return machine.portion(which, place, pid, with_receipts)
+            case ReceiptOf(pid):
+                return machine.receipt(pid)
+            case Asks(after):
+                return asks_after(machine.kernel, after)
             case Waits(roots):
                 return waits_for_person(machine.kernel, roots)
             case Watch():

@@ -5,7 +5,6 @@ What happens inside is in :mod:`gemot.machine.loop`; here is what can be asked o
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -19,13 +18,23 @@ from gemot.abi.events import RULES, Answered, Arrived, Booted, Copied, Installed
 from gemot.abi.grants import Budget, Grant, Mode, Mount
 from gemot.abi.limits import PRIORITY
 from gemot.abi.reviews import TRIES, Check
-from gemot.authority.narrowing import listed
-from gemot.authority.refusal import Refused
 from gemot.drivers.kit import Driver, Picture, Tool
 from gemot.journal.contract import Journal
-from gemot.kernel import Kernel, asking, retracting, revoking
+from gemot.kernel import Kernel, asking, retracting
 from gemot.kernel.process import Process
-from gemot.machine import boards, calendar, carrying, checkpoint, notes, recovery, rewinding, starting, views, waking
+from gemot.machine import (
+    boards,
+    calendar,
+    carrying,
+    checkpoint,
+    notes,
+    recovery,
+    rewinding,
+    sights,
+    starting,
+    views,
+    waking,
+)
 from gemot.machine.checkpoint import RECORDS_AT_CLOSE
 from gemot.machine.clock import Clock
 from gemot.machine.home import Home, default_home
@@ -329,15 +338,7 @@ class Machine:
         process nor a descendant holds the right.
         """
         process = self._living(pid)
-        if not isinstance(tool, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # the caller may be untyped code
-            raise MachineError(f"a right is named by text, such as 'files/write', not {tool!r}")
-        try:
-            holders = revoking.holders(self.kernel, process, tool)
-        except Refused as refusal:
-            raise MachineError(refusal.message) from refusal
-        if not holders:
-            held = listed(process.grants, process.mounts)
-            raise MachineError(f"neither {pid} nor a process below it may use {tool}; {pid} may use: {held}")
+        holders = starting.holders(self.kernel, process, tool)
         self._loop.happens_now(events.Revoked(self._now(), pid, tool))
         return tuple(holders)
 
@@ -440,7 +441,21 @@ class Machine:
         """What there is to see of the processes of one tree, or of all: also of those that are not in memory now."""
         if root is None:
             return views.all_views(self.kernel, checkpoint.kept(self._loop, self.home))
-        return views.process_views(self.kernel, self.kernel.tree(root) if root in self.kernel.processes else ())
+        return sights.processes(self._loop, self.home, root)
+
+    def look(
+        self, which: sights.Which = "living", pid: int = 0, trees_max: int = 0, receipts: bool = False
+    ) -> sights.Sight:
+        """What there is to see of so many trees, the newest (0: of all), or of the tree of ``pid``."""
+        return sights.gathered(lambda place: self.portion(which, place, pid, receipts), trees_max)
+
+    def portion(self, which: sights.Which, place: sights.Place | None, pid: int, receipts: bool) -> sights.Sight:
+        """A part of the same that is small, from ``place`` on."""
+        return sights.look(self._loop, self.home, which, place, pid, receipts)
+
+    def receipt(self, pid: int) -> sights.ReceiptView | None:
+        """What a process really did, at work or ended, by the kernel's own record; None where there is no such process."""
+        return sights.receipt(self._loop, self.home, pid)
 
     def providers(self) -> list[ProviderView]:
         """What goes on at each provider that has limits or was asked something."""
@@ -462,17 +477,8 @@ class Machine:
 
     async def events(self, root: int | None = None) -> AsyncIterator[notes.Note]:
         """Notes as they happen, of one tree or of all; ends with the tree (or never)."""
-        queue: asyncio.Queue[notes.Note] = asyncio.Queue()
-        stop = self.watch(queue.put_nowait)
-        try:
-            while True:
-                note = await queue.get()
-                if root is None or notes.root_of(self.kernel, note) == root:
-                    yield note
-                    if isinstance(note, notes.Ended) and note.outcome.pid == root:
-                        return
-        finally:
-            stop()
+        async for note in notes.follow(self.watch, self.kernel, root):
+            yield note
 
     @property
     def idle(self) -> bool:

@@ -3,7 +3,8 @@ only `words` (a model's text as it streams) is not in the journal. Watching neve
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -396,3 +397,20 @@ def root_of(kernel: Kernel, note: Note) -> int:
 def to_json(note: Note) -> str:
     """A note as one line of JSON."""
     return msgspec.json.encode(note).decode()
+
+
+async def follow(
+    watch: Callable[[Callable[[Note], None]], Callable[[], None]], kernel: Kernel, root: int | None
+) -> AsyncIterator[Note]:
+    """Notes as they happen, of one tree or of all; ends with the tree (or never)."""
+    queue: asyncio.Queue[Note] = asyncio.Queue()
+    stop = watch(queue.put_nowait)
+    try:
+        while True:
+            note = await queue.get()
+            if root is None or root_of(kernel, note) == root:
+                yield note
+                if isinstance(note, Ended) and note.outcome.pid == root:
+                    return
+    finally:
+        stop()

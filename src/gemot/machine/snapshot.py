@@ -1,5 +1,8 @@
-"""Snapshot: a journal folded only to be looked at, beside a running machine or without one. Nothing is written; no program runs
-but, where readings are wanted, conversations, which are nothing but a fold."""
+"""Snapshot: a journal only to be looked at, beside a running machine or without one. Nothing is written; no program runs
+but, where readings are wanted, conversations, which are nothing but a fold.
+
+Who looks at how things stand begins at the newest checkpoint (``recent``) and folds the records after it. Trees are read when they are
+named. So it costs the same, however long the history is, and an old record that is damaged stops nobody. Only who looks back folds all."""
 
 from __future__ import annotations
 
@@ -13,9 +16,10 @@ from gemot.abi.messages import Message
 from gemot.journal.contract import Record
 from gemot.journal.sqlite import SqliteJournal
 from gemot.kernel import Kernel
-from gemot.machine import aging, calendar, notes
+from gemot.machine import aging, calendar, checkpoint, notes
 from gemot.machine.cast import Cast
 from gemot.machine.clock import Clock
+from gemot.machine.sights import Trees
 from gemot.machine.whole import with_values
 from gemot.programs.conversation import Conversation
 from gemot.programs.library import Library
@@ -25,13 +29,15 @@ from gemot.programs.reading import Reading
 
 class Snapshot:
     """The kernel's tables as the journal in ``path`` tells them; :meth:`go_on` takes in what was written since. ``readings``:
-    AI processes have their readings, too."""
+    AI processes have their readings, too. ``recent``: begin at the checkpoint, and see all as of one moment; to be closed soon."""
 
-    def __init__(self, path: Path, readings: bool = False) -> None:
+    def __init__(self, path: Path, readings: bool = False, recent: bool = False) -> None:
         self.kernel = Kernel()
         self._cast = Cast(self.kernel, Library({}, {}), self.text) if readings else None
         self.position = 0
-        self._path = path
+        self._path, self._recent = path, recent
+        self._begun = 0
+        """The position of the checkpoint that it began with."""
         self._journal: SqliteJournal | None = None
 
     def go_on(self) -> Iterator[tuple[Record, list[notes.Note]]]:
@@ -42,8 +48,11 @@ class Snapshot:
         if self._journal is None:
             if not self._path.exists():
                 return
-            self._journal = SqliteJournal(self._path, writing=False)
-            self.kernel.rules = aging.rules_first(self._journal)
+            self._journal = SqliteJournal(self._path, writing=False, moment=self._recent)
+            if self._recent:
+                self.position = self._begun = checkpoint.stand(self._journal, self.kernel)
+            else:
+                self.kernel.rules = aging.rules_first(self._journal)
         for record in self._journal.read(self.position):
             rules = self.kernel.rules
             event = aging.read(record, rules)
@@ -59,6 +68,11 @@ class Snapshot:
         """Take in everything there is."""
         for _ in self.go_on():
             pass
+
+    @property
+    def trees(self) -> Trees:
+        """All trees, also those that are not in memory."""
+        return Trees(self.kernel, self._journal if self._begun else None)
 
     def reading(self, pid: int) -> Reading | None:
         """The reading of a living AI process."""

@@ -19,7 +19,7 @@ from gemot.abi.programs import ProgramSpec
 from gemot.authority import ledger
 from gemot.authority.arguments import must_be_known
 from gemot.authority.ledger import AMOUNT_MAX, NAMES, means
-from gemot.authority.narrowing import MOUNT_NAME, anchor, with_space
+from gemot.authority.narrowing import MOUNT_NAME, anchor, listed, with_space
 from gemot.authority.path_arguments import unfit
 from gemot.authority.private import flaw
 from gemot.authority.refusal import Refused
@@ -28,9 +28,10 @@ from gemot.authority.tool_names import clash, unknown_name
 from gemot.drivers.kit import Driver, Picture, Tool, ToolError, drivers_of
 from gemot.journal.contract import Damaged, Journal
 from gemot.journal.records import legible
-from gemot.kernel import Kernel, reviewing
+from gemot.kernel import Kernel, reviewing, revoking
 from gemot.kernel.families import known_program
 from gemot.kernel.feasible import Asker
+from gemot.kernel.process import Process
 from gemot.machine import pictures
 from gemot.machine.home import Home, not_utf8
 from gemot.machine.loop import MachineError
@@ -305,3 +306,19 @@ def _asker(kernel: Kernel, event: Arrived, program: ProgramSpec, grants: tuple[G
     means = ledger.capped(ledger.means(event.budget), program.limits)
     mounts, label = tuple(with_space(mount, 1) for mount in event.mounts), Label((PERSON,))
     return Asker(0, mine, mounts, label, frozenset(), list(grants), event.models, means, program, None, False, {}, {})
+
+
+def holders(kernel: Kernel, process: Process, tool: str) -> list[int]:
+    """Who below a process holds a right that is to be revoked. Raises :class:`MachineError`."""
+    if not isinstance(tool, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # the caller may be untyped code
+        raise MachineError(f"a right is named by text, such as 'files/write', not {tool!r}")
+    try:
+        found = list(revoking.holders(kernel, process, tool))
+    except Refused as refusal:
+        raise MachineError(refusal.message) from refusal
+    if not found:
+        held = listed(process.grants, process.mounts)
+        raise MachineError(
+            f"neither {process.pid} nor a process below it may use {tool}; {process.pid} may use: {held}"
+        )
+    return found
