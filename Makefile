@@ -10,7 +10,7 @@ WORKERS ?= 2
 SEEDS   ?= 1000
 KILLS   ?= 100
 
-.PHONY: help run test simulate check setup dev model eval-embedded eval-agentdojo eval-escapes eval-bestiary mutants bench clean
+.PHONY: help run test simulate guard check setup dev model eval-embedded eval-agentdojo eval-escapes eval-bestiary mutants bench clean
 .DEFAULT_GOAL := help
 
 help:  ## show what there is
@@ -52,6 +52,9 @@ simulate: dev  ## search seeded histories for a broken law (SEEDS=2000, FROM=0),
 ifndef SEED
 	@GEMOT_KILLS=$(KILLS) $(PY) -m pytest -s tests/simulation/test_kills.py
 endif
+
+guard: dev  ## measure anew what things cost in function calls, and keep the figures (tests/guards/costs.toml)
+	@$(PY) tests/guards/keeping.py
 
 check: dev  ## style and types
 	@$(VENV)/bin/ruff check src tests evals benchmarks
