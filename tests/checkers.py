@@ -13,7 +13,7 @@ import dataclasses
 import operator
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -87,6 +87,13 @@ def everyone(kernel: Kernel) -> list[Process]:
 
 def _no_value(digest: str) -> str:
     raise JournalError(f"no value is kept under {digest}")
+
+
+class Left(NamedTuple):
+    """What a process holds: its means by name, and its grants."""
+
+    means: dict[str, int]
+    grants: tuple[Grant, ...]
 
 
 class Witness:
@@ -243,16 +250,16 @@ class Witness:
         left = self.kernel.processes[pid].left
         return {name: getattr(left, name) for name in (*SPENDABLE, "processes", "depth")}
 
-    def _below(self, pid: int) -> dict[int, dict[str, int]]:
+    def _below(self, pid: int) -> dict[int, Left]:
         """What everybody below a process has left, who may be ended when it exits."""
-        found: dict[int, dict[str, int]] = {}
+        below: dict[int, Left] = {}
         for child in self.kernel.processes[pid].children:
-            found |= {child: self._means(child)} | self._below(child)
-        return found
+            below |= {child: Left(self._means(child), self._rights(child)[0])} | self._below(child)
+        return below
 
     # The laws.
 
-    def _check_births(self, effects: list[Effect], before: dict[int, Any], below: dict[int, dict[str, int]]) -> None:
+    def _check_births(self, effects: list[Effect], before: dict[int, Any], below: dict[int, Left]) -> None:
         """Child <= parent, at the moment of birth: the parent has what it had, and what those had left who were ended for it."""
         processes = self.kernel.processes
         for pid in [effect.pid for effect in effects if isinstance(effect, Begin | BeginFork)]:
@@ -261,7 +268,9 @@ class Witness:
                 continue
             (grants, mounts, models), means = before[child.parent]
             freed = [below[one.outcome.pid] for one in effects if isinstance(one, End) and one.outcome.pid in below]
-            means = {name: had + sum(one[name] for one in freed if name != "depth") for name, had in means.items()}
+            means = {
+                name: had + sum(ended.means[name] for ended in freed if name != "depth") for name, had in means.items()
+            }
             means["processes"] += len(freed)
             for grant in child.grants:
                 _law(
@@ -280,17 +289,18 @@ class Witness:
                 own["depth"] < means["depth"],
                 f"child <= parent: {pid} is as far from the last generation as its parent",
             )
-            self._check_uses(child.parent, pid, grants)
+            self._check_uses(child.parent, pid, grants, [grant for ended in freed for grant in ended.grants])
 
-    def _check_uses(self, parent: int, child: int, had: tuple[Grant, ...]) -> None:
-        """Counted uses are split, not copied; what an uncounted grant of the parent covers, it may count for its child."""
+    def _check_uses(self, parent: int, child: int, had: tuple[Grant, ...], back: list[Grant]) -> None:
+        """Counted uses are split, not copied; what an uncounted grant of the parent covers, it may count for its child. ``back``: the
+        grants of those who were ended for it, whose uses came back to the parent."""
         for tool in {grant.tool for grant in had if grant.uses is not None}:
             mine = [grant for grant in had if grant.uses is not None and grant.tool == tool]
             if any(one.uses is None and name_lies_in(tool, one.tool) for one in had):
                 continue
             now = [*self.kernel.processes[parent].grants, *self.kernel.processes[child].grants]
             total = sum(grant.uses or 0 for grant in now if grant.tool == tool)
-            allowed = sum(grant.uses or 0 for grant in mine)
+            allowed = sum(grant.uses or 0 for grant in (*mine, *back) if grant.tool == tool)
             wide = sum(one.uses or 0 for one in had if one.tool != tool and name_lies_in(tool, one.tool))
             _law(total <= allowed + wide, f"uses: {tool} could be used {allowed} times, now {total} times")
 

@@ -1,7 +1,7 @@
 """The disk under a simulated machine: it survives the machine, fills up, and loses at a power cut what was not synced.
 
 :class:`FrailJournal` stands before a real journal. At seeded appends it cuts the power (:class:`PowerCut`: the batch was
-just not written, or just was) or has no room. A cut of the power drops a seeded suffix of what was appended after the last
+just not written, or just was) or has no room; any other of its calls fails as :mod:`failing` says. A cut of the power drops a seeded suffix of what was appended after the last
 synced batch; the end of a process drops nothing.
 """
 
@@ -14,6 +14,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from checkers import LawBroken
+from failing import Failing
 
 from gemot.abi.events import Event
 from gemot.journal import endmark
@@ -123,6 +124,7 @@ class FrailJournal:
     def __init__(self, disk: Disk, inner: Journal) -> None:
         self.disk, self.inner = disk, inner
         self.before = self.after = self.full = 0
+        self.failing = Failing()
         self.appends = 0
         self.written = self.durable = inner.position
         """The last position that this writer knows to be written; and to survive a power cut."""
@@ -138,10 +140,15 @@ class FrailJournal:
 
     def append(self, expected: int, entries: Iterable[tuple[int, int, bytes]], *, synced: bool) -> int:
         self._about_to_write()
-        position = self.inner.append(expected, entries, synced=synced)
-        if self.disk.newest is not self:
-            raise LawBroken("fence: a machine wrote to a journal that another has opened since")
-        self.disk.wrote(Write(position, synced))
+
+        def append() -> int:
+            position = self.inner.append(expected, entries, synced=synced)
+            if self.disk.newest is not self:
+                raise LawBroken("fence: a machine wrote to a journal that another has opened since")
+            self.disk.wrote(Write(position, synced))
+            return position
+
+        position = self.failing.call("append", append)
         self.written = position
         if synced:
             self.durable = position
@@ -157,8 +164,12 @@ class FrailJournal:
         pieces: Iterable[tuple[int, int, bytes]] = (),
     ) -> None:
         self._about_to_write()
-        self.inner.put_checkpoint(position, body, trees, pieces)
-        self.disk.wrote(Write(checkpoint=position))
+
+        def put() -> None:
+            self.inner.put_checkpoint(position, body, trees, pieces)
+            self.disk.wrote(Write(checkpoint=position))
+
+        self.failing.call("put_checkpoint", put)
         self._has_written()
 
     def _about_to_write(self) -> None:
@@ -179,29 +190,33 @@ class FrailJournal:
         raise PowerCut
 
     def read(self, after: int = 0, pid: int | None = None) -> Iterator[Record]:
-        return self.inner.read(after, pid)
+        return self.failing.call("read", lambda: self.inner.read(after, pid))
 
     def put_value(self, text: str) -> str:
         if self.disk.dead:
             raise PowerCut
-        digest = self.inner.put_value(text)
-        self.disk.wrote(Write(digest=digest))
-        return digest
+
+        def put() -> str:
+            digest = self.inner.put_value(text)
+            self.disk.wrote(Write(digest=digest))
+            return digest
+
+        return self.failing.call("put_value", put)
 
     def value(self, digest: str, start: int = 0, length: int | None = None) -> str:
-        return self.inner.value(digest, start, length)
+        return self.failing.call("value", lambda: self.inner.value(digest, start, length))
 
     def checkpoint(self) -> tuple[int, bytes] | None:
-        return self.inner.checkpoint()
+        return self.failing.call("checkpoint", self.inner.checkpoint)
 
     def tree(self, pid: int) -> bytes | None:
-        body = self.inner.tree(pid)
+        body = self.failing.call("tree", lambda: self.inner.tree(pid))
         if self.disk.newest is not self:
             raise LawBroken("fence: a machine read a tree in a journal that another has opened since")
         return body
 
     def pieces(self, number: int) -> list[bytes]:
-        return self.inner.pieces(number)
+        return self.failing.call("pieces", lambda: self.inner.pieces(number))
 
     def trees(self) -> Iterator[bytes]:
         return self.inner.trees()

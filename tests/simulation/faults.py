@@ -383,3 +383,16 @@ def stopped_work_never_reports(patch: Patch) -> None:
         inner(self, effect)
 
     patch.setattr(Stage, "stop", stop)
+
+
+@fault
+def failed_journal_told_as_failed(patch: Patch) -> None:
+    """A result that the journal could not keep is told as a use that failed."""
+    from gemot.abi.events import Failure
+    from gemot.machine.stage import Stage
+
+    def stop_over(self: Stage, effect: int, error: Exception) -> None:
+        self._forget(effect)
+        self._report(Done(self._now(), effect, Failure("failed", str(error))))
+
+    patch.setattr(Stage, "_stop_over", stop_over)

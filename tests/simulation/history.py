@@ -16,6 +16,7 @@ from random import Random
 import pytest
 from checkers import LawBroken, digest, everyone
 from disk import Disk, FrailJournal, PowerCut
+from failing import Failing, Failure, Shelves, drawn
 from laws import Watcher
 from minds import LIBRARY
 from outside import DRIVERS, HERE, MODELS, TRACELESS, Outside
@@ -25,13 +26,12 @@ from virtual import VirtualLoop, VirtualThreads
 from gemot.abi import limits
 from gemot.abi.effects import FindMemories, KeepMemory, ReadValue, StartTool
 from gemot.abi.events import Event, Ticked
-from gemot.journal.contract import Fenced, Full
+from gemot.journal.contract import Fenced, Full, JournalError
 from gemot.journal.records import decode
 from gemot.kernel import Kernel
 from gemot.machine import checkpoint, loop, machine
 from gemot.machine.clock import Clock
 from gemot.machine.machine import Machine, MachineError
-from gemot.machine.memories import Memories
 from gemot.models.catalogue import Limits
 
 EPOCH = 1_700_000_000.0
@@ -48,13 +48,6 @@ UNSURE = ("in_doubt", "deadline", "failed")
 """What a process may be told of a use that was, or was not, done."""
 
 
-class Shelves(Memories):
-    """The memories of a home, which outlive its machines."""
-
-    def close(self) -> None:
-        """They stay."""
-
-
 class History:
     """``folder``: where journals on real files go; without one all are in memory. ``tell``: gets the story, line by line."""
 
@@ -69,13 +62,15 @@ class History:
         self.chance = Random(seed)
         self.limiting = Random(f"limits {seed}")
         """The chance of limits, routes and priorities."""
+        self.breaking = Random(f"stores {seed}")
+        """The chance of calls of the stores that fail."""
         on_file = self.chance.random() < SQLITE_SHARE if sqlite is None else sqlite
         self.disk = Disk(folder / f"{seed}.db" if on_file and folder is not None else None)
         self.outside = Outside(self.chance)
         self.loop = VirtualLoop(self.chance)
         self.jump = 0.0
         """How far the machine's clock is from the true time (seconds)."""
-        self.memories = Shelves(None)
+        self.memories = Shelves()
         self.person = Person(self)
         self.tell = tell
         self.machine: Machine
@@ -134,7 +129,8 @@ class History:
 
     def _live(self, end: str) -> None:
         at = 1 + int(self.chance.random() ** 2 * 30)
-        journal = self.boot(**({end: at} if end in ("before", "after", "full") else {}))
+        failure = drawn(self.breaking)
+        journal = self.boot(**({end: at} if end in ("before", "after", "full") else {}), failure=failure)
         if journal is None:
             return
         self.loop.create_task(self.person.live())
@@ -146,7 +142,11 @@ class History:
             self._say("another machine opens the same journal, and this one does not know")
             self.loop.create_task(self._close_late(self.machine))
             return
-        if end == "full" and self.machine.failure is not None and self.chance.random() < 0.5:
+        if (
+            (end == "full" or journal.failing.happened)
+            and self.machine.failure is not None
+            and self.chance.random() < 0.5
+        ):
             self._close()
         self.crash(end)
 
@@ -160,15 +160,19 @@ class History:
         await asyncio.sleep(self.chance.random() * 100)
         await stale.close()
 
-    def boot(self, before: int = 0, after: int = 0, full: int = 0) -> FrailJournal | None:
+    def boot(
+        self, before: int = 0, after: int = 0, full: int = 0, failure: Failure | None = None
+    ) -> FrailJournal | None:
         """A new machine on the journal; None if it did not live to see the day."""
         self.lives += 1
         self._say(
             f"--- life {self.lives} begins"
             + f" (before={before} after={after} full={full})" * bool(before + after + full)
+            + (f" ({failure.name} {failure.number} fails: {failure.kind})" if failure else "")
         )
         journal = self.disk.open()
         journal.before, journal.after, journal.full = before, after, full
+        journal.failing = self.memories.failing = Failing(failure)
         durability = self.chance.choice(("normal", "normal", "full"))
         self.machine = Machine(
             journal,
@@ -184,7 +188,8 @@ class History:
         try:
             self.machine._boot(False)
         except BaseException as error:
-            if not isinstance(error, PowerCut) and not isinstance(self.machine.failure, Full):
+            broken = isinstance(self.machine.failure, Full) or journal.failing.happened
+            if not isinstance(error, PowerCut) and not (broken and isinstance(error, MachineError | JournalError)):
                 raise LawBroken(f"recovery: the machine can't be opened on its journal: {error!r}") from error
             self._say(f"the machine does not even start: {error!r}")
             self._machines.append(self.machine)
@@ -263,7 +268,8 @@ class History:
                 raise failure
             fenced = isinstance(failure, Fenced) and journal is not self.disk.newest
             full = isinstance(failure, Full) and journal.full  # type: ignore[attr-defined]
-            if failure is not None and not (fenced or full or isinstance(failure, PowerCut)):
+            failed = isinstance(failure, JournalError) and journal.failing.happened  # type: ignore[attr-defined]
+            if failure is not None and not (fenced or full or failed or isinstance(failure, PowerCut)):
                 raise LawBroken(f"the machine broke: {failure!r}") from failure
         for error in self.loop.failures:
             if isinstance(error, LawBroken):
@@ -347,6 +353,8 @@ class History:
             if token not in watcher.intents:
                 raise LawBroken(f"write, then act: {token} was done, and the journal knows of no intent")
         for token, (tool, rule) in watcher.told.items():
+            if rule == "failed" and self.outside.returned[token] and not watcher.forgotten.came_again(token):
+                raise LawBroken(f"the truth: {tool} {token} was done and said so; its process was told: {rule}")
             if tool in TRACELESS or rule in UNSURE or watcher.forgotten.came_again(token):
                 continue
             if (ledger[token] + notes[token] > 0) != (rule == "ok"):

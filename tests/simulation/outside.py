@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import zlib
 from collections import Counter
 from random import Random
 from typing import Any
@@ -30,6 +31,8 @@ class Outside:
         """From now on everything goes well, and soon."""
         self.ledger: Counter[str] = Counter()
         self.notes: Counter[str] = Counter()
+        self.returned: Counter[str] = Counter()
+        """What was done to its end: the tool's function returned."""
         self._words = 0
 
     def open_model(self, name: str) -> Model:
@@ -69,7 +72,8 @@ class Outside:
         else:
             await self.dawdle()
         self.stumble()
-        return f"did {what}"
+        self.returned[what] += 1
+        return LARGE if zlib.crc32(what.encode()) % 3 == 0 else f"did {what}"
 
 
 class SeededModel:

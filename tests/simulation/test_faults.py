@@ -50,6 +50,7 @@ LAWS: dict[str, str | tuple[str, ...]] = {
     "interrupted_work_forgotten": ("fold", "recovery"),
     "stale_machine_fetches": "fence",
     "orphan": "orphan",
+    "failed_journal_told_as_failed": "the truth",
     "message_without_its_label": "authors",
     "task_without_its_label": "authors",
     "brief_without_its_label": "authors",

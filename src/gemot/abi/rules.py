@@ -12,7 +12,7 @@ Ask ``process.rules`` instead where the new way needs what a tree has gathered s
 
 from __future__ import annotations
 
-RULES = 5
+RULES = 7
 """The rules of this version."""
 
 OLDEST = 0
@@ -40,3 +40,9 @@ by the tree."""
 DATES_GO_BY_THE_DAY = 5
 """`Booted` and `Ticked` say by how much the order of events is ahead of the time of day, and dates go by that. Records of earlier rules
 say nothing of it, so it is zero in them, and no decision asks for this number."""
+
+RECEIPTS_KEEP_LABELS = 6
+"""What a receipt tells of acts that a process was put back from has the label that the process had then."""
+
+TRIES_ADD_UP = 7
+"""A use that was tried again after the machine had stopped, and failed then, is in doubt: the first try may have had its effect."""

@@ -96,9 +96,9 @@ def _one_name(path: str) -> bool:
 
 
 def label(process: Process) -> Label:
-    """The label of what is told of the files that a process changed."""
+    """The label of what is told of a process beyond its own words: of the files that it changed, and of acts that it was put back from."""
     changed, written = process.changed or Changed(), process.written or Written()
-    return join(changed.label, written.label)
+    return join(join(changed.label, written.label), process.undone)
 
 
 def seen(kernel: Kernel, process: Process, outcome: Result) -> None:

@@ -65,6 +65,8 @@ class Work:
     room: Room | None = None
     once: tuple[str, ...] = ()
     """Of a use under a grant that allows each value once: the keys of those that it is the first to use."""
+    again: bool = False
+    """The machine stopped during a try before this one, which may have had its effect."""
 
 
 @dataclass(slots=True)
@@ -262,6 +264,8 @@ class Process:
     stood: bool = False
     changed: Changed | None = None
     written: Written | None = None
+    undone: Label = field(default_factory=Label)
+    """Of what it had read before a person put it back: its receipt tells what it did then."""
     copies: tuple[int, ...] = ()
     whole: Outcome | None = None
     imported: bool = False

@@ -29,6 +29,7 @@ from gemot.abi.answers import Cancelled, Entry, Mail, Ok, Outcome, Retraction
 from gemot.abi.effects import Rewind, StopWork, TakeBack
 from gemot.abi.events import Rewound
 from gemot.abi.labels import KERNEL, PERSON, Label
+from gemot.abi.rules import RECEIPTS_KEEP_LABELS
 from gemot.abi.syscalls import Exit, Generate, Retract
 from gemot.authority.labels import KERNEL_WORDS, PERSON_WORDS, Author, author, join, words_of
 from gemot.authority.refusal import Refused
@@ -384,6 +385,8 @@ def rewound(kernel: Kernel, process: Process, event: Rewound) -> None:
     """A person puts a process back. What is code goes on from the answer that it had then; a conversation is told so."""
     since = join(event.label, words_of(process))
     back_to(kernel, process, event.entry, event.moment)
+    if process.uses and kernel.rules >= RECEIPTS_KEEP_LABELS:
+        process.undone = join(process.undone, since)
     process.label, process.habit = event.label, None
     words = (Mail(0, event.text, Label((PERSON,))),) if event.text else ()
     if event.stays and event.program:

@@ -10,9 +10,9 @@ import msgspec
 from gemot.abi import limits
 from gemot.abi.answers import Error, Ok, Returned, Room
 from gemot.abi.effects import Action, TakeAsk
-from gemot.abi.events import Answered, Cost, Done, Failure, Replied, Trapped, Value
+from gemot.abi.events import Answered, Cost, Done, Failure, Replied, Result, Trapped, Value
 from gemot.abi.labels import Label
-from gemot.abi.rules import BATCHES_IN_ORDER
+from gemot.abi.rules import BATCHES_IN_ORDER, TRIES_ADD_UP
 from gemot.abi.syscalls import Ask, Call, Endorse, Exit, Generate, PageIn, PageOut, Read, Syscall, ToolUse
 from gemot.abi.tools import ToolSpec
 from gemot.authority.deciding import Others, decide, seen_by
@@ -45,6 +45,7 @@ IN_DOUBT = (
     "Look at what is there now, then decide"
 )
 
+TRIED_BEFORE = "in doubt: the machine stopped while this was being done, and nobody knows whether it was. It was tried again, and that failed"
 
 GIVEN_UP = "given_up"
 NOT_BEGUN = "not_begun"
@@ -362,6 +363,8 @@ def done(kernel: Kernel, event: Done) -> None:
     if work.kind == "tool":
         assert isinstance(process.syscall, Call)
         use = process.syscall.uses[work.index]
+        if work.again and kernel.rules >= TRIES_ADD_UP:
+            outcome = _with_the_try_before(kernel, use.tool, outcome)
         work.result = returned(kernel, process, work, use, outcome)
         receipts.note(kernel, process, use, outcome, work.sealed)
         if isinstance(outcome, Value | Failure):
@@ -386,6 +389,15 @@ def done(kernel: Kernel, event: Done) -> None:
         if isinstance(process.syscall, Read):
             process.label = join(process.label, process.handles[process.syscall.handle].label)
         kernel.answer(process, Ok(outcome.text))
+
+
+def _with_the_try_before(kernel: Kernel, name: str, outcome: Result) -> Result:
+    """The outcome of a use that was tried before. Where this try failed, the one before may have had its effect all the same."""
+    tool = kernel.tools.get(name)
+    acts = tool is None or tool.effect in ("writes", "sends")
+    if not acts or not isinstance(outcome, Failure) or outcome.rule not in ("failed", *receipts.NEVER_BEGUN):
+        return outcome
+    return Failure("in_doubt", f"{TRIED_BEFORE} ({outcome.message}). Look at what is there now, then decide")
 
 
 def give_up(kernel: Kernel, process: Process, pending: Syscall | None) -> None:
@@ -456,6 +468,7 @@ def resume(kernel: Kernel, process: Process) -> None:
     """Go on with the work of a process whose tree was asleep: start what was not, repeat what may be, doubt the rest."""
     for work in process.work:
         if work.state == "ready" or (work.state == "interrupted" and work.repeatable):
+            work.again = work.again or work.state == "interrupted"
             work.effect = kernel.number()  # what is still to come of the first try is not taken for the second one's
             try:
                 kernel.start(process, work)
