@@ -10,7 +10,7 @@ WORKERS ?= 2
 SEEDS   ?= 1000
 KILLS   ?= 100
 
-.PHONY: help run test simulate guard check setup dev model eval-embedded eval-agentdojo eval-escapes eval-bestiary mutants bench clean
+.PHONY: help run test simulate guard slow check setup dev model eval-embedded eval-agentdojo eval-escapes eval-bestiary mutants bench clean
 .DEFAULT_GOAL := help
 
 help:  ## show what there is
@@ -52,6 +52,11 @@ simulate: dev  ## search seeded histories for a broken law (SEEDS=2000, FROM=0),
 ifndef SEED
 	@GEMOT_KILLS=$(KILLS) $(PY) -m pytest -s tests/simulation/test_kills.py
 endif
+
+slow: dev  ## the long forms of the sampled tests: 20 minutes of work, 200 kills, failing disks and power cuts (about an hour)
+	@GEMOT_SOAK_SECONDS=1200 GEMOT_KILLS=200 GEMOT_FAILURES=200 GEMOT_CUTS=300 GEMOT_GOSSIPS=2000 \
+	  $(PY) -m pytest -s tests/simulation/test_soak.py tests/simulation/test_kills.py tests/simulation/test_failing_disk.py \
+	  tests/simulation/test_power_cuts.py tests/simulation/test_gossip.py
 
 guard: dev  ## measure anew what things cost in function calls, and keep the figures (tests/guards/costs.toml)
 	@$(PY) tests/guards/keeping.py

@@ -81,10 +81,10 @@ def test_killed_again_and_again_it_loses_nothing_and_repeats_nothing(tmp_path: P
         life.kill_after(-chance.random() if chance.random() < 0.2 else chance.uniform(0, MOMENT_SECONDS_MAX))
         promised |= {line.removeprefix("started ") for line in life.lines if line.startswith("started ")}
     Life(tmp_path, 0).finish()
-    _compare(tmp_path, promised)
+    compare(tmp_path, promised)
 
 
-def _compare(folder: Path, promised: set[str]) -> None:
+def compare(folder: Path, promised: set[str]) -> None:
     journal = SqliteJournal(folder / "home" / "journal.db", writing=False)
     history = [decode(record.body) for record in journal.read()]
     journal.close()
