@@ -125,7 +125,7 @@ def test_a_journal_that_another_program_holds_is_waited_for_and_said(
     thread.start()
     assert journal.append(0, [(1, 1, b"x")], synced=True) == 1
     thread.join()
-    assert caplog.text.count("another program holds the journal") == 1
+    assert caplog.text.count("another program holds its lock") == 1
 
 
 def test_a_journal_that_stays_held_stops_with_what_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

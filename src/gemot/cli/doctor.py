@@ -23,7 +23,7 @@ from gemot.cli.reach import is_running
 from gemot.journal.contract import JournalError
 from gemot.journal.endmark import path_of
 from gemot.journal.sqlite import SqliteJournal
-from gemot.machine import calendar, soundness
+from gemot.machine import calendar, lastwords, soundness
 from gemot.machine.clock import large
 from gemot.machine.home import Home, HomeError, default_home
 from gemot.machine.spaces import taken
@@ -99,6 +99,9 @@ def _home(home: Home) -> Iterator[Finding]:
     count, used = taken(home)
     if count:
         yield Finding("ok", f"{count} copies of files there take {used / 1e6:,.0f} MB: gemot merge, gemot discard")
+    words = lastwords.said(home)
+    if words:
+        yield Finding("missing", words)
     pid = is_running(home)
     yield Finding(
         "ok", "no machine is running" if pid is None else f"a machine is running (process {pid or 'unknown'})"

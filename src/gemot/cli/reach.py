@@ -14,7 +14,7 @@ from gemot.cli.config import program_folders, read
 from gemot.cli.failing import Usage, say
 from gemot.journal.contract import Damaged
 from gemot.kernel import Kernel
-from gemot.machine import calendar
+from gemot.machine import calendar, lastwords
 from gemot.machine.client import Client
 from gemot.machine.home import Busy, Home, HomeError, default_home
 from gemot.machine.machine import Machine
@@ -174,9 +174,9 @@ def _looked(home: Home, of: Callable[[Snapshot], T], recent: bool) -> T:
     try:
         snapshot.fold()
         if is_running(home) is None:
-            notice = calendar.behind(snapshot.kernel.today, times.now())
-            if notice:
-                say(notice)
+            for words in (lastwords.said(home), calendar.behind(snapshot.kernel.today, times.now())):
+                if words:
+                    say(words)
             snapshot.asleep()
         return of(snapshot)
     finally:

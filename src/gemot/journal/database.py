@@ -20,8 +20,9 @@ from typing import Any
 
 from gemot.journal.contract import Damaged, DiskFailed, Full, JournalError
 
-PATIENCE_SECONDS = 30.0
-"""How long a write waits for another program that holds the file: a backup, a database browser."""
+PATIENCE_SECONDS = 600.0
+"""How long a write waits for another program that holds the file: a backup, a database browser. It is said again each minute."""
+SAID_SECONDS = 60.0
 LOCK_SECONDS = 2.0
 """How long SQLite itself waits before that is said."""
 
@@ -106,9 +107,9 @@ class Database:
             return JournalError(f"the journal {self.path} can't be used: {error}")
         code = code_of(error)
         if code in (_FULL, _READ_ONLY):
+            needed = "make room" if code == _FULL else "let its folder be written again"
             return Full(
-                f"the journal {self.path} can't be written: {error}. Nothing of this step was kept or done; make room, then "
-                "`gemot resume`"
+                f"the journal {self.path} can't be written: {error}. Nothing of this step was kept or done; {needed}, then `gemot resume`"
             )
         if code == _DISK:
             failed = DiskFailed(
@@ -163,16 +164,17 @@ class Database:
     def patiently(self, words: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
         """Execute what needs the file's lock; another program may have it for a while. Waiting is said once."""
         until = time.monotonic() + PATIENCE_SECONDS
-        said = False
+        again = 0.0
         while True:
             try:
                 return self.raw.execute(words, values)
             except sqlite3.OperationalError as error:
-                if not is_held(error) or time.monotonic() > until:
+                now = time.monotonic()
+                if not is_held(error) or now > until:
                     raise
-                if not said:
-                    _log.warning("gemot: another program holds the journal %s; waiting for it", self.path)
-                said = True
+                if now > again:
+                    _log.warning("gemot: waiting for the journal, another program holds its lock: %s", self.path)
+                    again = now + SAID_SECONDS
 
     def wrote(self, size: int) -> None:
         """So many bytes were committed. When much is in the log, it is moved."""

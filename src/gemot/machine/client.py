@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
+import socket
 import stat
+import struct
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -31,6 +34,29 @@ T = TypeVar("T")
 _said = msgspec.json.Decoder(Said)
 _note: msgspec.json.Decoder[Note] = msgspec.json.Decoder(Note)
 _encode = msgspec.json.Encoder().encode
+
+
+WORD_SECONDS = 5.0
+"""How long a machine may take to answer before that is said."""
+
+PATIENCE_SECONDS = 60.0
+"""How long it is waited for after that."""
+
+LONG = (door.Adopt, door.Archive, door.Export)
+"""Wishes that take as long as what they move is large."""
+
+_log = logging.getLogger("gemot.machine")
+
+
+def _peer(writer: asyncio.StreamWriter) -> int:
+    """The process at the other end; 0 where the system does not say."""
+    connection, option = writer.get_extra_info("socket"), getattr(socket, "SO_PEERCRED", None)
+    if connection is None or option is None:
+        return 0
+    try:
+        return struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, option, 12))[0]
+    except (OSError, struct.error):
+        return 0
 
 
 class Gone(MachineError):
@@ -172,11 +198,36 @@ class Client:
         future: asyncio.Future[Said] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
         self._writer.write(line + b"\n")
-        said = await future
+        said = await self._patiently(future, wanted)
         if said.error:
             # What a model's name lacks is said in the same words here as there.
             raise ModelFailed("missing", said.error) if said.kind == "ModelFailed" else MachineError(said.error)
         return msgspec.json.decode(said.value, type=kind)  # type: ignore[arg-type]
+
+    async def _patiently(self, answer: asyncio.Future[Said], wanted: Wanted) -> Said:
+        """Wait for an answer; a machine that does not answer is said, and given up after a while."""
+        await asyncio.wait({answer}, timeout=WORD_SECONDS)
+        if not answer.done():
+            _log.warning("gemot: waiting for %s", self._machine())
+            await asyncio.wait({answer}, timeout=None if isinstance(wanted, LONG) else PATIENCE_SECONDS)
+        if not answer.done():
+            raise Gone(
+                f"no answer for {WORD_SECONDS + PATIENCE_SECONDS:g} s from {self._machine()}. It may still do this when it goes on"
+            )
+        return answer.result()
+
+    def _machine(self) -> str:
+        """The machine in words, with its process and what is known of that."""
+        pid = _peer(self._writer)
+        if not pid:
+            return "the machine, which does not answer"
+        try:
+            stopped = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in ("T", "t")
+        except (OSError, IndexError):
+            stopped = False
+        if stopped:
+            return f"the machine (process {pid}), which is stopped: kill -CONT {pid} lets it go on"
+        return f"the machine (process {pid}), which is busy or waits for its disk"
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         try:

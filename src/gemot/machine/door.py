@@ -3,14 +3,13 @@
 A line to the machine is a :class:`Wish`; each is answered by one line: ``{"id": .., "value": ..}`` or ``{"id": .., "error": ..,
 "kind": ..}``. After `watch`, lines ``{"note": ..}`` come as well. Only the machine's owner can open the socket.
 
-What comes in is nobody's word until it is decoded: a line that is too long or not understood is answered with an error. A
-client that does not read what it is sent is dropped, so that nobody can make the machine wait.
+What comes in is nobody's word until it is decoded: a line that is too long or not understood is answered with an error. How much a client
+may hold of the machine is in :mod:`gemot.machine.guests`, so that nobody can make the machine wait.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
 from itertools import starmap
@@ -26,6 +25,7 @@ from gemot.abi.limits import PRIORITY
 from gemot.abi.reviews import TRIES, Check
 from gemot.drivers.kit import Picture
 from gemot.machine import carrying
+from gemot.machine.guests import GUESTS_MAX, PORTION_BYTES, Guest, Guests, Unwelcome
 from gemot.machine.machine import DEFAULT_BUDGET, Machine
 from gemot.machine.notes import Note
 from gemot.machine.sights import Place, Which, asks_after
@@ -279,7 +279,7 @@ class Door:
         self._identity: tuple[int, int] | None = None
         self._closed = False
         self._server: asyncio.Server | None = None
-        self._guests: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
+        self._guests = Guests()
         self._watching: dict[asyncio.StreamWriter, Any] = {}
 
     @property
@@ -305,7 +305,7 @@ class Door:
             os.umask(before)
         facts = self._path.lstat()
         self._identity = (facts.st_dev, facts.st_ino)
-        self._server = await asyncio.start_unix_server(self._welcome, sock=listening, limit=LINE_BYTES_MAX)
+        self._server = await asyncio.start_unix_server(self._welcome, sock=listening, limit=PORTION_BYTES)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -321,7 +321,7 @@ class Door:
         for stop in self._watching.values():
             stop()
         self._watching.clear()
-        tasks = [task for task in self._guests.values() if task is not None]
+        tasks = [guest.task for guest in self._guests.values() if guest.task is not None]
         for writer in list(self._guests):
             writer.close()
         for task in tasks:
@@ -340,9 +340,15 @@ class Door:
         if self._closed:  # it knocked while the door was being closed
             writer.close()
             return
-        self._guests[writer] = asyncio.current_task()
+        guest = Guest(reader, writer, LINE_BYTES_MAX, UNREAD_BYTES_MAX)
+        if len(self._guests) >= GUESTS_MAX:
+            words = f"{GUESTS_MAX} others are connected to this machine, and it takes no more; try again when some have left"
+            await guest.dismiss(_encode(Said(error=words, kind="limit")))
+            writer.close()
+            return
+        self._guests[writer] = guest
         try:
-            await self._converse(reader, writer)
+            await self._converse(guest)
         except (ConnectionError, asyncio.CancelledError):
             pass  # the client went away, or the door closes
         finally:
@@ -352,26 +358,26 @@ class Door:
                 stop()
             writer.close()
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _converse(self, guest: Guest) -> None:
         while True:
             try:
-                line = await reader.readline()
-            except (
-                ValueError
-            ):  # too long: what follows can't be told from the rest of it, so this ends the conversation
-                self._tell(writer, Said(error=f"a line has at most {LINE_BYTES_MAX} bytes", kind="malformed"))
-                with contextlib.suppress(ConnectionError, TimeoutError):
-                    await asyncio.wait_for(writer.drain(), 1)
+                lines = await guest.lines(self._guests)
+            except Unwelcome as error:  # what follows can't be told from the rest of it, so this ends the conversation
+                await guest.dismiss(_encode(Said(error=str(error), kind="malformed")))
                 return
-            if not line:
+            if not lines:
                 return
-            self._tell(writer, await self._answer(line, writer))
+            for line in lines:
+                self._tell(guest.writer, await self._answer(line, guest.writer))
+                await guest.rest()
 
     async def _answer(self, line: bytes, writer: asyncio.StreamWriter) -> Said:
         try:
             wish = _wish.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return Said(error=f"not a wish: {error}", kind="malformed")
+        except RecursionError:
+            return Said(error="not a wish: it is nested too deep", kind="malformed")
         try:
             value = await self._carry_out(wish.do, writer)
         except Exception as error:  # noqa: BLE001 - the edge: whatever is wrong with a wish is told to the one who had it
@@ -436,8 +442,7 @@ class Door:
         self._tell(writer, Said(note=msgspec.Raw(_encode(note))))
 
     def _tell(self, writer: asyncio.StreamWriter, said: Said) -> None:
-        if writer.transport.is_closing():
-            return
-        writer.write(_encode(said) + b"\n")
-        if writer.transport.get_write_buffer_size() > UNREAD_BYTES_MAX:
-            writer.transport.abort()
+        guest = self._guests.get(writer)
+        if guest is not None:
+            guest.tell(_encode(said))
+            self._guests.must_fit()

@@ -10,6 +10,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from gemot.machine import lastwords
+
 SOCKET_PATH_MAX = 100
 """A Unix socket's path has at most 108 bytes on Linux, 104 on macOS."""
 
@@ -81,7 +83,7 @@ def open_to_others(path: Path) -> str:
 
 FILES = (
     "lock", "journal.db", "journal.db-wal", "journal.db-shm", "journal.db-journal", "journal.end", "memories.sqlite", "memories.sqlite-wal",
-    "memories.sqlite-shm", "memories.sqlite-journal", "machine.log",
+    "memories.sqlite-shm", "memories.sqlite-journal", "machine.log", "machine.state",
 )  # fmt: skip
 """The plain files of a home. Each must be there itself, not as a link to something else."""
 
@@ -172,6 +174,11 @@ class Home:
         return self.folder / "memories.sqlite"
 
     @property
+    def state(self) -> Path:
+        """Whether a machine runs, or why it stopped (:mod:`gemot.machine.lastwords`)."""
+        return self.folder / "machine.state"
+
+    @property
     def door(self) -> Path:
         """The path of the Unix socket; a short one elsewhere when this folder's path is too long for one."""
         path = self.folder / "door"
@@ -245,5 +252,6 @@ class Home:
 
     def unlock(self) -> None:
         if self._lock is not None:
+            lastwords.closed(self)
             os.close(self._lock)
             self._lock = None

@@ -57,7 +57,7 @@ from gemot.drivers.kit import Tool
 from gemot.journal.contract import Journal, JournalError
 from gemot.journal.records import AnyEvent, Illegible, as_read, encode
 from gemot.kernel import Kernel
-from gemot.machine import calendar, checkpoint, notes
+from gemot.machine import calendar, checkpoint, lastwords, notes
 from gemot.machine.cast import Cast, Decided
 from gemot.machine.clock import LEAD_MILLIS_MIN
 from gemot.machine.home import Home
@@ -147,6 +147,9 @@ class Loop:
         """Roots of trees in which something happened since the last sweep."""
         self._sweep: asyncio.TimerHandle | None = None
         self._always_synced = always_synced
+        self._home = home
+        if home is not None:
+            lastwords.runs(home)
         self._inbox = Inbox()
         self._scheduled = False
         self._endings: dict[int, list[asyncio.Future[Outcome]]] = {}
@@ -423,6 +426,8 @@ class Loop:
     def _break(self, error: BaseException) -> None:
         """The journal can't be written, or we broke a rule of our own: stop, so that nothing is done that is not written."""
         self.broken = error
+        if self._home is not None:
+            lastwords.stopped(self._home, error)
         self._give_up(f"the machine stopped: {error}")
 
     def close(self) -> None:

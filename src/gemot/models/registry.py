@@ -155,7 +155,7 @@ def _module(name: str, where: str) -> Any:
     if not where.endswith(".py"):
         try:
             return import_module(where)
-        except ImportError as error:
+        except (ImportError, SyntaxError) as error:
             raise ModelFailed("missing", f"{name}: {where} can't be imported ({error}).") from error
     path = Path(where).expanduser()
     if not path.is_file():
@@ -164,7 +164,10 @@ def _module(name: str, where: str) -> Any:
     if spec is None or spec.loader is None:
         raise ModelFailed("missing", f"{name}: {path} can't be read as Python.")
     module = module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # the edge: a person's own file may do anything
+        raise ModelFailed("missing", f"{name}: {path} can't be run: {type(error).__name__}: {error}.") from error
     return module
 
 
