@@ -99,5 +99,22 @@ async def main(home: str, ledger: str, trees: int) -> None:
         print("finished", flush=True)
 
 
+async def lived_with_files(home: Path, work: Path) -> None:
+    """A machine with a memory, a copy of files, and a process that waits for a person."""
+    steps = iter(
+        [
+            request("remember", text="the rent is due on the first", scope="person"),
+            request("files/write", path="b.txt", content="changed"),
+            request("ask", question="Well?"),
+        ]
+    )
+    async with await Machine.open(home, models={"s": scripted(lambda _: next(steps))}, door=False) as machine:
+        rights = (*(Grant(name) for name in ("generate", "remember", "call", "ask", "exit")), Grant("files/*"))
+        means = Budget(10**6, 10**6, 10**6, 5, 5, 100)
+        await machine.start("wait", model="s", work=work, mode="cow", grants=rights, budget=means)
+        while not machine.idle:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+
 if __name__ == "__main__":
     asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))

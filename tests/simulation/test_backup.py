@@ -8,11 +8,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from busy import lived_with_files
 from test_kills import Life
 from test_salvage import flaws, go_on, paid_twice
 
 from gemot.abi.events import Arrived
-from gemot.abi.grants import Budget, Grant
 from gemot.cli.backup import backup, restore
 from gemot.cli.failing import Usage
 from gemot.journal import JournalError
@@ -20,8 +20,6 @@ from gemot.journal.records import decode
 from gemot.journal.sqlite import SqliteJournal
 from gemot.machine import backing
 from gemot.machine.home import Home
-from gemot.machine.machine import Machine
-from gemot.models.scripted import request, scripted
 from gemot.programs.library import load
 
 BACKUPS = 20
@@ -66,29 +64,12 @@ def test_each_backup_of_a_busy_home_is_whole_and_holds_what_was_acknowledged(tmp
     assert paid_twice(place) == [], "it went on after the backup"
 
 
-async def lived(home: Path, work: Path) -> None:
-    """A machine with a memory, a copy of files, and a process that waits for a person."""
-    steps = iter(
-        [
-            request("remember", text="the rent is due on the first", scope="person"),
-            request("files/write", path="b.txt", content="changed"),
-            request("ask", question="Well?"),
-        ]
-    )
-    async with await Machine.open(home, models={"s": scripted(lambda _: next(steps))}, door=False) as machine:
-        rights = (*(Grant(name) for name in ("generate", "remember", "call", "ask", "exit")), Grant("files/*"))
-        means = Budget(10**6, 10**6, 10**6, 5, 5, 100)
-        await machine.start("wait", model="s", work=work, mode="cow", grants=rights, budget=means)
-        while not machine.idle:  # noqa: ASYNC110
-            await asyncio.sleep(0)
-
-
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     work = tmp_path / "work"
     work.mkdir()
     (work / "a.txt").write_text("original")
-    asyncio.run(lived(tmp_path / "home", work))
+    asyncio.run(lived_with_files(tmp_path / "home", work))
     return tmp_path / "home"
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import alarm_faults  # noqa: F401 - they join the others
 import faults_of_boards
 import faults_of_labels  # noqa: F401
 import faults_of_limits  # noqa: F401 - its faults are among them
 import faults_of_rights  # noqa: F401
+import faults_of_salvage
 import pytest
+import salvages
 from faults_of_gates import FAULTS
 from simulate import search
 
@@ -93,6 +96,16 @@ def test_a_fault_planted_in_the_board_is_found(plant: Callable[[pytest.MonkeyPat
     assert found is not None, f"{RARE.get(plant.__name__, SEEDS)} histories did not show it"
     assert found.law.startswith(faults_of_boards.FAULTS[plant]), found.law
     print(f"found by seed {found.seed}: {found.law:.100}")
+
+
+@pytest.mark.parametrize("plant", faults_of_salvage.FAULTS, ids=lambda plant: plant.__name__)
+def test_a_fault_planted_in_a_salvage_is_found(plant: Callable[[pytest.MonkeyPatch], None], tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        plant(patch)
+        found = salvages.search(range(SEEDS), tmp_path)
+    assert found is not None, f"{SEEDS} histories did not show it"
+    assert found[1].startswith("salvage: "), found
+    print(f"found by seed {found[0]}: {found[1]:.100}")
 
 
 def test_what_is_found_is_told_with_the_command_that_replays_it() -> None:

@@ -9,6 +9,8 @@ Source: https://www.sqlite.org/fileformat2.html, sections 1.6, 2.1 and 4.1.
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -20,6 +22,8 @@ Value = int | float | str | bytes | None
 _TABLE_LEAF, _INDEX_LEAF, _INDEX_INNER = 13, 10, 2
 _INTEGERS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
 """By serial type: how many bytes the integer takes."""
+_HEAD = re.compile(rb"[\x05-\x0c]\x00[\x00-\x09]")
+"""How the list of types of a row begins whose first column is its number."""
 _FRAME = 24
 """Bytes before each page in the log."""
 _LOG_HEAD = 32
@@ -106,6 +110,23 @@ def _of_page(pages: _Pages, page: bytes, start: int) -> Iterator[Row]:
             yield _cell(pages, page, at, kind)
         except (LookupError, ValueError, OSError):
             continue
+    if kind == _TABLE_LEAF:
+        yield from _left_over(pages, page, start, count)
+
+
+def _left_over(pages: _Pages, page: bytes, start: int, count: int) -> Iterator[Row]:
+    """Rows whose bytes are still in the unused middle of a page, because they were moved to another one."""
+    first = start + 8 + 2 * count
+    end = int.from_bytes(page[start + 5 : start + 7], "big") or len(page)
+    for found in _HEAD.finditer(page, first, min(end, len(page))):
+        for before in range(2, 13):  # the size of the row and its number, each of 1 to 9 bytes
+            at = found.start() - before
+            if at < first:
+                break
+            with contextlib.suppress(LookupError, ValueError, OSError):
+                _, after = _varint(page, _varint(page, at)[1])
+                if after == found.start():
+                    yield _cell(pages, page, at, _TABLE_LEAF)
 
 
 def _cell(pages: _Pages, page: bytes, at: int, kind: int) -> Row:

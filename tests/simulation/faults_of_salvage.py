@@ -1,0 +1,57 @@
+"""Faults planted in salvage: what ended lives again, what is in doubt acts, or it is begun before a person says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gemot.kernel import salvaged
+from gemot.kernel.process import Process
+from gemot.machine import salvaging
+from gemot.machine.machine import Machine
+
+Patch = pytest.MonkeyPatch
+
+
+def salvage_that_revives(patch: Patch) -> None:
+    """The trees are as they were before the damage, and nothing is said of what came after."""
+    patch.setattr(salvaging, "_end", lambda *given: salvaging._fetch_all(given[0]))
+
+
+def doubt_that_acts(patch: Patch) -> None:
+    """A use in doubt is carried out all the same."""
+    inner = salvaging._end
+
+    def end(kernel: Any, *rest: Any) -> None:
+        inner(kernel, *rest)
+        for process in kernel.processes.values():
+            process.doubt = 0
+
+    patch.setattr(salvaging, "_end", end)
+
+
+def ends_that_are_not_read(patch: Patch) -> None:
+    """Whoever ended after the damage lives on."""
+    inner = salvaging._end
+    patch.setattr(salvaging, "_end", lambda kernel, cast, later, *rest: inner(kernel, cast, [], *rest))
+
+
+def salvage_that_resumes(patch: Patch) -> None:
+    """What was salvaged goes on by itself."""
+    inner = Machine._boot
+    patch.setattr(Machine, "_boot", lambda self, resume: inner(self, resume or self._loop.journal.base > 0))
+    patch.setattr(salvaged, "doubt", _carried_out)
+
+
+def _carried_out(kernel: Any, process: Process, work: Any, use: Any) -> None:
+    process.doubt = 0
+    kernel.start(process, work)
+
+
+FAULTS: tuple[Callable[[Patch], None], ...] = (
+    salvage_that_revives,
+    ends_that_are_not_read,
+    salvage_that_resumes,
+)
