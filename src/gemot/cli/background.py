@@ -13,7 +13,7 @@ from typing import TypeVar
 from gemot.cli.config import project_programs
 from gemot.cli.failing import DONE, INTERRUPTED, put, say
 from gemot.cli.memory import settle
-from gemot.cli.reach import PATIENCE_SECONDS, home_of, is_running, opened
+from gemot.cli.reach import Patience, home_of, is_running, opened
 from gemot.cli.run import Stop, awake_roots
 from gemot.machine.client import Client, Gone
 from gemot.machine.door import Door, Start
@@ -85,9 +85,8 @@ def submit(folder: Path | None, wish: Callable[[Client], Awaitable[T]]) -> T:
 
 async def _submit(home: Home, wish: Callable[[Client], Awaitable[T]]) -> T:
     background: subprocess.Popen[bytes] | None = None
-    loop = asyncio.get_running_loop()
-    until = loop.time() + PATIENCE_SECONDS
-    while loop.time() < until:
+    patience = Patience(home)
+    while await patience.left():
         client = await Client.connect(home.door)
         if client is not None:
             try:
@@ -104,7 +103,6 @@ async def _submit(home: Home, wish: Callable[[Client], Awaitable[T]]) -> T:
             background = _launch(home)
         elif background is not None and background.poll() is not None:
             background = None if is_running(home) is not None else _failed(home)
-        await asyncio.sleep(0.02)
     raise HomeError(f"no machine answers at {home.door}; see {home.folder / 'machine.log'} and gemot doctor")
 
 

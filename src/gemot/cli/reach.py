@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from pathlib import Path
 from typing import TypeVar
 
 from gemot.abi.effects import Asked
 from gemot.cli import times
-from gemot.cli.config import program_folders, read
+from gemot.cli.config import Config, program_folders, read
 from gemot.cli.failing import Usage, say
 from gemot.journal.contract import Damaged
 from gemot.kernel import Kernel
@@ -26,7 +28,10 @@ from gemot.machine.views import ask_views
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 10.0
-"""How long a machine may take between its lock and its door: it folds its journal in between."""
+"""How long a machine may take between its start and its door. While it starts it is waited for."""
+
+WORD_SECONDS = 1.0
+"""After so long a start is said."""
 
 _PAUSE_SECONDS = 0.05
 
@@ -51,7 +56,27 @@ def is_running(home: Home) -> int | None:
 async def opened(home: Home, project: Path | None) -> Machine:
     """The machine, opened here as the person's configuration says. ``project``: a folder with programs of less trust."""
     config, folders = read(), program_folders()
-    machine = await Machine.open(
+    with _said(f"the machine of {home.folder} is starting: it reads its journal"):
+        machine = await _opened(home, project, config, folders)
+    if machine.clock_notice:
+        say(machine.clock_notice)
+    return machine
+
+
+@contextlib.contextmanager
+def _said(words: str) -> Generator[None]:
+    """Say so if it takes long. A thread says it, since reading a journal waits for nothing."""
+    timer = threading.Timer(WORD_SECONDS, say, [words])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+async def _opened(home: Home, project: Path | None, config: Config, folders: list[Path]) -> Machine:
+    return await Machine.open(
         home.folder,
         program_folders=folders,
         project=project,
@@ -62,23 +87,43 @@ async def opened(home: Home, project: Path | None) -> Machine:
         door=False,
         secrets=config.secrets,
     )
-    if machine.clock_notice:
-        say(machine.clock_notice)
-    return machine
+
+
+class Patience:
+    """How long an answer at the door of a home is waited for: while a machine starts, and then a while."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._began = time.monotonic()
+        self._until = self._began + PATIENCE_SECONDS
+        self._said = self._tried = False
+
+    async def left(self) -> bool:
+        """Wait a moment, but not the first time; says whether to try."""
+        now = time.monotonic()
+        if not self._tried:
+            self._tried = True
+            return True
+        if self._home.starts():
+            self._until = now + PATIENCE_SECONDS
+            if not self._said and now > self._began + WORD_SECONDS:
+                say(f"a machine of {self._home.folder} is starting: it reads its journal; waiting for it")
+                self._said = True
+        await asyncio.sleep(_PAUSE_SECONDS)
+        return now < self._until
 
 
 async def open_or_connect(home: Home, project: Path | None = None) -> Machine | Client:
     """The machine, opened here with everything asleep; or the way to the one that runs already."""
-    pid = 0
-    for _ in range(int(PATIENCE_SECONDS / _PAUSE_SECONDS)):
+    pid, patience = 0, Patience(home)
+    while await patience.left():
         try:
             return await opened(home, project)
         except Busy as busy:
             client = await Client.connect(home.door)
             if client is not None:
                 return client
-            pid = busy.pid
-            await asyncio.sleep(_PAUSE_SECONDS)  # it is opening, or closing
+            pid = busy.pid  # it is opening, or closing
     raise HomeError(
         f"a machine runs on {home.folder} (process {pid or 'unknown'}), but does not answer at its door; "
         "stop it first, or name another folder with --home"

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from gemot.abi import answers
 from gemot.abi.limits import DIFF_CHARS_MAX
-from gemot.drivers import reading
+from gemot.drivers import litter, reading
 from gemot.drivers.children import Children, Copy
 from gemot.drivers.comparing import Change, changes, counted, unified
 from gemot.drivers.copying import GivenUp, Kind, never
@@ -266,7 +266,11 @@ def merge_into(
         refused = [step for step in steps if _stands(step, accepted, forced)]
         if refused:
             raise ToolError(_why_not(copy, refused))
-        known = Writer(here, there).write(steps)
+        litter.clear(copy.space.folder)
+        folders = {step.change.parts[:-1] for step in steps}
+        beneath = parts_of(copy.into.beneath) if copy.into.beneath else ()
+        with litter.noted(copy.space.folder, copy.into.folder, beneath, folders) as prefix:
+            known = Writer(here, there, prefix).write(steps)
         for parts, entry in known.items():
             key = os.fsencode("/".join(parts))
             if entry is None:

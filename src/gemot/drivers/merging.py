@@ -170,6 +170,8 @@ class Writer:
 
     here: int
     there: int
+    prefix: str = atomic.TEMPORARY_PREFIX
+    """What the names of its temporary files begin with."""
     _made: list[Parts] = field(default_factory=list[Parts])
     _ready: list[_Prepared] = field(default_factory=list[_Prepared])
 
@@ -218,7 +220,7 @@ class Writer:
         with folder_of(self.there, change.parts) as folder:
             if folder is None:
                 raise ToolError(f"{shown(change.path)}: its folder was changed while it was merged")
-            name = atomic.TEMPORARY_PREFIX + secrets.token_hex(8)
+            name = self.prefix + secrets.token_hex(8)
             self._ready.append(_Prepared(step, name))
             if now.kind == "link":
                 os.symlink(os.fsdecode(now.digest), name, dir_fd=folder)

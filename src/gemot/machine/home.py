@@ -16,6 +16,10 @@ SOCKET_PATH_MAX = 100
 """A Unix socket's path has at most 108 bytes on Linux, 104 on macOS."""
 
 
+STARTING = " starting"
+"""In the lock, after the process: the machine there still reads its journal."""
+
+
 class HomeError(Exception):
     """The home can't be used; the message says why and what to do."""
 
@@ -195,8 +199,9 @@ class Home:
             )
         return private / name
 
-    def lock(self) -> None:
-        """Take the home for this process. Raises :class:`Busy` if a machine runs on it. Released when the process ends, however it ends."""
+    def lock(self, starting: bool = False) -> None:
+        """Take the home for this process. Raises :class:`Busy` if a machine runs on it. Released when the process ends, however it ends.
+        ``starting``: a machine reads its journal, and calls :meth:`started` when it has."""
         try:
             self.check()
             handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -207,9 +212,8 @@ class Home:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.pread(handle, 32, 0).decode(errors="replace").strip()
+            pid = _holder(handle)[0]
             os.close(handle)
-            pid = int(holder) if holder.isdigit() else 0
             raise Busy(f"a machine is running on {self.folder} already (process {pid or 'unknown'})", pid) from None
         try:
             self._must_fit("lock", os.fstat(handle))
@@ -217,12 +221,26 @@ class Home:
             os.close(handle)
             raise
         os.ftruncate(handle, 0)
-        os.pwrite(handle, str(os.getpid()).encode(), 0)
+        os.pwrite(handle, f"{os.getpid()}{STARTING if starting else ''}".encode(), 0)
         self._lock = handle
+
+    def started(self) -> None:
+        """The machine has read its journal."""
+        if self._lock is not None:
+            os.ftruncate(self._lock, len(str(os.getpid())))
 
     def runs(self) -> int | None:
         """The process of the machine that runs here (0: unknown), or None. Nothing is written, so a home that can only be
         read will do. Raises :class:`HomeError`."""
+        found = self._found()
+        return None if found is None else found[0]
+
+    def starts(self) -> bool:
+        """Whether a machine runs here that still reads its journal. Raises :class:`HomeError`."""
+        found = self._found()
+        return found is not None and found[1]
+
+    def _found(self) -> tuple[int, bool] | None:
         self.check()
         try:
             handle = os.open(self.folder / "lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -234,8 +252,7 @@ class Home:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return None
         except BlockingIOError:
-            holder = os.pread(handle, 32, 0).decode(errors="replace").strip()
-            return int(holder) if holder.isdigit() else 0
+            return _holder(handle)
         finally:
             os.close(handle)
 
@@ -255,3 +272,10 @@ class Home:
             lastwords.closed(self)
             os.close(self._lock)
             self._lock = None
+
+
+def _holder(handle: int) -> tuple[int, bool]:
+    """Of a lock that is held: the process that holds it (0: unknown), and whether its machine is starting."""
+    words = os.pread(handle, 32, 0).decode(errors="replace")
+    pid = words.removesuffix(STARTING).strip()
+    return (int(pid) if pid.isdigit() else 0), words.endswith(STARTING)

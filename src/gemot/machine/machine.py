@@ -154,9 +154,8 @@ class Machine:
                 starting.must_have_no_journal(place)
             elif journal is None:
                 place = Home(default_home() if home is None else Path(home))
-                place.lock()
-                if place.journal.exists():
-                    recovery.must_open(place.journal, library)
+                place.lock(starting=True)
+                recovery.must_open(place.journal, library)
                 journal = SqliteJournal(place.journal)
             opener = starting.opener(models or {})
             means: dict[str, Any] = {"limits": limits, "windows": windows, "tool_names": names}
@@ -165,6 +164,7 @@ class Machine:
             if is_homeless:
                 machine._loop.memories.refused = machine._loop.spaces.refused = starting.HOMELESS
             machine._boot(resume)
+            None if place is None else place.started()
             if door and place is not None:
                 await machine._answer_at_door()
         except BaseException:

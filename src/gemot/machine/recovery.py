@@ -73,6 +73,8 @@ def must_open(path: Path, library: Library) -> None:
     through. Raises ``JournalError``."""
     from gemot.journal.sqlite import SqliteJournal
 
+    if not path.exists():
+        return
     journal = SqliteJournal(path, writing=False)
     try:
         if _is_ours(journal):

@@ -9,8 +9,6 @@ What a check does to the files that it checks is not what was checked: it sees a
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -25,6 +23,7 @@ from gemot.abi.grants import Mount
 from gemot.abi.labels import Label
 from gemot.authority.narrowing import is_own_copy
 from gemot.authority.paths import anchored, is_under
+from gemot.drivers import litter
 from gemot.drivers.children import Child, Children, Copy
 from gemot.drivers.copies import changed, summed
 from gemot.drivers.copying import BUILDING, GONE, Space, remove
@@ -34,6 +33,7 @@ from gemot.drivers.place import Place, PlaceMount
 from gemot.drivers.veil import NOTHING, OPEN, OwnFolders, Veil, veil_of
 from gemot.kernel import Kernel
 from gemot.kernel.process import Process
+from gemot.machine import temporary
 from gemot.machine.home import Home
 from gemot.machine.own import Own
 
@@ -118,7 +118,7 @@ class Spaces:
         if self._home is not None:
             return self._home.folder / "spaces"
         if self._temporary is None:
-            self._temporary = Path(tempfile.mkdtemp(prefix="gemot-spaces-"))
+            self._temporary = temporary.make()
             self.own.add(self._temporary)
         return self._temporary
 
@@ -179,10 +179,14 @@ class Spaces:
 
     def tidy(self) -> None:
         """Remove what a machine that stopped left half made or half removed."""
+        temporary.clear()
         if self._home is not None and self.folder.is_dir():
             for prefix in (BUILDING, GONE):
                 for left in self.folder.glob(f"{prefix}*"):
                     remove(left)
+            for note in self.folder.glob(f"*/{litter.NOTE}"):
+                with Space(note.parent).held():
+                    litter.clear(note.parent)
 
     def veil(self, mount: Mount, own: OwnFolders | None = None, copied: bool = False) -> Veil:
         """What does not exist in a mount. ``own``: gemot's own folders, where they have been looked up; ``copied``: what is
@@ -194,7 +198,7 @@ class Spaces:
     def close(self) -> None:
         self.own.close()
         if self._temporary is not None:
-            shutil.rmtree(self._temporary, ignore_errors=True)
+            temporary.drop(self._temporary)
 
     def _place(
         self, mounts: tuple[Mount, ...], only: tuple[str, ...], instead: Mapping[str, Space] = MappingProxyType({})
