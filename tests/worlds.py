@@ -48,6 +48,7 @@ from gemot.abi.events import (
 from gemot.abi.grants import Budget, Grant, Mount
 from gemot.abi.messages import Reply, Text, Usage
 from gemot.abi.programs import ProgramSpec
+from gemot.abi.rules import RULES
 from gemot.abi.syscalls import SYSCALLS, Alarm, Syscall
 from gemot.abi.tools import Manifest, ToolSpec
 from gemot.drivers.kit import Driver, standing
@@ -174,7 +175,7 @@ class KernelWorld:
         return self.feed(Answered(self.at, ask, **words))
 
     def reboot(self) -> list[Effect]:
-        return self.feed(Booted(self.at))
+        return self.feed(Booted(self.at, rules=RULES))
 
     def resume(self, root: int) -> list[Effect]:
         return self.feed(Resumed(self.at, root))
