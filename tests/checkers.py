@@ -39,7 +39,7 @@ from gemot.abi.effects import (
 from gemot.abi.events import Arrived, Booted, Copied, Done, Event, Failure, Trapped
 from gemot.abi.grants import Grant, Mount, Rule
 from gemot.abi.syscalls import Exit, Syscall
-from gemot.journal.contract import JournalError
+from gemot.journal.contract import Damaged
 from gemot.journal.records import decode, encode
 from gemot.kernel import Kernel
 from gemot.kernel.process import Process
@@ -86,7 +86,7 @@ def everyone(kernel: Kernel) -> list[Process]:
 
 
 def _no_value(digest: str) -> str:
-    raise JournalError(f"no value is kept under {digest}")
+    raise Damaged(f"no value is kept under {digest}", 0)
 
 
 class Left(NamedTuple):

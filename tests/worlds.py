@@ -52,7 +52,7 @@ from gemot.abi.rules import RULES
 from gemot.abi.syscalls import SYSCALLS, Alarm, Syscall
 from gemot.abi.tools import Manifest, ToolSpec
 from gemot.drivers.kit import Driver, standing
-from gemot.journal.contract import Journal, JournalError
+from gemot.journal.contract import Damaged, Journal
 from gemot.journal.memory import MemoryJournal
 from gemot.journal.records import decode, encode
 from gemot.machine.calendar import first, tick
@@ -109,7 +109,7 @@ class KernelWorld:
 
     def _value(self, digest: str) -> str:
         if digest not in self.values:
-            raise JournalError(f"no value is kept under {digest}")
+            raise Damaged(f"no value is kept under {digest}", 0)
         return self.values[digest]
 
     def large(self, text: str) -> Value:
