@@ -37,7 +37,7 @@ MODULES = (
     "narrowing.py:covers,grant_within,inherited,narrowed,within_reach,used,without_consequences",
 )
 """What decides: modules of authority and the kernel, or functions of them."""
-TESTS = "trusted_fields plan_forms each_once mutants mutants_paths mutants_rules mutants_narrowing mutants_mandate deciding rules labels mandate authority references families revoking copies reviews remembering"
+TESTS = "trusted_fields plan_forms each_once mutants mutants_sources mutants_paths mutants_rules mutants_narrowing mutants_mandate deciding rules labels mandate authority references families revoking copies reviews remembering"
 SLOW = 0.5
 """Seconds: a test that takes longer is not tried."""
 SECONDS_MAX = 60
@@ -79,6 +79,7 @@ class Mutation:
             self.reached[name, frame.f_lineno].add(item.nodeid)
             return trace
 
+        forget()
         began = time.perf_counter()
         sys.settrace(trace)
         try:
@@ -115,6 +116,7 @@ class Mutation:
         try:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             put_in(mutant, whole)
+            forget()
             for test in tests:
                 if any(report.failed for report in runtestprotocol(self.items[test], log=False)):
                     os._exit(1)
@@ -123,13 +125,26 @@ class Mutation:
             os._exit(2)
 
 
+def without_cache(value: Any) -> Any:
+    """The function that a cache stands before, or the value itself."""
+    return value.__wrapped__ if hasattr(value, "cache_clear") else value
+
+
+def forget() -> None:
+    """Empty all caches: an answer from before the change, or from another test, would hide the lines that give it."""
+    for module in [module for name, module in sys.modules.items() if name.startswith("gemot.")]:
+        for value in list(vars(module).values()):
+            if hasattr(value, "cache_clear") and isinstance(without_cache(value), FunctionType):
+                value.cache_clear()
+
+
 def put_in(mutant: Mutant, whole: Any) -> None:
     """Let the loaded functions of a module do what the mutant's do; and its constants be the mutant's."""
     module = importlib.import_module(f"gemot.{mutant.path.parent.name}.{mutant.path.stem}")
     theirs: dict[str, Any] = {"__name__": module.__name__}
     exec(mutant.code(whole), theirs)
     for name, new in theirs.items():
-        old = getattr(module, name, None)
+        old, new = without_cache(getattr(module, name, None)), without_cache(new)
         if isinstance(new, FunctionType) and isinstance(old, FunctionType) and new.__module__ == module.__name__:
             old.__code__, old.__defaults__, old.__kwdefaults__ = new.__code__, new.__defaults__, new.__kwdefaults__
         elif not mutant.inside and not isinstance(new, type) and not name.startswith("__"):

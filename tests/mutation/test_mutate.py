@@ -73,3 +73,17 @@ def test_the_runner_tells_what_was_noticed_and_what_was_not(tests: str, says: st
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert says in done.stdout and done.returncode == (0 if "killed" in says else 1), done.stdout + done.stderr
     assert done.stdout.count("survives: rules.py:") == (0 if "killed" in says else 5)
+
+
+def test_function_behind_a_cache_is_changed_and_what_it_said_before_is_forgotten() -> None:
+    command = [
+        sys.executable,
+        str(HERE / "mutate.py"),
+        "documents.py:parsed",
+        "--limit",
+        "4",
+        "--tests",
+        "trusted_fields",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert "4 killed" in done.stdout and done.returncode == 0, done.stdout + done.stderr

@@ -15,7 +15,7 @@ from gemot.abi.answers import Error
 from gemot.abi.grants import Grant, Rule, Source
 from gemot.abi.syscalls import Call, Fork, ToolUse
 from gemot.authority.narrowing import grant_within, without_uses
-from gemot.authority.once import keys
+from gemot.authority.once import keys, pool_of, used_up
 
 GUESTS = Rule(source=(Source("mail/list", "guests[]", where={"title": Rule(one_of=("party",))}, pick="any"),))
 EACH = Grant("mail/send", {"to": GUESTS}, carries=("*",), once_per="to")
@@ -119,3 +119,40 @@ def test_grant_that_begins_no_pool_names_none(world: KernelWorld) -> None:
     assert not grant_within(free, EACH) and grant_within(EACH, free)
     assert not grant_within(EACH, msgspec.structs.replace(EACH, once_per="subject"))
     assert keys("4") == keys(4.0) != keys(True) and keys([["a"]]) == keys(None) == keys({"a": 1}) == ()
+
+
+def test_grants_share_a_pool_where_they_say_the_same_each_and_only_there() -> None:
+    rules = {"to": Rule(prefix="a"), "subject": Rule(one_of=("x",))}
+    grant = Grant("mail/send", rules, once_per="to")
+    same = Grant("mail/send", dict(reversed(rules.items())), once_per="to", uses=3, carries=("*",))
+    assert pool_of(same) == pool_of(grant) and len(pool_of(grant)) == 32
+    changes = {"tool": "mail/pack", "once_per": "subject", "where": {"to": Rule(prefix="a")}}
+    pools = {pool_of(msgspec.structs.replace(grant, **{name: value})) for name, value in changes.items()}
+    assert len(pools | {pool_of(grant)}) == 4
+
+
+@pytest.mark.parametrize("value", [None, [None], ["a", None], {"a": 1}, ["a", {"b": 1}], ["a", ["b"]], ["a", ("b",)]])
+def test_value_with_nothing_or_with_parts_in_it_has_no_key(value: Any) -> None:
+    assert keys(value) == ()
+
+
+def test_value_has_one_key_however_it_is_listed() -> None:
+    assert keys("a") == keys(["a"]) == keys(("a",)) and [len(key) for key in keys(["a", "b"])] == [32, 32]
+    assert keys([]) == keys(()) == () and keys(["a", "b"]) == keys(("a", "b")) == keys("a") + keys("b")
+
+
+@pytest.mark.parametrize(
+    ("value", "spent", "why"),
+    [
+        ("a", None, "not counted here"),
+        ("a", {}, ""),
+        ("a", {"p": keys("b"), "q": keys("a")}, ""),
+        ("a", {"p": keys("a")}, "used already"),
+        (["b", "a"], {"p": keys("a")}, "used already"),
+        (["b", "B "], {}, "stands in it twice"),
+        (None, {}, "must be given"),
+    ],
+)
+def test_grant_says_why_it_allows_a_value_no_more(value: Any, spent: Any, why: str) -> None:
+    said = used_up(Grant("mail/send", once_per="to", pool="p"), {"to": value}, spent)
+    assert why in said and bool(said) is bool(why)

@@ -32,7 +32,9 @@ from gemot.abi.syscalls import (
     ToolUse,
     Wait,
 )
+from gemot.authority import labels
 from gemot.authority.labels import RANK, join
+from gemot.board.table import THE_KERNEL, THE_PERSON
 
 
 def label(world: KernelWorld, pid: int) -> Label:
@@ -194,3 +196,8 @@ def test_a_persons_fork_has_read_what_the_original_read(world: KernelWorld, root
 def test_a_bank_that_vouches_says_so_of_its_own_fields_only(world: KernelWorld, root: int) -> None:
     read(world, root, "bank/list", BANK)
     assert label(world, root).integrity == "foreign"
+
+
+def test_words_of_the_kernel_and_of_the_person_name_them_as_a_board_does() -> None:
+    assert (labels.KERNEL_WORDS.pid, labels.KERNEL_WORDS.label.origins) == (THE_KERNEL, ("kernel",))
+    assert (labels.PERSON_WORDS.pid, labels.PERSON_WORDS.label.origins) == (THE_PERSON, ("person",))
