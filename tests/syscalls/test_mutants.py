@@ -8,13 +8,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from gemot.abi.grants import Grant, Mount, Rule, Source
+from gemot.abi.grants import Grant, Mount, Rule, Source, Template
 from gemot.abi.labels import Handle, Label
+from gemot.abi.private import USUAL
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.tools import ToolSpec
 from gemot.authority.deciding import Others, Verdict, decide, steering, untrusted
 from gemot.authority.documents import Document
 from gemot.authority.ledger import Means
+from gemot.authority.once import keys
 from gemot.authority.references import fill
 from gemot.authority.refusal import Refused
 from gemot.kernel.process import Process
@@ -47,13 +49,14 @@ def decided(
     mounts: tuple[Mount, ...] = (WORK,),
     confirmed: tuple[str, ...] = (),
     others: Others | None = None,
+    holds: dict[int, Document] = HOLDS,
 ) -> Verdict:
     """What is decided about a use by a process that holds these grants, and handle 7 on two letters."""
     process = Process(
         1, 0, 1, "p", ProgramSpec("p", "", "native", ""), "", (), mounts, list(grants) or [Grant("*")], Means()
     )
-    process.label, process.confirmed, process.documents = label, frozenset(confirmed), dict(HOLDS)
-    process.handles = {number: Handle(number, "", len(one.text or ""), "", one.label) for number, one in HOLDS.items()}
+    process.label, process.confirmed, process.documents = label, frozenset(confirmed), dict(holds)
+    process.handles = {number: Handle(number, "", len(one.text or ""), "", one.label) for number, one in holds.items()}
     return decide(process, what, fill(process, use, what.schema), use, 0, others)
 
 
@@ -121,6 +124,12 @@ def test_a_grant_that_is_used_up_asks_nobody() -> None:
     assert outcome(SEND, {"to": "x"}, Grant("mail/send", until_ms=0, otherwise="ask")) == "grant"
 
 
+def test_values_that_a_grant_allows_once_are_counted_only_where_it_says_so() -> None:
+    asks = Grant("mail/send", once_per="to", otherwise="ask")
+    assert decided(SEND, {"to": "a"}, asks) == Verdict(0, True, decided(SEND, {"to": "a"}, asks).why, keys("a"))
+    assert decided(tool("x/y", "computes", ""), {"": "a"}) == Verdict(0), "an argument without a name"
+
+
 # Confirming.
 
 
@@ -181,6 +190,8 @@ def test_foreign_text_steers_nothing_unless_a_rule_says_which() -> None:
         assert outcome(theirs, {name: "a"}, narrow, label=FOREIGN) == "asked", "what else it does is known to few"
         step = msgspec.structs.replace(narrow, planned=True)
         assert outcome(theirs, {name: "a"}, step, label=FOREIGN) == "steering", "this, and nothing else"
+        planned = msgspec.structs.replace(step, otherwise="ask")
+        assert outcome(theirs, {name: "a"}, planned, label=FOREIGN) == "asked", "the grant says to ask"
         for nothing in (None, "", [], {}, [""]):
             assert outcome(what, {name: nothing}, free, label=FOREIGN) == "done", nothing
         for something in (0, False, " ", "mutant", ["", "a"], {"b": 0}):
@@ -237,6 +248,15 @@ def test_a_rule_that_says_only_of_what_form_bounds_nothing() -> None:
 
 def test_a_path_of_ones_own_steers_nobody() -> None:
     assert outcome(PUT, {"path": "a", "text": "x"}, label=FOREIGN) == "done"
+    many = tool("disk/many", "writes", "files", "file.path", "copy", paths=("files.path", "file.path"), needs="rw")
+    for use, answer in [
+        ({"files": [{"path": "a"}, {"path": "b"}]}, "done"),
+        ({"files": [{"path": "a"}, {"path": "b", "owner": "c"}]}, "steering"),
+        ({"file.path": "a"}, "done"),
+        ({"copy": "a"}, "steering"),
+    ]:
+        grant = Grant("disk/many", endorsed=True, planned=True)
+        assert outcome(many, use, grant, label=FOREIGN) == answer, use
 
 
 def test_a_person_looks_twice_at_what_is_foreign() -> None:
@@ -329,3 +349,36 @@ def test_a_refusal_says_which_reference_would_do() -> None:
     assert refusal(SEND, {"to": "ann@x.org"}, there).message.endswith("; use bank/list first, and refer to its result")
     plain = refusal(SEND, {"to": "ann@x.org"}, Grant("mail/send", only("b"))).message
     assert plain.endswith("to was 'ann@x.org', but it must be 'b'")
+
+
+def test_a_refusal_of_words_says_with_which_they_would_do() -> None:
+    words = Template("Dear {name}", {"name": Rule(one_of=("Ann",))})
+    said = refusal(SEND, {"to": "Dear Bob"}, Grant("mail/send", {"to": Rule(template=words)})).message
+    assert said.endswith('; now that is {"$text": "Dear {name}", "with": {"name": "Ann"}}')
+    later = Template("Dear {name}", {"name": Rule(source=(Source("bank/list", "sender"),))})
+    said = refusal(SEND, {"to": "x"}, Grant("mail/send", {"to": Rule(template=later)})).message
+    assert said.endswith("; use bank/list first, and refer to its result")
+
+
+def test_composed_words_come_from_their_template_without_any_reference() -> None:
+    grant = Grant("mail/send", {"to": Rule(template=Template("Dear {name}", {"name": Rule(one_of=("Ann",))}))})
+    for name, answer in ("Ann", "done"), ("Bob", "grant"):
+        assert outcome(SEND, {"to": {"$text": "Dear {name}", "with": {"name": name}}}, grant) == answer
+
+
+# Paths.
+
+
+def test_a_path_that_is_private_by_its_name_is_refused_with_how_a_person_shows_it() -> None:
+    hides = (Mount("work", "/srv/data", "rw", private=(USUAL,)),)
+    refused = refusal(GET, {"path": "keys/.ssh/"}, mounts=hides)
+    assert refused.rule == "mount" and refused.message.endswith("gemot run --show .ssh")
+    assert outcome(GET, {"path": "keys/ssh"}, mounts=hides) == "done"
+
+
+def test_a_reference_to_a_list_with_no_path_in_it_is_refused_without_its_text() -> None:
+    pack = tool("disk/pack", "reads", "paths", paths=("paths",))
+    text = msgspec.json.encode({"paths": ["a", "/etc/secret"]}).decode()
+    refused = refusal(pack, {"paths": {"$from": 8, "at": "paths"}}, holds={8: Document("disk/list", {}, text, CLEAN)})
+    assert (refused.rule, refused.message) == ("path", "disk/pack: paths[1] refers to a text that is no path here")
+    assert "/etc/secret" in refusal(pack, {"paths": ["a", "/etc/secret"]}).message

@@ -312,6 +312,9 @@ def test_rule_is_told_in_words_that_no_other_rule_has(rule: Rule, words: str) ->
         (None, "None"),
         ("q'u", '"q\'u"'),
         ("a\u202eb", "'a\\u202eb'"),
+        ("\\u202e", "'\\\\u202e'"),
+        ("\uff41", "'\\uff41'"),
+        ("e\u0301", "'e\\u0301'"),
         (X, f"'{X}'"),
         (X + "x", f"'{X}' and more (2,001 characters, sha256 aca33709d4600d56)"),
         (

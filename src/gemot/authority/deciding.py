@@ -259,9 +259,7 @@ def _must_be(process: Holder, name: str, rule: Rule, written: dict[str, Any]) ->
     sources = sources_in(rule)
     if not sources and rule.template is None:
         return why
-    now = hint(process, rule)
-    if not now and not sources:
-        return why
+    now = hint(process, rule)  # "" only where a source has no result yet
     return why + (f"; now that is {now}" if now else f"; use {sources[0].tool} first, and refer to its result")
 
 
@@ -270,7 +268,7 @@ def _from(use: Filling, argument: str, place: Place, sources: tuple[Source, ...]
 
 
 def _steers_loose(tool: ToolSpec, use: Filling, grant: Grant, name: str) -> bool:
-    if use.arguments.get(name) in (None, "", []) or name in tool.paths:
+    if use.arguments.get(name) in (None, "", []):
         return False
     if use.label(name).integrity != "foreign":
         return False

@@ -83,7 +83,7 @@ def parsed(text: str) -> Any:
         value = msgspec.json.decode(text)
         _encode(value)
         once = msgspec.json.encode(value) == text.encode() or _names_once(text)
-    except (msgspec.DecodeError, RecursionError, OverflowError, ValueError):
+    except (RecursionError, OverflowError, ValueError):  # a msgspec.DecodeError is a ValueError
         return text
     return value if once and _flat(value, NESTING_MAX) else text
 
@@ -155,18 +155,19 @@ def _field(record: dict[str, Any], name: str) -> Any:
 def is_vouched(document: Document, path: Path) -> bool:
     """Did the driver itself write what stands at this path: a value of a field that it vouches for, or a list of such values or
     one member of it? An object, or a list with one in it, is no value: whose text stands in it nobody has said."""
-    if not document.vouched or document.text is None:
+    text = document.text
+    if not document.vouched or text is None:
         return False
-    whole = parsed(document.text)
+    whole = parsed(text)
     try:
         value = at(whole, path)
     except KeyError:
         return False
     if not _plain(value):
         return False
-    above = at(whole, path[:-1]) if path and isinstance(path[-1], int) else None
+    above = at(whole, path[:-1])
     for name in document.vouched:
-        inside = _inside(document, name, path)
+        inside = _inside(text, document.records, name, path)
         if inside is None:
             continue
         pattern, steps = inside
@@ -174,21 +175,22 @@ def is_vouched(document: Document, path: Path) -> bool:
             return True
         if pattern[-1:] == (None,) and isinstance(value, list) and means(pattern[:-1], steps):
             return True
-        if above is not None and _plain(above) and means(pattern, steps[:-1]):
+        if _plain(above) and means(pattern, steps[:-1]):
             return True
     return False
 
 
-def _inside(document: Document, name: str, path: Path) -> tuple[Pattern, Path] | None:
-    """A field's pattern, and a path as seen from where the pattern begins; None where that can't be said."""
+def _inside(text: str, where: str, name: str, path: Path) -> tuple[Pattern, Path] | None:
+    """A field's pattern, and a path as seen from where the pattern begins; None where that can't be said. ``where``: the
+    pattern of the paths of the records of the text."""
     try:
         pattern = pattern_of(name)
         if from_top(pattern):
             return pattern, path
-        record = record_at(document.text or "", document.records, path)
+        record = record_at(text, where, path)
     except Refused:
         return None
-    return None if record is None or not pattern else (pattern, path[len(record[0]) :])
+    return None if record is None else (pattern, path[len(record[0]) :])
 
 
 def _plain(value: Any) -> bool:
@@ -272,7 +274,7 @@ def considered(source: Source, documents: Mapping[int, Document], number: int) -
     for handle, document in documents.items():
         value = document.arguments.get(name)
         if document.tool == source.tool and type(value) not in _NESTED and called_as(source, document):
-            newest[key(value)] = max(handle, newest.get(key(value), 0))
+            newest[key(value)] = max(handle, newest.get(key(value), handle))
     numbers = [newest.get(key(value), 0) for value in _ranged(rule, documents)]
     return () if 0 in numbers or len(numbers) > OVER_MAX else tuple(numbers)
 
@@ -377,7 +379,7 @@ def _counted(candidates: list[Picked], most: bool) -> list[Picked]:
         return []
     best = (max if most else min)(counts.values())
     values = [value for value, count in counts.items() if count == best]
-    return [one for one in candidates if key(one.value) == values[0]] if len(values) == 1 else []
+    return [one for one in candidates if key(one.value) in values] if len(values) == 1 else []
 
 
 def agree(picked: Sequence[Picked]) -> bool:

@@ -331,9 +331,8 @@ def _path_flaw(name: str, *, one: bool = False) -> str:
         pattern = pattern_of(name)
     except Refused as refusal:
         return refusal.message
-    if one and (None in pattern or from_top(pattern)):
-        return f"{name!r:.200} must be one field of a record, such as sender or from.address"
-    return ""
+    many = one and (None in pattern or from_top(pattern))
+    return f"{name!r:.200} must be one field of a record, such as sender or from.address" if many else ""
 
 
 def check(where: str, rule: Rule) -> None:
@@ -453,4 +452,4 @@ def _which(source: Source) -> str:
 
 
 def _quoted(text: str) -> str:
-    return visible(msgspec.json.encode(text).decode(), plain=True)
+    return visible(msgspec.json.encode(text).decode())
