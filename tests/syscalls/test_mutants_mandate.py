@@ -15,10 +15,12 @@ from worlds import EVERY_SYSCALL, KernelWorld, answer_to
 from gemot.abi import limits
 from gemot.abi.answers import Error, Ok
 from gemot.abi.effects import Asked
-from gemot.abi.grants import Grant, Rule, Source
+from gemot.abi.events import Revoked
+from gemot.abi.grants import BudgetRequest, Grant, Rule, Source
 from gemot.abi.labels import PERSON, Handle, Label
-from gemot.abi.syscalls import Call, Endorse, Fork, Mandate, Step, Syscall, ToolUse
+from gemot.abi.syscalls import Call, Endorse, Fork, Mandate, Revoke, Step, Syscall, ToolUse
 from gemot.authority.documents import Document
+from gemot.authority.narrowing import GONE
 
 SECRET = Label(("tool:mail/list",), "foreign", ("mail",))
 
@@ -120,7 +122,98 @@ def test_a_tree_puts_only_so_many_questions(world: KernelWorld, monkeypatch: pyt
     assert isinstance(error, Error) and error.rule == "limit"
 
 
+# What a policy counts.
+
+
+def test_policy_endorses_as_many_uses_as_it_counts_in_the_whole_tree(world: KernelWorld) -> None:
+    policy = Grant("post/send", {"text": Rule(one_of=("hello", "bye"))}, uses=3)
+    root = with_policy(world, policy)
+    children = [world.born(root, Fork("x", budget=BudgetRequest())) for _ in range(2)]
+    twice = Step("Tell Ada twice", (msgspec.structs.replace(LETTER.grants[0], uses=2),))
+    assert world.ask(children[0], Mandate((twice,))) == Ok({"endorsed": [1]})
+    world.trap(children[1], Mandate((twice,)))
+    assert [one.foreseen for one in asked(world).steps] == [False], "one is left"
+    world.answer(the_ask(world), allow=False)
+    assert world.ask(children[1], Mandate((LETTER,))) == Ok({"endorsed": [1]})
+    assert [one.uses for one in world.kernel.processes[root].policy] == [0]
+
+
+def test_steps_of_one_plan_use_a_policy_up_together(world: KernelWorld) -> None:
+    root = with_policy(world, msgspec.structs.replace(LETTER.grants[0], uses=2))
+    world.trap(root, Mandate((LETTER, Step("Twice", LETTER.grants * 2), LOOK, LETTER)))
+    assert [one.foreseen for one in asked(world).steps] == [True, False, False, True]
+
+
+def test_policy_that_allows_each_value_once_endorses_no_plan(world: KernelWorld) -> None:
+    each = Grant("post/send", once_per="text")
+    root = with_policy(world, each)
+    world.trap(root, Mandate((Step("Tell each", (each,)),)))
+    assert [one.foreseen for one in asked(world).steps] == [False]
+
+
 # What is left after a yes.
+
+
+def held(world: KernelWorld, pid: int, tool: str) -> list[tuple[int | None, bool]]:
+    """How many uses a process has of each grant of a tool, and whether a plan says so."""
+    return [(one.uses, one.planned) for one in world.kernel.processes[pid].grants if one.tool == tool]
+
+
+COUNTED = (*EVERY_SYSCALL, Grant("clock/now"), Grant("post/send"), Grant("sums/add", uses=5))
+ADD = Step("Add", (Grant("sums/add", uses=1),))
+
+
+def test_uses_of_a_step_are_counted_off_what_its_process_had(world: KernelWorld) -> None:
+    guarded(world)
+    root = world.tree(grants=COUNTED)
+    world.trap(root, Mandate((LETTER, ADD)))
+    answer(world, True)
+    assert held(world, root, "sums/add") == [(1, True), (4, False)]
+
+
+def test_uses_of_a_child_that_made_a_plan_still_go_back_to_its_parent(world: KernelWorld) -> None:
+    guarded(world)
+    root = world.tree(grants=COUNTED)
+    child = world.born(root, Fork("x", grants=(*EVERY_SYSCALL, Grant("post/send"), Grant("sums/add", uses=4))))
+    world.trap(child, Mandate((LETTER, ADD)))
+    answer(world, True)
+    assert (held(world, root, "sums/add"), held(world, child, "sums/add")) == ([(1, False)], [(1, True), (3, False)])
+    world.ask(root, Revoke(child, "sums/add"))
+    assert (held(world, root, "sums/add"), held(world, child, "sums/add")) == ([(5, False)], [])
+
+
+def test_uses_of_a_child_go_back_to_a_parent_that_made_a_plan(world: KernelWorld) -> None:
+    guarded(world)
+    root = world.tree(grants=COUNTED)
+    child = world.born(root, Fork("x", grants=(*EVERY_SYSCALL, Grant("clock/now"), Grant("sums/add", uses=2))))
+    world.trap(root, Mandate((LETTER,)))
+    answer(world, True)
+    assert (held(world, root, "sums/add"), held(world, child, "sums/add")) == ([(3, False)], [(2, False)])
+    world.ask(root, Revoke(child, "sums/add"))
+    assert held(world, root, "sums/add") == [(5, False)]
+
+
+def test_nothing_is_left_of_what_was_taken_back_before_a_plan(world: KernelWorld) -> None:
+    guarded(world)
+    root = world.tree(grants=COUNTED)
+    world.feed(Revoked(world.at, root, "clock/now"))
+    assert GONE in world.kernel.processes[root].grants
+    world.trap(root, Mandate((LETTER,)))
+    answer(world, True)
+    assert GONE not in world.kernel.processes[root].grants
+
+
+def test_yes_to_what_was_taken_back_meanwhile_is_told_to_have_come_too_late(world: KernelWorld) -> None:
+    guarded(world)
+    root = world.tree(grants=COUNTED)
+    child = world.born(root, Fork("x"))
+    world.trap(child, Mandate((LETTER,)))
+    world.ask(root, Revoke(child, "post/send"))
+    before = list(world.kernel.processes[child].grants)
+    told = answer_to(child, world.answer(the_ask(world), allow=True))
+    assert isinstance(told, Error) and told.rule == "grant"
+    assert told.message.startswith("the person said yes, and since they were asked something was taken back: ")
+    assert world.kernel.processes[child].grants == before
 
 
 def test_after_a_yes_a_process_keeps_all_that_neither_writes_nor_sends(world: KernelWorld) -> None:
@@ -212,6 +305,22 @@ def test_a_person_sees_all_of_what_they_endorse(
     assert told.plan == (shown,) and told.untrusted == ("value",) and "it is the bill" in told.question
     digest = hashlib.sha256(msgspec.json.encode([told.question, (shown,), 9], order="sorted")).hexdigest()
     assert told.digest == digest
+
+
+def test_person_who_is_asked_about_a_value_sees_why_and_whether_third_parties_wrote_the_question(
+    world: KernelWorld,
+) -> None:
+    for reason, says in ("it is the bill", ' It says why: "it is the bill"'), ("", ""):
+        root = holding(world, "all of it", "all", 9)
+        world.trap(root, Endorse(9, reason))
+        told = asked(world)
+        assert told.question == f"Is this right, and may it be acted upon?{says}" and told.reason == reason
+        world.answer(the_ask(world), allow=False)
+        for process in both(world, root):
+            process.label = SECRET
+        world.trap(root, Endorse(9, reason))
+        assert asked(world).untrusted == ("value", "question")
+        world.answer(the_ask(world), allow=False)
 
 
 def test_a_reason_is_short(world: KernelWorld) -> None:
