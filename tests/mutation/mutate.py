@@ -33,7 +33,7 @@ MODULES = (
     "labels.py",
     "mandate.py",
     "once.py",
-    "documents.py:parsed,record_at,is_vouched,_inside,_plain,considered,_ranged,_itself,_counted,_leads",
+    "documents.py",
     "narrowing.py:covers,grant_within,inherited,narrowed,within_reach,used,without_consequences",
 )
 """What decides: modules of authority and the kernel, or functions of them."""

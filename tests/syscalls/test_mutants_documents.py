@@ -13,15 +13,19 @@ from gemot.abi.labels import Label
 from gemot.abi.limits import NESTING_MAX
 from gemot.authority.documents import (
     Document,
+    Picked,
     chosen,
     considered,
     could_be,
+    extract,
     is_vouched,
     parsed,
     path_of,
     record_at,
     select,
 )
+from gemot.authority.kinds import EXTRACTED
+from gemot.authority.refusal import Refused
 
 
 def text_of(value: Any) -> str:
@@ -346,3 +350,137 @@ def test_path_that_leads_to_no_such_field_of_such_a_record_is_looked_at_no_furth
 ) -> None:
     source = Source("mail/list", field, where={"by": ANN}, pick="any")
     assert could_be(source, document(value, records=records), path_of(path)) is yes
+
+
+def test_path_into_a_result_that_is_not_held_may_lead_anywhere() -> None:
+    held = msgspec.structs.replace(document(""), text=None)
+    assert could_be(Source("mail/list", "name"), held, ("name",))
+
+
+# What a source picks.
+
+
+@pytest.mark.parametrize(
+    ("source", "picked"),
+    [
+        (Source("mail/list"), (Picked((), None),)),
+        (Source("mail/list", "name"), ()),
+        (Source("mail/list", extract="number"), ()),
+        (Source("mail/list", pattern="(a)"), ()),
+        (Source("mail/list", value=Rule()), ()),
+        (Source("mail/send"), ()),
+        (Source("mail/list", called={"folder": "in"}), ()),
+    ],
+)
+def test_result_that_is_not_held_is_picked_as_a_whole_only(source: Source, picked: tuple[Picked, ...]) -> None:
+    assert select(source, msgspec.structs.replace(document(""), text=None)) == picked
+
+
+def names(*values: Any) -> list[dict[str, Any]]:
+    return [{"name": value} for value in values]
+
+
+IBAN, OTHER = "DE89370400440532013000", "GB29NWBK60161331926819"
+
+
+@pytest.mark.parametrize(
+    ("source", "value", "values"),
+    [
+        (Source("t/t", value=Rule(one_of=("words",))), "words", ["words"]),
+        (Source("t/t", value=Rule(one_of=("words",))), "other", []),
+        (Source("t/t"), "words", ["words"]),
+        # all of them have one value, or none is picked
+        (Source("t/t", "name"), names({"a": 1, "b": 2}, {"b": 2, "a": 1}), [{"a": 1, "b": 2}, {"b": 2, "a": 1}]),
+        (Source("t/t", "name"), names(1, True), []),
+        (Source("t/t", "name"), names(1, 1), [1, 1]),
+        (Source("t/t", "name"), names(["a"], ["a"]), [["a"], ["a"]]),
+        # by another field
+        (Source("t/t", "name", pick="most", by="n"), [{"name": "x", "n": "9"}, {"name": "y", "n": "10"}], ["y"]),
+        (Source("t/t", "name", pick="most", by="n"), [{"name": "x", "n": 1}, {"name": "y", "n": "a"}], []),
+        (Source("t/t", "name", pick="least", by="n"), [{"name": "x", "n": "b"}, {"name": "y", "n": "a"}], ["y"]),
+        (Source("t/t", "name", pick="least", by="n"), [{"name": "x", "n": 1}, {"name": "y"}], []),
+        (Source("t/t", "name", pick="least", by="n.m"), [{"name": "x", "n": {"m": 1}}, {"name": "y", "n": 0}], []),
+        # where other fields are so; one that is missing, or means many places, is null
+        (Source("t/t", "name", where={"to[]": Rule(one_of=("a",))}), [{"name": "x", "to": ["a"]}], []),
+        (Source("t/t", "name", where={"to[]": Rule(one_of=(None,))}), [{"name": "x", "to": ["a"]}], ["x"]),
+        (Source("t/t", "name", where={"to": Rule(one_of=(None,))}), names("x"), ["x"]),
+        (Source("t/t", "name", where={"a.b": Rule(one_of=(None,))}), names("x"), ["x"]),
+        (Source("t/t", "name", where={"to": Rule()}), names("x"), ["x"]),
+        (Source("t/t", "name", where={"": Rule(one_of=(None,))}), names("x"), []),
+        # what is extracted
+        (Source("t/t", "name", extract="iban"), names(f"pay {IBAN}", f"to {IBAN}"), [IBAN, IBAN]),
+        (Source("t/t", "name", pattern="to ([a-z]+)"), names("pay to ann", "to ann now"), ["ann", "ann"]),
+        (Source("t/t", "name", extract="iban"), names(f"pay {IBAN}", f"to {OTHER}"), []),
+        (Source("t/t", "name", extract="number", pick="any"), names(4, "x 12", None, "y 7 8"), ["12", "7", "8"]),
+        (Source("t/t", extract="number", pick="any"), "1 2 1", ["1", "2"]),
+        (Source("t/t", extract="number", pick="first"), "1 2 3", ["1"]),
+        (Source("t/t", extract="number", pick="last"), "1 2 3", ["3"]),
+        (Source("t/t", extract="number", pick="first"), "none", []),
+        (Source("t/t", "name", extract="number", pick="first"), names("1 2 3", "4"), []),
+        (Source("t/t", "name", extract="number", pick="first"), names("1", "4"), ["1"]),
+    ],
+)
+def test_source_picks_these_values_of_a_result(source: Source, value: Any, values: list[Any]) -> None:
+    picked = select(source, document(value, "t/t"))
+    assert [one.value for one in picked] == values
+    whole = not source.field and source.extract and source.pick != "any"
+    assert {one.pick for one in picked} <= {source.pick if whole else ""}
+
+
+def test_records_stand_where_the_source_says_or_else_where_the_tool_does() -> None:
+    one, two = {"all": names("a")}, {"all": names("a"), "rest": names("b")}
+    source = Source("t/t", "name", pick="any")
+    for held, records, value in (one, "", "a"), (two, "rest[]", "b"):
+        told = document(held, "t/t", records="all[]", page=1)
+        asks = msgspec.structs.replace(source, records=records)
+        assert [picked.value for picked in select(asks, told)] == [value]
+        ranges = msgspec.structs.replace(asks, over={"page": Rule(one_of=(1,))})
+        assert [(picked.value, picked.handle) for picked in chosen(ranges, {5: told}, 0)] == [(value, 5)]
+
+
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        (Source("t/t", "name", pick="any"), 1),
+        (Source("t/u", "name", pick="any"), 0),
+        (Source("t/t", "name", {"page": 1}, pick="any"), 1),
+        (Source("t/t", "name", {"page": 2}, pick="any"), 0),
+        (Source("t/t", "name", pick="any", argument="page"), 1),
+        (Source("t/t", "name", pick="any", argument="lines"), 0),
+    ],
+)
+def test_one_result_is_chosen_from_if_its_call_was_the_one_that_is_meant(source: Source, count: int) -> None:
+    held = document(names("a"), "t/t", page=1, lines=[])
+    assert len(chosen(source, {5: held}, 5)) == count
+    assert chosen(source, {5: msgspec.structs.replace(held, text=None)}, 5) == ()
+
+
+@pytest.mark.parametrize(
+    ("results", "values"),
+    [
+        ({1: [], 2: names("a"), 3: names("a", "b")}, [1]),
+        ({1: [], 2: [], 3: names("a")}, []),
+        ({1: names("a", "b"), 2: names("a"), 3: names("a", "b")}, [2]),
+    ],
+)
+def test_call_whose_result_has_the_fewest_records_may_have_none(results: dict[int, Any], values: list[int]) -> None:
+    held = {page + 10: document(result, "t/t", page=page) for page, result in results.items()}
+    source = Source("t/t", "name", pick="least_common", argument="page", over={"page": Rule(one_of=tuple(results))})
+    assert [(one.value, one.handle) for one in dict.fromkeys(chosen(source, held, 0))] == [(v, v + 10) for v in values]
+
+
+@pytest.mark.parametrize(("extract", "pattern"), [("number", ""), ("", "([0-9]+)")])
+def test_value_that_is_extracted_from_several_results_names_its_own(extract: Any, pattern: str) -> None:
+    held = {page + 10: document(f"page {page}", "t/t", page=page) for page in (1, 2)}
+    over = {"page": Rule(one_of=(1, 2))}
+    source = Source("t/t", pick="any", extract=extract, pattern=pattern, over=over)
+    assert [(one.value, one.handle, one.extract) for one in chosen(source, held, 0)] == [
+        ("1", 11, extract or pattern),
+        ("2", 12, extract or pattern),
+    ]
+
+
+def test_what_can_not_be_extracted_is_refused_with_what_can() -> None:
+    with pytest.raises(Refused, match=", ".join(sorted(EXTRACTED))) as caught:
+        extract("1 2", "digits")
+    assert caught.value.rule == "malformed"

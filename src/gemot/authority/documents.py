@@ -115,10 +115,7 @@ def _members(value: Any) -> Iterable[Any]:
     return cast("dict[str, Any]", value).values() if type(value) is dict else value
 
 
-_MISSING = object()
-
-
-def records(value: Any, where: str = "") -> Iterator[tuple[Path, dict[str, Any]]]:
+def records(value: Any, where: str) -> Iterator[tuple[Path, dict[str, Any]]]:
     """The records of a result with their paths, as they stand in it. ``where``: the pattern of their paths from the top."""
     pattern: Pattern = pattern_of(where) if where else (None,) if type(value) is list else ()
     for path, one in places(value, pattern):
@@ -142,14 +139,14 @@ def record_at(text: str, where: str, path: Path) -> tuple[Path, dict[str, Any]] 
 
 
 def _field(record: dict[str, Any], name: str) -> Any:
-    """A field of a record by its path; ``_MISSING`` where it has none, or where the path means many places."""
+    """A field of a record by its path; None where it has none, or where the path means many places."""
     pattern = pattern_of(name)
     if len(pattern) == 1:
-        return record.get(pattern[0], _MISSING)  # type: ignore[arg-type] # a step that is no name names nothing
+        return record.get(pattern[0])  # type: ignore[arg-type] # a step that is no name names nothing
     try:
-        return _MISSING if None in pattern else at(record, pattern)  # type: ignore[arg-type]
+        return None if None in pattern else at(record, pattern)  # type: ignore[arg-type]
     except KeyError:
-        return _MISSING
+        return None
 
 
 def is_vouched(document: Document, path: Path) -> bool:
@@ -224,7 +221,7 @@ _encode = msgspec.msgpack.Encoder(order="sorted").encode
 def _selected(encoded: bytes, text: str, where: str) -> tuple[Picked, ...]:
     source = msgspec.msgpack.decode(encoded, type=Source)
     candidates = _looked_at(encoded, text, where)
-    picked = _picked(source, list(candidates)) if source.field else [one for one, _ in candidates]
+    picked = _picked(source, list(candidates))
     if not (source.extract or source.pattern):
         return tuple(picked)
     return _extracted(source, picked)
@@ -317,11 +314,7 @@ def _itself(value: Any, source: Source) -> bool:
 
 def _is_so(record: dict[str, Any], source: Source) -> bool:
     """Are a record's other fields what a source wants them to be? One that is missing is null."""
-    for name, rule in source.where.items():
-        value = _field(record, name)
-        if not fits(rule, None if value is _MISSING else value):
-            return False
-    return True
+    return all(fits(rule, _field(record, name)) for name, rule in source.where.items())
 
 
 def could_be(source: Source, document: Document, path: Path) -> bool:
