@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -166,7 +167,7 @@ def test_stdout_that_nobody_reads_is_no_error(person: Person) -> None:
     person.files(a__txt="hello\n")
     person.run("trouble.py:garbage", "read a.txt")
     reader = subprocess.run(
-        f"{sys.executable} -m gemot log 1 | head -1",
+        f"{shlex.quote(sys.executable)} -m gemot log 1 | head -1",
         shell=True,
         env=person.environment,
         capture_output=True,

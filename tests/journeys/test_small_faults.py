@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -23,7 +24,7 @@ MODEL = ("--model", f"scripted:{SCRIPTS / 'stepping.py'}:steps")
 
 def shell(person: Person, command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """A line for a shell, in which `gemot` is this one."""
-    gemot = f"{sys.executable} -m gemot"
+    gemot = f"{shlex.quote(sys.executable)} -m gemot"
     return subprocess.run(
         ["bash", "-c", command.replace("GEMOT", gemot)],
         cwd=person.work,
@@ -38,7 +39,7 @@ def shell(person: Person, command: str, **environment: str) -> subprocess.Comple
 
 @pytest.mark.parametrize("source", ["/dev/zero", "/dev/urandom", "<(yes)"])
 def test_a_goal_from_a_pipe_that_never_ends_is_refused(person: Person, source: str) -> None:
-    done = shell(person, f"GEMOT run - {' '.join(MODEL)} < {source}")
+    done = shell(person, f"GEMOT run - {shlex.join(MODEL)} < {source}")
     assert done.returncode == 2 and "goal" in done.stderr, done
     assert "mistake in gemot" not in done.stderr and "Traceback" not in done.stderr
 
@@ -80,7 +81,7 @@ def test_an_ascii_locale_without_utf_8_mode_works(person: Person) -> None:
 def test_a_run_that_nobody_reads_any_more_is_no_success(person: Person) -> None:
     steps = ", ".join(f'["files/find", {{"pattern": "n{number}"}}]' for number in range(400))
     done = shell(
-        person, f"GEMOT run '[{steps}]' {' '.join(MODEL)} --json | head -1 >/dev/null; exit ${{PIPESTATUS[0]}}"
+        person, f"GEMOT run '[{steps}]' {shlex.join(MODEL)} --json | head -1 >/dev/null; exit ${{PIPESTATUS[0]}}"
     )
     assert done.returncode == 130 and "gemot resume" in done.stderr, done
     assert "Traceback" not in done.stderr
@@ -89,7 +90,7 @@ def test_a_run_that_nobody_reads_any_more_is_no_success(person: Person) -> None:
 @pytest.mark.parametrize("words", ["version", "run '[]' MODEL", "run '[]' MODEL --json", "ps"])
 def test_an_output_that_can_not_be_written_ends_with_1_and_one_sentence(person: Person, words: str) -> None:
     person.gemot("run", "[]", *MODEL)
-    done = shell(person, f"GEMOT {words.replace('MODEL', ' '.join(MODEL))} > /dev/full")
+    done = shell(person, f"GEMOT {words.replace('MODEL', shlex.join(MODEL))} > /dev/full")
     assert done.returncode == 1 and "can't be written: No space left" in done.stderr, done
     assert "Exception ignored" not in done.stderr and "Traceback" not in done.stderr
 

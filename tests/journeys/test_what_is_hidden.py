@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shlex
 import shutil
 import subprocess
 import sys
@@ -210,7 +211,10 @@ def test_a_home_that_is_mounted_a_second_time_is_hidden_there(person: Person) ->
     second.mkdir()
     part.mkdir()
     model = f"scripted:{SCRIPTS / 'stepping.py'}:steps"
-    run = f"{sys.executable} -m gemot run '{json.dumps(everything())}' --program stepper --model {model} --work .:rw"
+    run = shlex.join(
+        [sys.executable, "-m", "gemot", "run", json.dumps(everything()), "--program", "stepper", "--model", model]
+    )
+    run += " --work .:rw"
     binds = f"mount --bind '{person.home}' second && mount --bind '{person.home}/spaces' part"
     done = subprocess.run(
         ["unshare", "-m", "sh", "-c", f"{binds} && {run}"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -365,11 +366,12 @@ def test_full_disk_costs_no_second_payment(tmp_path: Path) -> None:
     script, ledger, small = tmp_path / "script.py", tmp_path / "ledger", tmp_path / "small"
     script.write_text(FULL_DISK)
     small.mkdir()
+    run = shlex.join([sys.executable, str(script), str(small), str(ledger)])
     command = textwrap.dedent(f"""
         mount -t tmpfs -o size=500k none {small}
-        {sys.executable} {script} {small} {ledger}
+        {run}
         mount -o remount,size=20m {small}
-        {sys.executable} {script} {small} {ledger} resume
+        {run} resume
     """)
     ended = subprocess.run(["unshare", "-rm", "sh", "-ec", command], capture_output=True, text=True, check=False)
     first, second = ended.stdout.splitlines()
