@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import zlib
 from pathlib import Path
 from typing import Any
@@ -279,3 +280,14 @@ def test_a_tree_that_has_ended_can_leave_the_journal_and_all_else_folds_as_befor
     asyncio.run(again())
     assert Replay(home / "journal.db", load((), [worker])).check() == ""
     assert live
+
+
+def test_pipe_or_device_is_refused_and_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero"), Path("/dev/null")):
+        with pytest.raises(carrying.CarryError, match="is a pipe or a device, not a file"):
+            carrying.read(path)
+    with pytest.raises(carrying.CarryError, match="can't be read: Is a directory"):
+        carrying.read(tmp_path)
+    with pytest.raises(carrying.CarryError, match="can't be the name of a file"):
+        carrying.read(Path("a\0b"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_args
 
@@ -135,6 +136,13 @@ async def asker(calls: Calls, brief: str) -> Any:
         ("retract", (1, 5)),
         ("start", (5,)),
         ("start", (None,)),
+        ("start", (b"ask",)),
+        ("kill", (1, b"enough")),
+        ("kill", (1, Decimal(1))),
+        ("answer", (1, True, b"yes")),
+        ("retract", (1, b"wrong")),
+        ("send", (1, b"on")),
+        ("fork", (1, b"on")),
     ],
 )
 def test_wrong_type_from_a_caller_raises_before_anything_happens(

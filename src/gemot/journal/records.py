@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any, TypeVar, cast
+from uuid import UUID
 
 import msgspec
 
@@ -36,6 +39,34 @@ def as_read(event: AnyEvent) -> AnyEvent:
         return cast(AnyEvent, decode(body))
     except (TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
         raise Illegible(f"{type(event).__name__} can't be written so that it can be read again: {error}") from error
+
+
+_TURNED = (bytes, bytearray, memoryview, datetime, date, time, timedelta, Decimal, UUID)
+"""What JSON would silently turn into a text: bytes become Base64."""
+
+
+def as_given(event: AnyEvent) -> AnyEvent:
+    """The same of what untyped code gives: also refused where a value is turned into one of another type, such as bytes into a text."""
+    try:
+        msgspec.convert(
+            msgspec.to_builtins(event, builtin_types=_TURNED, str_keys=True, enc_hook=_plain),
+            type(event),
+            builtin_types=_TURNED,
+        )
+    except (TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
+        raise Illegible(f"{type(event).__name__} holds a value of another type: {error}") from error
+    return as_read(event)
+
+
+def _plain(value: object) -> object:
+    """A text or number of a type of its own, as a plain one."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    raise TypeError(f"{type(value).__name__} is nothing that a journal keeps")
 
 
 _NAMING = frozenset({"folder", "beneath", "only", "path", "paths", "model", "models", "route"})

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import stat
 import tempfile
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -192,10 +193,7 @@ def write(carried: Carried, path: Path) -> None:
 
 def read(path: Path) -> Carried:
     """A tree from a file. Raises :class:`CarryError` for anything that is not one, or not whole."""
-    try:
-        body = path.read_bytes()
-    except OSError as error:
-        raise CarryError(f"{path} can't be read: {error.strerror}") from error
+    body = _body(path)
     packed = body[len(MAGIC) + 32 :]
     if not body.startswith(MAGIC):
         raise CarryError(f"{path} is not a tree that this gemot can read; gemot export writes them")
@@ -217,6 +215,22 @@ def read(path: Path) -> Carried:
     except (zlib.error, msgspec.DecodeError) as error:
         raise CarryError(f"{path} is not a tree that this gemot can read: {error}") from error
     return carried
+
+
+def _body(path: Path) -> bytes:
+    """What is in a plain file. A pipe keeps its reader waiting, and a device may never end."""
+    try:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK | os.O_NOCTTY)) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise CarryError(f"{path} is a pipe or a device, not a file; name a file that gemot export wrote")
+            body = file.read(LARGEST_BYTES + 1)
+    except OSError as error:
+        raise CarryError(f"{path} can't be read: {error.strerror}") from error
+    except ValueError as error:
+        raise CarryError(f"{str(path)!r} can't be the name of a file: {error}") from error
+    if len(body) > LARGEST_BYTES:
+        raise CarryError(f"{path} is larger than {LARGEST_BYTES >> 30} GB")
+    return body
 
 
 def relocated(

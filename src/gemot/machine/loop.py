@@ -55,7 +55,7 @@ from gemot.abi.events import (
 )
 from gemot.drivers.kit import Tool
 from gemot.journal.contract import Journal, JournalError
-from gemot.journal.records import AnyEvent, Illegible, as_read, encode
+from gemot.journal.records import AnyEvent, Illegible, as_given, as_read, encode
 from gemot.kernel import Kernel
 from gemot.machine import calendar, checkpoint, lastwords, notes
 from gemot.machine.cast import Cast, Decided
@@ -451,6 +451,6 @@ class Loop:
 def _kept(event: AnyEvent) -> AnyEvent:
     """What a person does, as it will be read again. Raises :class:`MachineError`."""
     try:
-        return as_read(event)
+        return as_given(event)
     except Illegible as error:
         raise MachineError(f"nothing was done: {error}") from error

@@ -186,7 +186,8 @@ class Connection:
             raise Trouble(f"its reply can't be read ({self._words(error.message)})", garbled=True) from None
         except failures.UserError as error:
             raise ModelFailed("refused", f"{self.model} can't be asked that: {self._words(error.message)}") from None
-        except ValueError as error:  # undecodable JSON and unknown shapes, from several libraries under several names
+        except (ValueError, TypeError, AttributeError, LookupError) as error:
+            # undecodable JSON and shapes that several client libraries take for granted, under several names
             raise Trouble(f"its reply can't be read ({self._words(str(error))})", garbled=True) from None
 
     def _explained(self, error: failures.ModelAPIError, showed_images: bool) -> Exception:
