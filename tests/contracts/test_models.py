@@ -8,7 +8,7 @@ import threading
 from typing import Any
 
 import pytest
-from wire import KINDS, Kind, Speech, WireServer
+from wire import KINDS, Kind, Speech, WireServer, openai_format
 from wire.asking import ask, at, failure, in_turn, question, text, wanted
 
 from gemot.abi.messages import Message, Text, ToolResult, Usage
@@ -82,6 +82,31 @@ def test_a_price_that_nobody_knows_is_unknown_and_not_zero() -> None:
         strange = ProviderModel("openai", "model-of-tomorrow", environment=server.environment)
         reply, _ = ask(strange, question())
     assert reply.usage.usd_micros is None
+
+
+@pytest.mark.parametrize(
+    "reported",
+    [
+        "lots",
+        [1, 2],
+        5,
+        {"prompt_tokens": "many"},
+        {"prompt_tokens": 5, "completion_tokens": 5, "prompt_tokens_details": "x"},
+    ],
+)
+def test_use_that_can_not_be_read_costs_no_reply(reported: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openai_format, "_usage", lambda _: reported)
+    with WireServer("openai", "Two files.") as server:
+        reply, _ = ask(at(server), question())
+    assert text(reply) == "Two files." and len(server.requests) == 1
+    assert all(type(count) is int for count in (reply.usage.tokens_in, reply.usage.tokens_out))
+
+
+def test_event_of_another_shape_is_a_garbled_reply(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openai_format, "events", lambda *_: iter([("", "5"), ("", "[DONE]")]))
+    with WireServer("openai", "Two files.") as server:
+        error = failure(at(server), question())
+    assert "its reply can't be read" in str(error)
 
 
 @every_wire

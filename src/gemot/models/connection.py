@@ -14,7 +14,7 @@ import httpx2
 from pydantic_ai import direct
 from pydantic_ai import exceptions as failures
 from pydantic_ai import messages as wire
-from pydantic_ai.exceptions import UnsupportedSettingWarning
+from pydantic_ai.exceptions import UnsupportedSettingWarning, UsageExtractionFailedWarning
 from pydantic_ai.models import Model as WireModel
 from pydantic_ai.models import StreamedResponse
 from pydantic_ai.profiles.openai import OpenAIModelProfile
@@ -45,6 +45,10 @@ WORDS_MAX = 400
 
 # A temperature that a reasoning model doesn't take is left out; that is no news for a person's terminal.
 warnings.filterwarnings("ignore", category=UnsupportedSettingWarning)
+# Servers report anything as their use. It is converted or estimated, and the libraries' lines about it tell a person nothing.
+warnings.filterwarnings("ignore", category=UsageExtractionFailedWarning)
+warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
+warnings.filterwarnings("ignore", message="Unexpected non-string value", category=UserWarning)
 
 
 class _ImagesRefused(Exception):
@@ -95,21 +99,22 @@ class Connection:
 
             return GoogleModel(self.model, provider=GoogleProvider(api_key=key, base_url=url, http_client=self._http))
         from openai import AsyncOpenAI
-        from pydantic_ai.models.openai import OpenAIChatModel
         from pydantic_ai.providers.ollama import OllamaProvider
         from pydantic_ai.providers.openai import OpenAIProvider
         from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
+
+        from gemot.models.uncounted import ChatModel
 
         client = AsyncOpenAI(api_key=key, base_url=url, http_client=self._http, max_retries=0)
         # A stream without a finish reason broke off. Only OpenAI's own servers all know the newer name of max_tokens.
         profile = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
         if self.provider.name == "openai":
-            return OpenAIChatModel(self.model, provider=OpenAIProvider(openai_client=client), profile=profile)
+            return ChatModel(self.model, provider=OpenAIProvider(openai_client=client), profile=profile)
         client.organization = client.project = None  # read from OpenAI's variables, and not for other people's servers
         profile["openai_chat_supports_max_completion_tokens"] = False
         if self.provider.name == "ollama":
-            return OpenAIChatModel(self.model, provider=OllamaProvider(openai_client=client), profile=profile)
-        return OpenAIChatModel(
+            return ChatModel(self.model, provider=OllamaProvider(openai_client=client), profile=profile)
+        return ChatModel(
             self.model, provider=OpenAICompatibleProvider(self.provider.name, openai_client=client), profile=profile
         )
 
