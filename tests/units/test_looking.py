@@ -96,6 +96,33 @@ def test_a_look_folds_only_the_records_after_the_checkpoint(
     assert len(folded) < 10
 
 
+def test_process_is_asleep_in_each_look_where_no_machine_runs(home: Path) -> None:
+    (view,) = [view for view in look(home).views if view.pid == 13]
+    receipt = look_at_receipt(home, 13)
+    assert receipt is not None and (view.state, receipt.state) == ("asleep", "asleep")
+
+
+@pytest.mark.parametrize("pid", [1 << 62, 1 << 63, 1 << 64, -(1 << 64)])
+def test_number_beyond_all_processes_is_nobody(home: Path, pid: int) -> None:
+    assert look(home, pid=pid).views == [] and look_at_receipt(home, pid) is None
+
+    async def work(machine: Machine, client: Client) -> None:
+        assert await client.receipt(pid) is None and (await client.look("all", pid=pid)).views == []
+        for which in ("living", "alarms", "all"):
+            sights.look(machine._loop, None, which, sights.Place(pid), 0, False)
+
+    beside(home, work)
+
+
+@pytest.mark.parametrize("command", ["asks", "tree", "ps"])
+def test_why_no_machine_runs_is_said_once(
+    home: Path, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("gemot.machine.lastwords.said", lambda _: "it was killed")
+    type_in(home, command)
+    assert capsys.readouterr().err.count("it was killed") == 1
+
+
 def spoil(home: Path, position: int) -> None:
     database = sqlite3.connect(home / "journal.db")
     database.execute("UPDATE records SET body=x'00' WHERE position=?", (position,))

@@ -144,8 +144,11 @@ def change(folder: Path | None, work: Callable[[Machine | Client], Awaitable[T]]
     return asyncio.run(run())
 
 
-def look(folder: Path | None, which: Which = "living", pid: int | None = None, trees_max: int = 0) -> Sight:
-    """So many trees, the newest (0: all), or the tree of ``pid``; nothing is opened for writing."""
+def look(
+    folder: Path | None, which: Which = "living", pid: int | None = None, trees_max: int = 0, again: bool = False
+) -> Sight:
+    """So many trees, the newest (0: all), or the tree of ``pid``; nothing is opened for writing. ``again``: this command has
+    looked before, and has said why no machine runs."""
 
     def of(snapshot: Snapshot) -> Sight:
         root = snapshot.trees.root_of(pid) if pid else 0
@@ -153,7 +156,7 @@ def look(folder: Path | None, which: Which = "living", pid: int | None = None, t
             return Sight()
         return gathered(lambda place: portion(snapshot.trees, snapshot.kernel, which, place, root), trees_max)
 
-    return _seen(folder, lambda client: client.look(which, pid or 0, trees_max), of)
+    return _seen(folder, lambda client: client.look(which, pid or 0, trees_max), of, again)
 
 
 def look_at_asks(folder: Path | None) -> list[Asked]:
@@ -166,11 +169,13 @@ def look_at_receipt(folder: Path | None, pid: int) -> ReceiptView | None:
     return _seen(folder, lambda client: client.receipt(pid), lambda snapshot: receipt_of(snapshot.trees, pid))
 
 
-def _seen(folder: Path | None, ask: Callable[[Client], Awaitable[T]], of: Callable[[Snapshot], T]) -> T:
+def _seen(
+    folder: Path | None, ask: Callable[[Client], Awaitable[T]], of: Callable[[Snapshot], T], again: bool = False
+) -> T:
     """What a running machine says when asked, or what the journal has where none runs."""
     home = known_home(folder)
     seen = _at_door(home, ask)
-    return looked(home, of) if isinstance(seen, Nobody) else seen
+    return looked(home, of, again) if isinstance(seen, Nobody) else seen
 
 
 def look_at_providers(folder: Path | None) -> list[ProviderView]:
@@ -204,23 +209,24 @@ def _at_door(home: Home, wish: Callable[[Client], Awaitable[T]]) -> T | Nobody:
     return asyncio.run(visit()) if home.door.exists() else Nobody()
 
 
-def looked(home: Home, of: Callable[[Snapshot], T]) -> T:
-    """What there is to see in the journal as it stands. Trees are shown asleep when no machine runs.
+def looked(home: Home, of: Callable[[Snapshot], T], again: bool = False) -> T:
+    """What there is to see in the journal as it stands. Trees are shown asleep when no machine runs, and why none runs is said, but not
+    ``again``.
 
     It begins at the newest checkpoint; where that can't be read, all records are folded."""
     try:
-        return _looked(home, of, recent=True)
+        return _looked(home, of, True, again)
     except Damaged:
-        return _looked(home, of, recent=False)
+        return _looked(home, of, False, again)
 
 
-def _looked(home: Home, of: Callable[[Snapshot], T], recent: bool) -> T:
+def _looked(home: Home, of: Callable[[Snapshot], T], recent: bool, again: bool) -> T:
     snapshot = Snapshot(home.journal, recent=recent)
     try:
         snapshot.fold()
         if is_running(home) is None:
             for words in (lastwords.said(home), calendar.behind(snapshot.kernel.today, times.now())):
-                if words:
+                if words and not again:
                     say(words)
             snapshot.asleep()
         return of(snapshot)

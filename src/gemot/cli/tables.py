@@ -71,7 +71,7 @@ def tree(home: Path | None, pid: int | None, as_json: bool) -> int:
     if pid is not None and not sight.views:
         raise Usage(f"there is no process {pid}; gemot ps --all shows all there were")
     if not sight.views:
-        sight = look(home, "all", trees_max=1)
+        sight = look(home, "all", trees_max=1, again=True)
     views = sight.views
     roots = sorted({view.root for view in views})
     if as_json:
@@ -113,7 +113,7 @@ def asks(home: Path | None, as_json: bool, ask: int | None = None) -> int:
         for line in whole(found[0]):
             put(line)
         return DONE
-    sight = look(home, trees_max=TREES_SHOWN)
+    sight = look(home, trees_max=TREES_SHOWN, again=True)
     still = {view.root: view for view in reversed(sight.views) if view.still}
     wanted = list(wanted_of_you([task for task in sight.tasks if task.wants_person]))
     if not found and not wanted and not still:

@@ -20,7 +20,7 @@ from gemot.journal.contract import Journal
 from gemot.kernel import Kernel, gates, receipts
 from gemot.kernel.process import Process
 from gemot.machine import checkpoint
-from gemot.machine.views import ProcessView, TaskView, ask_views, process_views, task_views
+from gemot.machine.views import ProcessView, TaskView, ask_views, process_views, state_of, task_views
 
 if TYPE_CHECKING:
     from gemot.machine.home import Home
@@ -79,7 +79,9 @@ class Trees:
         held = self._kernel.processes.held(pid)
         if held is not None:
             return held.root
-        row = None if self._journal is None else self._journal.tree(pid)
+        if self._journal is None or not 0 < pid <= self._kernel.numbers[1]:
+            return 0
+        row = self._journal.tree(pid)
         return 0 if row is None else checkpoint.read_tree(row, pid).tables.root
 
     def tree(self, root: int) -> tuple[list[Process], Board | None]:
@@ -99,9 +101,13 @@ class Trees:
         found, _ = self.tree(self.root_of(pid))
         return next((one for one in found if one.pid == pid), None)
 
+    def state(self, process: Process) -> str:
+        """The state of one of them, as people are told it."""
+        return state_of(self._kernel, process)
+
     def roots(self, which: Which, before: int) -> tuple[list[int], int]:
         """The roots of the next portion, and how many come after it (0 or 1 where that would have to be counted)."""
-        kernel = self._kernel
+        kernel, before = self._kernel, max(-1, min(before, self._kernel.numbers[1] + 1))
         if which == "all":
             kept = [] if self._journal is None else self._journal.roots(before, TREES_AT_ONCE + 1)
             held = (root for root in kernel.trees if not before or root < before)
@@ -227,7 +233,7 @@ def receipt_of(trees: Trees, pid: int) -> ReceiptView | None:
     if process is None:
         return None
     given = gates.receipt_for_person(process) or receipts.receipt(process, {})
-    return ReceiptView(pid, process.name, str(process.state), given)
+    return ReceiptView(pid, process.name, trees.state(process), given)
 
 
 class Gathering:

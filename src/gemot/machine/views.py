@@ -151,6 +151,11 @@ def all_views(kernel: Kernel, kept: Iterable[FrozenTree]) -> list[ProcessView]:
     return process_views(kernel, [everybody[pid] for pid in sorted(everybody)])
 
 
+def state_of(kernel: Kernel, process: Process) -> str:
+    """The state of a process as people are told it."""
+    return "asleep" if process.alive and process.root in kernel.asleep else str(process.state)
+
+
 def _view(kernel: Kernel, process: Process, total: Means, still: bool) -> ProcessView:
     progress = process.progress
     return ProcessView(
@@ -160,7 +165,7 @@ def _view(kernel: Kernel, process: Process, total: Means, still: bool) -> Proces
         name=process.name,
         program=process.program.name,
         model=process.models[0],
-        state="asleep" if process.alive and process.root in kernel.asleep else process.state,
+        state=state_of(kernel, process),
         doing=_doing(process),
         brief=process.brief,
         spent=process.spent.frozen(),
