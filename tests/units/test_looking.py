@@ -109,16 +109,20 @@ def test_number_beyond_all_processes_is_nobody(home: Path, pid: int) -> None:
     async def work(machine: Machine, client: Client) -> None:
         assert await client.receipt(pid) is None and (await client.look("all", pid=pid)).views == []
         for which in ("living", "alarms", "all"):
-            sights.look(machine._loop, None, which, sights.Place(pid), 0, False)
+            machine.portion(which, sights.Place(pid))
 
     beside(home, work)
+
+
+def killed(_: Home) -> str:
+    return "it was killed"
 
 
 @pytest.mark.parametrize("command", ["asks", "tree", "ps"])
 def test_why_no_machine_runs_is_said_once(
     home: Path, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("gemot.machine.lastwords.said", lambda _: "it was killed")
+    monkeypatch.setattr("gemot.machine.lastwords.said", killed)
     type_in(home, command)
     assert capsys.readouterr().err.count("it was killed") == 1
 
