@@ -109,7 +109,7 @@ def test_number_beyond_all_processes_is_nobody(home: Path, pid: int) -> None:
     async def work(machine: Machine, client: Client) -> None:
         assert await client.receipt(pid) is None and (await client.look("all", pid=pid)).views == []
         for which in ("living", "alarms", "all"):
-            machine.portion(which, sights.Place(pid))
+            machine.portion(which, sights.Place(pid), 0, False)
 
     beside(home, work)
 

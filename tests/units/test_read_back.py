@@ -163,6 +163,21 @@ def test_wrong_type_from_a_caller_raises_before_anything_happens(
     asyncio.run(story())
 
 
+@pytest.mark.parametrize("name", ["models", "route", "shown", "private"])
+def test_text_in_the_place_of_a_list_is_not_taken_apart(name: str) -> None:
+    async def story() -> None:
+        async with await Machine.open(in_memory=True, programs=(asker,)) as machine:
+            for text in ("keys", b"keys", ""):
+                with pytest.raises(MachineError, match=f"{name} is a list of texts"):
+                    await machine.start("ask", program="asker", **{name: text})  # type: ignore[arg-type]
+            assert not machine.processes()
+        for option in ("private", "untrusted"):
+            with pytest.raises(MachineError, match=f"{option} is a list of texts"):
+                await Machine.open(in_memory=True, **{option: "keys"})  # type: ignore[arg-type]
+
+    asyncio.run(story())
+
+
 REQUEST = Request((), size_chars=400)
 
 

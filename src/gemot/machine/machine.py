@@ -137,7 +137,7 @@ class Machine:
         from gemot.journal.memory import MemoryJournal
         from gemot.journal.sqlite import SqliteJournal
 
-        privacy = starting.Privacy(tuple(private), tuple(untrusted))
+        privacy = starting.privacy(private, untrusted)
         offered = starting.offered(shipped() if drivers is None else drivers, tools)
         names = frozenset(tool.spec.name for driver in offered for tool in driver.tools.values())
         library = load(program_folders, programs, project, lambda spec: starting.flaw_of(spec, names))
@@ -275,14 +275,13 @@ class Machine:
         seen = list(mounts)
         if work is not None:
             seen.insert(0, starting.work_mount(work, mode, untrusted))
-        privacy = starting.Privacy((*self.privacy.private, *private), self.privacy.untrusted)
-        shown = tuple(shown)
+        privacy, shown = self.privacy.also(private), starting.listed_texts("shown", shown)
         seen = [privacy.of(mount, shown) for mount in seen]
         event = Arrived(
             self._now(),
             goal,
             program,
-            tuple(dict.fromkeys((*way, *models))),
+            tuple(dict.fromkeys((*way, *starting.listed_texts("models", models)))),
             tuple(seen),
             budget,
             None if grants is None else tuple(grants),

@@ -134,7 +134,7 @@ def opener(named: Mapping[str, Model]) -> Callable[[str], Model]:
 
 def way(stage: Stage, model: str, route: Iterable[str]) -> tuple[str, ...]:
     """The models to be used one after the other, each once; all of them can be had here, or ``ModelFailed`` says which not."""
-    models = tuple(dict.fromkeys((model, *route)))
+    models = tuple(dict.fromkeys((model, *listed_texts("route", route))))
     for one in models:
         stage.model(one)
     return models
@@ -161,6 +161,10 @@ class Privacy(Struct, frozen=True):
     def __post_init__(self) -> None:
         must_be_patterns(self.private)
 
+    def also(self, private: Iterable[str]) -> Privacy:
+        """The same with more patterns of private paths."""
+        return replace(self, private=(*self.private, *listed_texts("private", private)))
+
     def of(self, mount: Mount, shown: Iterable[str] = ()) -> Mount:
         """A mount that a person gives, with what is private and untrusted in it. Raises :class:`MachineError`."""
         named = (*mount.shown, *shown)
@@ -172,6 +176,18 @@ class Privacy(Struct, frozen=True):
             shown=tuple(dict.fromkeys(named)),
             untrusted=mount.untrusted or shows_untrusted(mount.folder, self.untrusted),
         )
+
+
+def privacy(private: Iterable[str], untrusted: Iterable[str]) -> Privacy:
+    """What a person says when a machine is opened. Raises :class:`MachineError`."""
+    return Privacy(listed_texts("private", private), listed_texts("untrusted", untrusted))
+
+
+def listed_texts(name: str, given: Iterable[str]) -> tuple[str, ...]:
+    """Several texts. Raises :class:`MachineError` for one text in their place: its letters would be taken for them."""
+    if isinstance(given, str | bytes):
+        raise MachineError(f"{name} is a list of texts, such as {name}=[{given!r}], not one text")
+    return tuple(given)
 
 
 def must_be_patterns(patterns: Iterable[str]) -> None:
