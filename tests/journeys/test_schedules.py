@@ -128,6 +128,7 @@ def test_a_goal_for_later_runs_once(keeper: Person) -> None:
         (("--every", "0s"), "at least 1 second"),
         (("--every", "0 9 * * *", "--zone", "Berlin"), "Europe/Berlin"),
         (("--at", "2020-01-01T00:00", "--zone", "UTC"), "has passed"),
+        (("--at", "9999-12-31T23:59", "--zone", "UTC"), "within 30 years"),
         (("--at", "2026-03-29T02:30", "--zone", "Europe/Berlin"), "does not exist"),
         (("--every", "1s", "--runs", "0"), "--runs"),
         (("--every", "1s", "--at", "2030-01-01T00:00"), "not allowed with"),

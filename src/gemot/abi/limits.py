@@ -82,6 +82,9 @@ TIMES_CHARS_MAX: Final = 200
 ALARM_EVERY_SECONDS_MIN: Final = 1
 """The shortest interval of an alarm: each ring is an event that is written down."""
 
+ALARM_AHEAD_MILLIS_MAX: Final = 10**12
+"""An alarm further ahead, in more than 31 years, is a mistake."""
+
 ALARM_LATE_MILLIS: Final = 60_000
 """A firing is missed when it could not ring until this much later: a restart takes seconds, a night takes hours."""
 

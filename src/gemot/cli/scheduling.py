@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gemot.abi.grants import Budget
-from gemot.abi.limits import DEPTH_MAX
+from gemot.abi.limits import ALARM_AHEAD_MILLIS_MAX, DEPTH_MAX
 from gemot.abi.reviews import TRIES
 from gemot.abi.syscalls import Alarm
 from gemot.cli import times
@@ -54,6 +54,8 @@ def schedule(home: Path | None, plan: Plan, goal: tuple[Any, ...]) -> int:
         raise Usage(due.error)
     if due.at <= times.now():
         raise Usage(f"--at {plan.at}: {due.text} has passed")
+    if due.at - times.now() >= ALARM_AHEAD_MILLIS_MAX:
+        raise Usage(f"{due.text} is too far ahead: a schedule begins within 30 years")
     code = detach(home, _scheduled(start, replace(plan, zone=due.zone)))
     each = start.budget
     often = "once" if plan.at else f"the first of at most {plan.runs:,}"

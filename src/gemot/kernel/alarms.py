@@ -75,7 +75,7 @@ def _first(kernel: Kernel, syscall: Alarm, due: Due | None) -> int:
         raise Refused("unavailable", "there is no calendar here; set an alarm in so many seconds")
     if due.error:
         raise Refused("malformed", due.error)
-    if not 0 <= due.at - (kernel.now if due.passing else kernel.today) < 10**12:
+    if not 0 <= due.at - (kernel.now if due.passing else kernel.today) < limits.ALARM_AHEAD_MILLIS_MAX:
         raise Refused("malformed", f"{named[0]} must be a time from now, within 30 years; {due.text or 'that'} is not")
     return due.at
 
