@@ -15,6 +15,7 @@ from gemot.abi.grants import Budget
 from gemot.cli.main import parser
 from gemot.cli.reach import look, look_at_asks, look_at_receipt
 from gemot.journal.contract import Damaged
+from gemot.journal.inspecting import inspect
 from gemot.kernel import Kernel
 from gemot.machine import checkpoint, sights
 from gemot.machine.client import Client
@@ -273,3 +274,10 @@ def test_of_another_shape_a_checkpoint_is_not_used(home: Path, monkeypatch: pyte
     monkeypatch.setattr(checkpoint, "of", lambda journal: None)
     assert look(home, "all") == whole
     assert Home(home).runs() is None
+
+
+def test_journal_of_no_bytes_is_whole_and_empty(tmp_path: Path) -> None:
+    (tmp_path / "journal.db").touch()
+    counts, flaws = inspect(tmp_path / "journal.db")
+    assert (counts.records, flaws) == (0, [])
+    assert look(tmp_path, "all").views == [] and look_at_asks(tmp_path) == []

@@ -61,6 +61,8 @@ def inspect(path: Path) -> tuple[Counts, list[Flaw]]:
     counts = Counts()
     try:
         flaws += structure(journal)
+        if not journal.is_begun:
+            return counts, flaws
         counts = counts._replace(lost=_lost(journal))
         named: set[bytes] = set()
         try:

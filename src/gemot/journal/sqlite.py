@@ -109,6 +109,11 @@ class SqliteJournal:
         return self._db
 
     @property
+    def is_begun(self) -> bool:
+        """It has tables: a file of no bytes, which a killed start leaves, has none."""
+        return bool(self._tables)
+
+    @property
     def seal(self) -> bytes:
         """The seal of the last record."""
         return self._seal_at(self.position)
