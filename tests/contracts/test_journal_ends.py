@@ -121,6 +121,21 @@ def test_a_rewritten_journal_is_named_though_its_chain_fits(path: Path) -> None:
         SqliteJournal(path)
 
 
+@pytest.mark.parametrize("end", [1, 2, 3, 4, 5])
+def test_a_longer_journal_of_another_home_is_named_wherever_its_batches_end(
+    path: Path, tmp_path: Path, end: int
+) -> None:
+    closed(path, *[A] * end)
+    other = tmp_path / "other.db"
+    closed(other, A, B, C)
+    closed(other, A, B, C)
+    other.replace(path)
+    with pytest.raises(
+        Damaged, match=r"is not the one that was written there last.*another journal was put in its place"
+    ):
+        SqliteJournal(path)
+
+
 def test_unsynced_records_may_be_gone_after_a_power_cut(path: Path) -> None:
     journal = SqliteJournal(path)
     journal.append(0, [A], synced=True)

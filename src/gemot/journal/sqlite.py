@@ -174,13 +174,20 @@ class SqliteJournal:
         if end.position > self.position:
             raise self._ends_early(mark, self.position)
         there = self._seal_at(end.position)
-        if there and there != end.seal:
+        if there != end.seal and (there or self._is_amid(end.position)):
             raise Damaged(
                 f"record {end.position} of the journal {self.path} is not the one that was written there last, by the mark in "
                 f"{endmark.path_of(self.path)}: another journal was put in its place, or somebody rewrote its records. Nothing was changed. "
                 "Put back the journal that belongs to the mark; `gemot doctor` says what is there, and `gemot doctor --salvage` goes on with it",
                 end.position,
             )
+
+    def _is_amid(self, position: int) -> bool:
+        """Whether a batch goes on after this record, so no journal ended here. Where the record was archived that is not known."""
+        if "records" not in self._tables or position <= self._chain:
+            return False
+        row = self._db.execute(f"SELECT {self._column} FROM records WHERE position=?", (position,)).fetchone()
+        return row is not None and isinstance(row[0], int)
 
     def _ends_early(self, mark: Mark, position: int) -> Damaged:
         missing = mark.end.position - position
