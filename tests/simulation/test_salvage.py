@@ -23,13 +23,14 @@ from faults_of_salvage import doubt_that_acts
 from simulate import first_seed
 from test_kills import Life
 
-from gemot.abi.events import Trapped
+from gemot.abi.events import Ticked, Trapped
 from gemot.abi.memories import Shelf
 from gemot.abi.syscalls import Call
 from gemot.cli.doctor import doctor
 from gemot.cli.repair import salvage
+from gemot.journal import endmark
 from gemot.journal.contract import TooOld
-from gemot.journal.records import decode
+from gemot.journal.records import decode, encode
 from gemot.journal.sqlite import SqliteJournal
 from gemot.machine import soundness
 from gemot.machine.home import Home
@@ -372,3 +373,36 @@ async def memories_and_goals(place: Path) -> list[str]:
     found = memories.listed(Shelf("person", ""), "rent", 10, 0)
     memories.close()
     return [one.memory.text for one in found]
+
+
+def test_the_journal_of_a_life_that_parted_from_this_one_pays_nothing_twice(
+    killed: Path, places: Callable[[Path], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours, other = places(killed), places(killed)
+    asyncio.run(go_on(ours))
+    end = endmark.read(ours / "home" / "journal.db")
+    assert isinstance(end, endmark.Mark)
+    journal = SqliteJournal(other / "home" / "journal.db")
+    (now,) = journal.database.execute("SELECT max(at) FROM records").fetchone()
+    while journal.position <= end.end.position:  # it went on with other things
+        journal.append(journal.position, [(now, 0, encode(Ticked(now)))], synced=True)
+    journal.close()
+    shutil.copy(other / "home" / "journal.db", ours / "home" / "journal.db")
+    assert flaws(ours)
+    capsys.readouterr()
+    mend(ours)
+    said = capsys.readouterr().out
+    assert "is not the one that was written there last" in said and "nothing that a process knows" not in said
+    asyncio.run(go_on(ours))
+    assert paid_twice(ours) == []
+
+
+def test_a_salvage_that_lost_the_beginning_of_everything_does_not_call_all_known(
+    killed: Path, places: Callable[[Path], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = places(killed)
+    (place / "home" / "journal.db-wal").unlink()
+    (place / "home" / "journal.db").unlink()
+    mend(place)
+    said = capsys.readouterr().out
+    assert "what began or was done after record 0 is not known" in said and "nothing that a process knows" not in said

@@ -50,6 +50,10 @@ def told(salvage: Salvage) -> Iterator[str]:
         yield f"lost: {plural(missing, 'record')} ({stretches}); whole: {gathered.whole:,} of {gathered.end:,}"
     else:
         yield f"no record is lost: all {gathered.whole:,} are whole"
+    if gathered.parted:
+        yield f"record {gathered.parted:,} is not the one that was written there last, so what was done in the other journal is not known"
+    elif salvage.folded < gathered.end:
+        yield f"what began or was done after record {salvage.folded:,} is not known, but for what is named here"
     if gathered.texts_lost:
         yield f"lost: {plural(len(gathered.texts_lost), 'text')}; whole: {gathered.texts:,}"
     if salvage.gone:

@@ -34,13 +34,15 @@ _PORTION = 256
 
 class Gathered(NamedTuple):
     """``whole``: records that were brought back. ``lost``: stretches of positions of those that were not. ``end``: the last position that
-    there was. ``base``: from where it was folded before. ``texts``: those that are whole; ``texts_lost``: the digests of others that records name.
+    there was. ``base``: from where it was folded before. ``parted``: the mark of the end names another record than the one that stands at
+    this position, so this is not the journal that was written last; 0 where it does not. ``texts``: those that are whole; ``texts_lost``: the digests of others that records name.
     ``trees``: those that a checkpoint keeps whole; ``has_checkpoint``: the checkpoint itself is whole."""
 
     whole: int
     lost: list[tuple[int, int]]
     end: int
     base: int
+    parted: int
     texts: int
     texts_lost: set[bytes]
     trees: int
@@ -280,8 +282,27 @@ class _Gathering:
         texts = new.execute("SELECT count(*) FROM contents").fetchone()[0]
         texts_lost = self._texts_lost()
         return Gathered(
-            whole, [one for one in lost if one[1] > base], end, base, texts, texts_lost, trees, kept is not None
+            whole,
+            [stretch for stretch in lost if stretch[1] > base],
+            end,
+            base,
+            self._parted(mark, chain),
+            texts,
+            texts_lost,
+            trees,
+            kept is not None,
         )
+
+    def _parted(self, mark: Mark | str, chain: int) -> int:
+        """The position that the mark names, where another record stands there."""
+        if not isinstance(mark, Mark):
+            return 0
+        at, seal = mark.end
+        row = self._new.execute("SELECT seal FROM records WHERE position=?", (at,)).fetchone()
+        if row is not None:
+            return at if seal_of(row[0], at <= chain) != seal else 0
+        row = self._new.execute("SELECT seal FROM runs WHERE last=? AND NOT lost", (at,)).fetchone()
+        return at if row is not None and row[0] and row[0] != seal else 0
 
     def _texts_lost(self) -> set[bytes]:
         """Write down which texts are named by a record and are not there."""

@@ -65,13 +65,15 @@ class Salvage(NamedTuple):
 
     @property
     def is_known(self) -> bool:
-        return not (self.doubtful or self.ended or self.begun or self.gone or self.gathered.texts_lost)
+        is_parted = self.gathered.parted or self.folded < self.gathered.end
+        return not (is_parted or self.doubtful or self.ended or self.begun or self.gone or self.gathered.texts_lost)
 
 
 def prepare(path: Path, into: Path, library: Library, seal: bool = False, doubt: bool = False) -> Salvage:
     """Make the new journal in the file ``into``. ``seal``: nothing is damaged, but the records are too old to be folded; whatever had
     not ended is ended. ``doubt``: nothing is damaged, but what lived at the end may have gone on elsewhere. Raises :class:`JournalError`, OSError."""
     gathered = gather(path, into)
+    doubt = doubt or bool(gathered.parted)  # what the journal of the mark did is not known
     journal = SqliteJournal(into)
     try:
         gone = _mend_checkpoint(journal, gathered)
