@@ -28,6 +28,10 @@ _LAYOUT = struct.Struct(">16sq16sq16s16s")
 _CHECK = struct.Struct(">I")
 
 
+POSITIONS_MAX = 1 << 40
+"""No journal has so many records: a larger position is not one that was written."""
+
+
 class End(NamedTuple):
     """A record and its seal."""
 
@@ -82,7 +86,7 @@ def read(journal: Path) -> Mark | str:
     if len(plain) < _LAYOUT.size or _CHECK.pack(zlib.crc32(plain)) != check:
         return "broken"
     magic, synced, synced_seal, written, written_seal, at = _LAYOUT.unpack(plain)
-    if magic != MAGIC:
+    if magic != MAGIC or not (0 <= synced < POSITIONS_MAX and 0 <= written < POSITIONS_MAX):
         return "broken"
     return Mark(End(synced, synced_seal), End(written, written_seal), at)
 

@@ -71,6 +71,7 @@ def inspect(path: Path) -> tuple[Counts, list[Flaw]]:
                 named.update(named_in(record.body))
         except Damaged as error:
             flaws.append(Flaw("records", str(error), error.position))
+        named |= _named_before(journal)
         gone = _texts_lost(journal)
         counts = counts._replace(texts=_texts(journal, named - gone, flaws), texts_lost=len(gone))
         counts = counts._replace(trees=_kept(journal, flaws))
@@ -108,7 +109,15 @@ def structure(journal: SqliteJournal) -> Iterator[Flaw]:
 
 def _lost(journal: SqliteJournal) -> int:
     rows = journal.database.execute("SELECT first, last FROM runs WHERE lost").fetchall()
-    return sum(last - first + 1 for first, last in rows)
+    return sum(last - first + 1 for first, last in rows if type(first) is type(last) is int)
+
+
+def _named_before(journal: SqliteJournal) -> set[bytes]:
+    """The digests of texts that the records before a salvage name: what a salvage brought back may need them."""
+    rows = journal.database.execute("SELECT body FROM records WHERE position<=?", (journal.base,))
+    return (
+        {digest for (body,) in rows if isinstance(body, bytes) for digest in named_in(body)} if journal.base else set()
+    )
 
 
 def _texts_lost(journal: SqliteJournal) -> set[bytes]:

@@ -19,9 +19,8 @@ from typing import Any, NamedTuple
 from gemot.journal import carving, endmark
 from gemot.journal.contract import FORMAT, TooNew
 from gemot.journal.database import log_of
-from gemot.journal.endmark import Mark
+from gemot.journal.endmark import POSITIONS_MAX, Mark
 from gemot.journal.inspecting import LOST_TEXT, named_in
-from gemot.journal.runs import stretches
 from gemot.journal.seals import Chain, checksum, is_run, kept_fits, kept_sum, seal_of, sum_fits
 from gemot.journal.sqlite import KEPT, SALVAGED, SCHEMA, TREES
 
@@ -143,7 +142,7 @@ class _Gathering:
     def _about(self) -> dict[str, int]:
         found: dict[str, int] = {}
         for key, value in self._scan("SELECT key, value FROM about", "key"):
-            if isinstance(key, str) and type(value) is int and 0 <= value < _LARGEST:
+            if isinstance(key, str) and type(value) is int and 0 <= value < POSITIONS_MAX:
                 found[key] = value
         return found
 
@@ -176,7 +175,9 @@ class _Gathering:
     # Rows, each checked by itself.
 
     def _record(self, position: Any, at: Any, pid: Any, body: Any, written: Any) -> bool:
-        if not (type(position) is type(at) is type(pid) is int and isinstance(body, bytes) and 0 < position < _LARGEST):
+        if not (
+            type(position) is type(at) is type(pid) is int and isinstance(body, bytes) and 0 < position < POSITIONS_MAX
+        ):
             return False
         if not (sum_fits(position, at, pid, body, written) or written == checksum(position, at, pid, body)):
             return False
@@ -184,7 +185,7 @@ class _Gathering:
         return True
 
     def _run(self, last: Any, first: Any, at: Any, body: Any, seal: Any, own: Any, lost: Any) -> bool:
-        if not is_run(first, last, at, body, seal, own):
+        if not is_run(first, last, at, body, seal, own) or last >= POSITIONS_MAX:
             return False
         self._new.execute(
             "INSERT OR IGNORE INTO runs VALUES (?,?,?,?,?,?,?)", (last, first, at, body, seal, own, int(bool(lost)))
@@ -254,6 +255,8 @@ class _Gathering:
                 if isinstance(written, int) and written == checksum(position, at, pid, body):
                     chain = position
                     break
+        else:
+            chain = self._before_seals()
         self._drop_rewritten(chain)
         mark = endmark.read(self._path)
         end = max(
@@ -261,10 +264,7 @@ class _Gathering:
             new.execute("SELECT coalesce(max(last), 0) FROM runs").fetchone()[0],
             mark.end.position if isinstance(mark, Mark) else 0,
         )
-        there = {position for (position,) in new.execute("SELECT position FROM records")}
-        for first, last in new.execute("SELECT first, last FROM runs"):
-            there.update(range(first, last + 1))
-        lost = stretches(position for position in range(1, end + 1) if position not in there)
+        lost = self._missing(end)
         for first, last in lost:
             new.execute("INSERT INTO runs VALUES (?,?,0,x'',x'',x'',1)", (last, first))
         base = self._base()
@@ -292,6 +292,28 @@ class _Gathering:
             trees,
             kept is not None,
         )
+
+    def _before_seals(self) -> int:
+        """The last of the records at the beginning that have a CRC of format 1, where nothing says it: the table about is lost."""
+        chain = 0
+        for position, at, pid, body, written in self._new.execute("SELECT * FROM records ORDER BY position"):
+            if not isinstance(written, int) or written != checksum(position, at, pid, body):
+                break
+            chain = position
+        return chain
+
+    def _missing(self, end: int) -> list[tuple[int, int]]:
+        """The stretches up to ``end`` of which nothing is there. Rows are counted, not positions: a number may be of any size."""
+        lost: list[tuple[int, int]] = []
+        next_one = 1
+        there = self._new.execute(
+            "SELECT position, position FROM records UNION ALL SELECT first, last FROM runs ORDER BY 1"
+        )
+        for first, last in there:
+            if first > next_one:
+                lost.append((next_one, first - 1))
+            next_one = max(next_one, last + 1)
+        return [*lost, (next_one, end)] if next_one <= end else lost
 
     def _parted(self, mark: Mark | str, chain: int) -> int:
         """The position that the mark names, where another record stands there."""

@@ -21,7 +21,7 @@ from typing import Any
 from gemot.journal import endmark
 from gemot.journal.contract import FORMAT, Damaged, Fenced, JournalError, KeptTree, Record, TooNew
 from gemot.journal.database import Database, log_of
-from gemot.journal.endmark import EndMark, Mark
+from gemot.journal.endmark import POSITIONS_MAX, EndMark, Mark
 from gemot.journal.runs import Run, joined, stretches
 from gemot.journal.seals import ROOT, Chain, is_run, kept_fits, kept_sum, run_seal, seal_of, sealed
 
@@ -131,7 +131,9 @@ class SqliteJournal:
             written = dict(self._db.execute("SELECT key, value FROM about"))
         self._format = written.get("format", FORMAT)
         lost = {"about", "records", *(("runs", "contents", *KEPT) if self._format == FORMAT else ())} - tables
-        if tables and (lost or not all(type(value) is int and value >= 0 for value in written.values())):
+        if tables and (
+            lost or not all(type(value) is int and 0 <= value < POSITIONS_MAX for value in written.values())
+        ):
             raise self._unreadable(f"the table {min(lost)} is not there" if lost else "the table about is changed", 0)
         if self._format > FORMAT:
             raise TooNew(

@@ -81,7 +81,7 @@ def prepare(path: Path, into: Path, library: Library, seal: bool = False, doubt:
         salvage = Salvage(into, gathered, folded, [], [], [], gone)
         if folded < gathered.end or gone or seal or doubt:
             later = list(_later(journal, folded))
-            _end(kernel, cast, later, salvage, seal, doubt)
+            _end(journal, kernel, cast, later, salvage, seal, doubt)
             _skip_numbers(kernel, gathered.end - folded, later)
             salvage.begun.extend(event.goal for _, event in later if isinstance(event, Arrived))
         if folded < gathered.end or gone or seal or doubt or gathered.lost:
@@ -243,7 +243,15 @@ def _later(journal: SqliteJournal, after: int) -> Iterator[tuple[int, Event]]:
             yield position, decode(body)
 
 
-def _end(kernel: Kernel, cast: Cast, later: list[tuple[int, Event]], salvage: Salvage, seal: bool, doubt: bool) -> None:
+def _end(
+    journal: SqliteJournal,
+    kernel: Kernel,
+    cast: Cast,
+    later: list[tuple[int, Event]],
+    salvage: Salvage,
+    seal: bool,
+    doubt: bool,
+) -> None:
     """End the processes whose end stands in a later record; what lives then is in doubt."""
     last: dict[int, str] = {}
     for position, event in later:
@@ -265,7 +273,7 @@ def _end(kernel: Kernel, cast: Cast, later: list[tuple[int, Event]], salvage: Sa
         last = {
             root: "its records are too old to be folded, so it can't go on" for root in [*kernel.trees, *kernel.away]
         }
-    _fetch_all(kernel)
+    _fetch_all(kernel, journal)
     for pid, why in last.items():  # in the order in which they ended, so children before their parents
         process = kernel.process(pid)
         if process is not None:
@@ -298,17 +306,17 @@ def _skip_numbers(kernel: Kernel, records: int, later: list[tuple[int, Event]]) 
     kernel.numbers = numbers + records * NUMBERS_OF_A_RECORD, pids, asks + records, wake
 
 
-def _fetch_all(kernel: Kernel) -> None:
+def _fetch_all(kernel: Kernel, journal: SqliteJournal) -> None:
     """Bring every tree into memory."""
-    for pid in range(1, kernel.numbers[1] + 1):
-        kernel.processes.get(pid)
+    for (root,) in journal.database.execute("SELECT root FROM trees ORDER BY root").fetchall():
+        kernel.processes.get(root)
 
 
 def _write(
     journal: SqliteJournal, kernel: Kernel, cast: _Recording, folded: int, gathered: Gathered, salvage: Salvage
 ) -> None:
     """Append what is known, and fold from there."""
-    _fetch_all(kernel)
+    _fetch_all(kernel, journal)
     _drop(journal)
     begun = Salvaged(
         kernel.now, msgspec.msgpack.encode(tables.freeze(kernel)), SCHEMA, kernel.rules, folded, tuple(gathered.lost)
