@@ -15,7 +15,7 @@ from test_salvage import flaws, go_on, paid_twice
 from gemot.abi.events import Arrived
 from gemot.cli.backup import backup, restore
 from gemot.cli.failing import Usage
-from gemot.journal import JournalError
+from gemot.journal import JournalError, endmark
 from gemot.journal.records import decode
 from gemot.journal.sqlite import SqliteJournal
 from gemot.machine import backing
@@ -145,3 +145,23 @@ def test_a_damaged_backup_restores_nothing(home: Path, tmp_path: Path, name: str
     with pytest.raises(Usage, match=r"damaged|no backup"):
         restore(tmp_path / "elsewhere", tmp_path / "kept", False)
     assert [one.name for one in tmp_path.iterdir() if "elsewhere" in one.name] == []
+
+
+def test_a_restore_with_doubt_keeps_the_mark_of_the_end(home: Path, tmp_path: Path) -> None:
+    assert backup(home, tmp_path / "kept") == 0
+    assert restore(tmp_path / "new", tmp_path / "kept", doubt=True) == 0
+    assert isinstance(endmark.read(tmp_path / "new" / "journal.db"), endmark.Mark)
+    assert {file.name for file in (tmp_path / "new").glob("*journal*")} == {"journal.db", "journal.end"}
+    assert {file.name for file in (tmp_path / "new").glob("before*")} == set()
+
+
+def test_a_backup_is_not_within_the_settings_nor_within_the_home_by_a_link(
+    home: Path, settings: Path, tmp_path: Path
+) -> None:
+    settings.mkdir(exist_ok=True)
+    (tmp_path / "link").symlink_to(home)
+    before = {*home.iterdir(), *settings.iterdir()}
+    for place, why in ((settings / "kept", "in the settings"), (tmp_path / "link" / "kept", "outside of it")):
+        with pytest.raises(Usage, match=why):
+            backup(home, place)
+    assert {*home.iterdir(), *settings.iterdir()} == before

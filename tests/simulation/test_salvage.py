@@ -23,14 +23,13 @@ from faults_of_salvage import doubt_that_acts
 from simulate import first_seed
 from test_kills import Life
 
-from gemot.abi.events import Ticked, Trapped
+from gemot.abi.events import Trapped
 from gemot.abi.memories import Shelf
 from gemot.abi.syscalls import Call
 from gemot.cli.doctor import doctor
 from gemot.cli.repair import salvage
-from gemot.journal import endmark
 from gemot.journal.contract import TooOld
-from gemot.journal.records import decode, encode
+from gemot.journal.records import decode
 from gemot.journal.sqlite import SqliteJournal
 from gemot.machine import soundness
 from gemot.machine.home import Home
@@ -373,110 +372,3 @@ async def memories_and_goals(place: Path) -> list[str]:
     found = memories.listed(Shelf("person", ""), "rent", 10, 0)
     memories.close()
     return [one.memory.text for one in found]
-
-
-def test_the_journal_of_a_life_that_parted_from_this_one_pays_nothing_twice(
-    killed: Path, places: Callable[[Path], Path], capsys: pytest.CaptureFixture[str]
-) -> None:
-    ours, other = places(killed), places(killed)
-    asyncio.run(go_on(ours))
-    end = endmark.read(ours / "home" / "journal.db")
-    assert isinstance(end, endmark.Mark)
-    journal = SqliteJournal(other / "home" / "journal.db")
-    (now,) = journal.database.execute("SELECT max(at) FROM records").fetchone()
-    while journal.position <= end.end.position:  # it went on with other things
-        journal.append(journal.position, [(now, 0, encode(Ticked(now)))], synced=True)
-    journal.close()
-    shutil.copy(other / "home" / "journal.db", ours / "home" / "journal.db")
-    assert flaws(ours)
-    capsys.readouterr()
-    mend(ours)
-    said = capsys.readouterr().out
-    assert "is not the one that was written there last" in said and "nothing that a process knows" not in said
-    asyncio.run(go_on(ours))
-    assert paid_twice(ours) == []
-
-
-def test_a_salvage_that_lost_the_beginning_of_everything_does_not_call_all_known(
-    killed: Path, places: Callable[[Path], Path], capsys: pytest.CaptureFixture[str]
-) -> None:
-    place = places(killed)
-    (place / "home" / "journal.db-wal").unlink()
-    (place / "home" / "journal.db").unlink()
-    mend(place)
-    said = capsys.readouterr().out
-    assert "what began or was done after record 0 is not known" in said and "nothing that a process knows" not in said
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "INSERT OR REPLACE INTO about VALUES ('base', 9223372036854775807)",
-        "INSERT OR REPLACE INTO about VALUES ('epoch', 9223372036854775807)",
-        "INSERT OR REPLACE INTO about VALUES ('chain', 9223372036854775807)",
-        "INSERT INTO runs VALUES (3, 'x', 0, x'', x'', x'', 1)",
-    ],
-)
-def test_an_impossible_value_in_a_table_is_named_and_mended(
-    killed: Path, places: Callable[[Path], Path], statement: str
-) -> None:
-    place = places(killed)
-    with sqlite3.connect(place / "home" / "journal.db") as db:
-        db.execute(statement)
-    db.close()
-    assert flaws(place)
-    mend(place)
-
-
-@pytest.mark.parametrize("position", [5_000_000_000, (1 << 63) - 1])
-def test_a_record_at_an_impossible_position_costs_no_time(
-    killed: Path, places: Callable[[Path], Path], position: int
-) -> None:
-    from gemot.journal.seals import sealed
-
-    place = places(killed)
-    [row], _, _ = sealed(bytes(16), position - 1, [(0, 0, encode(Ticked(0)))])
-    with sqlite3.connect(place / "home" / "journal.db") as db:
-        db.execute("INSERT INTO records VALUES (?,?,?,?,?)", row)
-    db.close()
-    assert flaws(place)
-    mend(place)
-    asyncio.run(go_on(place))
-    assert paid_twice(place) == []
-
-
-def test_a_mark_with_an_impossible_position_says_nothing(killed: Path, places: Callable[[Path], Path]) -> None:
-    place = places(killed)
-    journal = place / "home" / "journal.db"
-    end = endmark.End(endmark.POSITIONS_MAX, bytes(16))
-    endmark.path_of(journal).write_bytes(endmark.packed(endmark.Mark(end, end, b"")))
-    assert endmark.read(journal) == "broken"
-    assert flaws(place) == []
-
-
-def test_a_text_that_is_lost_after_a_salvage_is_named(killed: Path, places: Callable[[Path], Path]) -> None:
-    place = places(killed)
-    with sqlite3.connect(place / "home" / "journal.db") as db:
-        db.execute("DELETE FROM records WHERE position = (SELECT max(position) - 3 FROM records)")
-    db.close()
-    mend(place)
-    with sqlite3.connect(place / "home" / "journal.db") as db:
-        assert db.execute("DELETE FROM contents").rowcount
-    db.close()
-    assert all("is named by a record and is not there" in flaw for flaw in flaws(place)) and flaws(place)
-    mend(place)
-
-
-def test_records_of_the_first_format_are_brought_back_without_the_table_that_counts_them(tmp_path: Path) -> None:
-    with tarfile.open(OLD.with_name("030-64293fe-closed.tar.xz")) as archive:
-        archive.extractall(tmp_path, filter="data")
-    file = tmp_path / "home" / "journal.db"
-    SqliteJournal(file).close()
-    with sqlite3.connect(file) as db:
-        (records,) = db.execute("SELECT count(*) FROM records").fetchone()
-        db.execute("DROP TABLE about")
-    db.close()
-    mend(tmp_path)
-    journal = SqliteJournal(file, writing=False)
-    assert sum(1 for _ in journal.read()) == records
-    journal.close()

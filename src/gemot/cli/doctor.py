@@ -21,6 +21,7 @@ from gemot.cli.paint import coloured, painted
 from gemot.cli.plain import hanging, plain
 from gemot.cli.reach import is_running
 from gemot.journal.contract import JournalError
+from gemot.journal.database import ready_of
 from gemot.journal.endmark import path_of
 from gemot.journal.sqlite import SqliteJournal
 from gemot.machine import calendar, lastwords, soundness
@@ -134,7 +135,7 @@ def _journal(home: Home) -> Iterator[Finding]:
 
     for flaw in soundness.others(home):
         yield Finding("broken", flaw.what)
-    if not home.journal.exists() and not path_of(home.journal).exists():
+    if not any(there.exists() for there in (home.journal, path_of(home.journal), ready_of(home.journal))):
         yield Finding("ok", "no journal yet; the first run begins one")
         return
     try:

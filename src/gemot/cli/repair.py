@@ -12,8 +12,10 @@ from gemot.cli.failing import DONE, Usage, put
 from gemot.cli.plain import one_line
 from gemot.cli.reach import home_of
 from gemot.cli.wording import plural
+from gemot.journal import endmark
 from gemot.journal.contract import TooOld
-from gemot.journal.salvage import SUFFIX, discard, swap
+from gemot.journal.database import is_broken_off, ready_of
+from gemot.journal.salvage import SUFFIX, discard, finish_swap, swap
 from gemot.machine import soundness
 from gemot.machine.home import Home
 from gemot.machine.salvaging import Salvage, prepare
@@ -35,6 +37,8 @@ def known_programs() -> Library:
 
 def prospects(home: Home) -> list[str]:
     """What a salvage would bring back and what it would not, a sentence each. Nothing is changed."""
+    if is_broken_off(home.journal):
+        return ["it was broken off while it put the new journal in its place; gemot doctor --salvage does the rest"]
     with tempfile.TemporaryDirectory(prefix="gemot-doctor-") as folder:
         return list(told(prepare(home.journal, Path(folder) / "journal.db", known_programs())))
 
@@ -86,10 +90,17 @@ def _numbers(roots: list[int]) -> str:
 def salvage(folder: Path | None, sure: bool, seal: bool = False) -> int:
     """``sure``: the person said yes before. ``seal``: the records are old, not damaged."""
     home = home_of(folder)
-    if not home.journal.exists() and not any(one.exists() for one in (home.folder / "journal.end",)):
+    if not any(there.exists() for there in (home.journal, endmark.path_of(home.journal), ready_of(home.journal))):
         raise Usage(f"there is no journal in {home.folder}, so there is nothing to salvage")
     home.lock()  # raises Busy while a machine runs: it must not lose its journal
     try:
+        if is_broken_off(home.journal):
+            kept = _kept_last(home.folder) or _free(home.folder)
+            finish_swap(home.journal, kept)
+            put(
+                f"an earlier salvage was broken off, and is done now: kept the damaged journal as {kept}; gemot ps --all shows what is there"
+            )
+            return DONE
         library = known_programs()
         try:
             found = soundness.journal(home, library)
@@ -116,6 +127,11 @@ def salvage(folder: Path | None, sure: bool, seal: bool = False) -> int:
         home.unlock()
     put(f"kept the {'old' if seal else 'damaged'} journal as {kept}; gemot ps --all shows what is there now")
     return DONE
+
+
+def _kept_last(folder: Path) -> Path | None:
+    """The damaged journal that was kept last; the rest of it has names that begin like it."""
+    return max(folder.glob("journal.damaged-*.db"), key=lambda kept: kept.stat().st_ctime_ns, default=None)
 
 
 def _free(folder: Path) -> Path:

@@ -217,6 +217,29 @@ class Database:
         self.raw.close()
 
 
+def ready_of(path: Path) -> Path:
+    """The name of a salvaged journal that is complete, while it takes the place of the journal ``path``."""
+    return Path(f"{path}.salvaged")
+
+
+def is_broken_off(path: Path) -> bool:
+    """Whether a salvage ended when the damaged journal was out of its place and the new one not yet in it."""
+    return not path.exists() and ready_of(path).exists()
+
+
+def must_be_in_place(path: Path, writing: bool) -> None:
+    """Raises :class:`Damaged` where a salvage was broken off. A journal that is written on is not the one that was salvaged."""
+    if is_broken_off(path):
+        raise Damaged(
+            f"a salvage was broken off before the new journal was {path}: it is complete, and is {ready_of(path).name}. Nothing was changed. "
+            "`gemot doctor --salvage` puts it in its place",
+            0,
+        )
+    if writing:
+        with contextlib.suppress(OSError):
+            ready_of(path).unlink(missing_ok=True)
+
+
 def log_of(path: Path) -> Path:
     """SQLite's write-ahead log of a file."""
     return Path(f"{path}-wal")

@@ -91,6 +91,15 @@ def read(journal: Path) -> Mark | str:
     return Mark(End(synced, synced_seal), End(written, written_seal), at)
 
 
+def names_a_record(journal: Path) -> bool:
+    """Whether there is a mark by which a journal must be there."""
+    try:
+        mark = read(journal)
+    except OSError:
+        return False
+    return isinstance(mark, Mark) and mark.end.position > 0
+
+
 class EndMark:
     """The mark of a journal that is being written. The file stays open; each write takes the place of all of it."""
 

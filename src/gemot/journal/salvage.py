@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from gemot.journal import carving, endmark
 from gemot.journal.contract import FORMAT, TooNew
-from gemot.journal.database import log_of
+from gemot.journal.database import log_of, ready_of
 from gemot.journal.endmark import POSITIONS_MAX, Mark
 from gemot.journal.inspecting import LOST_TEXT, named_in
 from gemot.journal.seals import Chain, checksum, is_run, kept_fits, kept_sum, seal_of, sum_fits
@@ -81,18 +81,27 @@ def beside(path: Path) -> tuple[Path, ...]:
 
 def swap(path: Path, new: Path, kept: Path) -> None:
     """Put the file ``new``, which is synced and closed, in the place of the journal, and keep the damaged one as ``kept``. Where this
-    is broken off, the damaged one is there under one of the two names, and so is the new one."""
+    is broken off, each is there under one of its two names; :func:`finish_swap` does the rest."""
+    ready = ready_of(path)
+    if endmark.path_of(new) != endmark.path_of(ready):
+        raise ValueError(f"{new.name} and {ready.name} have marks of different names")
+    new.rename(ready)
+    finish_swap(path, kept)
+
+
+def finish_swap(path: Path, kept: Path) -> None:
+    """What :func:`swap` does after its first step, from wherever it was broken off. The new journal has its place last."""
+    ready = ready_of(path)
+    mark_of_new = endmark.path_of(ready)
     for old in (path, *beside(path)):
-        if old.exists():
+        is_mark = old == endmark.path_of(path)
+        if old.exists() and (not is_mark or mark_of_new.exists()):
             old.rename(
-                kept.with_name(kept.name + old.name.removeprefix(path.name))
-                if old != endmark.path_of(path)
-                else endmark.path_of(kept)
+                endmark.path_of(kept) if is_mark else kept.with_name(kept.name + old.name.removeprefix(path.name))
             )
-    endmark_of_new = endmark.path_of(new)
-    if endmark_of_new.exists():
-        endmark_of_new.rename(endmark.path_of(path))
-    new.rename(path)
+    if mark_of_new.exists():
+        mark_of_new.rename(endmark.path_of(path))
+    ready.rename(path)
     sync(path.parent)
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from gemot.journal import endmark
 from gemot.journal.contract import FORMAT, Damaged, Fenced, JournalError, KeptTree, Record, TooNew
-from gemot.journal.database import Database, log_of
+from gemot.journal.database import Database, log_of, must_be_in_place
 from gemot.journal.endmark import POSITIONS_MAX, EndMark, Mark
 from gemot.journal.runs import Run, joined, stretches
 from gemot.journal.seals import ROOT, Chain, is_run, kept_fits, kept_sum, run_seal, seal_of, sealed
@@ -81,6 +81,7 @@ class SqliteJournal:
         self._mark: EndMark | None = None
         self._seal = ROOT
         self._synced: bool = True
+        must_be_in_place(path, writing)
         try:
             mark = "" if trusting else endmark.read(path)
         except OSError as error:

@@ -9,6 +9,7 @@ A backup is made under another name, read through, brought to the disk, and move
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import sqlite3
@@ -25,7 +26,7 @@ from gemot.journal import endmark
 from gemot.journal.contract import JournalError
 from gemot.journal.endmark import End, Mark
 from gemot.journal.inspecting import inspect
-from gemot.journal.salvage import beside, discard, swap, sync
+from gemot.journal.salvage import SUFFIX, beside, discard, swap, sync
 from gemot.journal.sqlite import SqliteJournal
 from gemot.machine import memories
 from gemot.machine.home import Home, HomeError
@@ -62,8 +63,12 @@ def make(home: Home, place: Path, settings: Path | None) -> Backup:
         raise BackupError(
             f"there is no journal in {home.folder}, so there is nothing to back up; --home names another one"
         )
-    if place == home.folder or home.folder in place.parents:
+    real = Path(os.path.realpath(place.parent)) / place.name
+    around = (real, *real.parents)
+    if Path(os.path.realpath(home.folder)) in around:
         raise BackupError(f"{place} is in the machine's own folder; name a folder outside of it, best on another disk")
+    if settings is not None and Path(os.path.realpath(settings)) in around:
+        raise BackupError(f"{place} is in the settings, which are copied, too; name a folder outside of {settings}")
     if place.is_symlink() or (place.exists() and (not place.is_dir() or any(place.iterdir()))):
         raise BackupError(f"{place} exists already; name a folder that does not, such as {place.name}-2")
     building = place.with_name(f".{place.name}-{secrets.token_hex(4)}")
@@ -249,8 +254,8 @@ def _must_be_free(folder: Path) -> None:
 
 
 def _doubt(journal: Path, library: Library) -> None:
-    new = journal.with_name("journal.new")
-    before = journal.with_name("journal.before")
+    new = journal.with_name(journal.name + SUFFIX)
+    before = journal.with_name("before.db")
     prepare(journal, new, library, doubt=True)
     swap(journal, new, before)
     discard(before)

@@ -86,8 +86,8 @@ def open_to_others(path: Path) -> str:
 
 
 FILES = (
-    "lock", "journal.db", "journal.db-wal", "journal.db-shm", "journal.db-journal", "journal.end", "memories.sqlite", "memories.sqlite-wal",
-    "memories.sqlite-shm", "memories.sqlite-journal", "machine.log", "machine.state",
+    "lock", "journal.db", "journal.db-wal", "journal.db-shm", "journal.db-journal", "journal.end", "journal.db.salvage", "journal.db.salvaged",
+    "memories.sqlite", "memories.sqlite-wal", "memories.sqlite-shm", "memories.sqlite-journal", "machine.log", "machine.state",
 )  # fmt: skip
 """The plain files of a home. Each must be there itself, not as a link to something else."""
 

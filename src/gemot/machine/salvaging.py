@@ -88,10 +88,10 @@ def prepare(path: Path, into: Path, library: Library, seal: bool = False, doubt:
             _write(journal, kernel, cast, folded, gathered, salvage)
     finally:
         journal.close()
-    for one in beside(into)[:3]:
-        one.unlink(missing_ok=True)
-    sync(into)
     _must_open(into, library)
+    for log in beside(into)[:3]:
+        log.unlink(missing_ok=True)
+    sync(into)
     return salvage
 
 

@@ -13,7 +13,9 @@ import msgspec
 
 from gemot.abi.events import Booted, Done, Event
 from gemot.abi.messages import Message
+from gemot.journal import endmark
 from gemot.journal.contract import Record
+from gemot.journal.database import is_broken_off
 from gemot.journal.sqlite import SqliteJournal
 from gemot.kernel import Kernel
 from gemot.machine import aging, calendar, checkpoint, notes
@@ -46,7 +48,7 @@ class Snapshot:
         Raises ``JournalError``; after ``Damaged`` and ``TooOld`` the tables are as of the record before.
         """
         if self._journal is None:
-            if not self._path.exists():
+            if not (self._path.exists() or is_broken_off(self._path) or endmark.names_a_record(self._path)):
                 return
             self._journal = SqliteJournal(self._path, writing=False, moment=self._recent)
             if self._recent:
