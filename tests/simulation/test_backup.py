@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -165,3 +166,16 @@ def test_a_backup_is_not_within_the_settings_nor_within_the_home_by_a_link(
         with pytest.raises(Usage, match=why):
             backup(home, place)
     assert {*home.iterdir(), *settings.iterdir()} == before
+
+
+def test_an_emptied_journal_is_not_restored(home: Path, tmp_path: Path) -> None:
+    assert backup(home, tmp_path / "kept") == 0
+    journal = tmp_path / "kept" / "home" / "journal.db"
+    endmark.path_of(journal).unlink()
+    with sqlite3.connect(journal) as db:
+        for table in ("records", "runs", "checkpoints"):
+            db.execute(f"DELETE FROM {table}")
+    db.close()
+    with pytest.raises(Usage, match="does not end at record"):
+        restore(tmp_path / "new", tmp_path / "kept", doubt=False)
+    assert not (tmp_path / "new").exists()

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import shutil
 import sqlite3
 import tarfile
@@ -20,9 +22,10 @@ from test_salvage import OLD, flaws, flip, go_on, mend, paid_twice
 from gemot.abi.events import Ticked
 from gemot.cli.repair import salvage
 from gemot.journal import endmark
-from gemot.journal.contract import Damaged
+from gemot.journal.contract import Damaged, Full
 from gemot.journal.database import log_of
 from gemot.journal.records import encode
+from gemot.journal.salvage import Gathered, gather
 from gemot.journal.seals import sealed
 from gemot.journal.sqlite import SqliteJournal
 from gemot.machine.snapshot import Snapshot
@@ -183,3 +186,36 @@ def test_who_looks_at_a_home_whose_journal_was_deleted_is_told(killed: Path, pla
     (place / "home" / "journal.db").unlink()
     with pytest.raises(Damaged, match="is missing"):
         Snapshot(place / "home" / "journal.db", recent=True).fold()
+
+
+@pytest.mark.parametrize("name", ["journal.db", "journal.db-wal"])
+def test_a_file_that_may_not_be_read_is_not_salvaged(
+    killed: Path, places: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    place = places(killed)
+    (place / "home" / "journal.end").unlink()
+    with sqlite3.connect(place / "home" / "journal.db") as db:
+        db.execute("DELETE FROM records WHERE position=9")
+    really = os.open
+
+    def refused(file: str | Path, flags: int, *more: int) -> int:
+        if Path(file).name == name:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
+        return really(file, flags, *more)
+
+    monkeypatch.setattr(os, "open", refused)
+    with pytest.raises(PermissionError):
+        salvage(place / "home", sure=True)
+    db.close()
+    assert not list((place / "home").glob("journal.damaged-*"))
+
+
+def test_no_room_for_the_new_journal_is_said_as_such(
+    killed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: object) -> Gathered:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr("gemot.journal.salvage._Gathering.all", full)
+    with pytest.raises(Full, match="Make room"):
+        gather(killed / "home" / "journal.db", tmp_path / "new.db")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gemot.journal import carving, endmark
-from gemot.journal.contract import FORMAT, TooNew
+from gemot.journal.contract import FORMAT, Full, TooNew
 from gemot.journal.database import log_of, ready_of
 from gemot.journal.endmark import POSITIONS_MAX, Mark
 from gemot.journal.inspecting import LOST_TEXT, named_in
@@ -49,9 +49,11 @@ class Gathered(NamedTuple):
 
 
 def gather(path: Path, into: Path) -> Gathered:
-    """Gather what is whole of the journal ``path`` in the new file ``into``. Raises :class:`TooNew`, OSError, sqlite3.Error of
-    ``into``."""
+    """Gather what is whole of the journal ``path`` in the new file ``into``. Raises :class:`TooNew`, OSError; :class:`Full` where
+    ``into`` can't be written."""
     discard(into)
+    for file in filter(Path.exists, (path, log_of(path), endmark.path_of(path))):
+        os.close(os.open(file, os.O_RDONLY | os.O_CLOEXEC))  # what may not be read is not lost
     os.close(os.open(into, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     new = sqlite3.connect(into, isolation_level=None)
     try:
@@ -64,6 +66,10 @@ def gather(path: Path, into: Path) -> Gathered:
         gathered = _Gathering(path, new).all()
         new.execute("COMMIT")
         return gathered
+    except sqlite3.Error as error:
+        raise Full(
+            f"{into} can't be written ({error}), so nothing was changed. Make room, then try it again"
+        ) from error
     finally:
         new.close()
 
