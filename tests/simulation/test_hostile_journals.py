@@ -22,7 +22,7 @@ from test_salvage import OLD, flaws, flip, go_on, mend, paid_twice
 from gemot.abi.events import Ticked
 from gemot.cli.repair import salvage
 from gemot.journal import endmark
-from gemot.journal.contract import Damaged, Full
+from gemot.journal.contract import Damaged, Full, JournalError
 from gemot.journal.database import log_of
 from gemot.journal.records import encode
 from gemot.journal.salvage import Gathered, gather
@@ -219,3 +219,15 @@ def test_no_room_for_the_new_journal_is_said_as_such(
     monkeypatch.setattr("gemot.journal.salvage._Gathering.all", full)
     with pytest.raises(Full, match="Make room"):
         gather(killed / "home" / "journal.db", tmp_path / "new.db")
+
+
+def test_a_journal_that_another_program_holds_is_not_salvaged(killed: Path, places: Callable[[Path], Path]) -> None:
+    place = places(killed)
+    holder = sqlite3.connect(place / "home" / "journal.db", isolation_level=None)
+    holder.execute("PRAGMA locking_mode=EXCLUSIVE")
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(JournalError, match="held by another program"):
+        salvage(place / "home", sure=True)
+    holder.close()
+    assert not list((place / "home").glob("journal.damaged-*"))
+    assert flaws(place) == []

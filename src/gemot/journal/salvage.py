@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gemot.journal import carving, endmark
-from gemot.journal.contract import FORMAT, Full, TooNew
-from gemot.journal.database import log_of, ready_of
+from gemot.journal.contract import FORMAT, Full, JournalError, TooNew
+from gemot.journal.database import is_held, log_of, ready_of
 from gemot.journal.endmark import POSITIONS_MAX, Mark
 from gemot.journal.inspecting import LOST_TEXT, named_in
 from gemot.journal.seals import Chain, checksum, is_run, kept_fits, kept_sum, seal_of, sum_fits
@@ -129,7 +129,8 @@ class _Gathering:
         try:
             self._old = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
             self._old.execute("SELECT 1 FROM sqlite_master").fetchone()
-        except sqlite3.Error:
+        except sqlite3.Error as error:
+            self._must_be_free(error)
             self._broken, self._old = True, None
 
     def all(self) -> Gathered:
@@ -154,6 +155,14 @@ class _Gathering:
             self._old.close()
         return self._finished(about, trees)
 
+    def _must_be_free(self, error: sqlite3.Error) -> None:
+        """Raises :class:`JournalError` where another program holds the file: that is no damage."""
+        if is_held(error):
+            raise JournalError(
+                f"the journal {self._path} is held by another program (a backup, a database browser?), so it can't be told what is whole of "
+                "it. Nothing was changed; end that program, then try it again"
+            ) from error
+
     def _about(self) -> dict[str, int]:
         found: dict[str, int] = {}
         for key, value in self._scan("SELECT key, value FROM about", "key"):
@@ -176,6 +185,7 @@ class _Gathering:
                 except sqlite3.Error as error:
                     if "no such" in str(error) and "runs" in words:
                         return  # a journal of format 1 has none
+                    self._must_be_free(error)
                     self._broken = True
                     break
                 if not rows and order == "":
