@@ -58,7 +58,7 @@ class Salvaged(History):
         found: salvaging.Salvage | None = None
         if inspect(path)[1]:
             found = salvaging.prepare(path, new, LIBRARY)
-            swap(path, new, path.with_name(f"{path.name}.damaged"))
+            swap(path, new, path.with_name("damaged.db"))
         try:
             self._go_on(ended, found)
         except JournalError as error:
