@@ -21,6 +21,7 @@ import zlib
 from pathlib import Path
 from typing import NamedTuple
 
+from gemot.journal.contract import Damaged
 from gemot.journal.seals import ROOT
 
 MAGIC = b"gemot end mark 1"
@@ -98,6 +99,17 @@ def names_a_record(journal: Path) -> bool:
     except OSError:
         return False
     return isinstance(mark, Mark) and mark.end.position > 0
+
+
+def ends_early(journal: Path, mark: Mark, position: int, has_log: bool) -> Damaged:
+    """The error for a journal that ends at ``position``, before its mark. ``has_log``: its write-ahead log was there."""
+    log = "Its log was damaged" if has_log else "Its log is not there"
+    return Damaged(
+        f"the end of the journal {journal} is missing: {mark.end.position - position} records after the first {position}. {log}, or an "
+        f"older copy stands in its place. Nothing was changed. Put back the newest copy of {journal.name}, {journal.name}-wal and "
+        f"{path_of(journal).name}; `gemot doctor` says what is left, and `gemot doctor --salvage` goes on with that",
+        position + 1,
+    )
 
 
 class EndMark:

@@ -88,7 +88,7 @@ class SqliteJournal:
             raise JournalError(f"{endmark.path_of(path)} can't be read: {error.strerror}") from error
         there = path.exists()
         if not there and isinstance(mark, Mark) and mark.end.position:
-            raise self._ends_early(mark, 0)
+            raise endmark.ends_early(path, mark, 0, self._has_log)
         self._file = Database(path, writing)
         self._db = self._file.raw
         try:
@@ -175,7 +175,7 @@ class SqliteJournal:
         """Raises :class:`Damaged` where the journal does not hold what the end mark says was written."""
         end = mark.end
         if end.position > self.position:
-            raise self._ends_early(mark, self.position)
+            raise endmark.ends_early(self.path, mark, self.position, self._has_log)
         there = self._seal_at(end.position)
         if there != end.seal and (there or self._is_amid(end.position)):
             raise Damaged(
@@ -191,16 +191,6 @@ class SqliteJournal:
             return False
         row = self._db.execute(f"SELECT {self._column} FROM records WHERE position=?", (position,)).fetchone()
         return row is not None and isinstance(row[0], int)
-
-    def _ends_early(self, mark: Mark, position: int) -> Damaged:
-        missing = mark.end.position - position
-        log = "its log was damaged" if self._has_log else "its log is not there"
-        return Damaged(
-            f"the end of the journal {self.path} is missing: {missing} records after the first {position}. {log.capitalize()}, or an older "
-            f"copy stands in its place. Nothing was changed. Put back the newest copy of {self.path.name}, {log_of(self.path).name} and "
-            f"{endmark.path_of(self.path).name}; `gemot doctor` says what is left, and `gemot doctor --salvage` goes on with that",
-            position + 1,
-        )
 
     def _take(self) -> None:
         """Become the writer: whoever was it before is fenced off."""
