@@ -240,7 +240,7 @@ class MachineWorld:
             self.journal, library, self.drivers, self.models.__getitem__, limits=self.limits, **extra
         )
         if self.threads is not None:
-            self.machine._loop.stage._threads = self.threads()
+            self.machine._loop.stage.uses.threads = self.threads()
         self.machine._boot(False)
         self.witness = Witness.watching(self.machine.kernel, self.history(), self.journal.value)
         if resume:

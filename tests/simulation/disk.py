@@ -57,7 +57,7 @@ class Disk:
             inner = self._memory = self._memory.open_again()
         else:
             inner = SqliteJournal(self.path)
-            self._sync()
+        self._sync()
         self.dead = False
         self.newest = FrailJournal(self, inner)
         return self.newest
@@ -80,7 +80,8 @@ class Disk:
         self._writes.append(write)
 
     def _sync(self) -> None:
-        """SQLite's journal syncs what was written before when a writer opens it, and when that closes it."""
+        """SQLite's journal syncs what was written before when a writer opens it, and when that closes it. So does the memory here: what is
+        lost does not depend on the store."""
         self._writes[-1:] = [write._replace(synced=True) for write in self._writes[-1:]]
 
     def lose(self, chance: Random) -> None:
@@ -229,5 +230,5 @@ class FrailJournal:
 
     def close(self) -> None:
         self.inner.close()
-        if self.disk.path is not None and self.disk.newest is self:
+        if self.disk.newest is self:
             self.disk._sync()

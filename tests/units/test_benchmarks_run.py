@@ -22,6 +22,7 @@ SHORT: dict[str, tuple[tuple[str, ...], str]] = {
 }
 """A benchmark -> the options of its short form, and what stands in its report."""
 ELSEWHERE = {
+    "looking": "needs minutes, since each command is a process of its own; tests/units/test_looking.py holds what it measures",
     "prefix": "needs the weights of the embedded model: tests/units/test_benchmarks.py",
     "race": "needs walls: tests/units/test_benchmarks.py",
     "worker": "a process of a workload of __main__",

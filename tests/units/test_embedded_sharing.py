@@ -258,5 +258,5 @@ def test_doctor_says_whether_prompts_share(monkeypatch: pytest.MonkeyPatch, caps
     words = {EmbeddedModel.check: "share what was computed", unshared: "every prompt whole", broken: "does not start"}
     for check, said in words.items():
         monkeypatch.setattr(EmbeddedModel, "check", check)
-        doctor(None, mend=False)
+        doctor(None)
         assert said in capsys.readouterr().out

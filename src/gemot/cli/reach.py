@@ -30,6 +30,8 @@ T = TypeVar("T")
 PATIENCE_SECONDS = 10.0
 """How long a machine may take between its start and its door. While it starts it is waited for."""
 
+LONG_JOURNAL_BYTES = 4_000_000
+"""A shorter journal is read in less than a second."""
 WORD_SECONDS = 1.0
 """After so long a start is said."""
 
@@ -56,11 +58,20 @@ def is_running(home: Home) -> int | None:
 async def opened(home: Home, project: Path | None) -> Machine:
     """The machine, opened here as the person's configuration says. ``project``: a folder with programs of less trust."""
     config, folders = read(), program_folders()
-    with _said(f"the machine of {home.folder} is starting: it reads its journal"):
+    with (
+        _said(f"the machine of {home.folder} is starting: it reads its journal")
+        if _is_long(home)
+        else contextlib.nullcontext()
+    ):
         machine = await _opened(home, project, config, folders)
     if machine.clock_notice:
         say(machine.clock_notice)
     return machine
+
+
+def _is_long(home: Home) -> bool:
+    """Whether the journal is so long that reading it may take a while; other starts are slow for other reasons."""
+    return home.journal.exists() and home.journal.stat().st_size > LONG_JOURNAL_BYTES
 
 
 @contextlib.contextmanager
