@@ -228,6 +228,14 @@ class FrailJournal:
     def drop_checkpoint(self) -> None:
         self.inner.drop_checkpoint()
 
+    def drop(self) -> None:
+        """As a killed process leaves it: nothing is synced, and the mark of the end stays as it is."""
+        mark = getattr(self.inner, "_mark", None)
+        if mark is not None:
+            mark.close()
+            self.inner._mark = None  # type: ignore[attr-defined]
+        self.inner.close()
+
     def close(self) -> None:
         self.inner.close()
         if self.disk.newest is self:

@@ -288,7 +288,7 @@ class History:
         """Nothing of the machine is left but its disk, and of that perhaps not all."""
         self.loop.drop()
         for one in self._machines:
-            one._loop.journal.close()
+            one._loop.journal.drop()  # type: ignore[attr-defined]
         self._watchers.clear()
         self._machines.clear()
         if end not in ("close", "full") and self.chance.random() < 0.5:

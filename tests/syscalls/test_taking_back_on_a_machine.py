@@ -177,6 +177,9 @@ def test_what_can_t_be_put_back_says_why() -> None:
         await settled(machine)
         with pytest.raises(MachineError, match="had not begun"):
             await machine.rewind(root, 0)
+        newest = machine._loop.journal.position
+        with pytest.raises(MachineError, match=f"the newest is {newest}"):
+            await machine.rewind(root, newest + 1)
         with pytest.raises(MachineError, match="say why"):
             await machine.retract(root, "")
         with pytest.raises(MachineError, match="no process"):

@@ -411,6 +411,7 @@ class Machine:
         mounts whose files come from third parties. Nothing in the file counts as decided: see
         :mod:`gemot.kernel.adopting`. Raises :class:`MachineError`."""
         self._loop.must_run()
+        untrusted = starting.listed_texts("untrusted", untrusted)
         coming = carrying.coming(self._loop, carried, folders, model, self._now(), self.privacy, untrusted)
         return await self._loop.happens(coming)
 

@@ -39,6 +39,11 @@ class Earlier:
 
 def found(loop: Loop, pid: int, to: int) -> Earlier:
     """The last such moment of a process up to position ``to``. Raises :class:`MachineError`, ``JournalError``."""
+    newest = loop.journal.position
+    if to > newest:
+        raise MachineError(
+            f"position {to} is not written yet: the newest is {newest}; gemot log {pid} shows the positions"
+        )
     kernel = Kernel()
     cast = Cast(kernel, loop.cast.library, loop.journal.value)
     earlier: Earlier | None = None
