@@ -17,15 +17,15 @@ Patch = pytest.MonkeyPatch
 
 def salvage_that_revives(patch: Patch) -> None:
     """The trees are as they were before the damage, and nothing is said of what came after."""
-    patch.setattr(salvaging, "_end", lambda *given: salvaging._fetch_all(given[0]))
+    patch.setattr(salvaging, "_end", lambda journal, kernel, *_: salvaging._fetch_all(kernel, journal))
 
 
 def doubt_that_acts(patch: Patch) -> None:
     """A use in doubt is carried out all the same."""
     inner = salvaging._end
 
-    def end(kernel: Any, *rest: Any) -> None:
-        inner(kernel, *rest)
+    def end(journal: Any, kernel: Any, *rest: Any) -> None:
+        inner(journal, kernel, *rest)
         for process in kernel.processes.values():
             process.doubt = 0
 
@@ -35,7 +35,9 @@ def doubt_that_acts(patch: Patch) -> None:
 def ends_that_are_not_read(patch: Patch) -> None:
     """Whoever ended after the damage lives on."""
     inner = salvaging._end
-    patch.setattr(salvaging, "_end", lambda kernel, cast, later, *rest: inner(kernel, cast, [], *rest))
+    patch.setattr(
+        salvaging, "_end", lambda journal, kernel, cast, later, *rest: inner(journal, kernel, cast, [], *rest)
+    )
 
 
 def salvage_that_resumes(patch: Patch) -> None:
