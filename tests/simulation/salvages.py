@@ -34,7 +34,7 @@ PAGE = 4096
 
 
 class Salvaged(History):
-    """One such history. ``how``: what was damaged, in words."""
+    """A history whose journal was damaged and salvaged at its end. ``how``: names the damage."""
 
     how = ""
 

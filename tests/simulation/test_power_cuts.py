@@ -26,7 +26,7 @@ SHARES = (0.0, 0.5, 0.9, 1.0)
 
 
 class Platter:
-    """One file: what survives, and what was done to it since the last sync."""
+    """A file on the simulated disk: the bytes that survive a power cut, and the writes since the last sync."""
 
     def __init__(self) -> None:
         self.body = bytearray()

@@ -73,7 +73,7 @@ def till() -> Driver:
 
     @driver.tool(effect="writes", repeatable=True)
     def note(what: str) -> str:
-        """Write something down. what: what."""
+        """Write a text down. what: the text."""
         return f"noted {what}"
 
     return driver

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from worlds import PLENTY, KernelWorld, answer_to, ends
+from worlds import PLENTY, KernelWorld, answer_to, ends, replied, started
 
 from gemot.abi.answers import Error, Ok
 from gemot.abi.effects import Begin
 from gemot.abi.events import Retracted, Rewound
 from gemot.abi.labels import Label
 from gemot.abi.reviews import AgreementCheck, ReviewerCheck
-from gemot.abi.syscalls import Exit, Kill, Spawn, Status, Wait
+from gemot.abi.syscalls import Call, Exit, Generate, Kill, Spawn, Status, ToolUse, Wait
 
 JUDGE = ReviewerCheck(program="worker")
 
@@ -49,6 +49,24 @@ def test_a_process_is_put_back_while_it_is_judged(world: KernelWorld, check: Rev
     result = {"accepted": True, "reason": ""} if check is JUDGE else "late"
     effects = world.trap(judge, Exit(result))
     assert ends(effects)[root].value == "late"
+
+
+def test_judge_of_acts_that_were_put_back_has_the_label_of_those_acts(world: KernelWorld) -> None:
+    """The receipt tells what was done by a model's words, also after the process was put back to before it read them."""
+    root = world.tree(review=(JUDGE,))
+    world.ask(root, Status())
+    process = world.kernel.processes[root]
+    entry, moment, label = process.entries, world.kernel.moment, process.label
+    (reply,) = started(world.trap(root, Generate("q")))
+    world.done(reply, replied())
+    (use,) = started(world.trap(root, Call((ToolUse("disk/read", {"path": "words of the model"}),))))
+    world.done(use)
+    assert process.label.integrity == "model"
+    world.feed(Rewound(world.at, root, entry, moment, label))
+    assert process.label.integrity == "person"
+    (judge,) = judges(world.trap(root, Exit("late")))
+    assert "words of the model" in world.kernel.processes[judge].brief
+    assert world.kernel.processes[judge].label.integrity == "model"
 
 
 def test_what_a_result_was_built_on_is_taken_back_while_it_is_judged(world: KernelWorld) -> None:

@@ -118,7 +118,7 @@ def source(pick: Any = "any", **more: Any) -> Source:
         (source(where={"b": ONE, "c": ONE}), source(where={"c": TWO}), True),
         (source(where={"c": ONE}), source(where={"b": TWO, "c": TWO}), False),
         (source("first"), source(), True),
-        # which one of them: only of the same ones
+        # a choice by position compares results of the same tool only
         (source("only", value=ONE), source("only", value=TWO), False),
         (source("only", value=ONE), source("only"), False),
         (source("only", value=ONE, called={"n": 1}), source("only", value=ONE), True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from worlds import TOOLS, KernelWorld, answer_to, ends, put, replied, started, stopped
 
 from gemot.abi.answers import Cancelled, Ok
@@ -9,6 +10,7 @@ from gemot.abi.effects import AskModel, BeginFork, StartTool
 from gemot.abi.events import Copied, Failure, Moved, Value
 from gemot.abi.grants import Budget
 from gemot.abi.syscalls import Call, Exit, Fork, Generate, Read, Status, ToolUse, Wait
+from gemot.abi.tools import ToolSpec
 
 GIVEN_UP = Failure("failed", "given up")
 
@@ -55,6 +57,22 @@ def test_what_may_be_repeated_is_repeated_and_the_rest_is_in_doubt(world: Kernel
     assert isinstance(answer, Ok)
     assert [one.rule for one in answer.value] == ["", "in_doubt", ""]
     assert "Look" in answer.value[1].text
+
+
+@pytest.mark.parametrize("rule", ["failed", "not_begun"])
+def test_use_that_acts_and_fails_when_it_is_tried_again_is_in_doubt(world: KernelWorld, rule: str) -> None:
+    note = ToolSpec("notes/keep", "Keep a note: twice is the same as once.", TOOLS[0].schema, "writes", True)
+    world.install((*TOOLS, note))
+    root = world.tree()
+    world.trap(root, Call((ToolUse("notes/keep", {"path": "a"}), read())))
+    world.reboot()
+    (again,) = started(world.resume(root))
+    (looking,) = started(world.done(again, Failure(rule, "no room")))
+    answer = answer_to(root, world.done(looking, Failure("failed", "no such file")))
+    assert isinstance(answer, Ok)
+    assert [returned.rule for returned in answer.value] == ["in_doubt", "failed"]
+    assert "no room" in answer.value[0].text
+    assert "in doubt" in world.kernel.processes[root].uses[0].shown
 
 
 def test_an_effect_in_doubt_is_answered_at_once(world: KernelWorld) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gemot import Grant, Machine, request, scripted
+from gemot import Grant, Machine, MachineError, request, scripted
 from gemot.abi.labels import PERSON, Label
 from gemot.abi.reviews import ToolCheck
 from gemot.abi.syscalls import Exit
@@ -115,6 +115,8 @@ def test_a_yes_here_lets_the_pending_use_happen(tmp_path: Path) -> None:
         (here / "a.txt").write_text("mine")
         file = await exported(tmp_path)
         async with await Machine.open(tmp_path / "two", models={"s": scripted(once)}) as machine:
+            with pytest.raises(MachineError, match="untrusted is a list of texts"):
+                await machine.adopt(carrying.read(file), {"work": here}, untrusted="works")
             root = await machine.adopt(carrying.read(file), {"work": here})
             (asked,) = machine.asks()
             machine.resume(root)

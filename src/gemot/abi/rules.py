@@ -30,8 +30,8 @@ DOUBTS = 2
 """A receipt tells a use that is in doubt, and one that was not begun, from one that failed. This one goes by the tree."""
 
 NUMBERS_ARE_EXACT = 3
-"""From here on each change has a number of its own. Several sets of rules share the numbers before. So it is looked at whether each of
-their records fits what came before it; where one does not, they are older than what is kept."""
+"""From here on each change has a number of its own. Each lower number stands for several sets of rules. So each record with a lower number
+is compared with the records before it. A record that does not follow from them was decided by rules that are not kept."""
 
 RETRACTIONS_ARE_EXACT = 4
 """A retraction ends and blanks nothing that a model asked for, or was told, before it read the words that are taken back. This one goes

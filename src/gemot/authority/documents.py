@@ -372,7 +372,7 @@ def _counted(candidates: list[Picked], most: bool) -> list[Picked]:
         return []
     best = (max if most else min)(counts.values())
     values = [value for value, count in counts.items() if count == best]
-    return [one for one in candidates if key(one.value) in values] if len(values) == 1 else []
+    return [candidate for candidate in candidates if key(candidate.value) in values] if len(values) == 1 else []
 
 
 def agree(picked: Sequence[Picked]) -> bool:

@@ -44,7 +44,7 @@ def prospects(home: Home) -> list[str]:
 
 
 def told(salvage: Salvage) -> Iterator[str]:
-    """What a salvage brings back, and what is lost, a sentence each."""
+    """Sentences that tell the records, texts and processes that a salvage brings back, and those that are lost."""
     gathered = salvage.gathered
     if gathered.lost:
         stretches = ", ".join(

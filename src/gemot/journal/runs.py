@@ -1,4 +1,4 @@
-"""Runs: what a person archived is not one blank a record, but one for a whole stretch of them. How such stretches join."""
+"""Runs: a stretch of archived records is kept as one blank. This joins a new stretch with the runs beside it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def joined(blanks: Iterable[tuple[int, bytes]], near: Iterable[Run]) -> list[Run
     """The runs that these blanks make, together with the runs that lie ``near``: neighbours become one, with the body of the last.
     A position in the middle of a run has no record of its own any more, and is passed over."""
     runs = list(near)
-    fresh = {position: body for position, body in blanks if not any(one.first <= position < one.last for one in runs)}
-    ends = {one.last for one in runs}
-    runs = [one._replace(body=fresh[one.last]) if one.last in fresh else one for one in runs]
+    fresh = {position: body for position, body in blanks if not any(run.first <= position < run.last for run in runs)}
+    ends = {run.last for run in runs}
+    runs = [run._replace(body=fresh[run.last]) if run.last in fresh else run for run in runs]
     runs += [Run(position, position, body) for position, body in fresh.items() if position not in ends]
     made: list[Run] = []
     for run in sorted(runs):

@@ -76,8 +76,8 @@ def gather(path: Path, into: Path) -> Gathered:
 
 def discard(file: Path) -> None:
     """Remove a file that was gathered."""
-    for one in (file, *beside(file)):
-        one.unlink(missing_ok=True)
+    for path in (file, *beside(file)):
+        path.unlink(missing_ok=True)
 
 
 def beside(path: Path) -> tuple[Path, ...]:

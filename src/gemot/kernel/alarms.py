@@ -37,7 +37,7 @@ def alarm(kernel: Kernel, process: Process, syscall: Alarm, due: Due | None) -> 
         raise Refused("limit", f"a process has at most {limits.ALARMS_MAX} alarms; cancel_alarm takes one back")
     due = due or Due()
     number = kernel.number()
-    process.alarms[number] = one = SetAlarm(
+    process.alarms[number] = set_alarm = SetAlarm(
         at,
         syscall.note,
         syscall.every,
@@ -48,8 +48,8 @@ def alarm(kernel: Kernel, process: Process, syscall: Alarm, due: Due | None) -> 
         label=words_of(process),
         passing=due.passing,
     )
-    kernel.set_timer(dates.rings_at(kernel, one), Timer(process.pid, "alarm", number))
-    kernel.answer(process, Ok(_shown(kernel, number, one)))
+    kernel.set_timer(dates.rings_at(kernel, set_alarm), Timer(process.pid, "alarm", number))
+    kernel.answer(process, Ok(_shown(kernel, number, set_alarm)))
 
 
 def _first(kernel: Kernel, syscall: Alarm, due: Due | None) -> int:
@@ -90,12 +90,12 @@ def cancel_alarm(kernel: Kernel, process: Process, syscall: CancelAlarm) -> None
 
 def listed(kernel: Kernel, process: Process) -> list[dict[str, Any]]:
     """All alarms of a process, as it is told them itself."""
-    return [_shown(kernel, number, one) for number, one in process.alarms.items()]
+    return [_shown(kernel, number, set_alarm) for number, set_alarm in process.alarms.items()]
 
 
-def _shown(kernel: Kernel, number: int, one: SetAlarm) -> dict[str, Any]:
-    words = {"rings": one.text, "zone": one.zone, "every": one.every, "note": one.note}
-    in_seconds = max(0, dates.rings_at(kernel, one) - kernel.now) / 1000
+def _shown(kernel: Kernel, number: int, set_alarm: SetAlarm) -> dict[str, Any]:
+    words = {"rings": set_alarm.text, "zone": set_alarm.zone, "every": set_alarm.every, "note": set_alarm.note}
+    in_seconds = max(0, dates.rings_at(kernel, set_alarm) - kernel.now) / 1000
     return {"alarm": number, "in_seconds": in_seconds} | {name: text for name, text in words.items() if text}
 
 
@@ -110,36 +110,36 @@ def due(kernel: Kernel, now: int) -> Iterator[tuple[int, int, SetAlarm]]:
         places += (2 * place + 1, 2 * place + 2)  # the timers are a heap: nothing is due below what is not
         timer = kernel.timers[place][2]
         process = kernel.processes.held(timer.pid) if timer.kind == "alarm" else None
-        one = None if process is None else process.alarms.get(timer.token)
-        if process is not None and one is not None and one.every and process.root not in kernel.asleep:
-            yield process.pid, timer.token, one
+        set_alarm = None if process is None else process.alarms.get(timer.token)
+        if process is not None and set_alarm is not None and set_alarm.every and process.root not in kernel.asleep:
+            yield process.pid, timer.token, set_alarm
 
 
 def ring(kernel: Kernel, process: Process, number: int, due: Due | None) -> bool:
     """The timer of an alarm came due. False: nobody has said yet when it is due next, so it does not ring yet."""
-    one = process.alarms.get(number)
-    if one is None:
+    set_alarm = process.alarms.get(number)
+    if set_alarm is None:
         return True
-    note = f": {one.note}" if one.note else ""
-    if not one.every:
+    note = f": {set_alarm.note}" if set_alarm.note else ""
+    if not set_alarm.every:
         del process.alarms[number]
-        kernel.post(process, Mail(-1, f"alarm {number} rang{note}", _passed_on(one), number))
+        kernel.post(process, Mail(-1, f"alarm {number} rang{note}", _passed_on(set_alarm), number))
         return True
-    if due is None or due.since != one.at:
+    if due is None or due.since != set_alarm.at:
         return False
     if due.at:
-        one.set_to(due)
-        one.rang = due.last
-        kernel.set_timer(dates.rings_at(kernel, one), Timer(process.pid, "alarm", number))
+        set_alarm.set_to(due)
+        set_alarm.rang = due.last
+        kernel.set_timer(dates.rings_at(kernel, set_alarm), Timer(process.pid, "alarm", number))
     else:
         del process.alarms[number]
         note += f" (it does not ring again: {due.error or 'its times are over'})"
     late = (kernel.now if due.passing else kernel.today) - due.last > limits.ALARM_LATE_MILLIS
-    came, one.skipped = due.came + one.skipped, 0
-    if one.missed == "skip" and late and due.at:
-        one.skipped = came
+    came, set_alarm.skipped = due.came + set_alarm.skipped, 0
+    if set_alarm.missed == "skip" and late and due.at:
+        set_alarm.skipped = came
     else:
-        _tell(kernel, process, number, one, note, came)
+        _tell(kernel, process, number, set_alarm, note, came)
     return True
 
 

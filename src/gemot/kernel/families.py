@@ -409,7 +409,7 @@ def _seen(kernel: Kernel, process: Process, said: list[Label], reader: Process, 
         note = {"note": process.progress.text, "noted_seconds_ago": (kernel.now - process.progress.at) // 1000}
     if process is not reader and not inside:
         said.append(process.named)
-    rings = min((dates.rings_at(kernel, one) for one in process.alarms.values()), default=0)
+    rings = min((dates.rings_at(kernel, alarm) for alarm in process.alarms.values()), default=0)
     return {
         "pid": process.pid,
         "name": process.program.name if inside else process.name,

@@ -51,5 +51,5 @@ def asked(kernel: Kernel, process: Process) -> None:
 
 
 def _said(outcome: Outcome, now: int) -> list[tuple[int, int]]:
-    """Whose words an outcome holds: of one that was taken back nobody's are left."""
+    """The processes whose words an outcome holds. An outcome that was taken back holds no words."""
     return [] if outcome.rule == RETRACTED else [(pid, now) for pid in (outcome.pid, outcome.finding_by) if pid]

@@ -129,8 +129,8 @@ def _copy_database(path: Path, into: Path) -> None:
 
 def _clear(database: Path) -> None:
     """Remove what SQLite made beside a file that was only read."""
-    for one in beside(database)[:3]:
-        one.unlink(missing_ok=True)
+    for path in beside(database)[:3]:
+        path.unlink(missing_ok=True)
 
 
 def _mark(journal: Path) -> int:
@@ -245,7 +245,7 @@ def _must_be_free(folder: Path) -> None:
         running = home.runs()
     except HomeError as error:
         raise BackupError(str(error)) from None
-    there = sorted(one.name for one in folder.iterdir() if one.name not in LEFTOVERS)
+    there = sorted(path.name for path in folder.iterdir() if path.name not in LEFTOVERS)
     if running is not None or there:
         what = "a machine is running on it" if running is not None else f"it holds {', '.join(there[:3])}"
         raise BackupError(

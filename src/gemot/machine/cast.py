@@ -107,7 +107,7 @@ class Cast:
         try:
             self.programs[pid] = self.programs[parent].fork()
             return None
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:  # noqa: BLE001 - the edge: an error of a program ends its process, not the machine
             return pid, _fault(error)
 
     def _tell(self, pid: int, answer: Answer) -> Decided:
@@ -115,7 +115,7 @@ class Cast:
         if program is not None:
             try:
                 program.absorb(answer)
-            except Exception as error:  # noqa: BLE001 - as above
+            except Exception as error:  # noqa: BLE001 - the edge: an error of a program ends its process, not the machine
                 return _fault(error)
         return self._decided(pid)
 
@@ -125,7 +125,7 @@ class Cast:
             return self._lost.get(pid, Fault("this process has no program that could go on"))
         try:
             return program.decide()
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:  # noqa: BLE001 - the edge: an error of a program ends its process, not the machine
             return _fault(error)
 
     def _take_back(self, effect: TakeBack) -> tuple[int, Decided] | None:
@@ -134,7 +134,7 @@ class Cast:
             return None
         try:
             return (effect.pid, program.decide()) if program.take_back(effect) else None
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:  # noqa: BLE001 - the edge: an error of a program ends its process, not the machine
             return effect.pid, _fault(error)
 
     def bring(self, frozen: folds.FrozenPrograms) -> None:
@@ -164,7 +164,7 @@ class Cast:
         if close is not None:
             try:
                 close()
-            except Exception:  # noqa: BLE001 - as above; a program that fights its end has ended all the same
+            except Exception:  # noqa: BLE001 - the edge: a program that fails while it is closed has ended all the same
                 return
 
 

@@ -149,18 +149,18 @@ class Client:
         await self._ask(door.Pause(pid), None)
 
     async def processes(self, root: int | None = None) -> list[ProcessView]:
-        """What there is to see of one tree, or of all that there were, with receipts."""
+        """The views of the processes of one tree, or of all trees, ended ones too, with receipts."""
         return (await self.look("all", pid=root or 0, receipts=True)).views if root != 0 else []
 
     async def look(self, which: Which = "living", pid: int = 0, trees_max: int = 0, receipts: bool = False) -> Sight:
-        """What there is to see of so many trees, the newest (0: of all), or of the tree of ``pid``. It comes in portions."""
+        """The views of the newest ``trees_max`` trees (0: of all), or of the tree of ``pid``. They come in portions."""
         gathering = Gathering(trees_max)
         while gathering.take(await self._ask(door.Look(which, gathering.place, pid, receipts), Sight)):
             pass
         return gathering.whole()
 
     async def tree(self, root: int) -> list[ProcessView]:
-        """What there is to see of one tree."""
+        """The views of the processes of one tree, with receipts."""
         return (await self.look("all", pid=root, receipts=True)).views
 
     async def receipt(self, pid: int) -> ReceiptView | None:

@@ -58,5 +58,6 @@ def large(millis: int) -> str:
     if abs(millis) < LARGE_MILLIS:
         return ""
     minutes = (abs(millis) + 30_000) // 60_000
-    size, unit = next(one for one in ((1440, "days"), (60, "hours"), (1, "minutes")) if minutes >= 2 * one[0])
+    units = ((1440, "days"), (60, "hours"), (1, "minutes"))
+    size, unit = next((size, unit) for size, unit in units if minutes >= 2 * size)
     return f"{minutes // size} {unit}"

@@ -77,15 +77,19 @@ def must_open(path: Path, library: Library) -> None:
         return
     journal = SqliteJournal(path, writing=False)
     try:
-        if _is_ours(journal):
-            return
-        kernel = Kernel()
-        cast = Cast(kernel, library, journal.value, journal.pieces)
-        fold(journal, kernel, cast, writing=False)
-        for pid in list(cast.programs):
-            cast.forget(pid)
+        if not _is_ours(journal):
+            must_fold(journal, library)
     finally:
         journal.close()
+
+
+def must_fold(journal: Journal, library: Library) -> None:
+    """Fold a journal to its end, as opening does, and keep nothing of that. Raises ``JournalError`` where it can't be folded."""
+    kernel = Kernel()
+    cast = Cast(kernel, library, journal.value, journal.pieces)
+    fold(journal, kernel, cast, writing=False)
+    for pid in list(cast.programs):
+        cast.forget(pid)
 
 
 def _is_ours(journal: Journal) -> bool:

@@ -35,7 +35,7 @@ from gemot.kernel import freezing as tables
 from gemot.machine import checkpoint
 from gemot.machine.cast import Cast, Decided
 from gemot.machine.checkpoint import SCHEMA
-from gemot.machine.recovery import fold, folding
+from gemot.machine.recovery import folding, must_fold
 from gemot.programs import freezing as folds
 from gemot.programs.library import Library
 from gemot.programs.port import Start
@@ -44,7 +44,7 @@ NUMBERS_OF_A_RECORD = 1_000
 """How many numbers of work a lost record may have given, at most: a call has fewer uses."""
 
 RECORDS_AT_ONCE = 100
-"""Records in one batch of those that say what is known."""
+"""How many `Restored` records are written in one batch."""
 
 
 class Salvage(NamedTuple):
@@ -300,7 +300,7 @@ def _skip_numbers(kernel: Kernel, records: int, later: list[tuple[int, Event]]) 
     for _, event in later:
         if isinstance(event, Adopted):
             with contextlib.suppress(msgspec.DecodeError):
-                brought = max(brought, *(one.pid for one in tables.carried(event.tree).tree.processes))
+                brought = max(brought, *(process.pid for process in tables.carried(event.tree).tree.processes))
     numbers, pids, asks, wake = kernel.numbers
     pids = max(pids + births + records - len(later), brought, *named, 0)
     kernel.numbers = numbers + records * NUMBERS_OF_A_RECORD, pids, asks + records, wake
@@ -336,10 +336,6 @@ def _must_open(file: Path, library: Library) -> None:
     """Raises :class:`JournalError` where the new journal can't be folded: then nothing is put in the place of anything."""
     journal = SqliteJournal(file, writing=False)
     try:
-        kernel = Kernel()
-        cast = Cast(kernel, library, journal.value, journal.pieces)
-        fold(journal, kernel, cast, writing=False)
-        for pid in list(cast.programs):
-            cast.forget(pid)
+        must_fold(journal, library)
     finally:
         journal.close()

@@ -98,8 +98,8 @@ class Trees:
         held = self._kernel.processes.held(pid)
         if held is not None:
             return held
-        found, _ = self.tree(self.root_of(pid))
-        return next((one for one in found if one.pid == pid), None)
+        processes, _ = self.tree(self.root_of(pid))
+        return next((process for process in processes if process.pid == pid), None)
 
     def state(self, process: Process) -> str:
         """The state of one of them, as people are told it."""
@@ -180,14 +180,14 @@ def portion(
     return Sight(views, tasks, Place(order[-1]) if left and order else None, left)
 
 
-def _fitting(found: Iterable[Item], size: int) -> tuple[list[Item], int]:
-    """The first of these, until a portion is full."""
+def _fitting(items: Iterable[Item], size: int) -> tuple[list[Item], int]:
+    """The first items that fit into a portion which holds ``size`` bytes already, and the bytes that it holds then."""
     chosen: list[Item] = []
-    for one in found:
+    for item in items:
         if size >= PORTION_BYTES:
             break
-        chosen.append(one)
-        size += len(msgspec.json.encode(one))
+        chosen.append(item)
+        size += len(msgspec.json.encode(item))
     return chosen, size
 
 

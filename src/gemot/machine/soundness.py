@@ -51,7 +51,7 @@ def journal(home: Home, library: Library) -> Sound | list[Flaw]:
         snapshot.fold()
         kernel = snapshot.kernel
         everyone = list(kernel.processes.values())
-        alive = sum(one.alive for one in everyone)
+        alive = sum(process.alive for process in everyone)
         sound = Sound(counts, snapshot.position, len(everyone), alive, kernel.today, kernel.lead)
         flaws += _kept(home, library)
     except (TooNew, TooOld):

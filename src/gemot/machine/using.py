@@ -72,7 +72,7 @@ class Uses:
         given = {tool.place: seen.place, tool.children: seen.children}
         arguments |= {name: value for name, value in given.items() if name is not None}
         mounts = zip(seen.place.mounts, effect.mounts, strict=True)
-        direct = [one for one, mount in mounts if not is_own_copy(mount, effect.pid)]
+        direct = [place for place, mount in mounts if not is_own_copy(mount, effect.pid)]
         try:
             if tool.place is not None and not seen.ready:
                 await asyncio.to_thread(seen.make)
@@ -81,10 +81,10 @@ class Uses:
                 result = await self._result(tool, arguments, effect, phase)
             except (asyncio.CancelledError, JournalError):
                 raise
-            except Exception as error:  # noqa: BLE001 - it may have written before it broke
+            except Exception as error:  # noqa: BLE001 - the edge: a tool that broke may have written before, so its changes are told all the same
                 result = ended(error)
             result = _labelled(result, seen.label(tool.place is not None))
-            return await self._with_changes(result, {one.name for one in direct}, seen.place.written, noticed)
+            return await self._with_changes(result, {place.name for place in direct}, seen.place.written, noticed)
         finally:
             if seen.trials:
                 with suppress(OSError, ToolError):  # what is left of it is removed when the machine starts next
@@ -92,7 +92,7 @@ class Uses:
 
     async def _notice(self, tool: Tool, direct: list[PlaceMount]) -> Noticed | None:
         """For a tool that runs what it is told behind walls, or merges: nobody else knows what that writes."""
-        mounts = [one for one in direct if one.mode == "rw"]
+        mounts = [place for place in direct if place.mode == "rw"]
         if not ((tool.spec.walls or tool.children) and tool.spec.effect == "writes" and mounts):
             return None
         return await asyncio.to_thread(Noticed, tool.spec.name, mounts)
@@ -160,7 +160,7 @@ class Uses:
     ) -> Value | Failure:
         """The same with what was written into the folders that are no copies; comparing takes a while. Where that can't be told,
         the result stays, and says so."""
-        if noticed is None and not any(one.mount in direct for one in files):
+        if noticed is None and not any(file.mount in direct for file in files):
             return result
         try:
             changes, text = await asyncio.to_thread(written.told, files, direct)

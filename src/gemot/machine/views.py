@@ -179,8 +179,8 @@ def _view(kernel: Kernel, process: Process, total: Means, still: bool) -> Proces
         note_foreign=progress is not None and progress.label.integrity == "foreign",
         heard_at=max(0, process.heard_at - kernel.lead),
         alarms=tuple(
-            AlarmView(number, rings_at(kernel, one) - kernel.lead, one.note, one.every, one.zone, one.missed)
-            for number, one in process.alarms.items()
+            AlarmView(number, rings_at(kernel, alarm) - kernel.lead, alarm.note, alarm.every, alarm.zone, alarm.missed)
+            for number, alarm in process.alarms.items()
         ),
         still=still and process.stood and process.state == "waiting",
         repeats=loops.summary(kernel, process),
