@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sqlite3
 import subprocess
@@ -171,6 +172,16 @@ def test_a_missing_or_broken_mark_says_nothing(path: Path, spoil: Callable[[Path
     assert entries(journal) == [A, B]
     journal.close()
     assert isinstance(endmark.read(path), endmark.Mark)
+
+
+def test_mark_of_a_dropped_journal_keeps_no_descriptor(path: Path) -> None:
+    closed(path, A)
+    gc.collect()
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        SqliteJournal(path)
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) <= before
 
 
 def test_a_mark_that_can_not_be_written_is_older_and_stops_nothing(path: Path) -> None:

@@ -17,6 +17,7 @@ import contextlib
 import functools
 import os
 import struct
+import weakref
 import zlib
 from pathlib import Path
 from typing import NamedTuple
@@ -113,15 +114,19 @@ def ends_early(journal: Path, mark: Mark, position: int, has_log: bool) -> Damag
 
 
 class EndMark:
-    """The mark of a journal that is being written. The file stays open; each write takes the place of all of it."""
+    """The mark of a journal that is being written. The file stays open; each write takes the place of all of it. It is closed with this
+    object at the latest, as SQLite's file is: a machine that is dropped costs no descriptor."""
 
     def __init__(self, journal: Path) -> None:
         self._file = os.open(path_of(journal), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        self._close = weakref.finalize(self, os.close, self._file)
         self._synced: tuple[int, bytes] = End()
         self._boot = boot().ljust(16, b"\0")
 
     def put(self, position: int, seal: bytes, synced: bool) -> None:
-        """The journal ends at ``position`` now. ``synced``: that would survive a power cut."""
+        """The journal ends at ``position`` now. ``synced``: that would survive a power cut. Does nothing once it is closed."""
+        if not self._close.alive:
+            return
         if synced:
             self._synced = (position, seal)
         body = _LAYOUT.pack(MAGIC, *self._synced, position, seal, self._boot)
@@ -130,6 +135,4 @@ class EndMark:
 
     def close(self) -> None:
         """Idempotent."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        self._close()
