@@ -19,7 +19,7 @@ from gemot.cli.failing import Usage
 from gemot.journal import JournalError, endmark
 from gemot.journal.records import decode
 from gemot.journal.sqlite import SqliteJournal
-from gemot.machine import backing
+from gemot.machine import backups
 from gemot.machine.home import Home
 from gemot.programs.library import load
 
@@ -49,7 +49,7 @@ def test_each_backup_of_a_busy_home_is_whole_and_holds_what_was_acknowledged(tmp
     for number in range(BACKUPS):
         acknowledged = {line.removeprefix("started ") for line in life.lines if line.startswith("started ")}
         place = tmp_path / f"backup-{number}"
-        made = backing.make(Home(tmp_path / "home"), place, None)
+        made = backups.make(Home(tmp_path / "home"), place, None)
         sizes.append(made.position)
         assert acknowledged <= goals(place / "home" / "journal.db")
         assert flaws(place) == []
@@ -59,7 +59,7 @@ def test_each_backup_of_a_busy_home_is_whole_and_holds_what_was_acknowledged(tmp
     place = tmp_path / "brought"
     place.mkdir()
     shutil.copy(tmp_path / "ledger", place / "ledger")
-    backing.restore(tmp_path / f"backup-{BACKUPS // 2}", place / "home", None, load(), doubt=True)
+    backups.restore(tmp_path / f"backup-{BACKUPS // 2}", place / "home", None, load(), doubt=True)
     assert flaws(place) == []
     asyncio.run(go_on(place))
     assert paid_twice(place) == [], "it went on after the backup"

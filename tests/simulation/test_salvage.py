@@ -31,7 +31,7 @@ from gemot.cli.repair import salvage
 from gemot.journal.contract import TooOld
 from gemot.journal.records import decode
 from gemot.journal.sqlite import SqliteJournal
-from gemot.machine import soundness
+from gemot.machine import inspecting
 from gemot.machine.home import Home
 from gemot.machine.machine import Machine
 from gemot.machine.memories import Memories
@@ -93,9 +93,9 @@ def sample(places: int) -> list[int]:
 def flaws(place: Path) -> list[str]:
     """What doctor finds wrong in a home."""
     home = Home(place / "home")
-    found = soundness.journal(home, load())
-    others = list(soundness.others(home))
-    return [one.what for one in [*others, *([] if isinstance(found, soundness.Sound) else found)]]
+    found = inspecting.journal(home, load())
+    others = list(inspecting.others(home))
+    return [one.what for one in [*others, *([] if isinstance(found, inspecting.Sound) else found)]]
 
 
 async def go_on(place: Path) -> dict[int, str]:
@@ -320,8 +320,8 @@ def test_a_journal_that_is_too_old_is_sealed_and_begins_anew(tmp_path: Path) -> 
     with pytest.raises(TooOld, match="--seal"):
         salvage(home, sure=True)
     assert salvage(home, sure=True, seal=True) == 0
-    found = soundness.journal(Home(home), load())
-    assert isinstance(found, soundness.Sound) and found.alive == 0
+    found = inspecting.journal(Home(home), load())
+    assert isinstance(found, inspecting.Sound) and found.alive == 0
 
     async def lived() -> object:
         async with await Machine.open(

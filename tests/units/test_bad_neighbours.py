@@ -24,7 +24,7 @@ from gemot.journal import database
 from gemot.journal.contract import Full, JournalError
 from gemot.journal.sqlite import SqliteJournal
 from gemot.machine import client as clients
-from gemot.machine import guests, lastwords
+from gemot.machine import guests, stop_reason
 from gemot.machine.client import Client, Gone
 from gemot.machine.door import Door
 from gemot.machine.home import Home
@@ -222,7 +222,7 @@ def test_machine_that_stopped_over_an_error_is_named(tmp_path: Path, capsys: pyt
         machine._loop.journal.append = full  # type: ignore[method-assign]
         with pytest.raises(Exception, match="the disk is full"):
             await machine.send(1, "on")
-        assert lastwords.said(machine.home or Home(tmp_path)) == "", "it still runs, as far as others can tell"
+        assert stop_reason.said(machine.home or Home(tmp_path)) == "", "it still runs, as far as others can tell"
         await machine.close()
 
     run(work())
@@ -237,7 +237,7 @@ def test_machine_that_stopped_over_an_error_is_named(tmp_path: Path, capsys: pyt
             await machine.send(1, "on")
 
     run(again())
-    assert lastwords.said(Home(tmp_path)) == "", "a clean end says nothing"
+    assert stop_reason.said(Home(tmp_path)) == "", "a clean end says nothing"
     ps(tmp_path, False, False)
     assert "stopped" not in capsys.readouterr().err
 
@@ -254,11 +254,11 @@ def test_machine_that_was_killed_is_told_from_one_that_was_closed(
     machine = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
     assert machine.stdout is not None and machine.stdout.readline() == b"open\n"
     home = Home(tmp_path)
-    assert lastwords.said(home) == "", "it runs"
+    assert stop_reason.said(home) == "", "it runs"
     machine.send_signal(signal.SIGKILL)
     machine.wait()
     machine.stdout.close()
-    assert f"process {machine.pid}) was not closed: it was killed, or it crashed" in lastwords.said(home)
+    assert f"process {machine.pid}) was not closed: it was killed, or it crashed" in stop_reason.said(home)
     ps(tmp_path, False, False)
     assert "was not closed" in capsys.readouterr().err
 
@@ -266,9 +266,9 @@ def test_machine_that_was_killed_is_told_from_one_that_was_closed(
 def test_reason_fits_its_file_whatever_it_says(tmp_path: Path) -> None:
     home = Home(tmp_path)
     for reason in ("x" * 10_000, "\x00" * 10_000, "\N{GRINNING FACE}" * 10_000, "", "\ud800"):
-        lastwords.stopped(home, JournalError(reason))
-        assert home.state.stat().st_size == lastwords.SIZE_BYTES
-        assert "the machine stopped at" in lastwords.said(home)
+        stop_reason.stopped(home, JournalError(reason))
+        assert home.state.stat().st_size == stop_reason.SIZE_BYTES
+        assert "the machine stopped at" in stop_reason.said(home)
 
 
 @pytest.mark.parametrize("body", ["def (:", "1 / 0", "import nothing_of_this_name"])

@@ -17,7 +17,7 @@ from gemot.cli.reach import look, look_at_asks, look_at_receipt
 from gemot.journal.contract import Damaged
 from gemot.journal.inspecting import inspect
 from gemot.kernel import Kernel
-from gemot.machine import checkpoint, sights
+from gemot.machine import checkpoint, looking
 from gemot.machine.client import Client
 from gemot.machine.door import Door
 from gemot.machine.home import Home
@@ -110,7 +110,7 @@ def test_number_beyond_all_processes_is_nobody(home: Path, pid: int) -> None:
     async def work(machine: Machine, client: Client) -> None:
         assert await client.receipt(pid) is None and (await client.look("all", pid=pid)).views == []
         for which in ("living", "alarms", "all"):
-            machine.portion(which, sights.Place(pid), 0, False)
+            machine.portion(which, looking.Place(pid), 0, False)
 
     beside(home, work)
 
@@ -123,7 +123,7 @@ def killed(_: Home) -> str:
 def test_why_no_machine_runs_is_said_once(
     home: Path, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("gemot.machine.lastwords.said", killed)
+    monkeypatch.setattr("gemot.machine.stop_reason.said", killed)
     type_in(home, command)
     assert capsys.readouterr().err.count("it was killed") == 1
 
@@ -157,7 +157,7 @@ def test_a_look_shows_the_same_as_folding_does(home: Path) -> None:
         snapshot.fold()
         snapshot.asleep()
     seen = [
-        sights.gathered(lambda place, of=one: sights.portion(of.trees, of.kernel, "all", place))
+        looking.gathered(lambda place, of=one: looking.portion(of.trees, of.kernel, "all", place))
         for one in (recent, folded)
     ]
     assert seen[0] == seen[1]
@@ -188,7 +188,7 @@ def test_a_look_is_of_one_moment(home: Path) -> None:
             await machine.kill(14, "enough")
 
     asyncio.run(go_on())
-    found = sights.portion(snapshot.trees, snapshot.kernel, "living")
+    found = looking.portion(snapshot.trees, snapshot.kernel, "living")
     assert [view.pid for view in found.views] == [15, 14, 13]
     snapshot.close()
 
@@ -197,7 +197,7 @@ def test_only_the_newest_trees_are_shown_and_the_rest_is_named(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gemot.cli.tables.TREES_SHOWN", 2)
-    monkeypatch.setattr(sights, "TREES_AT_ONCE", 1)
+    monkeypatch.setattr(looking, "TREES_AT_ONCE", 1)
     type_in(home, "ps")
     shown = capsys.readouterr().out
     assert "1 older tree is not shown: gemot ps --json lists all" in shown
@@ -220,8 +220,8 @@ def beside(home: Path, work: Callable[[Machine, Client], Coroutine[Any, Any, Non
 
 @pytest.mark.parametrize("size", [1, 100, 1 << 20])
 def test_portions_together_are_all_there_is(home: Path, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sights, "PORTION_BYTES", size)
-    monkeypatch.setattr(sights, "TREES_AT_ONCE", 4)
+    monkeypatch.setattr(looking, "PORTION_BYTES", size)
+    monkeypatch.setattr(looking, "TREES_AT_ONCE", 4)
 
     async def work(machine: Machine, client: Client) -> None:
         assert await client.processes() == machine.processes()

@@ -177,7 +177,7 @@ def test_newer_checkpoint_is_named_and_left_alone(tmp_path: Path, monkeypatch: p
             later.setattr(checkpoint, "SCHEMA", checkpoint.SCHEMA + 1)
         else:
             later.setattr("gemot.machine.machine.RULES", RULES + 1)
-            later.setattr("gemot.machine.aging.RULES", RULES + 1)
+            later.setattr("gemot.machine.versions.RULES", RULES + 1)
             later.setattr(checkpoint, "RULES", RULES + 1)
         asyncio.run(closed(tmp_path))
     before = path.read_bytes()
@@ -207,6 +207,6 @@ def test_field_of_an_event_is_never_dropped() -> None:
     body = encode(Said(1, 1, "x"))[:-1] + b',"mood":"good"}'
     with pytest.raises(JournalError):
         from gemot.journal.contract import Record
-        from gemot.machine import aging
+        from gemot.machine import versions
 
-        aging.read(Record(1, 1, 1, body), RULES)
+        versions.read(Record(1, 1, 1, body), RULES)

@@ -8,15 +8,15 @@ from gemot.cli.failing import DONE, Usage, put
 from gemot.cli.reach import known_home
 from gemot.cli.repair import known_programs
 from gemot.cli.times import when
-from gemot.machine import backing
+from gemot.machine import backups
 from gemot.machine.home import default_home
 from gemot.machine.own import config_folder
 
 
 def backup(home: Path | None, place: Path) -> int:
     try:
-        made = backing.make(known_home(home), place, config_folder())
-    except backing.BackupError as error:
+        made = backups.make(known_home(home), place, config_folder())
+    except backups.BackupError as error:
         raise Usage(str(error)) from None
     put(
         f"the machine as of record {made.position:,} is in {place}; gemot backup --restore {place} --home DIR brings it back"
@@ -27,8 +27,8 @@ def backup(home: Path | None, place: Path) -> int:
 def restore(home: Path | None, place: Path, doubt: bool) -> int:
     folder = default_home() if home is None else home
     try:
-        made, has_settings = backing.restore(place, folder, config_folder(), known_programs(), doubt)
-    except backing.BackupError as error:
+        made, has_settings = backups.restore(place, folder, config_folder(), known_programs(), doubt)
+    except backups.BackupError as error:
         raise Usage(str(error)) from None
     put(f"the machine as of {when(made.at * 1000)} (record {made.position:,}) is in {folder}, with everything asleep")
     if not has_settings and (place / "settings").is_dir():

@@ -19,8 +19,8 @@ from gemot.cli.reach import change, look
 from gemot.cli.tree import ENDED
 from gemot.cli.wording import Style, joined, plural, seconds
 from gemot.machine.client import Client
+from gemot.machine.looking import TREES_SHOWN
 from gemot.machine.machine import Machine
-from gemot.machine.sights import TREES_SHOWN
 from gemot.machine.views import ProcessView, TaskView
 
 NARROW = 60

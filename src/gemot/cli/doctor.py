@@ -24,7 +24,7 @@ from gemot.journal.contract import JournalError
 from gemot.journal.database import ready_of
 from gemot.journal.endmark import path_of
 from gemot.journal.sqlite import SqliteJournal
-from gemot.machine import calendar, lastwords, soundness
+from gemot.machine import calendar, inspecting, stop_reason
 from gemot.machine.clock import large
 from gemot.machine.home import Home, HomeError, default_home
 from gemot.machine.spaces import taken
@@ -100,7 +100,7 @@ def _home(home: Home) -> Iterator[Finding]:
     count, used = taken(home)
     if count:
         yield Finding("ok", f"{count} copies of files there take {used / 1e6:,.0f} MB: gemot merge, gemot discard")
-    words = lastwords.said(home)
+    words = stop_reason.said(home)
     if words:
         yield Finding("missing", words)
     pid = is_running(home)
@@ -133,14 +133,14 @@ def _write_ahead(home: Home) -> Finding:
 def _journal(home: Home) -> Iterator[Finding]:
     from gemot.cli.repair import known_programs, prospects
 
-    for flaw in soundness.others(home):
+    for flaw in inspecting.others(home):
         yield Finding("broken", flaw.what)
     if not any(there.exists() for there in (home.journal, path_of(home.journal), ready_of(home.journal))):
         yield Finding("ok", "no journal yet; the first run begins one")
         return
     try:
-        found = soundness.journal(home, known_programs())
-        if not isinstance(found, soundness.Sound):
+        found = inspecting.journal(home, known_programs())
+        if not isinstance(found, inspecting.Sound):
             for flaw in found[:FLAWS_MAX]:
                 yield Finding("broken", f"{flaw.part}: {flaw.what}")
             if len(found) > FLAWS_MAX:
@@ -161,7 +161,7 @@ def _journal(home: Home) -> Iterator[Finding]:
     )
 
 
-def _clock(found: soundness.Sound) -> Finding:
+def _clock(found: inspecting.Sound) -> Finding:
     """Whether the computer's clock fits the journal."""
     notice = calendar.behind(found.today, times.now())
     if notice:

@@ -16,12 +16,12 @@ from gemot.cli.config import Config, program_folders, read
 from gemot.cli.failing import Usage, say
 from gemot.journal.contract import Damaged
 from gemot.kernel import Kernel
-from gemot.machine import calendar, lastwords
+from gemot.machine import calendar, stop_reason
 from gemot.machine.client import Client
 from gemot.machine.home import Busy, Home, HomeError, default_home
+from gemot.machine.looking import ReceiptView, Sight, Which, gathered, portion, receipt_of
 from gemot.machine.machine import Machine
 from gemot.machine.pool import Pool, ProviderView
-from gemot.machine.sights import ReceiptView, Sight, Which, gathered, portion, receipt_of
 from gemot.machine.snapshot import Snapshot
 from gemot.machine.views import ask_views
 
@@ -236,7 +236,7 @@ def _looked(home: Home, of: Callable[[Snapshot], T], recent: bool, again: bool) 
     try:
         snapshot.fold()
         if is_running(home) is None:
-            for words in (lastwords.said(home), calendar.behind(snapshot.kernel.today, times.now())):
+            for words in (stop_reason.said(home), calendar.behind(snapshot.kernel.today, times.now())):
                 if words and not again:
                     say(words)
             snapshot.asleep()

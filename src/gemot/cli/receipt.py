@@ -15,7 +15,7 @@ from gemot.cli.reach import known_home, look_at_receipt
 from gemot.journal.contract import JournalError
 from gemot.journal.sqlite import SqliteJournal
 from gemot.machine.home import Home
-from gemot.machine.sights import ReceiptView
+from gemot.machine.looking import ReceiptView
 
 
 def receipt(home: Path | None, pid: int, as_json: bool, with_diff: bool = False) -> int:

@@ -16,7 +16,7 @@ from gemot.journal import endmark
 from gemot.journal.contract import TooOld
 from gemot.journal.database import is_broken_off, ready_of
 from gemot.journal.salvage import SUFFIX, discard, finish_swap, swap
-from gemot.machine import soundness
+from gemot.machine import inspecting
 from gemot.machine.home import Home
 from gemot.machine.salvaging import Salvage, prepare
 from gemot.programs.library import Library, load
@@ -103,12 +103,12 @@ def salvage(folder: Path | None, sure: bool, seal: bool = False) -> int:
             return DONE
         library = known_programs()
         try:
-            found = soundness.journal(home, library)
+            found = inspecting.journal(home, library)
         except TooOld:
             if not seal:
                 raise  # nothing is damaged
             found = []
-        if isinstance(found, soundness.Sound):
+        if isinstance(found, inspecting.Sound):
             put(f"the journal is whole ({found.position} records); nothing was changed")
             return DONE
         new = home.journal.with_name(home.journal.name + SUFFIX)

@@ -22,7 +22,7 @@ from gemot.cli.plain import first_line, one_line, plain_json
 from gemot.cli.reach import look
 from gemot.machine import calendar
 from gemot.machine.door import Start
-from gemot.machine.sights import TREES_SHOWN
+from gemot.machine.looking import TREES_SHOWN
 
 RUNS_MAX = 100_000
 CALLS_PER_RUN = 20

@@ -15,7 +15,7 @@ from gemot.cli.reach import look, look_at_asks
 from gemot.cli.times import standing
 from gemot.cli.tree import ENDED, cost, rows, total
 from gemot.cli.wording import Style, count, details, how_to_answer, plural, question, seconds
-from gemot.machine.sights import TREES_SHOWN, Sight
+from gemot.machine.looking import TREES_SHOWN, Sight
 from gemot.machine.views import ProcessView
 
 NARROW = 90

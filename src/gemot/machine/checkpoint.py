@@ -25,7 +25,7 @@ from gemot.abi.rules import RULES
 from gemot.journal.contract import Damaged, Journal, JournalError, KeptTree
 from gemot.kernel import Kernel
 from gemot.kernel import freezing as tables
-from gemot.machine import aging
+from gemot.machine import versions
 from gemot.machine.cast import Cast
 from gemot.programs import freezing as folds
 
@@ -102,7 +102,7 @@ def _read(body: bytes, kind: type[Kept]) -> Kept:
     """What was kept, in today's shape. Raises :class:`msgspec.DecodeError` where it can't be had, :class:`TooNew`."""
     shape = _shape().decode(body)
     if shape.schema > SCHEMA or shape.rules > RULES:
-        raise aging.newer(
+        raise versions.newer(
             f"its checkpoint has the shape {shape.schema} and the rules {shape.rules}, this gemot reads up to {SCHEMA} and {RULES}"
         )
     steps = [MIGRATIONS[number] for number in range(shape.schema, SCHEMA) if number in MIGRATIONS]
@@ -127,7 +127,7 @@ def of(journal: Journal) -> tuple[int, Checkpoint] | None:
     except msgspec.DecodeError:
         return None
     if found.rules < 0:
-        found = msgspec.structs.replace(found, rules=aging.rules_at(journal, kept[0]))
+        found = msgspec.structs.replace(found, rules=versions.rules_at(journal, kept[0]))
     return kept[0], found
 
 
@@ -171,7 +171,7 @@ def restore(journal: Journal, kernel: Kernel, cast: Cast, writing: bool = True) 
     if kept is None or (aged and not _all_can_be_read(journal)):
         if journal.position and writing:
             journal.drop_checkpoint()
-        kernel.rules = aging.rules_first(journal)
+        kernel.rules = versions.rules_first(journal)
         kernel.processes.fetch = functools.partial(_fetch, journal, kernel, cast) if writing else None
         return 0, aged
     position, frozen = kept
@@ -187,7 +187,7 @@ def stand(journal: Journal, kernel: Kernel) -> int:
     there, and nothing is given up: what can't be read raises :class:`Damaged` when the kernel names it."""
     kept = of(journal)
     if kept is None:
-        kernel.rules = aging.rules_first(journal)
+        kernel.rules = versions.rules_first(journal)
         return 0
     position, frozen = kept
     tables.thaw(frozen.kernel, kernel)

@@ -22,10 +22,10 @@ from gemot.abi.grants import Budget
 from gemot.drivers.kit import Picture
 from gemot.machine import door
 from gemot.machine.door import LINE_BYTES_MAX, Said, Start, Wanted, Wish
+from gemot.machine.looking import Gathering, ReceiptView, Sight, Which
 from gemot.machine.machine import DEFAULT_BUDGET, MachineError
 from gemot.machine.notes import Note
 from gemot.machine.pool import ProviderView
-from gemot.machine.sights import Gathering, ReceiptView, Sight, Which
 from gemot.machine.views import ProcessView, TaskView
 from gemot.models.port import ModelFailed
 

@@ -26,9 +26,9 @@ from gemot.abi.reviews import TRIES, Check
 from gemot.drivers.kit import Picture
 from gemot.machine import carrying
 from gemot.machine.guests import GUESTS_MAX, PORTION_BYTES, Guest, Guests, Unwelcome
+from gemot.machine.looking import Place, Which, asks_after
 from gemot.machine.machine import DEFAULT_BUDGET, Machine
 from gemot.machine.notes import Note
-from gemot.machine.sights import Place, Which, asks_after
 from gemot.machine.standstill import waits_for_person
 
 LINE_BYTES_MAX = 16 << 20
@@ -192,7 +192,7 @@ class Tasks(Struct, frozen=True, tag="tasks"):
 
 
 class Look(Struct, frozen=True, tag="look", omit_defaults=True):
-    """Answers a portion of what there is to see of the trees, the newest first (:class:`gemot.machine.sights.Sight`). ``which``: of which trees.
+    """Answers a portion of what there is to see of the trees, the newest first (:class:`gemot.machine.looking.Sight`). ``which``: the trees.
     ``place``: where it begins, as the portion before says; none: at the newest. ``pid``: only of the tree of this process. ``receipts``: what processes did comes, too."""
 
     which: Which = "living"

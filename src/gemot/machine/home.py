@@ -10,7 +10,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from gemot.machine import lastwords
+from gemot.machine import stop_reason
 
 SOCKET_PATH_MAX = 100
 """A Unix socket's path has at most 108 bytes on Linux, 104 on macOS."""
@@ -179,7 +179,7 @@ class Home:
 
     @property
     def state(self) -> Path:
-        """Whether a machine runs, or why it stopped (:mod:`gemot.machine.lastwords`)."""
+        """Whether a machine runs, or why it stopped (:mod:`gemot.machine.stop_reason`)."""
         return self.folder / "machine.state"
 
     @property
@@ -269,7 +269,7 @@ class Home:
 
     def unlock(self) -> None:
         if self._lock is not None:
-            lastwords.closed(self)
+            stop_reason.closed(self)
             os.close(self._lock)
             self._lock = None
 

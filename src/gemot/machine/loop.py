@@ -57,7 +57,7 @@ from gemot.drivers.kit import Tool
 from gemot.journal.contract import Journal, JournalError
 from gemot.journal.records import AnyEvent, Illegible, as_given, as_read, encode
 from gemot.kernel import Kernel
-from gemot.machine import calendar, checkpoint, lastwords, notes
+from gemot.machine import calendar, checkpoint, notes, stop_reason
 from gemot.machine.cast import Cast, Decided
 from gemot.machine.clock import LEAD_MILLIS_MIN
 from gemot.machine.home import Home
@@ -150,7 +150,7 @@ class Loop:
         self._always_synced = always_synced
         self._home = home
         if home is not None:
-            lastwords.runs(home)
+            stop_reason.runs(home)
         self._inbox = Inbox()
         self._scheduled = False
         self._endings: dict[int, list[asyncio.Future[Outcome]]] = {}
@@ -428,7 +428,7 @@ class Loop:
         """The journal can't be written, or we broke a rule of our own: stop, so that nothing is done that is not written."""
         self.broken = error
         if self._home is not None:
-            lastwords.stopped(self._home, error)
+            stop_reason.stopped(self._home, error)
         self._give_up(f"the machine stopped: {error}")
 
     def close(self) -> None:

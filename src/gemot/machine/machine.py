@@ -27,10 +27,10 @@ from gemot.machine import (
     calendar,
     carrying,
     checkpoint,
+    looking,
     notes,
     recovery,
     rewinding,
-    sights,
     starting,
     views,
     waking,
@@ -441,21 +441,21 @@ class Machine:
         """What there is to see of the processes of one tree, or of all: also of those that are not in memory now."""
         if root is None:
             return views.all_views(self.kernel, checkpoint.kept(self._loop, self.home))
-        return sights.processes(self._loop, self.home, root)
+        return looking.processes(self._loop, self.home, root)
 
     def look(
-        self, which: sights.Which = "living", pid: int = 0, trees_max: int = 0, receipts: bool = False
-    ) -> sights.Sight:
+        self, which: looking.Which = "living", pid: int = 0, trees_max: int = 0, receipts: bool = False
+    ) -> looking.Sight:
         """What there is to see of so many trees, the newest (0: of all), or of the tree of ``pid``."""
-        return sights.gathered(lambda place: self.portion(which, place, pid, receipts), trees_max)
+        return looking.gathered(lambda place: self.portion(which, place, pid, receipts), trees_max)
 
-    def portion(self, which: sights.Which, place: sights.Place | None, pid: int, receipts: bool) -> sights.Sight:
+    def portion(self, which: looking.Which, place: looking.Place | None, pid: int, receipts: bool) -> looking.Sight:
         """A part of the same that is small, from ``place`` on."""
-        return sights.look(self._loop, self.home, which, place, pid, receipts)
+        return looking.look(self._loop, self.home, which, place, pid, receipts)
 
-    def receipt(self, pid: int) -> sights.ReceiptView | None:
+    def receipt(self, pid: int) -> looking.ReceiptView | None:
         """What a process really did, at work or ended, by the kernel's own record; None where there is no such process."""
-        return sights.receipt(self._loop, self.home, pid)
+        return looking.receipt(self._loop, self.home, pid)
 
     def providers(self) -> list[ProviderView]:
         """What goes on at each provider that has limits or was asked something."""

@@ -4,7 +4,7 @@ The fold begins at the newest checkpoint, or at the first record where there is 
 was decided but not recorded (the machine stopped in between) is decided again, by the same program on the same log.
 What was at work outside is sorted out by the kernel: `Booted` marks it, `Resumed` repeats it or answers "in doubt".
 
-Each record is decided by the rules that the `Booted` before it names (:mod:`gemot.machine.aging`).
+Each record is decided by the rules that the `Booted` before it names (:mod:`gemot.machine.versions`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from gemot.abi.effects import Effect
 from gemot.abi.events import Booted, Event, Faulted, Trapped
 from gemot.journal.contract import Journal, Record
 from gemot.kernel import Kernel
-from gemot.machine import aging, checkpoint
+from gemot.machine import checkpoint, versions
 from gemot.machine.cast import Cast, Decided
 from gemot.machine.whole import with_values
 from gemot.programs.conversation import Conversation
@@ -64,7 +64,7 @@ def fold(journal: Journal, kernel: Kernel, cast: Cast, writing: bool = True) -> 
     decided: dict[int, Decided] = {}
     after, aged = checkpoint.restore(journal, kernel, cast, writing)
     for folded in folding(journal, kernel, cast, decided, after):
-        aged = aged or (isinstance(folded.event, Booted) and not aging.is_ours(folded.event))
+        aged = aged or (isinstance(folded.event, Booted) and not versions.is_ours(folded.event))
     return Opened({pid: one for pid, one in decided.items() if kernel.process(pid) is not None}, aged)
 
 
@@ -97,11 +97,11 @@ def _is_ours(journal: Journal) -> bool:
     found = checkpoint.of(journal)
     if found is not None and not checkpoint.is_ours(found[1]):
         return False
-    rules = aging.rules_first(journal) if found is None else found[1].rules
+    rules = versions.rules_first(journal) if found is None else found[1].rules
     for record in journal.read(0 if found is None else found[0]):
-        event = aging.read(record, rules)
+        event = versions.read(record, rules)
         if isinstance(event, Booted):
-            if not aging.is_ours(event):
+            if not versions.is_ours(event):
                 return False
             rules = event.rules
     return True
@@ -112,22 +112,22 @@ def folding(
 ) -> Iterator[Folded]:
     """Take in one record after the other; ``decided`` holds what programs decided that was not recorded so far."""
     for record in journal.read(after):
-        event = aging.read(record, kernel.rules)
-        aging.must_fit(record, event, kernel)
+        event = versions.read(record, kernel.rules)
+        versions.must_fit(record, event, kernel)
         divergence = ""
         if isinstance(event, Trapped | Faulted):
             mine = decided.pop(event.pid, None)
             if isinstance(event, Trapped) and _differs(event, mine, kernel, cast):
                 divergence = f"replayed on the same answers this program decided {mine!r:.200}, but its log says {event.syscall!r:.200}"
-                if isinstance(cast.programs.get(event.pid), Conversation) and aging.is_loose(kernel.rules):
-                    raise aging.misfit(record, kernel.rules, divergence)
+                if isinstance(cast.programs.get(event.pid), Conversation) and versions.is_loose(kernel.rules):
+                    raise versions.misfit(record, kernel.rules, divergence)
                 decided[event.pid] = mine if isinstance(mine, Fault) else Divergence(divergence)
                 cast.programs.pop(event.pid, None)
         rules = kernel.rules
         try:
             effects = kernel.handle(with_values(event, kernel, journal.value))
         except (AssertionError, LookupError, msgspec.DecodeError) as error:
-            raise aging.misfit(record, rules, str(error)) from error
+            raise versions.misfit(record, rules, str(error)) from error
         for effect in effects:
             result = cast.play(effect)
             if result is not None and not isinstance(decided.get(result[0]), Fault):

@@ -18,10 +18,10 @@ from gemot.journal.contract import Record
 from gemot.journal.database import is_broken_off
 from gemot.journal.sqlite import SqliteJournal
 from gemot.kernel import Kernel
-from gemot.machine import aging, calendar, checkpoint, notes
+from gemot.machine import calendar, checkpoint, notes, versions
 from gemot.machine.cast import Cast
 from gemot.machine.clock import Clock
-from gemot.machine.sights import Trees
+from gemot.machine.looking import Trees
 from gemot.machine.whole import with_values
 from gemot.programs.conversation import Conversation
 from gemot.programs.library import Library
@@ -54,15 +54,15 @@ class Snapshot:
             if self._recent:
                 self.position = self._begun = checkpoint.stand(self._journal, self.kernel)
             else:
-                self.kernel.rules = aging.rules_first(self._journal)
+                self.kernel.rules = versions.rules_first(self._journal)
         for record in self._journal.read(self.position):
             rules = self.kernel.rules
-            event = aging.read(record, rules)
-            aging.must_fit(record, event, self.kernel)
+            event = versions.read(record, rules)
+            versions.must_fit(record, event, self.kernel)
             try:
                 told = self._fold(event)
             except (AssertionError, LookupError, msgspec.DecodeError) as error:
-                raise aging.misfit(record, rules, str(error)) from error
+                raise versions.misfit(record, rules, str(error)) from error
             self.position = record.position
             yield record, told
 

@@ -1,4 +1,4 @@
-"""Sights: trees as people look at them, the newest first, a portion at a time.
+"""Looking: the views of trees for people and their commands, the newest tree first, a portion at a time.
 
 A portion is small, however much there is: a person who looks never keeps a machine busy, and no reply fills a connection. Trees that are
 not in memory are read from their rows and stay where they are. Receipts are long, so they come only on request."""

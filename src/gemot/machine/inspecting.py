@@ -1,4 +1,4 @@
-"""Soundness: whether all that a home holds is whole. Everything is read; nothing is written.
+"""Inspection of a home: everything that it holds is read and checked, and nothing is written.
 
 Whatever would stop a machine on this home is found here, too: the journal is folded as a machine does when it opens, and each tree that a
 checkpoint keeps is read as it is when something happens in it.

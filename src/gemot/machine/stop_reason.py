@@ -1,4 +1,4 @@
-"""The last words of a machine: why it does not run any more, for whoever looks later.
+"""The reason why a machine does not run any more, kept in the home for later commands.
 
 A machine that runs has a small file in its home that says that it does. One that is closed takes it away. One that stops over an error writes
 the reason into it, so a file without a reason beside a free lock is left by a machine that was killed, or that crashed. The file

@@ -1,4 +1,4 @@
-"""Aging: tell records of another version of gemot from damaged ones. Decision 55.
+"""Versions: tell records of another version of gemot from damaged ones (decision 55).
 
 A record is *newer* when it names rules above ours, or holds an event, a syscall or a field that is not known here. It is *old*
 when it was decided by earlier rules, and does not fit as ours decide. Only what can be neither is damaged.
