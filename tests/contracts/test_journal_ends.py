@@ -233,7 +233,9 @@ def test_a_record_that_does_not_fit_the_chain_is_found(path: Path, statement: st
 def test_a_record_with_a_fitting_crc_does_not_fit_the_chain(path: Path) -> None:
     closed(path, A, B, C)
     closed(path, A)
-    rows, _, _ = sealed(ROOT, 0, [A, (2, 20, b"forged"), C])
+    before = SqliteJournal(path, writing=False)
+    rows, _, _ = sealed(ROOT, 0, [A, (2, 20, b"forged"), C], before.origin.number)
+    before.close()
     change(path, f"UPDATE records SET body = x'{b'forged'.hex()}', seal = {rows[1][4]} WHERE position = 2")
     journal = SqliteJournal(path)
     with pytest.raises(Damaged, match="record 3"):

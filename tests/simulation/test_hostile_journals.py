@@ -91,8 +91,9 @@ def test_a_record_at_an_impossible_position_costs_no_time(
     killed: Path, places: Callable[[Path], Path], position: int
 ) -> None:
     place = places(killed)
-    [row], _, _ = sealed(bytes(16), position - 1, [(0, 0, encode(Ticked(0)))])
     with sqlite3.connect(place / "home" / "journal.db") as db:
+        (number,) = db.execute("SELECT value FROM about WHERE key='number'").fetchone()
+        [row], _, _ = sealed(bytes(16), position - 1, [(0, 0, encode(Ticked(0)))], number)
         db.execute("INSERT INTO records VALUES (?,?,?,?,?)", row)
     db.close()
     assert flaws(place)

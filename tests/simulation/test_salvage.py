@@ -267,7 +267,8 @@ def test_a_rewritten_record_with_a_right_crc_is_told_from_a_whole_journal(
         ).fetchone()
         changed = body.replace(b'"at":1', b'"at":2', 1)
         assert changed != body
-        rows, _, _ = sealed(bytes(16), position - 1, [(at, pid, changed), (0, 0, b"")])
+        (number,) = db.execute("SELECT value FROM about WHERE key='number'").fetchone()
+        rows, _, _ = sealed(bytes(16), position - 1, [(at, pid, changed), (0, 0, b"")], number)
         db.execute("UPDATE records SET body=?, seal=? WHERE position=?", (changed, rows[0][4], position))
     db.close()
     assert flaws(place), "its CRC is right, and its seal is not"

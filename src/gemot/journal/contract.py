@@ -25,9 +25,10 @@ from typing import Protocol
 
 from msgspec import Struct
 
-FORMAT = 2
+FORMAT = 3
 """The version of what is written. A journal of a newer version is not opened; one of an older version becomes one of this version when
-it is opened to be written. 2: records have seals, blanks are kept as runs."""
+it is opened to be written. 2: records have seals, blanks are kept as runs. 3: what is written bears the number of
+its journal."""
 
 
 class Record(Struct, frozen=True, gc=False):

@@ -8,6 +8,8 @@ apart; a mark outside of it can. It is written after each append, without a sync
 - ``written``: the last record at all. Between two starts of the computer the system loses nothing of what a program wrote, also when the
   program is killed. So this counts as long as the computer has not been started again; after that only ``synced`` does.
 
+The mark also bears the number of its journal (:class:`gemot.journal.seals.Origin`), so that it is known when the journal is damaged.
+
 A mark that is missing or broken says nothing. A mark that can't be written stays as it was: older than the journal, which is allowed.
 """
 
@@ -42,11 +44,12 @@ class End(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """``boot``: the start of the computer in which it was written."""
+    """``boot``: the start of the computer in which it was written. ``number``: of the journal; 0 where an earlier version wrote the mark."""
 
     synced: End
     written: End
     boot: bytes
+    number: int = 0
 
     @property
     def end(self) -> End:
@@ -71,6 +74,12 @@ def boot() -> bytes:
 
 def packed(mark: Mark) -> bytes:
     body = _LAYOUT.pack(MAGIC, *mark.synced, *mark.written, mark.boot.ljust(16, b"\0"))
+    return body + _CHECK.pack(zlib.crc32(body)) + _number(mark.number)
+
+
+def _number(number: int) -> bytes:
+    """What follows the rest of the mark; an earlier version passes over it."""
+    body = number.to_bytes(4, "big")
     return body + _CHECK.pack(zlib.crc32(body))
 
 
@@ -85,12 +94,14 @@ def read(journal: Path) -> Mark | str:
     finally:
         os.close(file)
     plain, check = body[: _LAYOUT.size], body[_LAYOUT.size : _LAYOUT.size + _CHECK.size]
+    number = int.from_bytes(body[(last := _LAYOUT.size + _CHECK.size) : last + 4], "big")
+    number = number if body[last : last + 8] == _number(number) else 0
     if len(plain) < _LAYOUT.size or _CHECK.pack(zlib.crc32(plain)) != check:
         return "broken"
     magic, synced, synced_seal, written, written_seal, at = _LAYOUT.unpack(plain)
     if magic != MAGIC or not (0 <= synced < POSITIONS_MAX and 0 <= written < POSITIONS_MAX):
         return "broken"
-    return Mark(End(synced, synced_seal), End(written, written_seal), at)
+    return Mark(End(synced, synced_seal), End(written, written_seal), at, number)
 
 
 def names_a_record(journal: Path) -> bool:
@@ -113,14 +124,25 @@ def ends_early(journal: Path, mark: Mark, position: int, has_log: bool) -> Damag
     )
 
 
+def names_another(journal: Path, position: int) -> Damaged:
+    """The error for a journal that is not the one of its mark."""
+    return Damaged(
+        f"record {position} of the journal {journal} is not the one that was written there last, by the mark in {path_of(journal)}: another "
+        "journal was put in its place, or the log of another beside it, or somebody rewrote its records. Nothing was changed. Put back the journal that belongs to "
+        "the mark; `gemot doctor` says what is there, and `gemot doctor --salvage` goes on with it",
+        position,
+    )
+
+
 class EndMark:
     """The mark of a journal that is being written. The file stays open; each write takes the place of all of it. It is closed with this
     object at the latest, as SQLite's file is: a machine that is dropped costs no descriptor."""
 
-    def __init__(self, journal: Path) -> None:
+    def __init__(self, journal: Path, number: int) -> None:
         self._file = os.open(path_of(journal), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         self._close = weakref.finalize(self, os.close, self._file)
         self._synced: tuple[int, bytes] = End()
+        self._number = _number(number)
         self._boot = boot().ljust(16, b"\0")
 
     def put(self, position: int, seal: bytes, synced: bool) -> None:
@@ -131,7 +153,7 @@ class EndMark:
             self._synced = (position, seal)
         body = _LAYOUT.pack(MAGIC, *self._synced, position, seal, self._boot)
         with contextlib.suppress(OSError):  # then it is older than the journal
-            os.pwrite(self._file, body + _CHECK.pack(zlib.crc32(body)), 0)
+            os.pwrite(self._file, body + _CHECK.pack(zlib.crc32(body)) + self._number, 0)
 
     def close(self) -> None:
         """Idempotent."""

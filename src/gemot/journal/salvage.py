@@ -1,7 +1,8 @@
 """Salvage: gather what is whole of a damaged journal into a new file beside it. The damaged one is only read.
 
 Rows are read through the tables as far as those can be followed; then page by page (:mod:`gemot.journal.carving`). A row counts when its own
-checksum fits: a record by its CRC, a text by its digest, what a checkpoint keeps by its sum. Then the chain of seals is checked. A batch
+checksum fits: a record by its CRC, a text by its digest, what a checkpoint keeps by its sum. Checksums begin with the number of the journal, so
+rows of another one never count: the number of the file counts, else that of the mark, else that of most rows. Then the chain of seals is checked. A batch
 that does not fit its seal was rewritten, so its records do not count.
 
 Positions stay. Each stretch of records that can't be had becomes one row that says so.
@@ -9,7 +10,9 @@ Positions stay. Each stretch of records that can't be had becomes one row that s
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import itertools
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -21,7 +24,17 @@ from gemot.journal.contract import FORMAT, Full, JournalError, TooNew
 from gemot.journal.database import is_held, log_of, ready_of
 from gemot.journal.endmark import POSITIONS_MAX, Mark
 from gemot.journal.inspecting import LOST_TEXT, named_in
-from gemot.journal.seals import Chain, checksum, is_run, kept_fits, kept_sum, seal_of, sum_fits
+from gemot.journal.seals import (
+    Chain,
+    Origin,
+    checksum,
+    is_run,
+    kept_fits,
+    kept_sum,
+    number_of,
+    seal_of,
+    sum_fits,
+)
 from gemot.journal.sqlite import KEPT, SALVAGED, SCHEMA, TREES
 
 SUFFIX = ".salvage"
@@ -29,6 +42,8 @@ SUFFIX = ".salvage"
 
 _LARGEST = 1 << 62
 _PORTION = 256
+_VOTES = 64
+"""So many records are asked to which journal they belong, where nothing else says it."""
 
 
 class Gathered(NamedTuple):
@@ -134,14 +149,19 @@ class _Gathering:
             self._broken, self._old = True, None
 
     def all(self) -> Gathered:
-        about = self._about()
+        self._mark = endmark.read(self._path)
+        about = self._about_file()
         if about.get("format", FORMAT) > FORMAT:
             raise TooNew(
                 f"the journal {self._path} was written by a newer gemot, so this one can't tell what is whole of it"
             )
-        self._chain = about.get("chain", 0) if about.get("format", FORMAT) == FORMAT else _LARGEST
-        seal = "seal" if about.get("format", FORMAT) == FORMAT else "checksum"
-        for row in self._scan(f"SELECT position, at, pid, body, {seal} FROM records", "position"):
+        self._chain = about.get("chain", 0) if about.get("format", FORMAT) >= 2 else _LARGEST
+        seal = "seal" if about.get("format", FORMAT) >= 2 else "checksum"
+        records = f"SELECT position, at, pid, body, {seal} FROM records"
+        self._is_numbered = "numbered" in about
+        """It is known which records bear the number of the journal."""
+        self._origin = Origin(self._number(about, records), about.get("numbered", 0))
+        for row in self._scan(records, "position"):
             self._record(*row)
         for row in self._scan("SELECT last, first, at, body, seal, own, lost FROM runs", "last"):
             self._run(*row)
@@ -169,6 +189,38 @@ class _Gathering:
             if isinstance(key, str) and type(value) is int and 0 <= value < POSITIONS_MAX:
                 found[key] = value
         return found
+
+    def _about_file(self) -> dict[str, int]:
+        """What the file says of itself. Where its log is that of another journal, the log is left out from here on."""
+        about = self._about()
+        try:
+            alone = sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+        except sqlite3.Error:
+            return about
+        before: dict[str, int] = {}
+        with contextlib.suppress(sqlite3.Error):
+            before = dict(alone.execute("SELECT key, value FROM about"))
+        if before.get("number") in (None, about.get("number")):
+            alone.close()
+            return about
+        if self._old is not None:
+            self._old.close()
+        self._old, self._broken = alone, True
+        return self._about()
+
+    def _number(self, about: dict[str, int], records: str) -> int:
+        """The number of the journal; 0 of an earlier format."""
+        if "number" in about or about.get("format", FORMAT) < 3:
+            return about.get("number", 0)
+        if isinstance(self._mark, Mark) and self._mark.number:
+            return self._mark.number
+        rows = itertools.islice(self._scan(records, "position"), _VOTES)
+        carved = (
+            (row.key, *row.values[1:])
+            for row in carving.rows(self._path)
+            if len(row.values) == 5 and row.values[0] is None
+        )
+        return number_of([*rows, *itertools.islice(carved, _VOTES)])  # type: ignore[arg-type]
 
     def _scan(self, words: str, key: str) -> Iterator[tuple[Any, ...]]:
         """The rows of a table in the order of their key, from both ends as far as they can be read."""
@@ -204,13 +256,21 @@ class _Gathering:
             type(position) is type(at) is type(pid) is int and isinstance(body, bytes) and 0 < position < POSITIONS_MAX
         ):
             return False
-        if not (sum_fits(position, at, pid, body, written) or written == checksum(position, at, pid, body)):
+        if not self._fits(position, at, pid, body, written):
             return False
         self._new.execute("INSERT OR IGNORE INTO records VALUES (?,?,?,?,?)", (position, at, pid, body, written))
         return True
 
+    def _fits(self, position: int, at: int, pid: int, body: bytes, written: Any) -> bool:
+        """Whether a record is whole, and of this journal."""
+        if sum_fits(position, at, pid, body, written, self._origin.seed(position)):
+            return True
+        if self._is_numbered and position > self._origin.after:
+            return False
+        return sum_fits(position, at, pid, body, written, 0) or written == checksum(position, at, pid, body)
+
     def _run(self, last: Any, first: Any, at: Any, body: Any, seal: Any, own: Any, lost: Any) -> bool:
-        if not is_run(first, last, at, body, seal, own) or last >= POSITIONS_MAX:
+        if not is_run(first, last, at, body, seal, own, self._origin) or last >= POSITIONS_MAX:
             return False
         self._new.execute(
             "INSERT OR IGNORE INTO runs VALUES (?,?,?,?,?,?,?)", (last, first, at, body, seal, own, int(bool(lost)))
@@ -226,12 +286,18 @@ class _Gathering:
     def _kept(self) -> int:
         """What a checkpoint keeps. Its rows are replaced again and again, so none is taken from a page that no table names."""
         for position, body, written in self._scan("SELECT position, body, checksum FROM checkpoints", "position"):
-            if kept_fits(body, written, position):
-                self._new.execute("REPLACE INTO checkpoints VALUES (?,?,?)", (position, body, kept_sum(body, position)))
+            if kept_fits(body, written, self._origin, position):
+                self._new.execute(
+                    "REPLACE INTO checkpoints VALUES (?,?,?)",
+                    (position, body, kept_sum(body, self._origin.number, position)),
+                )
         trees = 0
         for root, body, written in self._scan("SELECT root, body, checksum FROM trees", "root"):
-            if kept_fits(body, written, root):
-                self._new.execute("INSERT OR IGNORE INTO trees VALUES (?,?,?)", (root, body, kept_sum(body, root)))
+            if kept_fits(body, written, self._origin, root):
+                self._new.execute(
+                    "INSERT OR IGNORE INTO trees VALUES (?,?,?)",
+                    (root, body, kept_sum(body, self._origin.number, root)),
+                )
                 trees += 1
         for pid, root in self._scan("SELECT pid, root FROM root_of", "pid"):
             if type(pid) is type(root) is int:
@@ -251,10 +317,11 @@ class _Gathering:
                 if type(number) is int
                 else []
             )
-            if all(kept_fits(body, written, number, start) for start, body, written in rows):
+            if all(kept_fits(body, written, self._origin, number, start) for start, body, written in rows):
                 for start, body, _ in rows:
                     self._new.execute(
-                        "REPLACE INTO pieces VALUES (?,?,?,?)", (number, start, body, kept_sum(body, number, start))
+                        "REPLACE INTO pieces VALUES (?,?,?,?)",
+                        (number, start, body, kept_sum(body, self._origin.number, number, start)),
                     )
 
     def _carved(self, row: carving.Row) -> None:
@@ -274,6 +341,9 @@ class _Gathering:
         new = self._new
         for first, last in new.execute("SELECT first, last FROM runs").fetchall():
             new.execute("DELETE FROM records WHERE position BETWEEN ? AND ?", (first, last))
+        origin = self._origin
+        if origin.number and not self._is_numbered:
+            origin = Origin(origin.number, self._last_without())
         chain = 0
         if self._chain:
             for position, at, pid, body, written in new.execute("SELECT * FROM records ORDER BY position DESC"):
@@ -282,8 +352,8 @@ class _Gathering:
                     break
         else:
             chain = self._before_seals()
-        self._drop_rewritten(chain)
-        mark = endmark.read(self._path)
+        self._drop_rewritten(chain, origin)
+        mark = self._mark
         end = max(
             new.execute("SELECT coalesce(max(position), 0) FROM records").fetchone()[0],
             new.execute("SELECT coalesce(max(last), 0) FROM runs").fetchone()[0],
@@ -297,6 +367,8 @@ class _Gathering:
             "INSERT OR REPLACE INTO about VALUES (?,?)",
             [("format", FORMAT), ("epoch", about.get("epoch", 0)), ("chain", chain), ("base", base)],
         )
+        if origin.number:
+            new.executemany("INSERT INTO about VALUES (?,?)", [("number", origin.number), ("numbered", origin.after)])
         kept = new.execute("SELECT position FROM checkpoints").fetchone()
         if kept is not None and not base <= kept[0] <= end:
             kept = None
@@ -345,6 +417,8 @@ class _Gathering:
         if not isinstance(mark, Mark):
             return 0
         at, seal = mark.end
+        if mark.number and self._origin.number and mark.number != self._origin.number:
+            return max(1, at)
         row = self._new.execute("SELECT seal FROM records WHERE position=?", (at,)).fetchone()
         if row is not None:
             return at if seal_of(row[0], at <= chain) != seal else 0
@@ -370,7 +444,14 @@ class _Gathering:
         ).fetchone()
         return row[0] - 1 if row[0] is not None else 0
 
-    def _drop_rewritten(self, chain: int) -> None:
+    def _last_without(self) -> int:
+        """The last record that does not bear the number of the journal, since an earlier format wrote it."""
+        for position, at, pid, body, written in self._new.execute("SELECT * FROM records ORDER BY position DESC"):
+            if not sum_fits(position, at, pid, body, written, self._origin.number):
+                return position
+        return 0
+
+    def _drop_rewritten(self, chain: int, origin: Origin) -> None:
         """Take out each batch that does not fit its seal."""
         new = self._new
         bad: list[tuple[int, int]] = []
@@ -380,7 +461,7 @@ class _Gathering:
                 (first, last),
             ).fetchall()
             before = self._seal_before(first, chain)
-            checked = Chain(before)
+            checked = Chain(before, origin)
             fitting = [
                 checked.fits(position, at, pid, body, written, position <= chain)
                 for position, at, pid, body, written in rows

@@ -5,7 +5,8 @@ intent of something that must not happen twice, or a person's word), NORMAL othe
 killed process, not a power cut.
 
 Format 1 had a CRC in the column of the seal. Such a file is taken over when it is opened to be written: the column is renamed, and the
-chain begins with the next record. Nothing else is rewritten, so that takes no longer for a long journal.
+chain begins with the next record. From format 3 on rows bear the number of their journal (:class:`gemot.journal.seals.Origin`); those of an
+earlier format stay as they are. Nothing else is rewritten, so taking over takes no longer for a long journal.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from gemot.journal.contract import FORMAT, Damaged, Fenced, JournalError, KeptTr
 from gemot.journal.database import Database, log_of, must_be_in_place
 from gemot.journal.endmark import POSITIONS_MAX, EndMark, Mark
 from gemot.journal.runs import Run, joined, stretches
-from gemot.journal.seals import ROOT, Chain, is_run, kept_fits, kept_sum, run_seal, seal_of, sealed
+from gemot.journal.seals import ROOT, Chain, Origin, drawn, is_run, kept_fits, kept_sum, run_seal, seal_of, sealed
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -131,7 +132,8 @@ class SqliteJournal:
         if "about" in tables:
             written = dict(self._db.execute("SELECT key, value FROM about"))
         self._format = written.get("format", FORMAT)
-        lost = {"about", "records", *(("runs", "contents", *KEPT) if self._format == FORMAT else ())} - tables
+        lost = {"about", "records", *(("runs", "contents", *KEPT) if self._format >= 2 else ())} - tables
+        lost |= {"about"} if self._format >= 3 and written and "number" not in written else set()
         if tables and (
             lost or not all(type(value) is int and 0 <= value < POSITIONS_MAX for value in written.values())
         ):
@@ -149,6 +151,7 @@ class SqliteJournal:
         """A damaged page lies where checkpoints are kept: none is given, none is taken."""
         self._tables = tables
         self.base = written.get("base", 0)
+        self.origin = Origin(written.get("number", 0), written.get("numbered", 0))
         self.position: int = 0
         if "records" in tables:
             self.position = self._db.execute("SELECT coalesce(max(position), 0) FROM records").fetchone()[0]
@@ -174,16 +177,12 @@ class SqliteJournal:
     def _compare(self, mark: Mark) -> None:
         """Raises :class:`Damaged` where the journal does not hold what the end mark says was written."""
         end = mark.end
-        if end.position > self.position:
+        is_other = bool(mark.number and self.origin.number) and mark.number != self.origin.number
+        if end.position > self.position and not is_other:
             raise endmark.ends_early(self.path, mark, self.position, self._has_log)
         there = self._seal_at(end.position)
-        if there != end.seal and (there or self._is_amid(end.position)):
-            raise Damaged(
-                f"record {end.position} of the journal {self.path} is not the one that was written there last, by the mark in "
-                f"{endmark.path_of(self.path)}: another journal was put in its place, or somebody rewrote its records. Nothing was changed. "
-                "Put back the journal that belongs to the mark; `gemot doctor` says what is there, and `gemot doctor --salvage` goes on with it",
-                end.position,
-            )
+        if is_other or (there != end.seal and (there or self._is_amid(end.position))):
+            raise endmark.names_another(self.path, end.position)
 
     def _is_amid(self, position: int) -> bool:
         """Whether a batch goes on after this record, so no journal ended here. Where the record was archived that is not known."""
@@ -212,9 +211,12 @@ class SqliteJournal:
                 db.execute(statement)
             self._epoch = dict(db.execute("SELECT key, value FROM about")).get("epoch", 0) + 1
             db.execute("INSERT OR REPLACE INTO about VALUES ('epoch', ?), ('format', ?)", (self._epoch, FORMAT))
+            if not self.origin.number:
+                self.origin = drawn(self.position)
+                db.execute("INSERT OR REPLACE INTO about VALUES ('number', ?), ('numbered', ?)", self.origin)
         self._format, self._column, self._tables = FORMAT, "seal", self._tables | {"records", "runs", *KEPT}
         self._seal = self._seal_at(self.position)
-        self._mark = EndMark(self.path)
+        self._mark = EndMark(self.path, self.origin.number)
         self._mark.put(self.position, self._seal, synced=True)
 
     def _seal_at(self, position: int) -> bytes:
@@ -240,7 +242,7 @@ class SqliteJournal:
         return (last, seal) if seal or last == self.base else (position, b"")
 
     def append(self, expected: int, entries: Iterable[tuple[int, int, bytes]], *, synced: bool) -> int:
-        rows, seal, size = sealed(self._seal, expected, entries)
+        rows, seal, size = sealed(self._seal, expected, entries, self.origin.number)
         file, db = self._file, self._db
         file.must_work()
         try:
@@ -269,11 +271,13 @@ class SqliteJournal:
     def read(self, after: int = 0, pid: int | None = None, evidence: bool = False) -> Iterator[Record]:
         after = after if evidence else max(after, self.base)
         last, seal = self._batch_before(after)
-        chain = Chain(seal)
+        chain = Chain(seal, self.origin)
         while rows := self._portion(last):
             for position, at, owner, body, written, first, own in rows:
                 if own is not None:
-                    whole = is_run(first, position, at, body, written, own) and first <= last + 1 <= position
+                    whole = (
+                        is_run(first, position, at, body, written, own, self.origin) and first <= last + 1 <= position
+                    )
                     chain.go_on(written)
                 else:
                     whole = position == last + 1 and chain.fits(
@@ -333,11 +337,13 @@ class SqliteJournal:
                 "it is opened. `gemot doctor --salvage` writes the file anew",
                 0,
             )
-        size = len(body)
+        size, mine = len(body), self.origin.number
         with self._file.transaction() as db:
             self._check_fence(self.position)
             for tree in trees:
-                db.execute("REPLACE INTO trees VALUES (?,?,?)", (tree.root, tree.body, kept_sum(tree.body, tree.root)))
+                db.execute(
+                    "REPLACE INTO trees VALUES (?,?,?)", (tree.root, tree.body, kept_sum(tree.body, mine, tree.root))
+                )
                 db.executemany("INSERT OR IGNORE INTO root_of VALUES (?,?)", [(pid, tree.root) for pid in tree.pids])
                 size += len(tree.body)
             written = list(pieces)
@@ -346,10 +352,10 @@ class SqliteJournal:
             )
             db.executemany(
                 "REPLACE INTO pieces VALUES (?,?,?,?)",
-                [(number, start, part, kept_sum(part, number, start)) for number, start, part in written],
+                [(number, start, part, kept_sum(part, mine, number, start)) for number, start, part in written],
             )
             db.execute("DELETE FROM checkpoints")
-            db.execute("INSERT INTO checkpoints VALUES (?,?,?)", (position, body, kept_sum(body, position)))
+            db.execute("INSERT INTO checkpoints VALUES (?,?,?)", (position, body, kept_sum(body, mine, position)))
         self._file.wrote(size + sum(len(part) for _, _, part in written))
 
     def checkpoint(self) -> tuple[int, bytes] | None:
@@ -359,7 +365,7 @@ class SqliteJournal:
             rows = self._db.execute(
                 "SELECT position, body, checksum FROM checkpoints WHERE position<=?", (self.position,)
             ).fetchall()
-        return next(((at, body) for at, body, written in rows if kept_fits(body, written, at)), None)
+        return next(((at, body) for at, body, written in rows if kept_fits(body, written, self.origin, at)), None)
 
     def tree(self, pid: int) -> bytes | None:
         with self._file.explained():
@@ -402,7 +408,7 @@ class SqliteJournal:
             return [root for (root,) in rows.fetchall()]
 
     def _whole(self, body: Any, written: Any, *keys: int) -> bytes:
-        if not kept_fits(body, written, *keys):
+        if not kept_fits(body, written, self.origin, *keys):
             raise Damaged(
                 f"what the journal {self.path} keeps of tree {keys[0]} is not what was written. Its records have all of it: "
                 "they are folded from the first when the journal is opened next",
@@ -422,7 +428,7 @@ class SqliteJournal:
                 seal = self._seal_at(last)
                 db.execute("DELETE FROM records WHERE position BETWEEN ? AND ?", (first, last))
                 db.execute("DELETE FROM runs WHERE last BETWEEN ? AND ?", (first, last))
-                own = run_seal(first, last, at, body, seal)
+                own = run_seal(first, last, at, body, seal, self.origin.number)
                 db.execute("INSERT INTO runs VALUES (?,?,?,?,?,?,0)", (last, first, at, body, seal, own))
             db.execute("DELETE FROM trees WHERE root=?", (root,))
             db.execute("DELETE FROM root_of WHERE root=?", (root,))

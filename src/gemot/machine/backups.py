@@ -137,10 +137,10 @@ def _mark(journal: Path) -> int:
     """Write the mark of the end of a journal that was copied; returns its last position."""
     copied = SqliteJournal(journal, writing=False)
     try:
-        end = End(copied.position, copied.seal)
+        end, number = End(copied.position, copied.seal), copied.origin.number
     finally:
         copied.close()
-    endmark.path_of(journal).write_bytes(endmark.packed(Mark(end, end, b"")))
+    endmark.path_of(journal).write_bytes(endmark.packed(Mark(end, end, b"", number)))
     return end.position
 
 
