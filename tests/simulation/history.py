@@ -85,9 +85,12 @@ class History:
         HERE.outside = self.outside
         with pytest.MonkeyPatch.context() as patch, self.loop:
             self._set_sizes(patch)
-            for _ in range(self.chance.choice((0, 1, 1, 2, 2, 3, 4))):
-                self._live(self.chance.choice(ENDS))
-            self.last_life()
+            try:
+                for _ in range(self.chance.choice((0, 1, 1, 2, 2, 3, 4))):
+                    self._live(self.chance.choice(ENDS))
+                self.last_life()
+            finally:
+                self._drop()
         return self
 
     def run_cut(self, turns: int | None = None, **at: int) -> bool:
@@ -96,11 +99,14 @@ class History:
         HERE.outside = self.outside
         with self.loop:
             rest = False
-            if self.boot(**at) is not None:
-                self.loop.create_task(self.person.live())
-                rest = self.go_on(turns)
-                self.crash("kill")
-            self.last_life()
+            try:
+                if self.boot(**at) is not None:
+                    self.loop.create_task(self.person.live())
+                    rest = self.go_on(turns)
+                    self.crash("kill")
+                self.last_life()
+            finally:
+                self._drop()
         return not rest
 
     def _set_sizes(self, patch: pytest.MonkeyPatch) -> None:
@@ -284,13 +290,18 @@ class History:
         self._broken = self._broken or LawBroken(words)
         raise self._broken
 
-    def crash(self, end: str) -> None:
-        """Nothing of the machine is left but its disk, and of that perhaps not all."""
+    def _drop(self) -> None:
+        """End every machine, as a kill does: also the files and folders that it held open are closed."""
         self.loop.drop()
-        for one in self._machines:
-            one._loop.journal.drop()  # type: ignore[attr-defined]
+        for each in self._machines:
+            each._loop.journal.drop()  # type: ignore[attr-defined]
+            each._loop.spaces.close()
         self._watchers.clear()
         self._machines.clear()
+
+    def crash(self, end: str) -> None:
+        """Nothing of the machine is left but its disk, and of that perhaps not all."""
+        self._drop()
         if end not in ("close", "full") and self.chance.random() < 0.5:
             self.disk.lose(self.chance)
         self.disk.dead = False
