@@ -116,15 +116,24 @@ class Request(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Usage(Struct, frozen=True, gc=False, omit_defaults=True):
-    """What one model call used. ``usd_micros`` is money in millionths of a dollar, None where the price is unknown.
-    ``millis`` is how long the model worked, where it knows (one that serves many at once lets them wait); 0: all the time.
-    """
+    """What one model call used."""
 
     tokens_in: int = 0
+    """The tokens of the question, with those that came from a cache."""
     tokens_out: int = 0
+    """The tokens of the reply, with its reasoning."""
     tokens_cached: int = 0
+    """The tokens of the question that the provider read from its cache."""
     usd_micros: int | None = 0
+    """The price in millionths of a dollar; None where it is unknown."""
     millis: int = 0
+    """How long the model worked, where it knows (a model that serves many at once lets them wait); 0: all the time."""
+    estimated: bool = False
+    """The provider reported no counts, so these are estimates by length."""
+    tokens_reasoning: int = 0
+    """The tokens of the reply that are reasoning."""
+    tokens_written: int = 0
+    """The tokens of the question that the provider wrote to its cache."""
 
 
 class Reply(Struct, frozen=True, gc=False, omit_defaults=True):

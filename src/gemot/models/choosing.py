@@ -57,6 +57,9 @@ def added(one: Usage, other: Usage) -> Usage:
         tokens_out=one.tokens_out + other.tokens_out,
         tokens_cached=one.tokens_cached + other.tokens_cached,
         usd_micros=None if unknown else (one.usd_micros or 0) + (other.usd_micros or 0),
+        estimated=one.estimated or other.estimated,
+        tokens_reasoning=one.tokens_reasoning + other.tokens_reasoning,
+        tokens_written=one.tokens_written + other.tokens_written,
     )
 
 

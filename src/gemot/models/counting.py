@@ -59,6 +59,7 @@ def _usage(reply: Reply, request: Request) -> Usage:
     tokens_in, tokens_out = whole(usage.tokens_in), whole(usage.tokens_out)
     if not tokens_in and not tokens_out:
         tokens_in = tokens_out = None
+    estimated = tokens_in is None or tokens_out is None
     said = sum(
         len(part.arguments) if isinstance(part, ToolRequest) else len(getattr(part, "text", "")) for part in reply.parts
     )
@@ -69,6 +70,9 @@ def _usage(reply: Reply, request: Request) -> Usage:
         whole(usage.tokens_cached) or 0,
         whole(usage.usd_micros),
         whole(usage.millis) or 0,
+        usage.estimated is True or estimated,
+        whole(usage.tokens_reasoning) or 0,
+        whole(usage.tokens_written) or 0,
     )
 
 

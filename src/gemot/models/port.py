@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from gemot.abi.messages import Reply, Request
+from gemot.abi.messages import Reply, Request, Usage
 
 Heard = Callable[[str], None]
 """Called with each piece of text as it arrives; for people who watch. It never changes what is logged."""
@@ -29,13 +29,35 @@ class Model(Protocol):
 
 
 class ModelFailed(Exception):
-    """The model gave no reply. The message says what happened, to whom, and what would help.
+    """The model gave no reply. The message says what happened, at which provider, and what would help."""
 
-    ``kind``: ``missing`` (not installed, no key), ``refused`` (the provider said no: 4xx),
-    ``unreachable`` (no connection, 429/5xx after all retries), ``garbled`` (a reply that can't be read),
-    ``window`` (the question is longer than the model takes in).
-    """
+    kind: str
+    """``missing`` (not installed, no key), ``refused`` (a 4xx status), ``quota`` (no credit left), ``window`` (the question is
+    longer than the model takes in), ``filtered`` (a content filter), ``garbled`` (a reply that can't be read), ``unreachable``
+    (no connection, silence, or a reply that broke off), ``overloaded`` (408, 409, 425, 429 or 5xx), ``limit`` (a limit of the
+    person)."""
+    passing: bool
+    """Another attempt may go better."""
+    retry_after_seconds: float | None
+    """The pause that the server asked for, in seconds; None where it asked for none."""
+    usage: Usage | None
+    """What the attempt used, as the server reported it or as it was estimated (then ``usage.estimated``); None: nothing."""
+    silent: bool
+    """No byte of a reply had come when the attempt was given up."""
 
-    def __init__(self, kind: str, message: str) -> None:
+    def __init__(
+        self,
+        kind: str,
+        message: str,
+        *,
+        passing: bool = False,
+        retry_after_seconds: float | None = None,
+        usage: Usage | None = None,
+        silent: bool = False,
+    ) -> None:
         super().__init__(message)
         self.kind = kind
+        self.passing = passing
+        self.retry_after_seconds = retry_after_seconds
+        self.usage = usage
+        self.silent = silent
