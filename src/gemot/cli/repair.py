@@ -62,6 +62,8 @@ def told(salvage: Salvage) -> Iterator[str]:
         yield f"lost: {plural(len(gathered.texts_lost), 'text')}; whole: {gathered.texts:,}"
     if salvage.gone:
         yield f"lost: {plural(len(salvage.gone), 'tree')} of which nothing is left: {_numbers(salvage.gone)}"
+    if salvage.regained:
+        yield f"begun after the damage, and as their records say: {_named(salvage.regained)}"
     if salvage.begun:
         yield f"lost: {plural(len(salvage.begun), 'tree')} begun after the damage: " + "; ".join(
             f'"{one_line(goal, 60)}"' for goal in salvage.begun[:SHOWN_MAX]

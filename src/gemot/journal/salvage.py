@@ -365,10 +365,11 @@ class _Gathering:
         base = self._base()
         new.executemany(
             "INSERT OR REPLACE INTO about VALUES (?,?)",
-            [("format", FORMAT), ("epoch", about.get("epoch", 0)), ("chain", chain), ("base", base)],
+            [
+                *(("format", FORMAT), ("epoch", about.get("epoch", 0)), ("chain", chain), ("base", base)),
+                *(("number", origin.number), ("numbered", origin.after)),
+            ],
         )
-        if origin.number:
-            new.executemany("INSERT INTO about VALUES (?,?)", [("number", origin.number), ("numbered", origin.after)])
         kept = new.execute("SELECT position FROM checkpoints").fetchone()
         if kept is not None and not base <= kept[0] <= end:
             kept = None

@@ -7,7 +7,7 @@ tree, else from the first record. Three things can come of it:
 - Records are missing, and a checkpoint is younger than they are. Then all is known; what is gone is how it came to be.
 - Records are missing after what can be folded. Then the trees are as they were before, and in doubt: what they did since is not known. A
   process whose end stands in a later record has ended. The others sleep, and change nothing when they are resumed (see
-  :mod:`gemot.kernel.salvaged`).
+  :mod:`gemot.kernel.salvaged`). So do trees that began after the gap, where their records are whole (:mod:`gemot.machine.regaining`).
 
 In the last two, what is known becomes records of its own, so the new journal can be folded without what is lost. The numbers that the lost
 records may have given to processes and work are not given again.
@@ -16,16 +16,14 @@ records may have given to processes and work are not given again.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from gemot.abi.answers import Answer
-from gemot.abi.effects import Begin, BeginFork, Deliver, Effect, Rewind, TakeBack
 from gemot.abi.events import Adopted, Arrived, Copied, Event, Faulted, Restored, Said, Salvaged, Stopped, Trapped
-from gemot.abi.syscalls import Exit, Fork, Kill, Spawn, Syscall
+from gemot.abi.syscalls import Exit, Fork, Kill, Spawn
 from gemot.journal.contract import JournalError, Record, TooNew
 from gemot.journal.records import decode, encode
 from gemot.journal.salvage import Gathered, beside, gather, sync
@@ -35,10 +33,10 @@ from gemot.kernel import freezing as tables
 from gemot.machine import checkpoint
 from gemot.machine.cast import Cast, Decided
 from gemot.machine.checkpoint import SCHEMA
+from gemot.machine.recording import Recording
 from gemot.machine.recovery import folding, must_fold
-from gemot.programs import freezing as folds
+from gemot.machine.regaining import Later, Regaining
 from gemot.programs.library import Library
-from gemot.programs.port import Start
 
 NUMBERS_OF_A_RECORD = 1_000
 """How many numbers of work a lost record may have given, at most: a call has fewer uses."""
@@ -62,6 +60,8 @@ class Salvage(NamedTuple):
     ended: list[tuple[int, str]]
     begun: list[str]
     gone: list[int]
+    regained: list[tuple[int, str]]
+    """First processes (pid, name) of trees that began after the gap, and are as their records say."""
 
     @property
     def is_known(self) -> bool:
@@ -78,12 +78,17 @@ def prepare(path: Path, into: Path, library: Library, seal: bool = False, doubt:
     try:
         gone = _mend_checkpoint(journal, gathered)
         kernel, cast, folded = _fold(journal, library)
-        salvage = Salvage(into, gathered, folded, [], [], [], gone)
+        salvage = Salvage(into, gathered, folded, [], [], [], gone, [])
         if folded < gathered.end or gone or seal or doubt:
             later = list(_later(journal, folded))
+            births = set[int]() if seal else _regain(journal, kernel, cast, later, salvage, library)
             _end(journal, kernel, cast, later, salvage, seal, doubt)
             _skip_numbers(kernel, gathered.end - folded, later)
-            salvage.begun.extend(event.goal for _, event in later if isinstance(event, Arrived))
+            salvage.begun.extend(
+                record.event.goal
+                for record in later
+                if isinstance(record.event, Arrived) and record.position not in births
+            )
         if folded < gathered.end or gone or seal or doubt or gathered.lost:
             _write(journal, kernel, cast, folded, gathered, salvage)
     finally:
@@ -145,13 +150,13 @@ def _without(frozen: tables.FrozenKernel, gone: set[int], there: set[int]) -> ta
     )
 
 
-def _fold(journal: SqliteJournal, library: Library) -> tuple[Kernel, _Recording, int]:
+def _fold(journal: SqliteJournal, library: Library) -> tuple[Kernel, Recording, int]:
     """Fold as far as it goes; the tables then, and the position of the last record. What fails in the middle of a record leaves
     tables that are no state, so all is folded once more, up to there."""
     until = journal.position
     while True:
         kernel = Kernel()
-        cast = _Recording(kernel, library, journal)
+        cast = Recording(kernel, library, journal)
         last = max(journal.base, 0)
         try:
             after, _ = checkpoint.restore(journal, kernel, cast)
@@ -188,73 +193,55 @@ class _Until:
             yield record
 
 
-class _Recording(Cast):
-    """A cast that keeps what native programs were told, also of those that are not here: a library has them, and no command."""
-
-    def __init__(self, kernel: Kernel, library: Library, journal: SqliteJournal) -> None:
-        super().__init__(kernel, library, journal.value, journal.pieces)
-        self._table = kernel.processes
-        self._rolls: dict[int, tuple[Start, list[tuple[Syscall, Answer]]]] = {}
-        self._asked: dict[int, Syscall] = {}
-
-    def see(self, event: Event) -> None:
-        if isinstance(event, Trapped):
-            self._asked[event.pid] = event.syscall
-
-    def play(self, effect: Effect) -> tuple[int, Decided] | None:
-        match effect:
-            case Begin(pid, program):
-                self._rolls.pop(pid, None)
-                if program.kind == "native":
-                    self._rolls[pid] = (self.start_of(effect), [])
-            case BeginFork(pid, parent) if parent in self._rolls and parent in self._asked:
-                start, history = self._rolls[parent]
-                self._rolls[pid], self._asked[pid] = (start, list(history)), self._asked[parent]
-            case Deliver(pid, answer) if pid in self._rolls and pid in self._asked:
-                self._rolls[pid][1].append((self._asked[pid], answer))
-            case TakeBack(pid) | Rewind(pid):
-                self._rolls.pop(pid, None)
-            case _:
-                pass
-        return super().play(effect)
-
-    def relive(self, pid: int, start: Start, history: list[tuple[Syscall, Answer]]) -> None:
-        self._rolls[pid] = (start, list(history))
-        pending = self._table[pid].syscall
-        if pending is not None:
-            self._asked[pid] = pending
-        super().relive(pid, start, history)
-
-    def frozen(self, pids: Iterable[int]) -> folds.FrozenPrograms:
-        """The programs of these processes, with their pages, whether they are here or not."""
-        here = {pid: self.programs[pid] for pid in pids if pid in self.programs}
-        absent = {
-            pid: folds.FrozenNative(*self._rolls[pid]) for pid in pids if pid in self.missing and pid in self._rolls
-        }
-        frozen = folds.freeze(here)
-        return msgspec.structs.replace(frozen, natives={**frozen.natives, **absent})
-
-
-def _later(journal: SqliteJournal, after: int) -> Iterator[tuple[int, Event]]:
-    """The whole records after a position, which can't be folded."""
-    rows = journal.database.execute("SELECT position, body FROM records WHERE position>? ORDER BY position", (after,))
-    for position, body in rows.fetchall():
+def _later(journal: SqliteJournal, after: int) -> Iterator[Later]:
+    """The whole records after a position, which can't be folded with what came before."""
+    rows = journal.database.execute(
+        "SELECT position, pid, body FROM records WHERE position>? ORDER BY position", (after,)
+    )
+    for position, pid, body in rows.fetchall():
         with contextlib.suppress(ValueError):
-            yield position, decode(body)
+            yield Later(position, pid, decode(body))
+
+
+def _regain(
+    journal: SqliteJournal, kernel: Kernel, cast: Recording, later: list[Later], salvage: Salvage, library: Library
+) -> set[int]:
+    """Add the trees that began in later records and can be followed by themselves, asleep; returns the positions where they began."""
+    gaps = [last for first, last in salvage.gathered.lost if first > salvage.folded + 1]
+    regaining = Regaining(kernel, later, gaps, lambda one: Recording(one, library, journal), journal.value)
+    regaining.all()
+    there = {
+        root for root in regaining.trees() if not any(pid in kernel.processes for pid in regaining.kernel.trees[root])
+    }
+    for root in sorted(there):
+        pids = regaining.kernel.trees[root]
+        copies = {pid: regaining.kernel.processes[pid].copies for pid in pids}
+        coming = tables.carried(tables.carry(regaining.kernel, root))
+        first = tables.adopt(kernel, coming)
+        for pid in pids:
+            kernel.processes[pid].copies = copies[pid]  # they are in this home
+        cast.take_over(regaining.cast, pids)
+        if not first.alive:
+            kernel.asleep.discard(root)
+        salvage.regained.append((root, first.name))
+        followed = {pid for pid in pids if regaining.is_followed(pid)}
+        later[:] = [record for record in later if record.pid not in followed]
+    kernel.now = max(kernel.now, regaining.kernel.now)
+    return {position for position, root in regaining.births.items() if root in there}
 
 
 def _end(
     journal: SqliteJournal,
     kernel: Kernel,
     cast: Cast,
-    later: list[tuple[int, Event]],
+    later: list[Later],
     salvage: Salvage,
     seal: bool,
     doubt: bool,
 ) -> None:
     """End the processes whose end stands in a later record; what lives then is in doubt."""
     last: dict[int, str] = {}
-    for position, event in later:
+    for position, _, event in later:
         if isinstance(event, Trapped | Stopped | Faulted):
             last.pop(event.pid, None)
         match event:
@@ -289,15 +276,15 @@ def _end(
                 salvage.doubtful.append((root, kernel.processes[root].name))
 
 
-def _skip_numbers(kernel: Kernel, records: int, later: list[tuple[int, Event]]) -> None:
+def _skip_numbers(kernel: Kernel, records: int, later: list[Later]) -> None:
     """Pass over the numbers that so many records may have given to processes, work and asks."""
     births = sum(
         isinstance(event, Arrived | Copied) or (isinstance(event, Trapped) and isinstance(event.syscall, Spawn | Fork))
-        for _, event in later
+        for _, _, event in later
     )
-    named = [event.pid for _, event in later if isinstance(event, Trapped | Said | Stopped | Faulted)]
+    named = [event.pid for _, _, event in later if isinstance(event, Trapped | Said | Stopped | Faulted)]
     brought = 0
-    for _, event in later:
+    for _, _, event in later:
         if isinstance(event, Adopted):
             with contextlib.suppress(msgspec.DecodeError):
                 brought = max(brought, *(process.pid for process in tables.carried(event.tree).tree.processes))
@@ -313,7 +300,7 @@ def _fetch_all(kernel: Kernel, journal: SqliteJournal) -> None:
 
 
 def _write(
-    journal: SqliteJournal, kernel: Kernel, cast: _Recording, folded: int, gathered: Gathered, salvage: Salvage
+    journal: SqliteJournal, kernel: Kernel, cast: Recording, folded: int, gathered: Gathered, salvage: Salvage
 ) -> None:
     """Append what is known, and fold from there."""
     _fetch_all(kernel, journal)
