@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
 
+from gemot.models.cards import Card, Corrections, Facts, described
+
 Family = Literal["openai", "anthropic", "google"]
 """Which wire format is spoken: OpenAI chat completions, Anthropic messages, Google generateContent."""
 
@@ -123,6 +125,31 @@ WINDOWS: tuple[tuple[str, int], ...] = (
     ("o4", 200_000),
 )
 """Windows of models that differ from their provider's usual one: how a name begins, and tokens."""
+
+
+def card(
+    provider: Provider,
+    model: str,
+    corrections: Corrections | None = None,
+    *,
+    name: str = "",
+    environment: Mapping[str, str] = os.environ,
+) -> Card:
+    """All that is known of ``model`` at ``provider``, with the person's ``corrections``.
+
+    ``model`` is the name that the provider knows it by; ``name`` what a person types, ``openai:gpt-5-mini`` unless it is given.
+    """
+    whole = name or f"{provider.name}:{model}"
+    subjects = (model, whole, whole.partition(":")[2])
+    return described(whole, provider.name, subjects, corrections or {}, around=_around(provider, environment))
+
+
+def _around(provider: Provider, environment: Mapping[str, str]) -> tuple[Facts, str] | None:
+    """What the environment says of all models of a provider, and where."""
+    length = environment.get("OLLAMA_CONTEXT_LENGTH", "").strip()
+    if provider.name != "ollama" or not length.isdecimal() or int(length) == 0:
+        return None
+    return Facts(window=int(length)), "OLLAMA_CONTEXT_LENGTH"
 
 
 def window_tokens(provider: Provider, model: str, environment: Mapping[str, str] = os.environ) -> int:
