@@ -155,6 +155,8 @@ def test_a_full_disk_stops_the_machine_and_loses_nothing(person: Person) -> None
                 pass
         done = person.run("trouble.py:spender", "for ever", "--home", str(home), code=None)
         assert done.code == 1 and ("full" in done.err or "can't be written" in done.err), done
+        started = person.gemot("resume", "--detach", "--home", str(home), code=1).err
+        assert "full" in started or "can't be written" in started or "make room" in started, started
         filling.unlink()
         states = [one["state"] for one in person.notes(person.gemot("ps", "--all", "--json", "--home", str(home)))]
         assert states[0] == "done"

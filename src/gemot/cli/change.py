@@ -49,12 +49,18 @@ def answer(home: Path | None, ask: int, word: str, scope: Literal["once", "proce
         elif asked.actions:
             some = word if word[:1].isdecimal() else ""
             allow = bool(some) or _yes_or_no(ask, word, ', or the numbers of what is allowed, as in "1 3"')
+            if allow and why:
+                raise Usage(
+                    f"--why would do nothing here: ask {ask} is about several actions, and reasons go with a no"
+                )
             await machine.answer(ask, allow, some if allow else why, scope)
             told(f"{'allowed' if allow else 'refused'} {some or 'all'} of what {asked.pid} asked", machine, asked.pid)
         elif asked.plan:
             if scope != "once":
                 raise Usage(f"ask {ask} is about a plan: what is endorsed counts for its process; leave --for out")
             allow = word.lower() not in ("n", "no")
+            if allow and why:
+                raise Usage(f"--why would do nothing here: ask {ask} is about a plan, and reasons go with a no")
             await machine.answer(ask, allow, word if allow else why)
             told(f"{'endorsed' if allow else 'refused'} what {asked.pid} asked", machine, asked.pid)
         else:

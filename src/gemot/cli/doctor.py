@@ -8,7 +8,8 @@ import os
 import shutil
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -57,6 +58,15 @@ def doctor(folder: Path | None) -> int:
     return worst
 
 
+def _each(part: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """The findings about a part. What can't be looked at is named, and the other parts are looked at all the same."""
+    try:
+        yield from look()
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with one part must not hide the others
+        words = str(error) or type(error).__name__
+        yield Finding("broken", f"{part} can't be looked at: {plain(words, 300)}")
+
+
 def _look(folder: Path | None) -> Iterator[Finding]:
     yield _python()
     yield _sqlite()
@@ -65,12 +75,22 @@ def _look(folder: Path | None) -> Iterator[Finding]:
     except HomeError as error:
         yield Finding("broken", str(error))
     else:
-        yield from _home(home)
-        yield from _journal(home)
-    yield from _configuration()
-    yield from _secrets()
-    yield from _models()
-    yield from _walls()
+        for part, look in (
+            ("the machine's folder", _home),
+            ("room on its disk", _room),
+            ("copies of files", _copies),
+            ("the machine that runs", _machine),
+            ("what is beside the journal", _others),
+            ("the journal", _journal),
+        ):
+            yield from _each(part, partial(look, home))
+    for part, look in (
+        ("the configuration", _configuration),
+        ("secrets", _secrets),
+        ("models", _models),
+        ("walls around drivers", _walls),
+    ):
+        yield from _each(part, look)
     yield _terminal()
 
 
@@ -94,12 +114,21 @@ def _home(home: Home) -> Iterator[Finding]:
     else:
         yield Finding("ok", f"the machine's folder is {home.folder}")
     yield _write_ahead(home)
+
+
+def _room(home: Home) -> Iterator[Finding]:
     free = shutil.disk_usage(home.folder).free
     state = "ok" if free >= DISK_BYTES_MIN else "missing"
     yield Finding(state, f"{free / 1e9:.1f} GB free there" + ("" if state == "ok" else ": make room"))
+
+
+def _copies(home: Home) -> Iterator[Finding]:
     count, used = taken(home)
     if count:
         yield Finding("ok", f"{count} copies of files there take {used / 1e6:,.0f} MB: gemot merge, gemot discard")
+
+
+def _machine(home: Home) -> Iterator[Finding]:
     words = stop_reason.said(home)
     if words:
         yield Finding("missing", words)
@@ -130,11 +159,14 @@ def _write_ahead(home: Home) -> Finding:
     return Finding("ok", "a journal can be written there")
 
 
+def _others(home: Home) -> Iterator[Finding]:
+    for flaw in inspecting.others(home):
+        yield Finding("broken", flaw.what)
+
+
 def _journal(home: Home) -> Iterator[Finding]:
     from gemot.cli.repair import known_programs, prospects
 
-    for flaw in inspecting.others(home):
-        yield Finding("broken", flaw.what)
     if not any(there.exists() for there in (home.journal, path_of(home.journal), ready_of(home.journal))):
         yield Finding("ok", "no journal yet; the first run begins one")
         return

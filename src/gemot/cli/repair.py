@@ -31,7 +31,7 @@ def known_programs() -> Library:
 
     try:
         return programs.library()
-    except Usage:
+    except (Usage, OSError):
         return load()
 
 

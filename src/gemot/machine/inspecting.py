@@ -6,6 +6,7 @@ checkpoint keeps is read as it is when something happens in it.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 
 import msgspec
@@ -102,14 +103,29 @@ def _kept(home: Home, library: Library) -> Iterator[Flaw]:
 
 def others(home: Home) -> Iterator[Flaw]:
     """What is damaged beside the journal: memories and copies."""
-    if home.memories.exists():
-        for words in memories.flaws(home.memories):
-            yield Flaw("memories", f"the memories in {home.memories}: {words}")
+    try:
+        if home.memories.exists():
+            for words in memories.flaws(home.memories):
+                yield Flaw("memories", f"the memories in {home.memories}: {words}")
+    except (OSError, sqlite3.Error) as error:
+        yield Flaw("memories", f"the memories in {home.memories} can't be read: {error}")
     folder = home.folder / "spaces"
-    for place in sorted(folder.iterdir()) if folder.is_dir() else ():
+    try:
+        places = sorted(folder.iterdir())
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        yield Flaw("copies", f"the copies of files in {folder} can't be read: {error.strerror}")
+        return
+    for place in places:
         if place.name.startswith((BUILDING, GONE)):
             continue  # a machine that was killed left it half made or half removed; the next one clears it
         if not NAME.fullmatch(place.name):
             yield Flaw("copies", f"{place} is not a copy that gemot made")
-        elif words := Space(place).flaw():
+            continue
+        try:
+            words = Space(place).flaw()
+        except OSError as error:
+            words = f"it can't be read: {error.strerror}"
+        if words:
             yield Flaw("copies", f"the copy {place.name}: {words}")

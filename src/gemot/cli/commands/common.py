@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gemot.abi.limits import PRIORITY
+from gemot.cli.failing import Usage
 
 Adder = Callable[..., ArgumentParser]
 """``command(name, does, about)`` makes a command; ``shown=False`` leaves it out of the help."""
@@ -25,6 +26,13 @@ def _folder(text: str) -> Path:
     if not text.strip():
         raise argparse.ArgumentTypeError("name a folder; an empty name is none")
     return Path(text)
+
+
+def must_do_something(*idle: tuple[object, str, str]) -> None:
+    """Refuse options that would do nothing. ``idle``: whether it was typed, the option, and why it would do nothing. Raises :class:`Usage`."""
+    for typed, option, why in idle:
+        if typed:
+            raise Usage(f"{option} would do nothing here: {why}")
 
 
 def json(made: ArgumentParser) -> None:
@@ -48,7 +56,6 @@ def manner(made: ArgumentParser) -> None:
     made.add_argument(
         "--asks",
         choices=("ask", "wait", "no"),
-        default="ask",
         help="ask (default): at this terminal; without one, stop when only a person can go on. wait: stay until somebody "
         "answers. no: refuse every action that needs a yes",
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 from argparse import Namespace
 from pathlib import Path
 
 from gemot import __version__
-from gemot.cli.commands.common import Adder, home, json
+from gemot.cli.commands.common import Adder, home, json, must_do_something
 from gemot.cli.failing import put
 
 
@@ -47,7 +48,9 @@ def add(command: Adder) -> None:
     )
     home(backup)
     command("version", _version, "print the version")
-    home(command("serve", _serve, "run a machine in the background until nothing is left to do", shown=False))
+    serve = command("serve", _serve, "run a machine in the background until nothing is left to do", shown=False)
+    serve.add_argument("--detached", action="store_true", help=argparse.SUPPRESS)
+    home(serve)
 
 
 def _programs(typed: Namespace) -> int:
@@ -72,7 +75,11 @@ def _doctor(typed: Namespace) -> int:
     from gemot.cli.doctor import doctor
     from gemot.cli.repair import salvage
 
-    if typed.salvage or typed.seal:
+    is_repair = typed.salvage or typed.seal
+    must_do_something(
+        (typed.yes and not is_repair, "--yes", "it answers what --salvage and --seal ask; add one of them")
+    )
+    if is_repair:
         return salvage(typed.home, typed.yes, typed.seal)
     return doctor(typed.home)
 
@@ -80,6 +87,13 @@ def _doctor(typed: Namespace) -> int:
 def _backup(typed: Namespace) -> int:
     from gemot.cli.backup import backup, restore
 
+    must_do_something(
+        (
+            typed.doubt and not typed.restore,
+            "--doubt",
+            "it is about what --restore brings back; a backup holds all as it is",
+        )
+    )
     if typed.restore:
         return restore(typed.home, typed.place, typed.doubt)
     return backup(typed.home, typed.place)
@@ -93,4 +107,4 @@ def _version(typed: Namespace) -> int:
 def _serve(typed: Namespace) -> int:
     from gemot.cli.background import serve
 
-    return serve(typed.home)
+    return serve(typed.home, typed.detached)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from gemot.cli.commands.common import Adder, goal, home, json, typed_goal
+from gemot.cli.commands.common import Adder, goal, home, json, must_do_something, typed_goal
+
+RUNS = 1000
 
 
 def add(command: Adder) -> None:
@@ -27,7 +29,7 @@ def add(command: Adder) -> None:
         help="what becomes of times that were missed, for instance while this computer was off. once (default): one run for "
         "all of them. skip: none. all: one run for each, up to 100",
     )
-    schedule.add_argument("--runs", metavar="N", type=int, default=1000, help="end after so many runs; default: 1000")
+    schedule.add_argument("--runs", metavar="N", type=int, help=f"end after so many runs; default: {RUNS}")
     alarms = command("alarms", _alarms, "list the alarms that are set, and when each rings next")
     json(alarms)
     for made in (schedule, alarms):
@@ -37,7 +39,9 @@ def add(command: Adder) -> None:
 def _schedule(typed: Namespace) -> int:
     from gemot.cli.scheduling import Plan, schedule
 
-    plan = Plan(typed.every, typed.at, typed.zone, typed.missed, typed.runs)
+    must_do_something((typed.at and typed.runs is not None, "--runs", "a goal --at a time is worked on once"))
+    runs = RUNS if typed.runs is None else typed.runs
+    plan = Plan(typed.every, typed.at, typed.zone, typed.missed, runs)
     return schedule(typed.home, plan, typed_goal(typed))
 
 

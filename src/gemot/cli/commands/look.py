@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from gemot.cli.commands.common import Adder, home, json, pid
+from gemot.cli.commands.common import Adder, home, json, must_do_something, pid
 
 
 def add(command: Adder) -> None:
@@ -58,6 +58,10 @@ def _receipt(typed: Namespace) -> int:
 def _replay(typed: Namespace) -> int:
     from gemot.cli.replay import replay
 
+    must_do_something(
+        (typed.check and typed.pid is not None, "PID", "--check looks at the decisions of every process"),
+        (typed.check and typed.to is not None, "--to", "--check looks at the whole journal"),
+    )
     return replay(typed.home, typed.pid, typed.to, typed.check)
 
 

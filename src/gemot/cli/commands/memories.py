@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from gemot.cli.commands.common import Adder, home, json
+from gemot.cli.commands.common import Adder, home, json, must_do_something
 
 SHOWN = 20
 
@@ -56,6 +56,7 @@ def _remember(typed: Namespace) -> int:
 def _forget(typed: Namespace) -> int:
     from gemot.cli.memories import clear, forget
 
+    must_do_something((typed.sure and not typed.everything, "--yes", "only --all asks; what numbers name goes at once"))
     if typed.everything:
         return clear(typed.home, typed.numbers, typed.scope, typed.of, typed.sure)
     return forget(typed.home, typed.numbers, typed.scope, typed.of)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Iterator
 
-from gemot.cli.commands.common import Adder, goal, image, manner, pid, typed_goal
+from gemot.cli.commands.common import Adder, goal, image, manner, must_do_something, pid, typed_goal
 
 
 def add(command: Adder) -> None:
@@ -26,23 +27,37 @@ def add(command: Adder) -> None:
     manner(resume)
 
 
+def _unfollowed(typed: Namespace) -> Iterator[tuple[object, str, str]]:
+    """Options that say how work is followed, which --detach does not do."""
+    yield typed.detach and typed.asks, "--asks", "with --detach questions wait for gemot answer"
+    yield typed.detach and typed.as_json, "--json", "with --detach only numbers are printed; gemot ps --json follows"
+
+
 def _run(typed: Namespace) -> int:
     from gemot.cli.goal import prepared
     from gemot.cli.run import Manner, run
 
+    must_do_something(
+        *_unfollowed(typed),
+        (typed.detach and typed.show, "--show-mandate", "with --detach nothing is shown; leave --detach out"),
+        (typed.show and typed.asks, "--asks", "--show-mandate ends at the first question"),
+    )
     start = prepared(*typed_goal(typed, typed.images), quiet=typed.quiet)
     if typed.detach:
         from gemot.cli.background import detach
 
         return detach(typed.home, start)
-    return run(typed.home, start, Manner(typed.quiet, typed.as_json, "show" if typed.show else typed.asks))
+    return run(typed.home, start, Manner(typed.quiet, typed.as_json, "show" if typed.show else typed.asks or "ask"))
 
 
 def _resume(typed: Namespace) -> int:
     from gemot.cli.run import Manner, resume
 
+    must_do_something(
+        *_unfollowed(typed), (typed.detach and typed.quiet, "--quiet", "with --detach only numbers are printed")
+    )
     if typed.detach:
         from gemot.cli.background import go_on
 
         return go_on(typed.home, typed.pid)
-    return resume(typed.home, typed.pid, Manner(typed.quiet, typed.as_json, typed.asks))
+    return resume(typed.home, typed.pid, Manner(typed.quiet, typed.as_json, typed.asks or "ask"))
