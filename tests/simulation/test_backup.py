@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import sqlite3
@@ -15,6 +16,7 @@ from test_salvage import flaws, go_on, paid_twice
 
 from gemot.abi.events import Arrived
 from gemot.cli.backup import backup, restore
+from gemot.cli.doctor import doctor
 from gemot.cli.failing import Usage
 from gemot.journal import JournalError, endmark
 from gemot.journal.records import decode
@@ -143,7 +145,7 @@ def test_a_damaged_backup_restores_nothing(home: Path, tmp_path: Path, name: str
     assert backup(home, tmp_path / "kept") == 0
     file = next((tmp_path / "kept").rglob(name))
     os.truncate(file, file.stat().st_size // 2)
-    with pytest.raises(Usage, match=r"damaged|no backup"):
+    with pytest.raises(Usage, match=r"damaged|no backup|not what was written"):
         restore(tmp_path / "elsewhere", tmp_path / "kept", False)
     assert [one.name for one in tmp_path.iterdir() if "elsewhere" in one.name] == []
 
@@ -168,6 +170,42 @@ def test_a_backup_is_not_within_the_settings_nor_within_the_home_by_a_link(
     assert {*home.iterdir(), *settings.iterdir()} == before
 
 
+@pytest.mark.parametrize("name", ["memories.sqlite", "journal.end", "gemot.toml", "b.txt", "base"])
+@pytest.mark.parametrize("how", ["gone", "changed"])
+def test_a_part_that_is_missing_or_changed_is_named(
+    home: Path, settings: Path, tmp_path: Path, name: str, how: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "kept"
+    assert backup(home, place) == 0
+    assert doctor(place) == 0 and "the backup" in capsys.readouterr().out
+    file = next(place.rglob(name))
+    if how == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(bytes(reversed(file.read_bytes())) + b".")
+    with pytest.raises(Usage, match=name):
+        restore(tmp_path / "elsewhere", place, False)
+    assert not (tmp_path / "elsewhere").exists()
+    capsys.readouterr()
+    assert doctor(place) == 1 and name in capsys.readouterr().out
+
+
+def test_a_file_that_was_put_into_a_backup_is_named(home: Path, tmp_path: Path) -> None:
+    assert backup(home, tmp_path / "kept") == 0
+    (tmp_path / "kept" / "home" / "spaces" / "more").mkdir(parents=True)
+    (tmp_path / "kept" / "home" / "spaces" / "more" / "x").write_text("x")
+    with pytest.raises(Usage, match="was added since"):
+        restore(tmp_path / "elsewhere", tmp_path / "kept", False)
+
+
+def test_a_backup_of_an_earlier_version_is_restored(home: Path, tmp_path: Path) -> None:
+    assert backup(home, tmp_path / "kept") == 0
+    listed = tmp_path / "kept" / "backup.json"
+    made = json.loads(listed.read_text())
+    listed.write_text(json.dumps({name: value for name, value in made.items() if name != "parts"} | {"format": 1}))
+    assert restore(tmp_path / "elsewhere", tmp_path / "kept", False) == 0
+
+
 def test_an_emptied_journal_is_not_restored(home: Path, tmp_path: Path) -> None:
     assert backup(home, tmp_path / "kept") == 0
     journal = tmp_path / "kept" / "home" / "journal.db"
@@ -176,6 +214,11 @@ def test_an_emptied_journal_is_not_restored(home: Path, tmp_path: Path) -> None:
         for table in ("records", "runs", "checkpoints"):
             db.execute(f"DELETE FROM {table}")
     db.close()
+    with pytest.raises(Usage, match="is not what was written"):
+        restore(tmp_path / "new", tmp_path / "kept", doubt=False)
+    listed = tmp_path / "kept" / "backup.json"
+    made = json.loads(listed.read_text())
+    listed.write_text(json.dumps(made | {"parts": None}))
     with pytest.raises(Usage, match="does not end at record"):
         restore(tmp_path / "new", tmp_path / "kept", doubt=False)
     assert not (tmp_path / "new").exists()

@@ -25,7 +25,7 @@ from gemot.journal.contract import JournalError
 from gemot.journal.database import ready_of
 from gemot.journal.endmark import path_of
 from gemot.journal.sqlite import SqliteJournal
-from gemot.machine import calendar, inspecting, stop_reason
+from gemot.machine import backups, calendar, inspecting, stop_reason
 from gemot.machine.clock import large
 from gemot.machine.home import Home, HomeError, default_home
 from gemot.machine.spaces import taken
@@ -70,6 +70,9 @@ def _each(part: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]
 def _look(folder: Path | None) -> Iterator[Finding]:
     yield _python()
     yield _sqlite()
+    if folder is not None and backups.is_backup(folder):
+        yield from _each("the backup", partial(_backup, folder))
+        return
     try:
         home = Home(default_home() if folder is None else folder)
     except HomeError as error:
@@ -105,6 +108,30 @@ def _sqlite() -> Finding:
             "broken", f"SQLite {sqlite3.sqlite_version}: the journal needs 3.22 or newer; use a newer Python"
         )
     return Finding("ok", f"SQLite {sqlite3.sqlite_version}")
+
+
+def _backup(place: Path) -> Iterator[Finding]:
+    """Whether a backup holds all that was written into it."""
+    try:
+        made = backups.listed(place)
+    except backups.BackupError as error:
+        yield Finding("broken", str(error))
+        return
+    wrong = list(backups.flaws(place, made))
+    for words in wrong[:FLAWS_MAX]:
+        yield Finding("broken", f"the backup {place}: {words}")
+    if len(wrong) > FLAWS_MAX:
+        yield Finding("broken", f"{len(wrong) - FLAWS_MAX} more flaws in the backup")
+    if not wrong:
+        parts = (
+            "its parts are not listed, since an earlier gemot made it"
+            if made.parts is None
+            else f"{len(made.parts)} files"
+        )
+        yield Finding(
+            "ok",
+            f"the backup {place} is whole: {made.position:,} records, {parts}; gemot backup --restore brings it back",
+        )
 
 
 def _home(home: Home) -> Iterator[Finding]:

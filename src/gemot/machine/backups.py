@@ -9,6 +9,7 @@ A backup is made under another name, read through, brought to the disk, and move
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import shutil
@@ -33,14 +34,25 @@ from gemot.machine.home import Home, HomeError
 from gemot.machine.salvaging import prepare
 from gemot.programs.library import Library
 
-FORMAT = 1
+FORMAT = 2
 LEFTOVERS = frozenset({"lock", "door", "machine.log"})
 """What may stand in the folder of a home that holds nothing."""
 _LIST = "backup.json"
+_UNLISTED = ("-shm", "-wal")
+"""What SQLite makes beside a file that somebody looked into; it holds nothing of its own in a backup."""
 
 
 class BackupError(Exception):
     """It can't be done; the message says why and what would work."""
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A file of a backup, as it was written."""
+
+    bytes: int
+    """Its size."""
+    digest: str
+    """SHA-256 of what is in it; of a link, of where it leads."""
 
 
 class Backup(msgspec.Struct, frozen=True):
@@ -54,6 +66,8 @@ class Backup(msgspec.Struct, frozen=True):
     """When the journal was copied (seconds since 1970)."""
     position: int
     """Of the last record in it."""
+    parts: dict[str, Part] | None = None
+    """By path within the backup, every file of it; None in a backup of format 1, which did not list them."""
 
 
 def make(home: Home, place: Path, settings: Path | None) -> Backup:
@@ -106,9 +120,36 @@ def _filled(home: Home, building: Path, settings: Path | None) -> Backup:
     if settings is not None and settings.is_dir():
         _copy_folder(settings, building / "settings")
     _clear(journal)
-    made = Backup(FORMAT, gemot.__version__, at, position)
+    made = Backup(FORMAT, gemot.__version__, at, position, _parts(building))
     (building / _LIST).write_bytes(msgspec.json.encode(made))
     return made
+
+
+def _parts(place: Path) -> dict[str, Part]:
+    """Every file and link in a backup but its list. Raises OSError."""
+    parts: dict[str, Part] = {}
+    for folder, _, names in os.walk(place, onerror=_raise):
+        for name in names:
+            path = Path(folder, name)
+            inside = os.fsencode(path.relative_to(place)).decode(errors="backslashreplace")
+            if inside != _LIST and not inside.endswith(_UNLISTED):
+                parts[inside] = _part(path)
+        for link in (path for path in Path(folder).iterdir() if path.is_symlink() and path.is_dir()):
+            parts[os.fsencode(link.relative_to(place)).decode(errors="backslashreplace")] = _part(link)
+    return parts
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _part(path: Path) -> Part:
+    if path.is_symlink():
+        target = os.fsencode(os.readlink(path))
+        return Part(len(target), hashlib.sha256(target).hexdigest())
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return Part(file.tell(), digest)
 
 
 def _copy_database(path: Path, into: Path) -> None:
@@ -171,21 +212,47 @@ def _copy_folder(folder: Path, into: Path) -> None:
             raise BackupError(f"{folder} can't be copied: {wrong[0]}") from error
 
 
-def read(place: Path) -> Backup:
-    """What a backup says of itself, when it is whole. Raises :class:`BackupError`."""
+def is_backup(place: Path) -> bool:
+    """Whether a folder holds a backup, whole or not."""
+    return (place / _LIST).is_file()
+
+
+def listed(place: Path) -> Backup:
+    """What a backup says of itself. Raises :class:`BackupError`."""
     try:
         made = msgspec.json.decode((place / _LIST).read_bytes(), type=Backup)
     except (OSError, msgspec.DecodeError):
         raise BackupError(f"{place} is no backup that gemot made: it has no readable {_LIST}") from None
     if made.format > FORMAT:
         raise BackupError(f"{place} was made by a newer gemot ({made.version}); upgrade gemot")
-    wrong = next(_flaws(place / "home", made), "")
+    return made
+
+
+def read(place: Path) -> Backup:
+    """The same, when the backup is whole. Raises :class:`BackupError`."""
+    made = listed(place)
+    try:
+        wrong = next(flaws(place, made), "")
+    except OSError as error:
+        wrong = f"{error.filename} can't be read: {error.strerror}"
     if wrong:
         raise BackupError(f"the backup {place} is damaged: {wrong}. Nothing was restored; take another one")
     return made
 
 
-def _flaws(inside: Path, made: Backup) -> Iterator[str]:
+def flaws(place: Path, made: Backup) -> Iterator[str]:
+    """What is missing, changed or added in a backup, and what is damaged in its parts, in words. Raises OSError."""
+    if made.parts is not None:
+        there = _parts(place)
+        for name in sorted(made.parts.keys() | there.keys()):
+            before, now = made.parts.get(name), there.get(name)
+            if now is None:
+                yield f"{name} is missing"
+            elif before is None:
+                yield f"{name} was added since"
+            elif now != before:
+                yield f"{name} is not what was written ({now.bytes:,} bytes, {before.bytes:,} before)"
+    inside = place / "home"
     journal = inside / "journal.db"
     if not journal.exists():
         yield f"{journal} is not there"
