@@ -10,7 +10,7 @@ WORKERS ?= 2
 SEEDS   ?= 1000
 KILLS   ?= 100
 
-.PHONY: help run test simulate guard slow check setup dev model eval-embedded eval-agentdojo eval-escapes eval-bestiary mutants bench clean
+.PHONY: help run test simulate guard slow check setup dev model eval-embedded eval-agentdojo eval-escapes eval-bestiary mutants bench prices clean
 .DEFAULT_GOAL := help
 
 help:  ## show what there is
@@ -94,6 +94,9 @@ mutants: dev  ## change the decision function in every small way, and see that a
 
 bench: $(VENV)/.run  ## measure gemot and the floor; and peers: make bench PEERS=all, or PEERS="langgraph autogen"
 	@$(PY) -m benchmarks $(PEERS)
+
+prices: dev  ## compile the price tables anew from the package genai-prices
+	@$(PY) tests/contracts/price_tables.py
 
 clean:  ## remove what was made here (not the embedded model in your data folder)
 	rm -rf $(VENV) $(DOJO) build .pytest_cache .ruff_cache .hypothesis

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from gemot.abi.events import Cost
 from gemot.abi.limits import CHARS_PER_TOKEN
+from gemot.models.cards import Card
 
 
 def estimate(model: str, chars: int, tokens_out_max: int) -> Cost:
@@ -14,10 +17,12 @@ def estimate(model: str, chars: int, tokens_out_max: int) -> Cost:
 
 def price(model: str, tokens_in: int, tokens_out: int) -> int:
     """Millionths of a dollar for one call, 0 where nobody knows."""
-    kind = model.partition(":")[0]
-    if kind not in ("openai", "anthropic", "google"):
-        return 0
-    from gemot.models.prices import cost_usd_micros, usage_of
+    card = _card(model)
+    return 0 if card is None else card.usd_micros(tokens_in, tokens_out) or 0
 
-    usage = usage_of(tokens_in, tokens_out)
-    return 0 if usage is None else cost_usd_micros(kind, (model.partition(":")[2],), usage) or 0
+
+@lru_cache
+def _card(model: str) -> Card | None:
+    from gemot.models.registry import card_of  # here: only a model that is used needs it
+
+    return card_of(model)

@@ -108,20 +108,25 @@ class Card(Struct, frozen=True):
 
         ``tokens_cached`` and ``tokens_written`` are parts of ``tokens_in``. Counts that contradict that are charged in full.
         """
-        price = next((price for price in reversed(self.prices) if tokens_in > price.above_tokens), None)
-        if price is None:
-            if not self.prices:
-                return None
-            price = self.prices[0]
-        cached = price.tokens_in if price.tokens_cached is None else price.tokens_cached
-        written = price.tokens_in if price.tokens_written is None else price.tokens_written
-        total = (
-            max(0, tokens_in - tokens_cached - tokens_written) * price.tokens_in
-            + tokens_cached * cached
-            + tokens_written * written
-            + tokens_out * price.tokens_out
-        )
-        return -(-total // MILLION)
+        return cost(self.prices, tokens_in, tokens_out, tokens_cached, tokens_written)
+
+
+def cost(
+    prices: tuple[Price, ...], tokens_in: int, tokens_out: int, tokens_cached: int = 0, tokens_written: int = 0
+) -> int | None:
+    """Millionths of a dollar at ``prices``, as :meth:`Card.usd_micros` says."""
+    if not prices:
+        return None
+    price = next((price for price in reversed(prices) if tokens_in > price.above_tokens), prices[0])
+    cached = price.tokens_in if price.tokens_cached is None else price.tokens_cached
+    written = price.tokens_in if price.tokens_written is None else price.tokens_written
+    total = (
+        max(0, tokens_in - tokens_cached - tokens_written) * price.tokens_in
+        + tokens_cached * cached
+        + tokens_written * written
+        + tokens_out * price.tokens_out
+    )
+    return -(-total // MILLION)
 
 
 class Facts(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
 
-from gemot.models.cards import Card, Corrections, Facts, described
+from gemot.models import prices
+from gemot.models.cards import Card, Corrections, Facts, Table, described
 
 Family = Literal["openai", "anthropic", "google"]
 """Which wire format is spoken: OpenAI chat completions, Anthropic messages, Google generateContent."""
@@ -140,8 +141,17 @@ def card(
     ``model`` is the name that the provider knows it by; ``name`` what a person types, ``openai:gpt-5-mini`` unless it is given.
     """
     whole = name or f"{provider.name}:{model}"
-    subjects = (model, whole, whole.partition(":")[2])
-    return described(whole, provider.name, subjects, corrections or {}, around=_around(provider, environment))
+    rest = whole.partition(":")[2]
+    table, around = _table(provider, model, rest), _around(provider, environment)
+    return described(whole, provider.name, (model, whole, rest), corrections or {}, table, around)
+
+
+def _table(provider: Provider, model: str, address: str) -> Table | None:
+    """What the price tables have of a model. A server behind an address is known by that."""
+    if provider.name == "ollama":
+        return None if "cloud" in model else prices.FREE
+    name = provider.name if provider.url else prices.table_of(address)
+    return None if name is None else prices.table(name, model)
 
 
 def _around(provider: Provider, environment: Mapping[str, str]) -> tuple[Facts, str] | None:

@@ -11,8 +11,8 @@ from typing import Any, Literal, cast
 
 from msgspec import Struct
 
-from gemot.models import prices
-from gemot.models.catalogue import PROVIDERS, installed, key_of
+from gemot.models.cards import Card, Corrections
+from gemot.models.catalogue import PROVIDERS, card, installed, key_of
 from gemot.models.port import Model, ModelFailed
 from gemot.models.providers import ProviderModel
 from gemot.models.scripted import TOKENS_MAX, Script, scripted
@@ -94,8 +94,20 @@ def _embedded_row() -> ModelRow:
 
 def price_known(name: str) -> bool:
     """Whether a budget in money can hold this model's calls: free here, or in the price tables."""
+    card = card_of(name)
+    return bool(card.prices) if card is not None else _split(name)[0] in ("embedded", "scripted", "bestiary")
+
+
+def card_of(
+    name: str, corrections: Corrections | None = None, environment: Mapping[str, str] = os.environ
+) -> Card | None:
+    """All that is known of the model that ``name`` means. None: it is no provider's model."""
     kind, rest = _split(name)
-    return kind in ("embedded", "scripted", "bestiary") or prices.price_known(kind, rest)
+    provider = PROVIDERS.get("openai-compatible" if kind == "hand" else kind)
+    if provider is None or not rest:
+        return None
+    model = rest if provider.url else rest.partition("#")[2]
+    return card(provider, model, corrections, name=f"{kind}:{rest}", environment=environment)
 
 
 def names_its_own_code_or_address(name: str) -> bool:
