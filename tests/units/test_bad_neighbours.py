@@ -8,6 +8,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from gemot.journal.sqlite import SqliteJournal
 from gemot.machine import client as clients
 from gemot.machine import guests, stop_reason
 from gemot.machine.client import Client, Gone
-from gemot.machine.door import Door
+from gemot.machine.door import Door, Start
 from gemot.machine.home import Home
 from gemot.models import open_model
 from gemot.models.port import ModelFailed
@@ -163,6 +164,96 @@ def test_client_of_a_machine_that_does_not_answer_is_told(
         server.close()
 
     run(work())
+
+
+HOLDS = """
+import sqlite3, sys
+holder = sqlite3.connect(sys.argv[1], isolation_level=None)
+holder.execute("BEGIN IMMEDIATE")
+print("held", flush=True)
+sys.stdin.readline()
+"""
+LIVES = """
+import asyncio, pathlib, sys
+from gemot import Machine
+from gemot.machine import door
+
+async def main():
+    async with await Machine.open(pathlib.Path(sys.argv[1]), door=False) as machine, door.Door(machine):
+        print("open", flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+@contextlib.contextmanager
+def started(script: str, place: Path) -> Any:
+    """A process that runs a script, when it has said its first word."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(place)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system says who holds a lock on Linux alone")
+def test_client_learns_which_process_holds_the_lock_of_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(clients, "WORD_SECONDS", 0.2)
+    monkeypatch.setattr(clients, "PATIENCE_SECONDS", 0.2)
+    home = tmp_path / "home"
+
+    async def work(machine: int, holder: int) -> None:
+        client = await Client.connect(Home(home).door, Home(home))
+        assert client is not None
+        words = f"process {machine}.*waits for the lock of its journal, held by process {holder}"
+        with pytest.raises(Gone, match=words):
+            await client.start(Start("x", "solo", "embedded"))
+        assert "waits for the lock of its journal" in caplog.text
+        await client.close()
+
+    with started(LIVES, home) as machine, started(HOLDS, home / "journal.db") as holder:
+        run(work(machine.pid, holder.pid))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems queue connections otherwise")
+def test_full_door_of_a_stopped_machine_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "WORD_SECONDS", 0.1)
+    monkeypatch.setattr(clients, "PATIENCE_SECONDS", 0.1)
+    home = Home(tmp_path / "home")
+
+    async def work(pid: int) -> None:
+        with contextlib.ExitStack() as stack:
+            for _ in range(400):
+                waiting = stack.enter_context(socket.socket(socket.AF_UNIX))
+                waiting.setblocking(False)
+                try:
+                    waiting.connect(str(home.door))
+                except BlockingIOError:
+                    break
+            else:
+                pytest.fail("the door was never full")
+            with pytest.raises(Gone, match=f"process {pid}.*is stopped.*it has taken in nobody"):
+                await Client.connect(home.door, home)
+            os.kill(pid, signal.SIGCONT)
+        client = await Client.connect(home.door, home)
+        assert client is not None
+        await client.close()
+
+    with started(LIVES, home.folder) as machine:
+        os.kill(machine.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, machine.pid, os.WSTOPPED)
+        run(work(machine.pid))
 
 
 def test_journal_that_another_program_holds_is_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -94,7 +94,7 @@ async def _submit(home: Home, wish: Callable[[Client], Awaitable[T]]) -> T:
     background: Background | None = None
     patience = Patience(home)
     while await patience.left():
-        client = await Client.connect(home.door)
+        client = await Client.connect(home.door, home)
         if client is not None:
             try:
                 await client.asks()

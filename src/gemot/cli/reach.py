@@ -131,7 +131,7 @@ async def open_or_connect(home: Home, project: Path | None = None) -> Machine | 
         try:
             return await opened(home, project)
         except Busy as busy:
-            client = await Client.connect(home.door)
+            client = await Client.connect(home.door, home)
             if client is not None:
                 return client
             pid = busy.pid  # it is opening, or closing
@@ -209,7 +209,7 @@ def _at_door(home: Home, wish: Callable[[Client], Awaitable[T]]) -> T | Nobody:
     """What the machine that runs here answers."""
 
     async def visit() -> T | Nobody:
-        client = await Client.connect(home.door)
+        client = await Client.connect(home.door, home)
         if client is None:
             return Nobody()
         try:

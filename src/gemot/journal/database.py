@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from gemot.journal.contract import Damaged, DiskFailed, Full, JournalError
+from gemot.journal.holders import other_holder
 
 PATIENCE_SECONDS = 600.0
 """How long a write waits for another program that holds the file: a backup, a database browser. It is said again each minute."""
@@ -173,7 +174,12 @@ class Database:
                 if not is_held(error) or now > until:
                     raise
                 if now > again:
-                    _log.warning("gemot: waiting for the journal, another program holds its lock: %s", self.path)
+                    who = other_holder(self.path)
+                    _log.warning(
+                        "gemot: waiting for the journal, another program holds its lock: %s%s",
+                        self.path,
+                        f", held by {who}" if who else "",
+                    )
                     again = now + SAID_SECONDS
 
     def wrote(self, size: int) -> None:

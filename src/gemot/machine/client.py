@@ -20,8 +20,10 @@ from gemot.abi.effects import Asked
 from gemot.abi.events import BoardMove
 from gemot.abi.grants import Budget
 from gemot.drivers.kit import Picture
+from gemot.journal.holders import holder
 from gemot.machine import door
 from gemot.machine.door import LINE_BYTES_MAX, Said, Start, Wanted, Wish
+from gemot.machine.home import Home
 from gemot.machine.looking import Gathering, ReceiptView, Sight, Which
 from gemot.machine.machine import DEFAULT_BUDGET, MachineError
 from gemot.machine.notes import Note
@@ -42,6 +44,9 @@ WORD_SECONDS = 5.0
 PATIENCE_SECONDS = 60.0
 """How long it is waited for after that."""
 
+KNOCK_SECONDS = 0.05
+"""How long after a knock at a full door the next one is tried."""
+
 LONG = (door.Adopt, door.Archive, door.Export)
 """Wishes that take as long as what they move is large."""
 
@@ -59,6 +64,50 @@ def _peer(writer: asyncio.StreamWriter) -> int:
         return 0
 
 
+async def _knock(path: Path, home: Home | None) -> socket.socket:
+    """A connection to the door. A machine that stands still takes nobody in, and so many may wait: then its door is full. Raises
+    OSError, :class:`Gone`."""
+    knocking = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        knocking.setblocking(False)
+        loop = asyncio.get_running_loop()
+        begun, said = loop.time(), False
+        while True:
+            try:
+                knocking.connect(str(path))
+                return knocking
+            except BlockingIOError:
+                waited = loop.time() - begun
+            words = _in_words((home.runs() or 0) if home is not None else 0, home)
+            if waited > WORD_SECONDS + PATIENCE_SECONDS:
+                raise Gone(
+                    f"{words}: for {waited:.0f} s it has taken in nobody, and others wait at its door. Nothing was asked of it"
+                )
+            if waited > WORD_SECONDS and not said:
+                _log.warning("gemot: waiting for %s", words)
+                said = True
+            await asyncio.sleep(KNOCK_SECONDS)
+    except BaseException:
+        knocking.close()
+        raise
+
+
+def _in_words(pid: int, home: Home | None) -> str:
+    """The machine with its process (0: not known), and why it does not answer, as far as that is known."""
+    if not pid:
+        return "the machine, which does not answer"
+    try:
+        stopped = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in ("T", "t")
+    except (OSError, IndexError):
+        stopped = False
+    if stopped:
+        return f"the machine (process {pid}), which is stopped: kill -CONT {pid} lets it go on"
+    other = holder(home.journal, pid) if home is not None else ""
+    if other:
+        return f"the machine (process {pid}), which waits for the lock of its journal, held by {other}"
+    return f"the machine (process {pid}), which is busy or waits for its disk"
+
+
 class Gone(MachineError):
     """The machine has stopped, or stopped talking to us."""
 
@@ -66,8 +115,8 @@ class Gone(MachineError):
 class Client:
     """One connection. Open it with :meth:`connect`; ``None`` from there means that no machine answers at this door."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writer = writer
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, home: Home | None = None) -> None:
+        self._writer, self._home = writer, home
         self._waiting: dict[int, asyncio.Future[Said]] = {}
         self._numbers = 0
         self._watchers: list[Callable[[Note], None]] = []
@@ -76,15 +125,18 @@ class Client:
         """The connection has ended."""
 
     @classmethod
-    async def connect(cls, path: Path) -> Client | None:
+    async def connect(cls, path: Path, home: Home | None = None) -> Client | None:
+        """Knock at the door ``path``. ``home``: of the machine, to say why it does not answer. Raises :class:`Gone` where it takes
+        in nobody."""
         try:
             facts = path.lstat()
             if not stat.S_ISSOCK(facts.st_mode) or facts.st_uid != os.geteuid():
                 return None  # nobody's word but this person's own machine is taken
-            reader, writer = await asyncio.open_unix_connection(str(path), limit=LINE_BYTES_MAX * 4)
+            knocking = await _knock(path, home)
+            reader, writer = await asyncio.open_unix_connection(sock=knocking, limit=LINE_BYTES_MAX * 4)
         except (OSError, ValueError):
             return None
-        return cls(reader, writer)
+        return cls(reader, writer, home)
 
     async def close(self) -> None:
         self._listening.cancel()
@@ -218,16 +270,7 @@ class Client:
 
     def _machine(self) -> str:
         """The machine in words, with its process and what is known of that."""
-        pid = _peer(self._writer)
-        if not pid:
-            return "the machine, which does not answer"
-        try:
-            stopped = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in ("T", "t")
-        except (OSError, IndexError):
-            stopped = False
-        if stopped:
-            return f"the machine (process {pid}), which is stopped: kill -CONT {pid} lets it go on"
-        return f"the machine (process {pid}), which is busy or waits for its disk"
+        return _in_words(_peer(self._writer), self._home)
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         try:
