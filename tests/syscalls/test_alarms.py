@@ -360,3 +360,16 @@ def test_a_wait_without_results_says_how_they_ended_and_reads_nothing(world: Ker
     (ended,) = answer.value.ended
     assert (ended.pid, ended.state, ended.value, ended.error) == (child, "done", None, "")
     assert world.kernel.processes[root].label.integrity == "person"
+
+
+@pytest.mark.parametrize(
+    ("came", "words"), [(400, "(399 firings before"), (limits.MISSED_COUNTED_MAX, "(at least 9999 firings before")]
+)
+def test_firings_beyond_those_that_are_counted_are_told_as_at_least(world: KernelWorld, came: int, words: str) -> None:
+    root = world.tree()
+    number = set_alarm(world, root, every="10m", zone="UTC")
+    since = world.kernel.processes[root].alarms[number].at
+    world.at += 900_000
+    due = Due(world.at + 600_000, since=since, came=came, last=world.at)
+    world.feed(Ticked(world.at, ((root, number, due),)))
+    assert words in mailbox(world, root)[0].text

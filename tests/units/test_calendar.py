@@ -203,13 +203,19 @@ def test_firings_are_those_of_the_library(every: str, zone: str, began: int, see
         counted += due.came
 
 
+def test_missed_firings_of_400_days_are_all_counted() -> None:
+    since, now = millis("2025-01-01T09:00+00:00"), millis("2026-02-05T08:00+00:00")
+    assert following("0 9 * * *", "UTC", since, now).came == 400
+    assert following("1d", "UTC", since, now).came == 400
+
+
 def test_more_than_anybody_counts_are_not_counted_but_the_last_and_the_next_are_known() -> None:
     due = following("* * * * *", "UTC", millis("2000-01-01T00:00+00:00"), millis("2027-01-01T00:00:30+00:00"))
-    assert due.came == limits.MISSED_RINGS_MAX
+    assert due.came == limits.MISSED_COUNTED_MAX
     assert (due.last, due.at) == (millis("2027-01-01T00:00+00:00"), millis("2027-01-01T00:01+00:00"))
     half = timedelta(seconds=30)
     due = following("30s", "UTC", 0, int(datetime(2027, 1, 1, tzinfo=UTC).timestamp() * 1000))
-    assert timedelta(milliseconds=due.at - due.last) == half and due.came == limits.MISSED_RINGS_MAX
+    assert timedelta(milliseconds=due.at - due.last) == half and due.came == 59_958_721
 
 
 @pytest.mark.parametrize(

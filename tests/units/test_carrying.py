@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import threading
 import zlib
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from gemot.board.table import Board, Item
 from gemot.kernel import freezing
 from gemot.kernel.process import Review, SetAlarm
 from gemot.machine import carrying
+from gemot.machine.client import Client
 from gemot.machine.replay import Replay
 from gemot.programs.library import load
 
@@ -291,3 +293,34 @@ def test_pipe_or_device_is_refused_and_keeps_nobody_waiting(tmp_path: Path) -> N
         carrying.read(tmp_path)
     with pytest.raises(carrying.CarryError, match="can't be the name of a file"):
         carrying.read(Path("a\0b"))
+
+
+def test_tree_file_that_is_too_large_is_refused_with_the_limit(tmp_path: Path) -> None:
+    file = tmp_path / "large"
+    file.touch()
+    os.truncate(file, 1 << 30)
+    with pytest.raises(carrying.CarryError, match=r"1,074 MB, and a tree's file has at most 268 MB"):
+        carrying.read(file)
+
+
+def test_tree_file_is_read_away_from_the_machines_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+    inner = carrying.read
+
+    def read(path: Path) -> carrying.Carried:
+        threads.append(threading.get_ident())
+        return inner(path)
+
+    monkeypatch.setattr(carrying, "read", read)
+
+    async def work() -> None:
+        async with await Machine.open(tmp_path / "home") as machine:
+            assert machine.home is not None
+            client = await Client.connect(machine.home.door)
+            assert client is not None
+            with pytest.raises(MachineError, match="can't be read"):
+                await client.adopt(tmp_path / "none", {})
+            await client.close()
+
+    asyncio.run(work())
+    assert threads and threading.get_ident() not in threads

@@ -281,3 +281,12 @@ def test_journal_of_no_bytes_is_whole_and_empty(tmp_path: Path) -> None:
     counts, flaws = inspect(tmp_path / "journal.db")
     assert (counts.records, flaws) == (0, [])
     assert look(tmp_path, "all").views == [] and look_at_asks(tmp_path) == []
+
+
+@pytest.mark.parametrize("pid", [0, -1, 1 << 70])
+def test_pid_that_names_nobody_shows_nobody_beside_a_machine(home: Path, pid: int) -> None:
+    async def work(machine: Machine, client: Client) -> None:
+        assert (await asyncio.to_thread(look, home, "all", pid)).views == []
+
+    beside(home, work)
+    assert look(home, "all", pid).views == []

@@ -76,7 +76,7 @@ class Due(Struct, frozen=True, gc=False, omit_defaults=True):
     """When an alarm rings next, as the machine's calendar says: the kernel has none, and a replay must not need the same one.
 
     ``at``: milliseconds since 1970; 0: never again. ``text``: the same as a clock in ``zone`` shows it. Of an alarm that is
-    due: ``since`` when; ``came``: how many firings there were from then to now (at most ``limits.MISSED_RINGS_MAX``);
+    due: ``since`` when; ``came``: how many firings there were from then to now (of times of a calendar at most ``limits.MISSED_COUNTED_MAX``);
     ``last``: the latest of them. None (0) of an alarm that is only set again. ``error``: why it can't be said when it is due.
     """
 

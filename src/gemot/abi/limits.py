@@ -89,7 +89,10 @@ ALARM_LATE_MILLIS: Final = 60_000
 """A firing is missed when it could not ring until this much later: a restart takes seconds, a night takes hours."""
 
 MISSED_RINGS_MAX: Final = 100
-"""The most firings of one alarm that are counted, or lie in a mailbox, one by one: whoever wakes after years needs no more."""
+"""The most firings of one alarm that lie in a mailbox, one by one: whoever wakes after years needs no more."""
+
+MISSED_COUNTED_MAX: Final = 10_000
+"""So many missed firings of an alarm at times of a calendar are counted."""
 
 PROGRESS_CHARS_MAX: Final = 200
 """The longest progress note (characters): it stands in one line beside others."""

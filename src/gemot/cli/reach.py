@@ -161,6 +161,9 @@ def look(
     """So many trees, the newest (0: all), or the tree of ``pid``; nothing is opened for writing. ``again``: this command has
     looked before, and has said why no machine runs."""
 
+    if pid is not None and pid < 1:  # nobody, and not all
+        return Sight()
+
     def of(snapshot: Snapshot) -> Sight:
         root = snapshot.trees.root_of(pid) if pid else 0
         if pid is not None and not root:

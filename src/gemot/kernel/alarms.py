@@ -156,8 +156,9 @@ def _tell(kernel: Kernel, process: Process, number: int, alarm: SetAlarm, note: 
         place = unread[-1]
         process.mailbox[place] = _mail(number, note, process.mailbox[place].missed + came, _passed_on(alarm))
         return
+    more = came == limits.MISSED_COUNTED_MAX  # no more were counted
     for place in range(rings):
-        kernel.post(process, _mail(number, note, 0 if place else came - rings, _passed_on(alarm)))
+        kernel.post(process, _mail(number, note, 0 if place else came - rings, _passed_on(alarm), more and not place))
 
 
 def _passed_on(alarm: SetAlarm) -> Label:
@@ -165,6 +166,8 @@ def _passed_on(alarm: SetAlarm) -> Label:
     return join(Label((KERNEL,)), alarm.label)
 
 
-def _mail(number: int, note: str, missed: int, label: Label) -> Mail:
-    before = f" ({missed} {'firing' if missed == 1 else 'firings'} before it missed)" if missed else ""
+def _mail(number: int, note: str, missed: int, label: Label, more: bool = False) -> Mail:
+    """``more``: at least so many were missed."""
+    count = f"{'at least ' * more}{missed} {'firing' if missed == 1 else 'firings'}"
+    before = f" ({count} before it missed)" if missed else ""
     return Mail(-1, f"alarm {number} rang{before}{note}", label, number, missed)

@@ -71,12 +71,9 @@ def following(every: str, zone: str, since: int, now: int, lead: int = 0) -> Due
     times are ahead of the time of day."""
     try:
         there = _zone(zone)
-        came, last = 1, since
-        following = _after(every, there, since, since)
-        while following <= now and came < limits.MISSED_RINGS_MAX:
-            came, last, following = came + 1, following, _after(every, there, since, following)
-        if following <= now:
-            last, following = _before(every, there, since, now), _after(every, there, since, now)
+        came = _came(every, there, since, now)
+        last = since if came == 1 else _before(every, there, since, now)
+        following = _after(every, there, since, now)
         return Due(following, _text(following - lead, there), zone, since, came, last)
     except _Unclear as unclear:
         return Due(since=since, came=1, last=since, error=str(unclear))
@@ -261,6 +258,20 @@ def _before(every: str, zone: tzinfo, since: int, now: int) -> int:
     if interval:
         return since + (now - since) // interval * interval
     return max(since, next((time for time in _cron(every, _there(now + 1000, zone), True) if time <= now), since))
+
+
+def _came(every: str, zone: tzinfo, since: int, now: int) -> int:
+    """How many firings there were from ``since`` to ``now``; of times of a calendar at most ``limits.MISSED_COUNTED_MAX`` are counted."""
+    interval = _interval(every)
+    if interval:
+        return (now - since) // interval + 1
+    count, last = 1, since
+    for time in _cron(every, _there(since, zone)):
+        if time > now or count >= limits.MISSED_COUNTED_MAX:
+            break
+        if time > last:
+            count, last = count + 1, time
+    return count
 
 
 def _cron(every: str, start: datetime, reverse: bool = False) -> Iterator[int]:

@@ -39,7 +39,10 @@ from gemot.programs import freezing as folds
 from gemot.programs.conversation import Conversation
 
 MAGIC = b"gemot tree 1\n"
-LARGEST_BYTES = 1 << 30
+FILE_BYTES_MAX = 1 << 28
+"""The largest file that is read."""
+
+LARGEST_BYTES = 1 << 29
 """The largest tree that is read from a file, unpacked: a small file can't fill the memory."""
 
 
@@ -203,7 +206,7 @@ def read(path: Path) -> Carried:
         unpacking = zlib.decompressobj()
         plain = unpacking.decompress(packed, LARGEST_BYTES)
         if unpacking.unconsumed_tail:
-            raise CarryError(f"{path} is larger than {LARGEST_BYTES >> 30} GB unpacked")
+            raise CarryError(f"{path} is larger than {LARGEST_BYTES >> 20} MB unpacked, which is the limit for a tree")
         carried = msgspec.msgpack.decode(plain, type=Carried)
         if carried.version != gemot.__version__:
             raise CarryError(
@@ -221,16 +224,25 @@ def _body(path: Path) -> bytes:
     """What is in a plain file. A pipe keeps its reader waiting, and a device may never end."""
     try:
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK | os.O_NOCTTY)) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            facts = os.fstat(file.fileno())
+            if not stat.S_ISREG(facts.st_mode):
                 raise CarryError(f"{path} is a pipe or a device, not a file; name a file that gemot export wrote")
-            body = file.read(LARGEST_BYTES + 1)
+            if facts.st_size > FILE_BYTES_MAX:
+                raise _too_large(path, facts.st_size)
+            body = file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
         raise CarryError(f"{path} can't be read: {error.strerror}") from error
     except ValueError as error:
         raise CarryError(f"{str(path)!r} can't be the name of a file: {error}") from error
-    if len(body) > LARGEST_BYTES:
-        raise CarryError(f"{path} is larger than {LARGEST_BYTES >> 30} GB")
+    if len(body) > FILE_BYTES_MAX:  # it grows
+        raise _too_large(path, len(body))
     return body
+
+
+def _too_large(path: Path, size: int) -> CarryError:
+    return CarryError(
+        f"{path} has {size / 1e6:,.0f} MB, and a tree's file has at most {FILE_BYTES_MAX / 1e6:,.0f} MB; nothing of it was read"
+    )
 
 
 def relocated(

@@ -406,7 +406,8 @@ class Door:
             case Archive(pid, path):
                 return machine.archive(pid, Path(path))
             case Adopt(path, folders, model, untrusted):
-                return await machine.adopt(carrying.read(Path(path)), folders, model, untrusted)
+                carried = await asyncio.to_thread(carrying.read, Path(path))  # as long as it is large
+                return await machine.adopt(carried, folders, model, untrusted)
             case Retract(pid, reason, told):
                 return await machine.retract(pid, reason, told)
             case Foresee(pid, told):
