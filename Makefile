@@ -54,9 +54,9 @@ ifndef SEED
 endif
 
 slow: dev  ## the long forms of the sampled tests: 20 minutes of work, 200 kills, failing disks and power cuts (about an hour)
-	@GEMOT_SOAK_SECONDS=1200 GEMOT_KILLS=200 GEMOT_FAILURES=200 GEMOT_CUTS=300 GEMOT_GOSSIPS=2000 \
+	@GEMOT_SOAK_SECONDS=1200 GEMOT_KILLS=200 GEMOT_FAILURES=200 GEMOT_CUTS=300 GEMOT_GOSSIPS=2000 GEMOT_RUNS=100000 GEMOT_KEPT=1000 \
 	  $(PY) -m pytest -s tests/simulation/test_soak.py tests/simulation/test_kills.py tests/simulation/test_failing_disk.py \
-	  tests/simulation/test_power_cuts.py tests/simulation/test_gossip.py
+	  tests/simulation/test_power_cuts.py tests/simulation/test_gossip.py tests/units/test_retention_size.py
 
 guard: dev  ## measure anew what things cost in function calls, and keep the figures (tests/guards/costs.toml)
 	@$(PY) tests/guards/keeping.py

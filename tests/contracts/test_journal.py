@@ -183,7 +183,7 @@ def test_a_writer_that_is_not_the_newest_changes_and_fetches_no_tree(stores: Sto
         lambda: first.put_checkpoint(2, b"two", [tree(1, b"stale"), tree(2, b"stale")]),
         lambda: first.tree(1),
         lambda: first.tree(99),
-        lambda: first.blank(1, [(1, b"blank")]),
+        lambda: first.blank([1], [(1, b"blank")]),
         first.drop_checkpoint,
     ):
         with pytest.raises(Fenced, match="another machine"):
@@ -198,7 +198,7 @@ def test_a_blank_takes_the_place_of_a_record_and_belongs_to_nobody(stores: Store
     journal = stores.open()
     journal.append(0, [A, B, C], synced=True)
     journal.put_checkpoint(3, b"whole", [tree(10, b"gone", 11), tree(20, b"stays")])
-    journal.blank(10, [(1, b"nothing"), (3, b"nor here")])
+    journal.blank([10], [(1, b"nothing"), (3, b"nor here")])
     for one in (journal, stores.open()):
         records = list(one.read())  # whatever is read was compared with its checksum
         assert [(record.position, record.at, record.pid) for record in records] == [(1, 1, 0), (2, 2, 20), (3, 3, 0)]
@@ -213,9 +213,9 @@ def test_a_blank_takes_the_place_of_a_record_and_belongs_to_nobody(stores: Store
 def test_what_no_checkpoint_keeps_can_be_blanked(stores: Stores) -> None:
     journal = stores.open()
     journal.append(0, [A, B], synced=True)
-    journal.blank(10, [(1, b"")])
+    journal.blank([10], [(1, b"")])
     assert entries(journal) == [(1, 0, b""), B]
-    journal.blank(77, [])
+    journal.blank([77], [])
     assert entries(journal) == [(1, 0, b""), B]
 
 
@@ -229,10 +229,47 @@ def test_records_are_blanked_all_or_none(stores: Stores) -> None:
         raise RuntimeError("half way")
 
     with pytest.raises(RuntimeError):
-        journal.blank(10, broken())
+        journal.blank([10], broken())
     assert (entries(journal), entries(journal, 0, 10)) == ([A, B, C], [A, C])
     assert (kept(journal), journal.tree(10)) == (((3, b"whole"), [b"there"]), b"there")
     assert journal.append(3, [A], synced=False) == 4
+
+
+def test_state_of_a_tree_is_joined_with_no_blank(stores: Stores) -> None:
+    journal = stores.open()
+    journal.append(0, [A, B, C, A, B], synced=True)
+    state = b'{"type":"condensed"}'
+    journal.blank([], [(1, b""), (2, b"two"), (3, state), (4, b""), (5, b"five")])
+    for one in (journal, stores.open()):
+        assert [(record.first, record.position, record.body) for record in one.read()] == [
+            (1, 2, b"two"), (0, 3, state), (4, 5, b"five"),
+        ]  # fmt: skip
+    stores.open().blank([], [(3, b"three")])
+    assert [(record.first, record.position, record.body) for record in stores.open().read()] == [(1, 5, b"five")]
+
+
+def test_process_that_left_its_tree_is_in_no_tree(stores: Stores) -> None:
+    journal = stores.open()
+    journal.append(0, [A], synced=True)
+    journal.put_checkpoint(1, b"whole", [tree(10, b"stays", 11, 12)])
+    journal.blank([], [], [11])
+    assert [journal.tree(pid) for pid in (10, 11, 12)] == [b"stays", None, b"stays"]
+
+
+def test_texts_and_pieces_are_listed_and_forgotten(stores: Stores) -> None:
+    journal = stores.open()
+    before = journal.put_value("before")
+    journal.fresh = set()
+    digests = sorted([before, *(journal.put_value(f"text {number}") for number in range(5))])
+    assert journal.fresh == set(digests) - {before}
+    assert (journal.digests("", 4), journal.digests(digests[3], 9)) == (digests[:4], digests[4:])
+    journal.put_checkpoint(0, b"whole", (), [(1, 0, b"a"), (1, 3, b"b"), (2, 0, b"c")])
+    assert journal.numbers() == [1, 2]
+    journal.forget(digests[1:], [1])
+    again = stores.open()
+    assert (again.digests("", 9), again.numbers(), again.pieces(1), again.pieces(2)) == (digests[:1], [2], [], [b"c"])
+    with pytest.raises(Fenced):
+        journal.forget(digests[:1])
 
 
 # Every store beside the one in memory.
@@ -296,7 +333,7 @@ def done(journal: Journal, last: int, kind: str, how: Any) -> object:
             return journal.drop_checkpoint()
         case _:
             root, positions, body = how
-            return journal.blank(root, [(1 + one % last, body) for one in positions] if last else [])
+            return journal.blank([root], [(1 + one % last, body) for one in positions] if last else [])
 
 
 @pytest.mark.parametrize("kind", [kind for kind in STORES if kind != "memory"])

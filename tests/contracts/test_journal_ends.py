@@ -249,7 +249,7 @@ def test_the_chain_goes_on_after_what_was_archived(path: Path, blanks: tuple[int
     closed(path, A, B, C)
     closed(path, B, C, A)
     journal = SqliteJournal(path)
-    journal.blank(1, [(position, b"blank") for position in blanks])
+    journal.blank([1], [(position, b"blank") for position in blanks])
     journal.append(6, [A], synced=True)
     for after in range(7):
         assert [one.position for one in journal.read(after)][-1] == 7
@@ -330,7 +330,7 @@ def test_blanks_that_follow_each_other_are_one_row_and_the_file_shrinks(path: Pa
     journal.close()
     before = path.stat().st_size
     journal = SqliteJournal(path)
-    journal.blank(10, [(position, b"gone %d" % position) for position in range(1, 2_001)])
+    journal.blank([10], [(position, b"gone %d" % position) for position in range(1, 2_001)])
     (run, last) = list(journal.read())
     assert (run.first, run.position, run.at, run.pid, run.body) == (1, 2_000, 1_999, 0, b"gone 2000")
     assert (last.position, last.first, last.body) == (2_001, 0, b"a")
@@ -342,7 +342,7 @@ def test_blanks_that_follow_each_other_are_one_row_and_the_file_shrinks(path: Pa
 def test_a_read_that_begins_inside_a_run_gives_the_run(path: Path) -> None:
     journal = SqliteJournal(path)
     journal.append(0, [A, B, C, A], synced=True)
-    journal.blank(10, [(2, b"x"), (3, b"y")])
+    journal.blank([10], [(2, b"x"), (3, b"y")])
     assert [(one.first, one.position) for one in journal.read(2)] == [(2, 3), (0, 4)]
     journal.close()
 
@@ -350,7 +350,7 @@ def test_a_read_that_begins_inside_a_run_gives_the_run(path: Path) -> None:
 def test_a_changed_run_is_found(path: Path) -> None:
     journal = SqliteJournal(path)
     journal.append(0, [A, B, C], synced=True)
-    journal.blank(10, [(1, b"x"), (2, b"y")])
+    journal.blank([10], [(1, b"x"), (2, b"y")])
     journal.close()
     for statement in ("UPDATE runs SET first = 2", "UPDATE runs SET body = x'00', first = 1", "DELETE FROM runs"):
         change(path, statement)
@@ -374,7 +374,7 @@ def test_after_an_error_of_the_disk_nothing_more_is_written(path: Path, monkeypa
         lambda: journal.append(1, [B], synced=True),
         lambda: journal.put_value("x"),
         lambda: journal.put_checkpoint(1, b"x"),
-        lambda: journal.blank(1, []),
+        lambda: journal.blank([1], []),
         journal.drop_checkpoint,
     ):
         with pytest.raises(DiskFailed, match="disk"):

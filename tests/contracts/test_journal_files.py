@@ -118,7 +118,7 @@ def test_a_looker_sees_what_the_writer_wrote_and_can_not_write(filed: Stores) ->
         lambda: looker.append(1, [B], synced=True),
         lambda: looker.put_value("mine"),
         lambda: looker.put_checkpoint(1, b"mine"),
-        lambda: looker.blank(10, [(1, b"")]),
+        lambda: looker.blank([10], [(1, b"")]),
         looker.drop_checkpoint,
     ):
         with pytest.raises(JournalError):
@@ -135,7 +135,7 @@ def test_a_file_that_can_not_grow_keeps_nothing_of_the_batch(filed: Stores) -> N
         for deed in (
             lambda: journal.append(1, [B, (1, 1, b"x" * 1_000_000)], synced=True),
             lambda: journal.put_checkpoint(1, b"two", [KeptTree(10, (10,), b"x" * 1_000_000)]),
-            lambda: journal.blank(10, [(1, b"x" * 1_000_000)]),
+            lambda: journal.blank([10], [(1, b"x" * 1_000_000)]),
         ):
             with pytest.raises((Full, DiskFailed), match="room"):
                 deed()
@@ -214,7 +214,7 @@ def test_a_file_grows_as_far_as_it_must(tmp_path: Path, monkeypatch: pytest.Monk
     journal.append(1, [(1, 1, large)] * 5, synced=False)
     journal.put_checkpoint(6, large, (KeptTree(root, (root,), large) for root in (1, 2, 3)))
     journal.put_value("y" * 2_000_000)
-    journal.blank(1, [(2, large * 9)])
+    journal.blank([1], [(2, large * 9)])
     assert [len(one.body) for one in reading] == [len(large) * 9, *[len(large)] * 4]
     assert [len(one) for one in journal.trees()] == [len(large)] * 2
     assert stores.open().append(6, [B], synced=True) == 7

@@ -17,7 +17,7 @@ COMMANDS = {
     "start": "run", "result": "run", "events": "run", "resume": "resume", "send": "send", "answer": "answer",
     "work": "board", "tasks": "board", "kill": "kill", "revoke": "revoke", "retract": "retract", "foresee": "retract",
     "rewind": "rewind", "done_since": "rewind", "move": "move", "fork": "fork", "pause": "pause", "export": "export", "adopt": "import",
-    "archive": "archive", "processes": "ps", "providers": "models", "asks": "asks", "look": "tree",
+    "archive": "archive", "clear": "delete", "processes": "ps", "providers": "models", "asks": "asks", "look": "tree",
     "receipt": "receipt",
 }  # fmt: skip
 """By operation of `Machine`: the command that asks for it."""

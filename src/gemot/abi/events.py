@@ -317,11 +317,36 @@ class Adopted(Struct, frozen=True, gc=False, tag="adopted", omit_defaults=True):
     values: dict[int, dict[int, str]] = {}
 
 
-class Blank(Struct, frozen=True, gc=False, tag="blank", omit_defaults=True):
-    """Something of a tree that a person has archived since. ``numbers``: those that the kernel had given by then."""
+class Blank(Struct, frozen=True, tag="blank", omit_defaults=True):
+    """Something of a tree that was taken out of the journal since, and what of the machine as a whole was known by then."""
 
     at: int
     numbers: tuple[int, int, int]
+    """The last number, pid and ask that the kernel had given."""
+    moment: int = 0
+    """How many events were handled. 0: an earlier version wrote this, which did not say; then the fields below say nothing."""
+    boots: int = 0
+    """How often the machine had been started."""
+    rules: int = 0
+    """The rules that decide what follows."""
+    bills: dict[str, tuple[int, int]] = {}
+    """As `Kernel.bills`."""
+
+
+class Condensed(Struct, frozen=True, tag="condensed", omit_defaults=True):
+    """A living tree as it was at this position. Its earlier records were taken out of the journal, and the ended processes that
+    they told of."""
+
+    at: int
+    known: Blank
+    """What of the machine as a whole was known by then."""
+    root: int
+    tree: bytes
+    """Its tables, as a checkpoint keeps them."""
+    programs: bytes
+    """The programs of its processes, as a checkpoint keeps them."""
+    schema: int
+    """The number of the shape of both."""
 
 
 class Salvaged(Struct, frozen=True, gc=False, tag="salvaged", omit_defaults=True):
@@ -354,5 +379,5 @@ class Restored(Struct, frozen=True, gc=False, tag="restored", omit_defaults=True
 
 Event = (
     Booted | Installed | Arrived | Trapped | Done | Ticked | Said | Answered | Worked | Stopped | Revoked | Retracted | Rewound
-    | Moved | Copied | Faulted | Resumed | Paused | Adopted | Blank | Salvaged | Restored
+    | Moved | Copied | Faulted | Resumed | Paused | Adopted | Blank | Condensed | Salvaged | Restored
 )  # fmt: skip

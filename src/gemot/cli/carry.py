@@ -51,19 +51,20 @@ def archive(home: Path | None, pid: int, file: Path) -> int:
     return DONE
 
 
-def _must_be_utf8(file: Path) -> None:
+def must_be_utf8(file: Path) -> None:
+    """Raises :class:`Usage`."""
     if not_utf8(file):
         raise Usage(not_utf8(file))
 
 
 def _free(file: Path) -> None:
-    _must_be_utf8(file)
+    must_be_utf8(file)
     if file.exists():
         raise Usage(f"{file} exists; name another file")
 
 
 def bring(home: Path | None, file: Path, mounts: list[str], model: str, sure: bool) -> int:
-    _must_be_utf8(file)
+    must_be_utf8(file)
     named = [_mount(one) for one in mounts]
     folders = {name: folder for name, folder, _ in named}
     untrusted = {name for name, _, is_untrusted in named if is_untrusted}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,7 @@ from gemot.authority.refusal import closest
 from gemot.cli.failing import Usage
 from gemot.machine.home import open_to_others
 from gemot.machine.own import config_folder
+from gemot.machine.retention import RUNS_KEPT, Limit, Retention
 from gemot.models.catalogue import Limits
 from gemot.models.registry import KINDS
 
@@ -47,6 +49,22 @@ class FilesTable(Struct, forbid_unknown_fields=True):
     """Folders whose files third parties chose."""
 
 
+class LimitTable(Struct, forbid_unknown_fields=True):
+    """Of what has ended: the newest ``count`` may stay, as long as ``age``."""
+
+    count: Annotated[int, Meta(ge=0)] | None = None
+    """How many stay at most."""
+    age: str = ""
+    """How long one stays at most, such as 90d."""
+
+
+class RetentionTable(LimitTable):
+    """``[retention]``: what leaves by itself. ``count`` and ``age`` are for trees that a person started."""
+
+    schedules: LimitTable = msgspec.field(default_factory=lambda: LimitTable(count=RUNS_KEPT))
+    """For the runs of each schedule."""
+
+
 class Config(Struct, forbid_unknown_fields=True):
     """``model`` and ``program``: what `gemot run` uses when the command doesn't say. ``endorse``: what a plan may hold without
     a question: grants, each a table ``[[endorse]]``. ``provider``: by its name, how much may be asked of it. ``windows``: tokens
@@ -62,6 +80,8 @@ class Config(Struct, forbid_unknown_fields=True):
     files: FilesTable = msgspec.field(default_factory=FilesTable)
     secrets: dict[str, bool] = {}
     """Variable -> whether its value is a secret, where that is not what the value says."""
+    retention: RetentionTable = msgspec.field(default_factory=RetentionTable)
+    """What leaves by itself when it has ended."""
 
 
 def folder() -> Path:
@@ -91,7 +111,7 @@ def read() -> Config:
         raise Usage(
             f"{path}: {error}. It may have: model, program, tables [budget], [windows], [secrets] and [provider.NAME] "
             f"({', '.join(Limits.__struct_fields__)}), and tables [[endorse]] and [[route]] (name, models), "
-            "and a table [files] (private, untrusted)"
+            "and tables [files] (private, untrusted), [retention] (count, age) and [retention.schedules] (count, age)"
         ) from error
     for pattern in config.files.private:
         if flaw(pattern):
@@ -101,10 +121,34 @@ def read() -> Config:
             raise Usage(
                 f"{path}: [files] untrusted names folders by their whole path, such as ~/Downloads, not {place!r}"
             )
+    for name, table in (("retention", config.retention), ("retention.schedules", config.retention.schedules)):
+        try:
+            of_table(table)
+        except Usage as error:
+            raise Usage(f"{path}: [{name}] {error}") from error
+    rules(config)
     for name in config.provider:  # a limit that is misspelt must not be a limit that is gone
         if name not in KINDS:
             raise Usage(f"{path}: there is no provider {name!r}; {closest(name, KINDS)}")
     return config
+
+
+def rules(config: Config) -> Retention:
+    """What leaves by itself, as the person wants it. Raises :class:`Usage`."""
+    table = config.retention
+    return Retention(of_table(table), of_table(table.schedules))
+
+
+def of_table(table: LimitTable) -> Limit:
+    return Limit(table.count, span(table.age, "age") if table.age else None)
+
+
+def span(text: str, name: str) -> int:
+    """How long that is, in milliseconds. Raises :class:`Usage`."""
+    found = re.fullmatch(r"([0-9]{1,6})\s?([smhdw])", text.strip().lower())
+    if found is None:
+        raise Usage(f"{name} is a number and a unit, such as 12h, 30d or 8w, not {text!r}")
+    return int(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}[found[2]] * 1000
 
 
 def program_folders() -> list[Path]:

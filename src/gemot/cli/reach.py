@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from gemot.abi.effects import Asked
 from gemot.cli import times
-from gemot.cli.config import Config, program_folders, read
+from gemot.cli.config import Config, program_folders, read, rules
 from gemot.cli.failing import Usage, say
 from gemot.journal.contract import Damaged
 from gemot.kernel import Kernel
@@ -97,6 +97,7 @@ async def _opened(home: Home, project: Path | None, config: Config, folders: lis
         untrusted=config.files.untrusted,
         door=False,
         secrets=config.secrets,
+        retention=rules(config),
     )
 
 

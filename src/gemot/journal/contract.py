@@ -20,7 +20,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Protocol
 
 from msgspec import Struct
@@ -148,10 +148,26 @@ class Journal(Protocol):
         """The roots of trees that the checkpoint keeps, the newest first: at most ``most`` of those below ``before`` (0: of all)."""
         ...
 
-    def blank(self, root: int, records: Iterable[tuple[int, bytes]]) -> None:
+    def blank(self, roots: Collection[int], records: Iterable[tuple[int, bytes]], pids: Collection[int] = ()) -> None:
         """Put these bodies in the place of the records at these positions, which belong to no process any more, and forget
-        the tree ``root``: what a person has archived. Positions that follow each other become one record, with the last
-        body; so do those beside what was blanked before. All or nothing. A stale writer is refused."""
+        these trees: what was taken out. ``pids``: all processes that are gone with that. Positions that follow each other become one
+        record, with the last body; so do those beside what was blanked before. A `Condensed` stays a record of its own. All or nothing. A
+        stale writer is refused."""
+        ...
+
+    fresh: set[str] | None
+    """While this is a set, the digest of each text that is put is added to it."""
+
+    def digests(self, after: str, most: int) -> list[str]:
+        """The digests of texts that are kept, in their order: at most ``most`` of those after ``after``."""
+        ...
+
+    def numbers(self) -> list[int]:
+        """The numbers under which pieces are kept."""
+        ...
+
+    def forget(self, digests: Collection[str], numbers: Collection[int] = ()) -> None:
+        """Forget these texts, and the pieces that are kept under these numbers. All or nothing. A stale writer is refused."""
         ...
 
     def drop_checkpoint(self) -> None:

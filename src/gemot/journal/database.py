@@ -201,7 +201,7 @@ class Database:
 
     def give_back(self, pages: int) -> None:
         """Give unused pages at the end of the file back to the disk, in small portions. A file that was made without room for that stays as
-        it is; :meth:`tighten` makes it anew."""
+        large as it is."""
         for _ in range(0, pages, PAGES_AT_ONCE):
             with self.explained():
                 free = self.raw.execute("PRAGMA freelist_count").fetchone()[0]
@@ -210,14 +210,6 @@ class Database:
                 self.must_work()
                 self.raw.executescript(f"PRAGMA incremental_vacuum({PAGES_AT_ONCE})")  # execute() would free one page
             self.wrote(PAGES_AT_ONCE * 4096)
-
-    def tighten(self) -> None:
-        """Write the whole file anew, without unused pages, so that it can shrink from now on. Takes as long as reading it."""
-        self.must_work()
-        with self.explained():
-            self.patiently("PRAGMA auto_vacuum=INCREMENTAL")
-            self.patiently("VACUUM")
-        self.move_log(all_of_it=True)
 
     def close(self) -> None:
         self.raw.close()

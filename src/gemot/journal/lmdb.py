@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from struct import Struct
 
@@ -52,6 +52,7 @@ class LmdbJournal:
 
     def __init__(self, path: Path, *, writing: bool = True) -> None:
         self.path = path
+        self.fresh: set[str] | None = None
         self._file = MappedFile(path, writing)
         try:
             self._open()
@@ -138,6 +139,8 @@ class LmdbJournal:
         body = text.encode("utf-8", "surrogatepass")
         digest = hashlib.sha256(body).hexdigest()
         self._file.change(lambda txn: txn.put(VALUE + digest.encode(), body, overwrite=False))
+        if self.fresh is not None:
+            self.fresh.add(digest)
         return digest
 
     def value(self, digest: str, start: int = 0, length: int | None = None) -> str:
@@ -209,7 +212,7 @@ class LmdbJournal:
             )
         return body
 
-    def blank(self, root: int, records: Iterable[tuple[int, bytes]]) -> None:
+    def blank(self, roots: Collection[int], records: Iterable[tuple[int, bytes]], pids: Collection[int] = ()) -> None:
         blanks = list(records)
 
         def work(txn: Transaction) -> None:
@@ -223,8 +226,33 @@ class LmdbJournal:
                     txn.delete(_key(RUN, position))
                 _put(txn, Record(run.last, old.at, 0, run.body))
                 txn.put(_key(RUN, run.last), _number.pack(run.first))
-            delete(txn, _key(TREE, root))
-            delete(txn, ROOT_OF, _key(TREE, root))
+            for root in roots:
+                delete(txn, _key(TREE, root))
+            for pid in pids:
+                txn.delete(_key(ROOT_OF, pid))
+
+        self._change(work, self.position)
+
+    def digests(self, after: str, most: int) -> list[str]:
+        with self._file.reading() as txn:
+            cursor = txn.cursor()
+            keys = cursor.iternext(values=False) if cursor.set_range(VALUE + after.encode() + b"\0") else iter(())
+            mine = itertools.takewhile(lambda key: key.startswith(VALUE), keys)
+            return [key[1:].decode() for key in itertools.islice(mine, most)]
+
+    def numbers(self) -> list[int]:
+        with self._file.reading() as txn:
+            cursor = txn.cursor()
+            keys = cursor.iternext(values=False) if cursor.set_range(PIECE) else iter(())
+            mine = itertools.takewhile(lambda key: key.startswith(PIECE), keys)
+            return sorted({int.from_bytes(key[1:9]) for key in mine})
+
+    def forget(self, digests: Collection[str], numbers: Collection[int] = ()) -> None:
+        def work(txn: Transaction) -> None:
+            for digest in digests:
+                txn.delete(VALUE + digest.encode())
+            for number in numbers:
+                delete(txn, _key(PIECE, number))
 
         self._change(work, self.position)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from gemot.journal.contract import Damaged, Fenced, KeptTree, Record
 from gemot.journal.runs import Run, joined
@@ -15,6 +15,7 @@ class MemoryJournal:
     base = 0
 
     def __init__(self) -> None:
+        self.fresh: set[str] | None = None
         self._records: list[Record | None] = []
         """None: in the middle of a run."""
         self._runs: dict[int, int] = {}
@@ -59,6 +60,8 @@ class MemoryJournal:
     def put_value(self, text: str) -> str:
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         self._values[digest] = text
+        if self.fresh is not None:
+            self.fresh.add(digest)
         return digest
 
     def value(self, digest: str, start: int = 0, length: int | None = None) -> str:
@@ -89,7 +92,8 @@ class MemoryJournal:
 
     def tree(self, pid: int) -> bytes | None:
         self._check_fence(self.position)
-        return self._trees[self._roots[pid]].body if pid in self._roots else None
+        tree = self._trees.get(self._roots.get(pid, 0))
+        return None if tree is None else tree.body
 
     def pieces(self, number: int) -> list[bytes]:
         kept = self._pieces.get(number, {})
@@ -101,7 +105,7 @@ class MemoryJournal:
     def roots(self, before: int, most: int) -> list[int]:
         return sorted((root for root in self._trees if not before or root < before), reverse=True)[:most]
 
-    def blank(self, root: int, records: Iterable[tuple[int, bytes]]) -> None:
+    def blank(self, roots: Collection[int], records: Iterable[tuple[int, bytes]], pids: Collection[int] = ()) -> None:
         self._check_fence(self.position)
         near = [Run(first, last, self._at(last).body) for last, first in self._runs.items()]
         for run in joined(list(records), near):
@@ -111,9 +115,23 @@ class MemoryJournal:
             for position in range(first, last):
                 self._runs.pop(position, None)
             self._runs[last] = first
-        self._trees.pop(root, None)
-        for pid in [pid for pid, one in self._roots.items() if one == root]:
-            del self._roots[pid]
+        for root in roots:
+            self._trees.pop(root, None)
+        for pid in pids:
+            self._roots.pop(pid, None)
+
+    def digests(self, after: str, most: int) -> list[str]:
+        return sorted(digest for digest in self._values if digest > after)[:most]
+
+    def numbers(self) -> list[int]:
+        return sorted(self._pieces)
+
+    def forget(self, digests: Collection[str], numbers: Collection[int] = ()) -> None:
+        self._check_fence(self.position)
+        for digest in digests:
+            self._values.pop(digest, None)
+        for number in numbers:
+            self._pieces.pop(number, None)
 
     def _at(self, position: int) -> Record:
         record = self._records[position - 1]

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+ALONE = b'{"type":"condensed"'
+"""How a record begins that stands in the place of others, and is never joined with them: it holds a tree."""
+
 
 class Run(NamedTuple):
     """In the place of the records ``first`` to ``last`` stands ``body``, with the time of the last of them."""
@@ -24,7 +27,11 @@ def joined(blanks: Iterable[tuple[int, bytes]], near: Iterable[Run]) -> list[Run
     runs += [Run(position, position, body) for position, body in fresh.items() if position not in ends]
     made: list[Run] = []
     for run in sorted(runs):
-        if made and made[-1].last + 1 == run.first:
+        if (
+            made
+            and made[-1].last + 1 == run.first
+            and not (run.body.startswith(ALONE) or made[-1].body.startswith(ALONE))
+        ):
             run = Run(made.pop().first, run.last, run.body)
         made.append(run)
     return made

@@ -15,7 +15,7 @@ import contextlib
 import hashlib
 import logging
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,7 @@ class SqliteJournal:
         self._mark: EndMark | None = None
         self._seal = ROOT
         self._synced: bool = True
+        self.fresh: set[str] | None = None
         must_be_in_place(path, writing)
         try:
             mark = "" if trusting else endmark.read(path)
@@ -313,6 +314,8 @@ class SqliteJournal:
         self._file.must_work()
         with self._file.explained():
             self._file.patiently("INSERT OR IGNORE INTO contents VALUES (?,?)", (digest, body))
+        if self.fresh is not None:
+            self.fresh.add(digest)
         self._file.wrote(len(body))
         return digest
 
@@ -416,7 +419,7 @@ class SqliteJournal:
             )
         return body
 
-    def blank(self, root: int, records: Iterable[tuple[int, bytes]]) -> None:
+    def blank(self, roots: Collection[int], records: Iterable[tuple[int, bytes]], pids: Collection[int] = ()) -> None:
         blanks = list(records)
         with self._file.transaction() as db:
             self._check_fence(self.position)
@@ -430,8 +433,8 @@ class SqliteJournal:
                 db.execute("DELETE FROM runs WHERE last BETWEEN ? AND ?", (first, last))
                 own = run_seal(first, last, at, body, seal, self.origin.number)
                 db.execute("INSERT INTO runs VALUES (?,?,?,?,?,?,0)", (last, first, at, body, seal, own))
-            db.execute("DELETE FROM trees WHERE root=?", (root,))
-            db.execute("DELETE FROM root_of WHERE root=?", (root,))
+            db.executemany("DELETE FROM trees WHERE root=?", [(root,) for root in roots])
+            db.executemany("DELETE FROM root_of WHERE pid=?", [(pid,) for pid in pids])
         self._file.wrote(4096 * len(blanks))
         self._file.give_back(PAGES_AT_CLOSE)
 
@@ -468,24 +471,22 @@ class SqliteJournal:
         except sqlite3.DatabaseError:
             return True
 
-    def values(self) -> Iterator[str]:
-        """Every text that was kept, and is whole."""
-        last = ""
-        while rows := self._values(last):
-            for digest, body in rows:
-                if isinstance(body, bytes) and hashlib.sha256(body).hexdigest() == digest:
-                    yield body.decode("utf-8", "surrogatepass")
-            last = rows[-1][0]
-
-    def _values(self, after: str) -> list[Any]:
+    def digests(self, after: str, most: int) -> list[str]:
+        query = "SELECT digest FROM contents WHERE digest>? ORDER BY digest LIMIT ?"
         with self._file.explained():
-            return self._db.execute(
-                "SELECT digest, body FROM contents WHERE digest>? ORDER BY digest LIMIT ?", (after, PORTION)
-            ).fetchall()
+            return [digest for (digest,) in self._db.execute(query, (after, most))]
 
-    def tighten(self) -> None:
-        """Write the whole file anew, without unused room; an older file can shrink by itself from then on."""
-        self._file.tighten()
+    def numbers(self) -> list[int]:
+        with self._file.explained():
+            return [number for (number,) in self._db.execute("SELECT DISTINCT number FROM pieces ORDER BY number")]
+
+    def forget(self, digests: Collection[str], numbers: Collection[int] = ()) -> None:
+        with self._file.transaction() as db:
+            self._check_fence(self.position)
+            db.executemany("DELETE FROM contents WHERE digest=?", [(digest,) for digest in digests])
+            db.executemany("DELETE FROM pieces WHERE number=?", [(number,) for number in numbers])
+        self._file.wrote(4096 * (len(digests) + len(numbers)))
+        self._file.give_back(PAGES_AT_CLOSE)
 
     def close(self) -> None:
         """Idempotent."""

@@ -16,6 +16,7 @@ from gemot.abi.events import (
     Arrived,
     Blank,
     Booted,
+    Condensed,
     Copied,
     Done,
     Event,
@@ -46,6 +47,7 @@ from gemot.kernel import (
     adopting,
     alarms,
     dates,
+    leaving,
     moves,
     retracting,
     revoking,
@@ -136,8 +138,10 @@ def hear(kernel: Kernel, event: Event) -> None:
             salvaged.begin(kernel, event)
         case Restored():
             salvaged.restore(kernel, event)
-        case Blank(_, given):
-            kernel.numbers = (*given, kernel.numbers[3])
+        case Blank():
+            leaving.pass_over(kernel, event)
+        case Condensed():
+            leaving.stand_in(kernel, event)
         case Trapped():
             raise AssertionError("a syscall goes through the trap")
 

@@ -20,20 +20,17 @@ import msgspec
 from msgspec.structs import replace
 
 import gemot
-from gemot.abi.events import Adopted, Arrived, Blank, Booted, Copied, Ticked
+from gemot.abi.events import Adopted
 from gemot.abi.grants import Grant, Mount, Rule
-from gemot.journal.contract import Damaged, Journal
-from gemot.journal.records import decode, encode
+from gemot.journal.contract import Damaged, Journal, Record
 from gemot.kernel import Kernel, receipts
 from gemot.kernel import freezing as tables
 from gemot.kernel.process import Process
-from gemot.machine import checkpoint
 from gemot.machine.cast import Cast
 from gemot.machine.forgeries import whole
 from gemot.machine.home import not_utf8
 from gemot.machine.loop import Loop, MachineError
 from gemot.machine.starting import Privacy, must_be_outside
-from gemot.machine.whole import with_values
 from gemot.models.registry import names_its_own_code_or_address
 from gemot.programs import freezing as folds
 from gemot.programs.conversation import Conversation
@@ -130,27 +127,8 @@ def _only_brought(body: bytes, brought: Collection[str]) -> bytes:
     return msgspec.msgpack.encode(coming)
 
 
-def archive(loop: Loop, root: int, path: Path) -> None:
-    """Raises :class:`MachineError`; then nothing has left the journal."""
-    if loop.kernel.processes[root].alive:
-        raise MachineError(f"tree {root} has not ended; gemot kill {root} ends it, gemot export copies it")
-    family = loop.kernel.tree(root)
-    unmerged = [one.pid for one in family if loop.spaces.unmerged(one)]
-    if unmerged:
-        raise MachineError(
-            f"process {unmerged[0]} changed a copy of files that is not merged; gemot diff {unmerged[0]} shows it, gemot merge "
-            f"{unmerged[0]} or gemot discard {unmerged[0]} settles it"
-        )
-    blanks = _blanks(loop.journal, root)
-    export(loop, root, path)
-    loop.journal.blank(root, blanks)
-    for one in family:
-        loop.spaces.forget(one)
-    checkpoint.drop(loop.kernel, loop.cast, [root])
-
-
-def pack(journal: Journal, kernel: Kernel, cast: Cast, root: int) -> Carried:
-    """A tree as it is now. Raises :class:`CarryError` where something is under way in it."""
+def pack(journal: Journal, kernel: Kernel, cast: Cast, root: int, records: Iterable[Record] | None = None) -> Carried:
+    """A tree as it is now. ``records``: its own, where they are known. Raises :class:`CarryError` where something is under way in it."""
     pids = set(kernel.trees[root])
     if not tables.waits(kernel, root):
         raise CarryError(f"something is under way in tree {root}; let it end, or stop the machine first")
@@ -163,7 +141,7 @@ def pack(journal: Journal, kernel: Kernel, cast: Cast, root: int) -> Carried:
         gemot.__version__,
         tables.carry(kernel, root),
         msgspec.msgpack.encode(programs),
-        [(record.at, record.pid, record.body) for record in journal.read() if record.pid in pids],
+        [(one.at, one.pid, one.body) for one in (journal.read() if records is None else records) if one.pid in pids],
         [*(journal.value(digest) for digest in sorted(digests)), *_told(journal, cast, family)],
     )
 
@@ -307,26 +285,3 @@ def _moved(grant: Grant, folders: Mapping[str, str]) -> Grant:
 def mounts(carried: Carried) -> list[Mount]:
     """All folders that a carried tree saw where it came from, each once."""
     return list({(one.name, one.folder): one for process in carried.processes() for one in process.mounts}.values())
-
-
-def _blanks(journal: Journal, root: int) -> list[tuple[int, bytes]]:
-    """What stays in the place of the records of a tree: the numbers that were given by then, so that all that is left folds
-    as before. Raises :class:`CarryError`."""
-    kernel = Kernel()
-    blanks: list[tuple[int, bytes]] = []
-    for record in journal.read():
-        event = decode(record.body)
-        kernel.changed.clear()
-        kernel.handle(with_values(event, kernel, journal.value))
-        born = kernel.numbers[1]
-        if isinstance(event, Copied) and born in kernel.changed and kernel.processes[event.pid].root == root:
-            raise CarryError(
-                f"tree {born} was forked from tree {root}, so what happened there is needed; archive {born} first"
-            )
-        if isinstance(event, Arrived | Copied | Adopted):
-            mine = born == root and root in kernel.changed
-        else:
-            mine = kernel.changed == {root} and not isinstance(event, Ticked | Booted)
-        if mine:
-            blanks.append((record.position, encode(Blank(record.at, kernel.numbers[:3]))))
-    return blanks

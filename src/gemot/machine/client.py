@@ -28,6 +28,7 @@ from gemot.machine.looking import Gathering, ReceiptView, Sight, Which
 from gemot.machine.machine import DEFAULT_BUDGET, MachineError
 from gemot.machine.notes import Note
 from gemot.machine.pool import ProviderView
+from gemot.machine.retention import Cleared, Retention
 from gemot.machine.views import ProcessView, TaskView
 from gemot.models.port import ModelFailed
 
@@ -47,7 +48,7 @@ PATIENCE_SECONDS = 60.0
 KNOCK_SECONDS = 0.05
 """How long after a knock at a full door the next one is tried."""
 
-LONG = (door.Adopt, door.Archive, door.Export)
+LONG = (door.Adopt, door.Archive, door.Clear, door.Export)
 """Wishes that take as long as what they move is large."""
 
 _log = logging.getLogger("gemot.machine")
@@ -169,6 +170,12 @@ class Client:
 
     async def archive(self, pid: int, path: Path) -> None:
         await self._ask(door.Archive(pid, str(path.absolute())), None)
+
+    async def clear(
+        self, rules: Retention, pids: Collection[int] | None = None, folder: Path | None = None, trial: bool = False
+    ) -> Cleared:
+        where = "" if folder is None else str(folder.absolute())
+        return await self._ask(door.Clear(rules, None if pids is None else tuple(pids), where, trial), Cleared)
 
     async def adopt(
         self, path: Path, folders: Mapping[str, Path | str], model: str = "", untrusted: Collection[str] = ()

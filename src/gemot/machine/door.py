@@ -29,6 +29,7 @@ from gemot.machine.guests import GUESTS_MAX, PORTION_BYTES, Guest, Guests, Unwel
 from gemot.machine.looking import Place, Which, asks_after
 from gemot.machine.machine import DEFAULT_BUDGET, Machine
 from gemot.machine.notes import Note
+from gemot.machine.retention import Retention
 from gemot.machine.standstill import waits_for_person
 
 LINE_BYTES_MAX = 16 << 20
@@ -114,6 +115,16 @@ class Archive(Struct, frozen=True, tag="archive"):
 
     pid: int
     path: str
+
+
+class Clear(Struct, frozen=True, tag="clear", omit_defaults=True):
+    """Answers what left (:class:`gemot.machine.retention.Cleared`), or with ``trial`` what would leave: by ``rules``, or the trees of ``pids``.
+    ``folder``: where they go."""
+
+    rules: Retention = Retention()
+    pids: tuple[int, ...] | None = None
+    folder: str = ""
+    trial: bool = False
 
 
 class Adopt(Struct, frozen=True, tag="adopt"):
@@ -233,6 +244,7 @@ Wanted = (
     | Revoke
     | Export
     | Archive
+    | Clear
     | Adopt
     | Retract
     | Foresee
@@ -405,6 +417,8 @@ class Door:
                 return machine.export(pid, Path(path))
             case Archive(pid, path):
                 return machine.archive(pid, Path(path))
+            case Clear(rules, pids, folder, trial):
+                return await machine.clear(rules, pids, Path(folder) if folder else None, trial)
             case Adopt(path, folders, model, untrusted):
                 carried = await asyncio.to_thread(carrying.read, Path(path))  # as long as it is large
                 return await machine.adopt(carried, folders, model, untrusted)

@@ -252,6 +252,12 @@ class Loop:
             return True
         return False
 
+    def leave(self, roots: list[int]) -> None:
+        """Trees that have left the journal leave memory."""
+        checkpoint.drop(self.kernel, self.cast, roots)
+        for table in (self.kernel.changed, self._changed, self._stirred):
+            table.difference_update(roots)
+
     def _note_changes(self) -> None:
         self._changed |= self.kernel.changed
         self._stirred |= self.kernel.changed

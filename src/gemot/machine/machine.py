@@ -10,11 +10,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Literal
 
-import gemot
 from gemot.abi import events
 from gemot.abi.answers import Outcome, Retraction
 from gemot.abi.effects import Asked
-from gemot.abi.events import RULES, Answered, Arrived, Booted, Copied, Installed, Moved, Paused, Said, Stopped
+from gemot.abi.events import Answered, Arrived, Copied, Moved, Paused, Said, Stopped
 from gemot.abi.grants import Budget, Grant, Mode, Mount
 from gemot.abi.limits import PRIORITY
 from gemot.abi.reviews import TRIES, Check
@@ -24,12 +23,13 @@ from gemot.kernel import Kernel, asking, retracting
 from gemot.kernel.process import Process
 from gemot.machine import (
     boards,
-    calendar,
+    booting,
     carrying,
     checkpoint,
     looking,
     notes,
     recovery,
+    removal,
     rewinding,
     starting,
     views,
@@ -40,6 +40,7 @@ from gemot.machine.clock import Clock
 from gemot.machine.home import Home, default_home
 from gemot.machine.loop import Loop, MachineError
 from gemot.machine.pool import ProviderView
+from gemot.machine.retention import Cleared, Keeper, Retention, clear
 from gemot.machine.starting import DEFAULT_BUDGET as DEFAULT_BUDGET
 from gemot.models.catalogue import Limits
 from gemot.models.port import Model
@@ -47,6 +48,7 @@ from gemot.programs.library import Library, load
 from gemot.programs.native import Native
 
 NO_PRIVACY = starting.Privacy()
+BY_DEFAULT = Retention()
 
 
 class Machine:
@@ -81,6 +83,7 @@ class Machine:
         """What a person should know of the computer's clock; empty where it fits the journal."""
         self._drivers = tuple(drivers)
         tools: dict[str, Tool] = {tool.spec.name: tool for driver in self._drivers for tool in driver.tools.values()}
+        self._keeper: Keeper | None = None
         self._closing = AsyncExitStack()
         """What ends with this machine: its door."""
         self._tool_names = tool_names | tools.keys()
@@ -90,7 +93,6 @@ class Machine:
 
     @property
     def kernel(self) -> Kernel:
-        """The kernel's tables, to look at."""
         return self._loop.kernel
 
     @classmethod
@@ -115,6 +117,7 @@ class Machine:
         untrusted: Iterable[str] = (),
         door: bool = True,
         secrets: Mapping[str, bool] | None = None,
+        retention: Retention = BY_DEFAULT,
     ) -> Machine:
         """Open the machine that lives in ``home`` (default: the person's own), and fold its journal.
 
@@ -129,7 +132,8 @@ class Machine:
         known of them. ``private``: patterns of paths that no process sees unless they are shown by name, besides the usual
         ones (:mod:`gemot.abi.private`); ``untrusted``: folders whose files come from third parties. ``door``: answer `gemot send`,
         `answer`, `kill` and the like from other terminals (a machine with a home only). ``secrets``: by variable of the
-        environment, whether its value is a secret, where that is not what the value says. Raises ``HomeError``,
+        environment, whether its value is a secret, where that is not what the value says. ``retention``: which ended trees and runs
+        leave by themselves (:mod:`gemot.machine.retention`). Raises ``HomeError``,
         ``JournalError``, :class:`MachineError`.
         """
         from gemot.drivers import shipped
@@ -165,6 +169,7 @@ class Machine:
                 machine._loop.memories.refused = machine._loop.spaces.refused = starting.HOMELESS
             machine._boot(resume)
             None if place is None else place.started()
+            machine._keeper = Keeper(machine._loop, retention)
             if door and place is not None:
                 await machine._answer_at_door()
         except BaseException:
@@ -181,28 +186,7 @@ class Machine:
         await self._closing.enter_async_context(Door(self))
 
     def _boot(self, resume: bool) -> None:
-        """Fold the journal, say what is installed now, and note that whatever was at work is not any more."""
-        loop, kernel = self._loop, self.kernel
-        loop.spaces.tidy()
-        starting.keep_texts(loop.journal, self.library)
-        opened = recovery.fold(loop.journal, kernel, loop.cast)
-        loop.checkpointed = (loop.journal.checkpoint() or (0, b""))[0]
-        moved, self.clock_notice = calendar.begin(kernel, self.clock)
-        manifests = tuple(driver.manifest() for driver in self._drivers)
-        specs = self.library.specs()
-        tools = {tool.name: tool for manifest in manifests for tool in manifest.tools}
-        if not starting.same((tools, {spec.name: spec for spec in specs}), (kernel.tools, kernel.programs)):
-            loop.happened(Installed(self._now(), manifests, specs))
-        loop.happened(Booted(self._now(), gemot.__version__, RULES, None if moved is None else moved.lead))
-        if moved is not None and moved.rings:
-            loop.happened(moved)
-        for pid, decided in opened.decided.items():
-            loop.decided(pid, decided)
-        loop.step()
-        loop.must_run()
-        loop.lead = self.clock.lead
-        if opened.aged:
-            loop.checkpoint(0)  # so the next opening begins here, and no record of the other version is folded again
+        self.clock_notice = booting.boot(self._loop, self.library, self._drivers, self.clock)
         if resume:
             self.resume()
 
@@ -225,6 +209,8 @@ class Machine:
             loop.drain()
             await loop.stage.close(grace_seconds)
             loop.drain()
+            if self._keeper is not None:
+                await self._keeper.close()
             loop.checkpoint(RECORDS_AT_CLOSE)
         finally:  # whatever fails on the way, or cancels it: nothing begins any more, and the home is free
             loop.close()
@@ -418,7 +404,16 @@ class Machine:
     def archive(self, pid: int, path: Path) -> None:
         """Write the ended tree of ``pid`` to one file and take it out of this machine's journal. Raises
         :class:`MachineError`."""
-        carrying.archive(self._loop, self._known(pid).root, path)
+        removal.archive(self._loop, self._known(pid).root, path)
+
+    async def clear(
+        self, rules: Retention, pids: Collection[int] | None = None, folder: Path | None = None, trial: bool = False
+    ) -> Cleared:
+        """Let the ended trees and runs leave that are beyond the limits in ``rules``, or the ended trees of ``pids``, whatever the limits.
+        ``folder``: each tree is written to a file there before. ``trial``: nothing leaves; the answer says what would. Raises
+        :class:`MachineError`, ``JournalError``."""
+        roots = None if pids is None else [self._known(pid).root for pid in pids]
+        return await removal.in_turns(clear(self._loop, rules, roots, folder, trial))
 
     def _known(self, pid: int) -> Process:
         self._loop.must_run()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from gemot.cli.commands.common import Adder, home, image, pid
+from gemot.cli.commands.common import Adder, home, image, json, pid
+from gemot.cli.failing import Usage
 
 
 def add(command: Adder) -> None:
@@ -65,10 +66,33 @@ def add(command: Adder) -> None:
     pid(move)
     move.add_argument("--model", metavar="NAME", required=True, help="the model it goes on with")
     export = command("export", _export, "write a tree to one file, from which another machine can go on with it")
-    archive = command("archive", _archive, "write a tree that has ended to one file, and take it out of this machine")
-    for made in (export, archive):
-        pid(made)
-        made.add_argument("file", type=Path, metavar="FILE", help="where it goes; there must be no such file yet")
+    pid(export)
+    export.add_argument("file", type=Path, metavar="FILE", help="where it goes; there must be no such file yet")
+    archive = command("archive", _archive, "write trees that have ended to files, and take them out of this machine")
+    archive.add_argument(
+        "pid", type=int, metavar="PID", nargs="?", help="a process of the tree; without one, see --keep"
+    )
+    archive.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="where it goes; there must be no such file yet. With --older-than or --keep: a folder",
+    )
+    delete = command("delete", _delete, "take trees that have ended out of this machine for good")
+    delete.add_argument(
+        "pids", type=int, metavar="PID", nargs="*", help="processes of the trees; gemot ps --all shows them"
+    )
+    for made in (archive, delete):
+        made.add_argument(
+            "--older-than", metavar="AGE", default="", dest="older", help="all that ended so long ago: 12h, 30d, 8w"
+        )
+        made.add_argument(
+            "--keep", type=int, metavar="N", help="all but the newest N; with --older-than, what both leave over"
+        )
+        made.add_argument(
+            "--dry-run", action="store_true", dest="trial", help="say what would leave, and change nothing"
+        )
+        json(made)
     bring = command("import", _import, "bring in a tree from a file; it sleeps until you resume it")
     bring.add_argument("file", type=Path, metavar="FILE", help="written by gemot export or gemot archive")
     bring.add_argument(
@@ -86,7 +110,7 @@ def add(command: Adder) -> None:
         help="takes the place of each model in the file that is a script or has an address of its own",
     )
     bring.add_argument("--yes", action="store_true", dest="sure", help="do not ask whether what it holds may come in")
-    for made in (send, answer, kill, revoke, pause, fork, retract, rewind, move, export, archive, bring):
+    for made in (send, answer, kill, revoke, pause, fork, retract, rewind, move, export, archive, delete, bring):
         home(made)
 
 
@@ -154,8 +178,22 @@ def _export(typed: Namespace) -> int:
 
 def _archive(typed: Namespace) -> int:
     from gemot.cli.carry import archive
+    from gemot.cli.clearing import clear
 
+    if typed.older or typed.keep is not None or typed.trial:
+        pids = [] if typed.pid is None else [typed.pid]
+        return clear(typed.home, pids, typed.older, typed.keep, typed.file, typed.trial, typed.as_json)
+    if typed.pid is None:
+        raise Usage(
+            "which tree? gemot archive PID FILE takes one; gemot archive --older-than 30d --keep 1000 DIR takes many"
+        )
     return archive(typed.home, typed.pid, typed.file)
+
+
+def _delete(typed: Namespace) -> int:
+    from gemot.cli.clearing import clear
+
+    return clear(typed.home, typed.pids, typed.older, typed.keep, None, typed.trial, typed.as_json)
 
 
 def _import(typed: Namespace) -> int:
