@@ -14,6 +14,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import steps
 from checkers import LawBroken, digest, everyone
 from disk import Disk, FrailJournal, PowerCut
 from failing import Failing, Failure, Shelves, drawn
@@ -64,6 +65,8 @@ class History:
         """The chance of limits, routes and priorities."""
         self.breaking = Random(f"stores {seed}")
         """The chance of calls of the stores that fail."""
+        self.stepping = Random(f"steps {seed}")
+        """The chance of backups and salvages between two lives."""
         on_file = self.chance.random() < SQLITE_SHARE if sqlite is None else sqlite
         self.disk = Disk(folder / f"{seed}.db" if on_file and folder is not None else None)
         self.outside = Outside(self.chance)
@@ -306,6 +309,9 @@ class History:
             self.disk.lose(self.chance)
         self.disk.dead = False
         self._say(f"--- it ends by {end}; records lost so far: {self.disk.lost}")
+        step = steps.take(self.disk, self.stepping)
+        if step:
+            self._say(f"--- a {step}, and no record is lost")
         if len(self.watcher.events) != len(self.disk.records()):
             self.watcher = Watcher()  # something happened in that machine which no other will ever know
 

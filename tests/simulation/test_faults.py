@@ -13,7 +13,9 @@ import faults_of_rights  # noqa: F401
 import faults_of_salvage
 import pytest
 import salvages
+from checkers import LawBroken
 from faults_of_gates import FAULTS
+from history import History
 from simulate import search
 
 SEEDS = 200
@@ -106,6 +108,22 @@ def test_a_fault_planted_in_a_salvage_is_found(plant: Callable[[pytest.MonkeyPat
     assert found is not None, f"{SEEDS} histories did not show it"
     assert found[1].startswith("salvage: "), found
     print(f"found by seed {found[0]}: {found[1]:.100}")
+
+
+@pytest.mark.parametrize("plant", faults_of_salvage.STEPS, ids=lambda plant: plant.__name__)
+def test_a_fault_planted_in_a_step_between_lives_is_found(
+    plant: Callable[[pytest.MonkeyPatch], None], tmp_path: Path
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        plant(patch)
+        for seed in range(SEEDS):
+            try:
+                History(seed, tmp_path, sqlite=True).run()
+            except LawBroken as broken:
+                assert str(broken).startswith(faults_of_salvage.STEPS[plant]), broken
+                print(f"found by seed {seed}: {broken}")
+                return
+    pytest.fail(f"{SEEDS} histories did not show it")
 
 
 def test_what_is_found_is_told_with_the_command_that_replays_it() -> None:
