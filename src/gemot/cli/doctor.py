@@ -187,8 +187,13 @@ def _write_ahead(home: Home) -> Finding:
 
 
 def _others(home: Home) -> Iterator[Finding]:
-    for flaw in inspecting.others(home):
+    from gemot.cli.repair import memory_prospects
+
+    found = list(inspecting.others(home))
+    for flaw in found:
         yield Finding("broken", flaw.what)
+    if any(flaw.part == "memories" for flaw in found):
+        yield Finding("broken", f"salvage: {memory_prospects(home)}")
 
 
 def _journal(home: Home) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from gemot.journal import endmark
 from gemot.journal.contract import TooOld
 from gemot.journal.database import is_broken_off, ready_of
 from gemot.journal.salvage import SUFFIX, discard, finish_swap, swap
-from gemot.machine import inspecting
+from gemot.machine import inspecting, memories, memory_salvage
 from gemot.machine.home import Home
 from gemot.machine.salvaging import Salvage, prepare
 from gemot.programs.library import Library, load
@@ -96,6 +96,7 @@ def salvage(folder: Path | None, sure: bool, seal: bool = False) -> int:
         raise Usage(f"there is no journal in {home.folder}, so there is nothing to salvage")
     home.lock()  # raises Busy while a machine runs: it must not lose its journal
     try:
+        _salvage_memories(home, sure)
         if is_broken_off(home.journal):
             kept = _kept_last(home.folder) or _free(home.folder)
             finish_swap(home.journal, kept)
@@ -129,6 +130,38 @@ def salvage(folder: Path | None, sure: bool, seal: bool = False) -> int:
         home.unlock()
     put(f"kept the {'old' if seal else 'damaged'} journal as {kept}; gemot ps --all shows what is there now")
     return DONE
+
+
+def _salvage_memories(home: Home, sure: bool) -> None:
+    """Go on with what is whole of damaged memories."""
+    if not home.memories.exists() or not any(memories.flaws(home.memories)):
+        return
+    new = home.memories.with_name(home.memories.name + SUFFIX)
+    try:
+        put(told_of_memories(memory_salvage.gather(home.memories, new)))
+        if not sure:
+            _confirm()
+        kept = home.memories.with_name(f"memories.damaged-{time.time_ns()}.sqlite")
+        memory_salvage.swap(home.memories, new, kept)
+    finally:
+        memory_salvage.discard(new)
+    put(f"kept the damaged memories as {kept}; gemot memories shows what is there now")
+
+
+def memory_prospects(home: Home) -> str:
+    """What a salvage would bring back of damaged memories. Nothing is changed."""
+    with tempfile.TemporaryDirectory(prefix="gemot-doctor-") as folder:
+        return told_of_memories(memory_salvage.gather(home.memories, Path(folder) / "memories.sqlite"))
+
+
+def told_of_memories(regained: memory_salvage.Regained) -> str:
+    lost = f"; lost: {_numbers(list(regained.lost))}" if regained.lost else ""
+    unsure = (
+        "; the tables can't be read, so others may be lost, and forgotten ones may be back"
+        if regained.is_carved
+        else ""
+    )
+    return f"memories: {plural(regained.kept, 'memory', 'memories')} whole{lost}{unsure}"
 
 
 def _kept_last(folder: Path) -> Path | None:

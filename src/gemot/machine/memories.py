@@ -97,7 +97,7 @@ class Memories:
             row = effect.at, trusted, effect.pid, about, text, msgspec.json.encode(effect.label)
             number = database.execute(
                 "INSERT INTO memories (shelf, at, trusted, writer, about, text, label, own) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (shelf, *row, _sum(*row)),
+                (shelf, *row, checksum(*row)),
             ).lastrowid
             assert number is not None
             indexing.put(database, shelf, number, about, text)
@@ -300,7 +300,7 @@ def _held(database: sqlite3.Connection, numbers: Iterable[int], now_ms: int) -> 
         row = database.execute(f"{_ROW} WHERE number = ?", (number,)).fetchone()
         if row is not None:
             scope, name, at, writer, about, text, label, trusted, own = row
-            if own is not None and own != _sum(at, trusted, writer, about, text, label):
+            if own is not None and own != checksum(at, trusted, writer, about, text, label):
                 raise MemoriesError(
                     "failed",
                     f"memory {number} is not what was kept: the file is damaged. gemot forget {number} takes it away",
@@ -310,7 +310,7 @@ def _held(database: sqlite3.Connection, numbers: Iterable[int], now_ms: int) -> 
             yield Held(Memory(number, text, scope, age, about, writer, known), Shelf(scope, name))
 
 
-def _sum(at: Any, trusted: Any, writer: Any, about: Any, text: Any, label: Any) -> int:
+def checksum(at: Any, trusted: Any, writer: Any, about: Any, text: Any, label: Any) -> int:
     """CRC-32 over a memory. Its parts may be anything."""
     return zlib.crc32(repr((at, int(bool(trusted)), writer, about, text, label)).encode("utf-8", "surrogatepass"))
 
@@ -330,7 +330,7 @@ def flaws(path: Path) -> Iterator[str]:
             own = "own" if written > 1 else "NULL"
             rows = database.execute(f"SELECT number, at, trusted, writer, about, text, label, {own} FROM memories")
             for number, *parts, known in rows:
-                if known is not None and known != _sum(*parts):
+                if known is not None and known != checksum(*parts):
                     yield f"memory {number} is not what was kept"
             for shelf, held in database.execute("SELECT shelf, held FROM shelves").fetchall():
                 (count,) = database.execute("SELECT count(*) FROM memories WHERE shelf = ?", (shelf,)).fetchone()
