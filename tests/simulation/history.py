@@ -19,6 +19,7 @@ from checkers import LawBroken, digest, everyone
 from disk import Disk, FrailJournal, PowerCut
 from failing import Failing, Failure, Shelves, drawn
 from laws import Watcher
+from looks import differences
 from minds import LIBRARY
 from outside import DRIVERS, HERE, MODELS, TRACELESS, Outside
 from person import Person
@@ -335,6 +336,8 @@ class History:
         self._check_end()
         self.loop.result(self.machine.close())
         self._check_fold(self.machine.kernel)
+        for words in () if self.disk.path is None else differences(self.disk.path):
+            raise LawBroken(f"looking: {words}")
         self.crash("close")
 
     def _rest(self) -> None:

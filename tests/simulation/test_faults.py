@@ -9,6 +9,7 @@ import alarm_faults  # noqa: F401 - they join the others
 import faults_of_boards
 import faults_of_labels  # noqa: F401
 import faults_of_limits  # noqa: F401 - its faults are among them
+import faults_of_looks
 import faults_of_rights  # noqa: F401
 import faults_of_salvage
 import pytest
@@ -124,6 +125,16 @@ def test_a_fault_planted_in_a_step_between_lives_is_found(
                 print(f"found by seed {seed}: {broken}")
                 return
     pytest.fail(f"{SEEDS} histories did not show it")
+
+
+@pytest.mark.parametrize("plant", faults_of_looks.FAULTS, ids=lambda plant: plant.__name__)
+def test_a_fault_planted_in_the_index_is_found(plant: Callable[[pytest.MonkeyPatch], None], tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        plant(patch)
+        found = search(range(SEEDS), tmp_path)
+    assert found is not None, f"{SEEDS} histories did not show it"
+    assert found.law.startswith("looking: "), found.law
+    print(f"found by seed {found.seed}: {found.law:.100}")
 
 
 def test_what_is_found_is_told_with_the_command_that_replays_it() -> None:

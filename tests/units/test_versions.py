@@ -176,7 +176,7 @@ def test_newer_checkpoint_is_named_and_left_alone(tmp_path: Path, monkeypatch: p
         if field == "schema":
             later.setattr(checkpoint, "SCHEMA", checkpoint.SCHEMA + 1)
         else:
-            later.setattr("gemot.machine.machine.RULES", RULES + 1)
+            later.setattr("gemot.machine.booting.RULES", RULES + 1)
             later.setattr("gemot.machine.versions.RULES", RULES + 1)
             later.setattr(checkpoint, "RULES", RULES + 1)
         asyncio.run(closed(tmp_path))

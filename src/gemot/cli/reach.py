@@ -23,6 +23,7 @@ from gemot.machine.looking import ReceiptView, Sight, Which, gathered, portion, 
 from gemot.machine.machine import Machine
 from gemot.machine.pool import Pool, ProviderView
 from gemot.machine.snapshot import Snapshot
+from gemot.machine.stretches import Noted
 from gemot.machine.views import ask_views
 
 T = TypeVar("T")
@@ -191,6 +192,12 @@ def _seen(
     home = known_home(folder)
     seen = _at_door(home, ask)
     return looked(home, of, again) if isinstance(seen, Nobody) else seen
+
+
+def noted_at_door(home: Home, pid: int, after: int = 0) -> Noted | None:
+    """Where the newest records of a tree stand (pid 0: of all), as the machine that runs has noted; None where none answers."""
+    seen = _at_door(home, lambda client: client.noted(pid, after))
+    return None if isinstance(seen, Nobody) else seen
 
 
 def look_at_providers(folder: Path | None) -> list[ProviderView]:

@@ -30,6 +30,10 @@ FORMAT = 3
 it is opened to be written. 2: records have seals, blanks are kept as runs. 3: what is written bears the number of
 its journal."""
 
+INDEX = 1 << 40
+"""Pieces with this number and larger ones are of the index: of the group of trees whose root is the number less this one (0: of the
+records that concern the machine as a whole)."""
+
 
 class Record(Struct, frozen=True, gc=False):
     """One event as stored. ``position`` counts from 1. ``pid`` is the process it concerns, 0 for the whole machine. ``first``: where it stands
@@ -150,7 +154,7 @@ class Journal(Protocol):
 
     def blank(self, roots: Collection[int], records: Iterable[tuple[int, bytes]], pids: Collection[int] = ()) -> None:
         """Put these bodies in the place of the records at these positions, which belong to no process any more, and forget
-        these trees: what was taken out. ``pids``: all processes that are gone with that. Positions that follow each other become one
+        these trees with their parts of the index: what was taken out. ``pids``: all processes that are gone with that. Positions that follow each other become one
         record, with the last body; so do those beside what was blanked before. A `Condensed` stays a record of its own. All or nothing. A
         stale writer is refused."""
         ...

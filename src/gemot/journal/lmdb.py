@@ -19,7 +19,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from struct import Struct
 
-from gemot.journal.contract import FORMAT, Damaged, Fenced, JournalError, KeptTree, Record, TooNew
+from gemot.journal.contract import FORMAT, INDEX, Damaged, Fenced, JournalError, KeptTree, Record, TooNew
 from gemot.journal.mapped import MappedFile, Transaction, delete
 from gemot.journal.runs import Run, joined, stretches
 
@@ -228,6 +228,7 @@ class LmdbJournal:
                 txn.put(_key(RUN, run.last), _number.pack(run.first))
             for root in roots:
                 delete(txn, _key(TREE, root))
+                delete(txn, _key(PIECE, INDEX + root))
             for pid in pids:
                 txn.delete(_key(ROOT_OF, pid))
 

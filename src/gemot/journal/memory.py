@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Iterator
 
-from gemot.journal.contract import Damaged, Fenced, KeptTree, Record
+from gemot.journal.contract import INDEX, Damaged, Fenced, KeptTree, Record
 from gemot.journal.runs import Run, joined
 
 
@@ -117,6 +117,7 @@ class MemoryJournal:
             self._runs[last] = first
         for root in roots:
             self._trees.pop(root, None)
+            self._pieces.pop(INDEX + root, None)
         for pid in pids:
             self._roots.pop(pid, None)
 

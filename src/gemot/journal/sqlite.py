@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from gemot.journal import endmark
-from gemot.journal.contract import FORMAT, Damaged, Fenced, JournalError, KeptTree, Record, TooNew
+from gemot.journal.contract import FORMAT, INDEX, Damaged, Fenced, JournalError, KeptTree, Record, TooNew
 from gemot.journal.database import Database, log_of, must_be_in_place
 from gemot.journal.endmark import POSITIONS_MAX, EndMark, Mark
 from gemot.journal.runs import Run, joined, stretches
@@ -129,9 +129,8 @@ class SqliteJournal:
     def _look(self, mark: Mark | str) -> None:
         """Learn where the journal stands. Nothing is written."""
         tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type='table'")}
-        written: dict[str, int] = {}
-        if "about" in tables:
-            written = dict(self._db.execute("SELECT key, value FROM about"))
+        is_begun = "about" in tables
+        written: dict[str, int] = dict(self._db.execute("SELECT key, value FROM about")) if is_begun else {}
         self._format = written.get("format", FORMAT)
         lost = {"about", "records", *(("runs", "contents", *KEPT) if self._format >= 2 else ())} - tables
         lost |= {"about"} if self._format >= 3 and written and "number" not in written else set()
@@ -435,6 +434,7 @@ class SqliteJournal:
                 db.execute("INSERT INTO runs VALUES (?,?,?,?,?,?,0)", (last, first, at, body, seal, own))
             db.executemany("DELETE FROM trees WHERE root=?", [(root,) for root in roots])
             db.executemany("DELETE FROM root_of WHERE pid=?", [(pid,) for pid in pids])
+            db.executemany("DELETE FROM pieces WHERE number=?", [(INDEX + root,) for root in roots])
         self._file.wrote(4096 * len(blanks))
         self._file.give_back(PAGES_AT_CLOSE)
 

@@ -94,5 +94,6 @@ def set_again(kernel: Kernel, rings: Iterable[tuple[int, int, Due]]) -> None:
             kernel.late[process.root] = list(filter(stays, kernel.late[process.root]))
     for (pid, number), (process, due) in again.items():
         process.alarms[number].set_to(due)
+        kernel.part(process.root, number)
         kernel.set_timer(rings_at(kernel, process.alarms[number]), Timer(pid, "alarm", number))
         kernel.changed.add(process.root)

@@ -66,6 +66,12 @@ from gemot.kernel import (
 from gemot.kernel.process import OpenAsk, Process, Timer, Work
 from gemot.kernel.table import Table
 
+Given = tuple[int, int, int]
+"""The last number, pid and ask that were given."""
+
+Part = tuple[int, int, Given]
+"""The root of a tree, the number of what an event did something for there (0: all of it), and what had been given before."""
+
 
 class Kernel:
     """The tables of one machine. Read them freely; only :meth:`handle` changes them."""
@@ -113,6 +119,12 @@ class Kernel:
         """Roots of trees that are away and were kept without a word on which of their timers are dates."""
         self.late: dict[int, list[tuple[int, int, Timer]]] = {}
         """By root: timers that came due while their tree was asleep."""
+        self.before = (0, 0, 0, 0)
+        """The last number, pid and ask that were given before the event at hand, and how many events were handled."""
+        self.parts: list[Part] = []
+        """Of the last event that may concern many trees (`Ticked`, `Resumed`): what it did for each of them."""
+        self.feed: dict[tuple[int, int], Given] = {}
+        """By tree and number, as in :attr:`parts`: what had been given before that part. Only for folding some trees without the others."""
         self._numbers = 0
         self._pids = 0
         self._asks = 0
@@ -123,6 +135,7 @@ class Kernel:
         """Apply one event; returns what is to be done, in order."""
         out: list[Effect] = []
         self._out = out
+        self.before = self._numbers, self._pids, self._asks, self.moment
         self.now = max(self.now, event.at)
         self.moment += 1
         if isinstance(event, Trapped):
@@ -177,6 +190,13 @@ class Kernel:
         """The next ask's number."""
         self._asks += 1
         return self._asks
+
+    def part(self, root: int, number: int = 0) -> None:
+        """What follows of the event at hand is for this tree, and for what has this number in it."""
+        given = self.feed.get((root, number)) if self.feed else None
+        if given is not None:
+            self._numbers, self._pids, self._asks = given
+        self.parts.append((root, number, (self._numbers, self._pids, self._asks)))
 
     def process(self, pid: int) -> Process | None:
         """The living process of this pid."""

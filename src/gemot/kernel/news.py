@@ -125,6 +125,7 @@ def hear(kernel: Kernel, event: Event) -> None:
             if process is not None:
                 kernel.end(process, Outcome(pid, process.name, "failed", error=message, rule="fault"), author(process))
         case Resumed(_, root):
+            kernel.parts.clear()
             for one in [root] if root else sorted(kernel.asleep):
                 _resumed(kernel, one)
         case Paused(_, root):
@@ -252,6 +253,7 @@ def _copied(kernel: Kernel, event: Copied) -> None:
 
 
 def _ticked(kernel: Kernel, event: Ticked) -> None:
+    kernel.parts.clear()
     if event.lead is not None:
         dates.lead(kernel, event.lead)
     dates.set_again(kernel, (ring for ring in event.rings if not ring[2].came))
@@ -265,6 +267,7 @@ def _ticked(kernel: Kernel, event: Ticked) -> None:
             continue
         process = kernel.processes[timer.pid]
         root = process.root
+        kernel.part(root, number)
         if root in kernel.asleep:
             kernel.late.setdefault(root, []).append((at, number, timer))
         elif timer.kind != "alarm":
@@ -294,6 +297,7 @@ def _booted(kernel: Kernel, lead: int | None) -> None:
 def _resumed(kernel: Kernel, root: int) -> None:
     if root not in kernel.asleep:
         return
+    kernel.part(root)
     kernel.asleep.discard(root)
     quiet = kernel.away.get(root) is False  # it has no work to go on with, so it may stay where it is
     if not quiet:

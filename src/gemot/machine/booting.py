@@ -19,13 +19,14 @@ def boot(loop: Loop, library: Library, drivers: Collection[Driver], clock: Clock
     kernel = loop.kernel
     loop.spaces.tidy()
     starting.keep_texts(loop.journal, library)
-    opened = recovery.fold(loop.journal, kernel, loop.cast)
+    opened = recovery.fold(loop.journal, kernel, loop.cast, stretches=loop.stretches)
     loop.checkpointed = (loop.journal.checkpoint() or (0, b""))[0]
     moved, notice = calendar.begin(kernel, clock)
     manifests = tuple(driver.manifest() for driver in drivers)
     specs = library.specs()
     tools = {tool.name: tool for manifest in manifests for tool in manifest.tools}
-    if not starting.same((tools, {spec.name: spec for spec in specs}), (kernel.tools, kernel.programs)):
+    here = tools, {spec.name: spec for spec in specs}
+    if not (loop.stretches.knows_installed and starting.same(here, (kernel.tools, kernel.programs))):
         loop.happened(Installed(clock.order(), manifests, specs))
     loop.happened(Booted(clock.order(), gemot.__version__, RULES, None if moved is None else moved.lead))
     if moved is not None and moved.rings:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -27,6 +28,7 @@ from gemot.kernel import Kernel
 from gemot.kernel import freezing as tables
 from gemot.machine import versions
 from gemot.machine.cast import Cast
+from gemot.machine.stretches import Index, Stretches
 from gemot.programs import freezing as folds
 
 if TYPE_CHECKING:
@@ -62,13 +64,14 @@ MIGRATIONS: dict[int, Migration] = {}
 
 class Checkpoint(msgspec.Struct, frozen=True):
     """``version``: of the gemot that wrote it. ``readings``: the last number of a piece of a reading that was given. ``rules``: those
-    that decided the last record before it; -1: it does not say."""
+    that decided the last record before it; -1: it does not say. ``index``: of the index of trees that is kept with it."""
 
     version: str
     kernel: tables.FrozenKernel
     readings: int
     schema: int = 1
     rules: int = -1
+    index: Index = Index()
 
 
 class Tree(msgspec.Struct, frozen=True):
@@ -141,16 +144,22 @@ def is_ours(kept: Checkpoint) -> bool:
     return (kept.version, kept.schema, kept.rules) == (gemot.__version__, SCHEMA, RULES)
 
 
-def take(journal: Journal, kernel: Kernel, cast: Cast, changed: Collection[int]) -> None:
-    """Keep the tables as they are at the journal's end, and of the trees those that ``changed`` since the last checkpoint.
+def take(
+    journal: Journal, kernel: Kernel, cast: Cast, changed: Collection[int], stretches: Stretches | None = None
+) -> None:
+    """Keep the tables as they are at the journal's end, of the trees those that ``changed`` since the last checkpoint, and the index.
     There must be no event that is not in the journal. Raises :class:`JournalError`."""
     if journal.checkpoint() is None and (kernel.away or isinstance(kernel.processes.fetch, _Lost)):
         raise JournalError("trees that are not in memory are kept nowhere else any more")
     shelf = cast.shelf
     trees = list(_kept(kernel, cast, changed))
-    frozen = Checkpoint(gemot.__version__, tables.freeze(kernel), shelf.last, SCHEMA, kernel.rules)
-    journal.put_checkpoint(journal.position, msgspec.msgpack.encode(frozen), trees, shelf.new())
+    index = Index() if stretches is None else stretches.index
+    frozen = Checkpoint(gemot.__version__, tables.freeze(kernel), shelf.last, SCHEMA, kernel.rules, index)
+    pieces = shelf.new() if stretches is None else chain(shelf.new(), stretches.pieces())
+    journal.put_checkpoint(journal.position, msgspec.msgpack.encode(frozen), trees, pieces)
     shelf.written()
+    if stretches is not None:
+        stretches.written(journal.position)
 
 
 def _kept(kernel: Kernel, cast: Cast, changed: Collection[int]) -> Iterable[KeptTree]:
@@ -160,7 +169,9 @@ def _kept(kernel: Kernel, cast: Cast, changed: Collection[int]) -> Iterable[Kept
         yield KeptTree(frozen.root, pids, msgspec.msgpack.encode(Tree(frozen, programs, SCHEMA)))
 
 
-def restore(journal: Journal, kernel: Kernel, cast: Cast, writing: bool = True) -> tuple[int, bool]:
+def restore(
+    journal: Journal, kernel: Kernel, cast: Cast, writing: bool = True, stretches: Stretches | None = None
+) -> tuple[int, bool]:
     """Bring a fresh ``kernel`` and ``cast`` to the newest checkpoint; returns its position, 0 where there is none to use, and whether
     it is of another version.
 
@@ -173,16 +184,20 @@ def restore(journal: Journal, kernel: Kernel, cast: Cast, writing: bool = True) 
             journal.drop_checkpoint()
         kernel.rules = versions.rules_first(journal)
         kernel.processes.fetch = functools.partial(_fetch, journal, kernel, cast) if writing else None
+        if stretches is not None:
+            stretches.begin(journal.base)
         return 0, aged
     position, frozen = kept
     tables.thaw(frozen.kernel, kernel)
     kernel.rules = frozen.rules
     cast.shelf.last = frozen.readings
     kernel.processes.fetch = functools.partial(_fetch, journal, kernel, cast)
+    if stretches is not None:
+        stretches.begin(position, frozen.index)
     return position, aged
 
 
-def stand(journal: Journal, kernel: Kernel) -> int:
+def stand(journal: Journal, kernel: Kernel, stretches: Stretches | None = None) -> int:
     """Bring a fresh ``kernel`` to the newest checkpoint, to be looked at; returns its position, 0 where there is none to use. No program is
     there, and nothing is given up: what can't be read raises :class:`Damaged` when the kernel names it."""
     kept = of(journal)
@@ -193,6 +208,8 @@ def stand(journal: Journal, kernel: Kernel) -> int:
     tables.thaw(frozen.kernel, kernel)
     kernel.rules = frozen.rules
     kernel.processes.fetch = functools.partial(_fetch_tables, journal, kernel)
+    if stretches is not None:
+        stretches.begin(position, frozen.index)
     return position
 
 

@@ -29,6 +29,7 @@ from gemot.machine.machine import DEFAULT_BUDGET, MachineError
 from gemot.machine.notes import Note
 from gemot.machine.pool import ProviderView
 from gemot.machine.retention import Cleared, Retention
+from gemot.machine.stretches import Noted
 from gemot.machine.views import ProcessView, TaskView
 from gemot.models.port import ModelFailed
 
@@ -224,6 +225,10 @@ class Client:
 
     async def receipt(self, pid: int) -> ReceiptView | None:
         return await self._ask(door.ReceiptOf(pid), ReceiptView | None)  # type: ignore[arg-type]
+
+    async def noted(self, pid: int, after: int = 0) -> Noted:
+        """Where the newest records of a tree stand in the journal; pid 0: those of all trees with records after a position."""
+        return await self._ask(door.NotedOf(pid, after), Noted)
 
     async def providers(self) -> list[ProviderView]:
         return await self._ask(door.Providers(), list[ProviderView])

@@ -218,6 +218,14 @@ class ReceiptOf(Struct, frozen=True, tag="receipt"):
     pid: int
 
 
+class NotedOf(Struct, frozen=True, tag="noted", omit_defaults=True):
+    """Answers where the newest records of the tree of ``pid`` stand in the journal (:class:`gemot.machine.stretches.Noted`); pid 0: those
+    of all trees with records after this position."""
+
+    pid: int
+    after: int = 0
+
+
 class Asks(Struct, frozen=True, tag="asks", omit_defaults=True):
     """Answers a portion of the open asks: those with the next numbers after ``after``. An empty one is the last."""
 
@@ -256,6 +264,7 @@ Wanted = (
     | Pause
     | Look
     | ReceiptOf
+    | NotedOf
     | Tasks
     | Asks
     | Waits
@@ -444,6 +453,8 @@ class Door:
                 return machine.portion(which, place, pid, with_receipts)
             case ReceiptOf(pid):
                 return machine.receipt(pid)
+            case NotedOf(pid, after):
+                return machine.noted(pid, after)
             case Asks(after):
                 return asks_after(machine.kernel, after)
             case Waits(roots):

@@ -67,6 +67,7 @@ from gemot.machine.pool import Pool
 from gemot.machine.questions import Questions
 from gemot.machine.spaces import Spaces
 from gemot.machine.stage import Stage
+from gemot.machine.stretches import Stretches
 from gemot.machine.whole import with_values
 from gemot.models.catalogue import Limits
 from gemot.models.port import Model
@@ -142,6 +143,7 @@ class Loop:
         self.closed = False
         self.checkpointed = 0
         """The position of the newest checkpoint."""
+        self.stretches = Stretches()
         self._changed: set[int] = set()
         """Roots of trees that are not as the newest checkpoint has them."""
         self._stirred: set[int] = set()
@@ -247,7 +249,7 @@ class Loop:
         self.checkpointed = position
         self._note_changes()
         with contextlib.suppress(JournalError):  # a convenience: where it can't be kept, more will be folded
-            checkpoint.take(self.journal, self.kernel, self.cast, self._changed)
+            checkpoint.take(self.journal, self.kernel, self.cast, self._changed, self.stretches)
             self._changed.clear()
             return True
         return False
@@ -255,13 +257,15 @@ class Loop:
     def leave(self, roots: list[int]) -> None:
         """Trees that have left the journal leave memory."""
         checkpoint.drop(self.kernel, self.cast, roots)
+        self.stretches.forget(roots)
         for table in (self.kernel.changed, self._changed, self._stirred):
             table.difference_update(roots)
 
     def _note_changes(self) -> None:
-        self._changed |= self.kernel.changed
-        self._stirred |= self.kernel.changed
-        self.kernel.changed.clear()
+        for changed in (self.kernel.changed, self.stretches.changed):
+            self._changed |= changed
+            self._stirred |= changed
+            changed.clear()
 
     def _sweep_out(self) -> None:
         """Trees in which nothing happened since the last sweep leave memory; when they are at least half of those that are
@@ -289,6 +293,7 @@ class Loop:
             self.step()
 
     def _take_in(self) -> None:
+        self._note_changes()
         entries: list[tuple[int, int, bytes]] = []
         outward: list[Effect] = []
         told: list[notes.Note] = []
@@ -300,6 +305,7 @@ class Loop:
             pid, tool = self._about(event)
             effects = self.kernel.handle(event)
             entries.append((event.at, pid, body))
+            self.stretches.note(self.journal.position + len(entries), written, pid, self.kernel)
             synced = synced or isinstance(event, SYNCED)
             if isinstance(written, BIRTHS):
                 born += self._born(written, effects)

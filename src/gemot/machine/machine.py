@@ -26,6 +26,7 @@ from gemot.machine import (
     booting,
     carrying,
     checkpoint,
+    excerpts,
     looking,
     notes,
     recovery,
@@ -451,6 +452,10 @@ class Machine:
     def receipt(self, pid: int) -> looking.ReceiptView | None:
         """What a process really did, at work or ended, by the kernel's own record; None where there is no such process."""
         return looking.receipt(self._loop, self.home, pid)
+
+    def noted(self, pid: int, after: int = 0) -> excerpts.Noted:
+        """Where the newest records of a tree stand in the journal; see :func:`gemot.machine.excerpts.noted_by`."""
+        return excerpts.noted_by(self._loop, self.home, pid, after)
 
     def providers(self) -> list[ProviderView]:
         """What goes on at each provider that has limits or was asked something."""

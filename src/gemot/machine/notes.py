@@ -310,8 +310,9 @@ def _refused(effects: list[Effect], pid: int) -> bool:
 def _stuck(kernel: Kernel, pid: int, task: int) -> Iterable[Note]:
     """What came of a judgement, if the task is stuck now."""
     root = kernel.processes[pid].root
-    item = kernel.boards[root].items[task]
-    if item.state == "stuck":
+    board = kernel.boards.get(root)
+    item = None if board is None else board.items.get(task)  # a process that ended meanwhile may have named any
+    if item is not None and item.state == "stuck":
         yield Stuck(root, task, item.text, item.note, item.label.integrity == "foreign")
 
 

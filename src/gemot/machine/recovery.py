@@ -22,6 +22,7 @@ from gemot.journal.contract import Journal, Record
 from gemot.kernel import Kernel
 from gemot.machine import checkpoint, versions
 from gemot.machine.cast import Cast, Decided
+from gemot.machine.stretches import Stretches
 from gemot.machine.whole import with_values
 from gemot.programs.conversation import Conversation
 from gemot.programs.library import Library
@@ -55,15 +56,18 @@ class Opened:
     aged: bool
 
 
-def fold(journal: Journal, kernel: Kernel, cast: Cast, writing: bool = True) -> Opened:
-    """Bring ``kernel`` and ``cast`` to the journal's end. ``writing=False``: try only whether that can be done.
+def fold(
+    journal: Journal, kernel: Kernel, cast: Cast, writing: bool = True, stretches: Stretches | None = None
+) -> Opened:
+    """Bring ``kernel`` and ``cast`` to the journal's end. ``writing=False``: try only whether that can be done. ``stretches``: notes the
+    records that are folded.
 
     Raises :class:`Damaged` at the first record that can't be read, :class:`TooOld` at the first one that was decided by rules
     that are not kept, :class:`TooNew` at the first one that a newer gemot wrote.
     """
     decided: dict[int, Decided] = {}
-    after, aged = checkpoint.restore(journal, kernel, cast, writing)
-    for folded in folding(journal, kernel, cast, decided, after):
+    after, aged = checkpoint.restore(journal, kernel, cast, writing, stretches)
+    for folded in folding(journal, kernel, cast, decided, after, stretches):
         aged = aged or (isinstance(folded.event, Booted) and not versions.is_ours(folded.event))
     return Opened({pid: one for pid, one in decided.items() if kernel.process(pid) is not None}, aged)
 
@@ -108,7 +112,12 @@ def _is_ours(journal: Journal) -> bool:
 
 
 def folding(
-    journal: Readable, kernel: Kernel, cast: Cast, decided: dict[int, Decided], after: int = 0
+    journal: Readable,
+    kernel: Kernel,
+    cast: Cast,
+    decided: dict[int, Decided],
+    after: int = 0,
+    stretches: Stretches | None = None,
 ) -> Iterator[Folded]:
     """Take in one record after the other; ``decided`` holds what programs decided that was not recorded so far."""
     for record in journal.read(after):
@@ -128,6 +137,8 @@ def folding(
             effects = kernel.handle(with_values(event, kernel, journal.value))
         except (AssertionError, LookupError, msgspec.DecodeError) as error:
             raise versions.misfit(record, rules, str(error)) from error
+        if stretches is not None:
+            stretches.note(record.position, event, record.pid, kernel)
         for effect in effects:
             result = cast.play(effect)
             if result is not None and not isinstance(decided.get(result[0]), Fault):

@@ -19,7 +19,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from gemot.journal.contract import Journal, Record
+from gemot.journal.contract import INDEX, Journal, Record
 from gemot.kernel import leaving
 from gemot.machine import carrying, checkpoint
 from gemot.machine.carrying import CarryError
@@ -220,6 +220,9 @@ def _leave(
     for process in family:
         loop.spaces.forget(process)
     loop.leave(ended)
+    groups = sorted({loop.stretches.group(root) for root in living})
+    loop.stretches.forget(groups)
+    loop.journal.forget((), [INDEX + group for group in groups])
     for root, left in gone.items():
         leaving.leave(kernel, root, left)
     if living:
@@ -288,7 +291,7 @@ def _forgetting(journal: Journal, plan: Plan, removed: Removed, upto: int) -> Tu
             named |= names
     for root, state in plan.states.items():
         named |= state.names if root in gone else state.left
-    numbers = set(journal.numbers())
+    numbers = {number for number in journal.numbers() if number < INDEX}
     try:
         for count, body in enumerate(journal.trees()):
             named |= names_in(body)
@@ -298,7 +301,7 @@ def _forgetting(journal: Journal, plan: Plan, removed: Removed, upto: int) -> Tu
                 yield
     except msgspec.DecodeError:
         return  # an unreadable row may name anything
-    for number in set(journal.numbers()) - numbers:
+    for number in {number for number in journal.numbers() if number < INDEX} - numbers:
         for body in journal.pieces(number):
             named |= names_in(body)
         yield

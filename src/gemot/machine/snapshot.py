@@ -48,7 +48,7 @@ class Snapshot:
         Raises ``JournalError``; after ``Damaged`` and ``TooOld`` the tables are as of the record before.
         """
         if self._journal is None:
-            if not (self._path.exists() or is_broken_off(self._path) or endmark.names_a_record(self._path)):
+            if not self._is_there():
                 return
             self._journal = SqliteJournal(self._path, writing=False, moment=self._recent)
             if self._recent:
@@ -56,15 +56,23 @@ class Snapshot:
             else:
                 self.kernel.rules = versions.rules_first(self._journal)
         for record in self._journal.read(self.position):
-            rules = self.kernel.rules
-            event = versions.read(record, rules)
-            versions.must_fit(record, event, self.kernel)
-            try:
-                told = self._fold(event)
-            except (AssertionError, LookupError, msgspec.DecodeError) as error:
-                raise versions.misfit(record, rules, str(error)) from error
-            self.position = record.position
-            yield record, told
+            yield record, self.take(record)
+
+    def _is_there(self) -> bool:
+        """Whether there is a journal, or was one."""
+        return self._path.exists() or is_broken_off(self._path) or endmark.names_a_record(self._path)
+
+    def take(self, record: Record) -> list[notes.Note]:
+        """Fold a record; returns what there is to tell about it."""
+        rules = self.kernel.rules
+        event = versions.read(record, rules)
+        versions.must_fit(record, event, self.kernel)
+        try:
+            told = self._fold(event)
+        except (AssertionError, LookupError, msgspec.DecodeError) as error:
+            raise versions.misfit(record, rules, str(error)) from error
+        self.position = record.position
+        return told
 
     def fold(self) -> None:
         """Take in everything there is."""

@@ -14,8 +14,17 @@ def add(command: Adder) -> None:
     tree = command("tree", _tree, "show who started whom, what each does, and what it has used")
     pid(tree, "all that live")
     log = command("log", _log, "read what a process was told, said and did, with the positions in the journal")
-    pid(log)
+    pid(log, "the newest records of all")
     log.add_argument("-f", "--follow", action="store_true", help="go on as it grows, until the process ends")
+    log.add_argument(
+        "-n", "--last", type=int, metavar="N", default=0, help="the last N records that have something to tell"
+    )
+    log.add_argument(
+        "--from", type=int, metavar="POSITION", default=0, dest="first", help="what comes from this position on"
+    )
+    log.add_argument(
+        "-a", "--all", action="store_true", dest="everything", help="all; the default where a process is named"
+    )
     replay = command("replay", _replay, "fold the journal again: see any moment of it, or check every decision in it")
     replay.add_argument("pid", type=int, metavar="PID", nargs="?", help="show what this process was shown")
     replay.add_argument("--to", type=int, metavar="N", help="the position to go to; default: the end")
@@ -44,9 +53,10 @@ def _tree(typed: Namespace) -> int:
 
 
 def _log(typed: Namespace) -> int:
-    from gemot.cli.log import log
+    from gemot.cli.log import Part, log
 
-    return log(typed.home, typed.pid, typed.follow, typed.as_json)
+    part = Part(typed.last, typed.first, typed.everything)
+    return log(typed.home, typed.pid, typed.follow, typed.as_json, part)
 
 
 def _receipt(typed: Namespace) -> int:
