@@ -13,7 +13,7 @@ from gemot.cli.paint import coloured, painted
 from gemot.cli.plain import HANGING_MIN, hanging
 from gemot.cli.reach import look_at_providers
 from gemot.machine.pool import ProviderView
-from gemot.models.catalogue import PROVIDERS, installed, key_of
+from gemot.models.catalogue import PROVIDERS, key_of
 from gemot.models.registry import list_models
 
 
@@ -29,8 +29,6 @@ def check(name: str) -> None:
     provider = PROVIDERS.get(name.partition(":")[0].partition("/")[0])
     if provider is None:
         return
-    if not installed(provider):
-        raise Usage(f"the model {name} needs a package that is not here: pip install gemot[{provider.extra}]")
     if provider.key_needed and key_of(provider) is None:
         raise Usage(f"the model {name} needs a key: set {' or '.join(provider.keys)} in the environment")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from importlib.util import find_spec
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -20,15 +19,12 @@ Family = Literal["openai", "anthropic", "google"]
 class Provider(Struct, frozen=True):
     """One provider. ``keys`` and ``urls`` name environment variables; the first one that is set counts.
 
-    ``extra`` is what ``pip install gemot[extra]`` brings; ``modules`` tells whether it is there.
     ``silence_seconds`` is how long it may say nothing before the connection counts as dead (None: for ever).
     ``image_types`` are the media types of images that it takes, from a model of it that sees.
     """
 
     name: str
     family: Family
-    extra: str
-    modules: tuple[str, ...]
     keys: tuple[str, ...]
     urls: tuple[str, ...]
     url: str
@@ -49,16 +45,12 @@ class Limits(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     usd_per_day: Annotated[float, Meta(ge=0, le=1_000_000_000)] | None = None
 
 
-_OPENAI_MODULES = ("pydantic_ai", "openai")
-
 PROVIDERS: dict[str, Provider] = {
     provider.name: provider
     for provider in (
         Provider(
             name="openai",
             family="openai",
-            extra="openai",
-            modules=_OPENAI_MODULES,
             keys=("OPENAI_API_KEY",),
             urls=("OPENAI_BASE_URL",),
             url="https://api.openai.com/v1",
@@ -67,8 +59,6 @@ PROVIDERS: dict[str, Provider] = {
         Provider(
             name="anthropic",
             family="anthropic",
-            extra="anthropic",
-            modules=("pydantic_ai", "anthropic"),
             keys=("ANTHROPIC_API_KEY",),
             urls=("ANTHROPIC_BASE_URL",),
             url="https://api.anthropic.com",
@@ -78,8 +68,6 @@ PROVIDERS: dict[str, Provider] = {
         Provider(
             name="google",
             family="google",
-            extra="google",
-            modules=("pydantic_ai", "google.genai"),
             keys=("GOOGLE_API_KEY", "GEMINI_API_KEY"),
             urls=("GOOGLE_BASE_URL", "GOOGLE_GEMINI_BASE_URL"),
             url="https://generativelanguage.googleapis.com",
@@ -90,8 +78,6 @@ PROVIDERS: dict[str, Provider] = {
         Provider(
             name="ollama",
             family="openai",
-            extra="ollama",
-            modules=_OPENAI_MODULES,
             keys=("OLLAMA_API_KEY",),
             urls=("OLLAMA_HOST",),
             url="http://127.0.0.1:11434/v1",
@@ -104,8 +90,6 @@ PROVIDERS: dict[str, Provider] = {
         Provider(
             name="openai-compatible",
             family="openai",
-            extra="openai",
-            modules=_OPENAI_MODULES,
             keys=("OPENAI_COMPATIBLE_API_KEY",),  # never OPENAI_API_KEY: that key is not for other people's servers
             urls=(),
             url="",
@@ -197,11 +181,3 @@ def shown_url(url: str) -> str:
     """``url`` without a name and password in it, for errors and for people."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
-
-
-def installed(provider: Provider) -> bool:
-    """Whether the packages that speak to ``provider`` are there; looks, imports none of them."""
-    try:
-        return all(find_spec(module) is not None for module in provider.modules)
-    except ModuleNotFoundError:  # the parent of a dotted name is missing
-        return False

@@ -1,54 +1,53 @@
-"""One provider's client, and one attempt at a reply through it. Imported with the first call to a provider."""
+"""One model behind other people's servers: an attempt at a reply, from the request to the parts. Imported with the first call."""
 
 from __future__ import annotations
 
-import re
-import warnings
-from collections.abc import Generator
-from contextlib import contextmanager
-from ipaddress import ip_address
-from typing import Any, cast
-from urllib.parse import urlsplit
+from collections.abc import Mapping
+from typing import Any, Literal, cast
 
-import httpx2
-from pydantic_ai import direct
-from pydantic_ai import exceptions as failures
-from pydantic_ai import messages as wire
-from pydantic_ai.exceptions import UnsupportedSettingWarning, UsageExtractionFailedWarning
-from pydantic_ai.models import Model as WireModel
-from pydantic_ai.models import StreamedResponse
-from pydantic_ai.profiles.openai import OpenAIModelProfile
-from pydantic_ai.usage import RequestUsage
+from msgspec.structs import replace
 
-from gemot.abi.messages import Reply, Request, ToolRequest, Usage
+from gemot.abi import limits
+from gemot.abi.messages import Message, Reply, Request, ToolOffer, ToolRequest, Usage
+from gemot.models.cards import Card, Dialect
 from gemot.models.catalogue import Provider, shown_url
-from gemot.models.counting import whole
 from gemot.models.port import Heard, ModelFailed
-from gemot.models.prices import cost_usd_micros
-from gemot.models.redacting import CHARS_MIN, Redactor, Stream
-from gemot.models.repairing import repaired
-from gemot.models.retrying import Trouble
+from gemot.models.redacting import Redactor, Stream
 from gemot.models.secrecy import ordinary
 from gemot.models.seeing import IN_WORDS, UNSEEN, Refused, refused
-from gemot.models.translating import Sight, Translation
+from gemot.models.wire import http
+from gemot.models.wire.encoding import Pages
+from gemot.models.wire.events import Documents, Unreadable, decoded
+from gemot.models.wire.faults import BODY_BYTES_MAX, Faults, message_of
+from gemot.models.wire.formats import Failed, Format
+from gemot.models.wire.gathering import Gathering
+from gemot.models.wire.view import MANY_IMAGES, SIDE_AMONG_MANY, Sight, Tools, View, images_in, kept
 
-CONNECT_SECONDS = 10.0
+TRAILER_SECONDS = 5.0
+"""How long the usage may take to come after the end of a reply."""
+REST_SECONDS = 1.0
+"""How long the end of the connection's message may take after that: then the connection is not used again."""
+TOOLS_KEPT = 64
+"""So many lists of tools are kept in the form of the wire: the processes of one program share one."""
 
-_TOO_LONG = re.compile(
-    r"context[ _](?:length|window|size|limit)|prompt is too long|exceed_context|max(?:imum)?[ _](?:context|model[ _]len)"
-    r"|(?:input|prompt)\b.{0,40}\btokens?\b.{0,60}\bexceeds?\b|too many (?:input )?tokens|input is too long",
-    re.IGNORECASE,
-)
-"""How providers and local servers say that a question is longer than the model takes in; there is no status for it."""
-WORDS_MAX = 400
-"""How much of a provider's own error message is passed on."""
 
-# A temperature that a reasoning model doesn't take is left out; that is no news for a person's terminal.
-warnings.filterwarnings("ignore", category=UnsupportedSettingWarning)
-# Servers report anything as their use. It is converted or estimated, and the libraries' lines about it tell a person nothing.
-warnings.filterwarnings("ignore", category=UsageExtractionFailedWarning)
-warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
-warnings.filterwarnings("ignore", message="Unexpected non-string value", category=UserWarning)
+def format_of(dialect: Dialect) -> Format:
+    """The wire format of this name; only that one is imported."""
+    if dialect == "anthropic":
+        from gemot.models.wire.anthropic import Anthropic
+
+        return Anthropic()
+    if dialect == "google":
+        from gemot.models.wire.google import Google
+
+        return Google()
+    if dialect == "openai-responses":
+        from gemot.models.wire.openai_responses import OpenAiResponses
+
+        return OpenAiResponses()
+    from gemot.models.wire.openai_chat import OpenAiChat
+
+    return OpenAiChat()
 
 
 class _ImagesRefused(Exception):
@@ -66,61 +65,40 @@ class Connection:
     not to see is shown no image again, for as long as the connection is there.
     """
 
-    def __init__(self, provider: Provider, model: str, url: str, key: str | None, remembers_as: str) -> None:
-        self.provider = provider
-        self.model = model
-        self.url = shown_url(url)
-        self.remembers_as = remembers_as
-        self._key = key
+    def __init__(
+        self,
+        provider: Provider,
+        model: str,
+        url: str,
+        key: str | None,
+        remembers_as: str,
+        card: Card,
+        environment: Mapping[str, str],
+    ) -> None:
+        self._provider, self._model, self._card, self._remembers_as = provider, model, card, remembers_as
+        self._format = format_of(card.dialect)
         known = {"key": key} if key and not ordinary(key) else {}
-        self._redactor = Redactor(
-            known
-        )  # a placeholder (ollama, EMPTY, k) stands in texts that have nothing to do with it
-        self._http = httpx2.AsyncClient(
-            timeout=httpx2.Timeout(connect=CONNECT_SECONDS, read=provider.silence_seconds, write=60.0, pool=None),
-            limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100),
-            trust_env=not _is_here(url),  # a proxy from the environment can't reach this computer's own servers
-        )
-        self._wire = self._wire_model(url)
-        self._blind = False
-
-    def _wire_model(self, url: str) -> WireModel[Any]:
-        key = self._key or "none"
-        if self.provider.family == "anthropic":
-            from pydantic_ai.models.anthropic import AnthropicModel
-            from pydantic_ai.providers.anthropic import AnthropicProvider
-
-            return AnthropicModel(
-                self.model, provider=AnthropicProvider(api_key=key, base_url=url, http_client=self._http)
-            )
-        if self.provider.family == "google":
-            from pydantic_ai.models.google import GoogleModel
-            from pydantic_ai.providers.google import GoogleProvider
-
-            return GoogleModel(self.model, provider=GoogleProvider(api_key=key, base_url=url, http_client=self._http))
-        from openai import AsyncOpenAI
-        from pydantic_ai.providers.ollama import OllamaProvider
-        from pydantic_ai.providers.openai import OpenAIProvider
-        from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
-
-        from gemot.models.uncounted import ChatModel
-
-        client = AsyncOpenAI(api_key=key, base_url=url, http_client=self._http, max_retries=0)
-        # A stream without a finish reason broke off. Only OpenAI's own servers all know the newer name of max_tokens.
-        profile = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
-        if self.provider.name == "openai":
-            return ChatModel(self.model, provider=OpenAIProvider(openai_client=client), profile=profile)
-        client.organization = client.project = None  # read from OpenAI's variables, and not for other people's servers
-        profile["openai_chat_supports_max_completion_tokens"] = False
-        if self.provider.name == "ollama":
-            return ChatModel(self.model, provider=OllamaProvider(openai_client=client), profile=profile)
-        return ChatModel(
-            self.model, provider=OpenAICompatibleProvider(self.provider.name, openai_client=client), profile=profile
-        )
+        # A placeholder (ollama, EMPTY, k) stands in texts that have nothing to do with it.
+        self._redactor = Redactor(known)
+        self._faults = Faults(provider, model, shown_url(url), key, self._redactor)
+        try:
+            self._client = http.Client(url, environment)
+        except ValueError as error:
+            raise self._faults.impossible(str(error)) from None
+        self._headers = {
+            "content-type": "application/json",
+            "accept": "text/event-stream, application/json",
+            "user-agent": "gemot",
+            **self._format.headers(key),
+        }
+        seconds = card.seconds
+        self._limits = http.Limits(seconds.connect, seconds.first_byte, seconds.silence, seconds.whole)
+        self._pages = Pages()
+        self._tools: dict[int, Tools] = {}
+        self._blind = not card.image_types
 
     async def ask(self, request: Request, heard: Heard) -> Reply:
-        """One attempt; two, if it is refused for its images, the second with words in their place. Raises
-        :class:`Trouble` where another may go better, :class:`ModelFailed` where not."""
+        """One attempt; two, if it is refused for its images, the second with words in their place. Raises :class:`ModelFailed`."""
         try:
             return await self._ask(request, heard, UNSEEN if self._blind else "")
         except _ImagesRefused as refusal:
@@ -129,158 +107,174 @@ class Connection:
         self._blind = self._blind or what == "model"  # not before: had that been refused as well, it was not the images
         return reply
 
-    async def _ask(self, request: Request, heard: Heard, instead: str) -> Reply:
-        sight = Sight(self.provider.image_types, self._types_in_results(), instead)
-        translation = Translation(
-            request, repaired(request.messages), self.provider.family, self.remembers_as, self._wire.system, sight
-        )
-        with self._failures_explained(translation.shows_images):
-            async with direct.model_request_stream(
-                self._wire,
-                translation.messages(),
-                model_settings=cast(Any, translation.settings()),
-                model_request_parameters=translation.parameters(),
-                instrument=False,
-            ) as stream:
-                words = Stream(self._redactor, heard)
-                await _listen(stream, words)
-                words.end()
-                response = stream.get()
-        if response.finish_reason is None and not (response.provider_details or {}).get("finish_reason"):
-            raise Trouble("the reply broke off in the middle")
-        return self._reply(translation, response)
+    async def close(self) -> None:
+        await self._client.close()
 
-    def _reply(self, translation: Translation, response: wire.ModelResponse) -> Reply:
-        used = _whole(response.usage)
-        answered = response.model_name or self.model
-        cost = cost_usd_micros(self.provider.name, (self.model, answered), used)
-        parts = translation.parts(response)
-        finish = response.finish_reason or "stop"
-        if finish == "stop" and any(isinstance(part, ToolRequest) for part in parts):
-            finish = "tool_call"  # Google has no word of its own for it
+    async def _ask(self, request: Request, heard: Heard, instead: str) -> Reply:
+        view = self._view(request, instead)
+        shows_images = bool(request.images) and any(not view.hidden(image) for image in images_in(request.messages))
+        body = self._body(view)
+        try:
+            response = await self._client.post(self._format.path(self._model), self._headers, body, self._limits)
+        except http.NotHttp as error:
+            raise self._faults.garbled(str(error)) from None
+        except http.ConnectionFailed as error:
+            raise self._faults.unreachable(str(error), silent=error.silent) from None
+        except ValueError as error:
+            raise self._faults.impossible(str(error)) from None
+        words = Stream(self._redactor, heard)
+        gathering = Gathering(view.tools.offered, words, request.tokens_out_max)
+        try:
+            if response.status != 200:
+                raise await self._refusal(response, shows_images)
+            await self._listen(response, gathering, shows_images)
+        except ModelFailed as failure:
+            failure.usage = failure.usage or self._used(gathering, request)
+            raise
+        finally:
+            response.close()
+        words.end()
+        return self._reply(view, gathering)
+
+    # The request.
+
+    def _view(self, request: Request, instead: str) -> View:
+        card, tools = self._card, self._tools_of(request.tools)
+        within = card.image_types_in_results if card.image_place == "result" else ()
+        sight = Sight(card.image_types, within, instead)
+        view = View(request, tools, self._remembers_as, sight, card.reasoning_field, card.tool_id_form)
+        if card.dialect == "anthropic" and len(request.images) > MANY_IMAGES:
+            shown = sum(not view.hidden(image) for image in images_in(request.messages))
+            if shown > MANY_IMAGES:
+                view = replace(view, sight=replace(sight, side_max=SIDE_AMONG_MANY))
+        return view
+
+    def _tools_of(self, offers: tuple[ToolOffer, ...]) -> Tools:
+        tools = self._tools.get(id(offers))
+        if tools is None or tools.offers is not offers:
+            if len(self._tools) >= TOOLS_KEPT:
+                del self._tools[next(iter(self._tools))]
+            tools = self._tools[id(offers)] = Tools.of(offers)
+        return tools
+
+    def _body(self, view: View) -> list[bytes]:
+        request = view.request
+
+        def encode(turn: Message) -> bytes:
+            return self._format.turn(view, turn)
+
+        variant = (id(view.tools), view.sight, frozenset(request.images))
+        system, pages, rest = self._pages.encoded(request.messages, variant, encode)
+        return self._format.body(view, self._card, self._model, system, pages, rest)
+
+    # The reply.
+
+    async def _listen(self, response: http.Response, gathering: Gathering, shows_images: bool) -> None:
+        """Read a reply to its end. Raises :class:`ModelFailed` where that is not the end of a whole one."""
+        documents = Documents()
+        try:
+            while True:
+                data = await response.read()
+                for name, document in documents.feed(data) if data else documents.end():
+                    if not isinstance(document, dict):
+                        raise Unreadable(f"an event of it is {str(document)[:80]!r}, and no object")
+                    self._format.hear(gathering, name, cast("dict[str, Any]", document))
+                if not data or documents.done or gathering.ended:
+                    break
+                if gathering.finish:
+                    response.limit_silence(TRAILER_SECONDS)
+            if data and not gathering.cut:
+                await self._read_rest(response)
+        except http.ConnectionFailed as error:
+            if not gathering.finish and not documents.done:
+                raise self._faults.broke_off(str(error), silent=error.silent) from None
+        except Failed as failed:
+            failure = self._faults.of_event(failed.error, began=gathering.any)
+            what = (
+                refused(None, failed.error, message_of(failed.error))
+                if shows_images and failure.kind != "window"
+                else None
+            )
+            raise _ImagesRefused(what) if what else failure from None
+        except (Unreadable, RecursionError) as error:
+            raise self._faults.garbled(str(error)) from None
+        self._must_be_whole(response, documents, gathering)
+
+    async def _read_rest(self, response: http.Response) -> None:
+        """Read what follows the last document, which says nothing, so that the connection can be used again."""
+        response.limit_silence(REST_SECONDS)
+        for _ in range(8):
+            if not await response.read():
+                return
+
+    def _must_be_whole(self, response: http.Response, documents: Documents, gathering: Gathering) -> None:
+        told = documents.done or documents.whole or gathering.ended or bool(gathering.finish)
+        if not told and not (response.framed and gathering.any and gathering.whole):
+            raise self._faults.broke_off("" if gathering.any else "nothing had come")
+        if gathering.any:
+            return
+        if gathering.finish == "filter":
+            raise self._faults.filtered("the reply")
+        if gathering.finish == "garbled":
+            raise self._faults.garbled("the model wrote a request for a tool that its provider could not read")
+        if not gathering.finish:
+            raise self._faults.garbled("there was nothing in it")
+
+    async def _refusal(self, response: http.Response, shows_images: bool) -> Exception:
+        raw = b""
+        try:
+            while len(raw) < BODY_BYTES_MAX and (data := await response.read()):
+                raw += data
+        except http.ConnectionFailed:
+            pass  # the status says enough
+        try:
+            body: Any = decoded(raw) if raw.lstrip()[:1] in (b"{", b"[", b'"') else None
+        except Unreadable:
+            body = None
+        text = raw.decode("utf-8", "replace")
+        failure = self._faults.of_status(response.status, response.headers, body, text)
+        if shows_images and (failure.kind != "window" or response.status == 413):
+            what = refused(response.status, body if body is not None else text, message_of(body) or text)
+            if what:
+                return _ImagesRefused(what)
+        return failure
+
+    def _reply(self, view: View, gathering: Gathering) -> Reply:
+        def keep(extra: dict[str, Any]) -> dict[str, Any]:
+            return kept(extra, self._remembers_as)
+
+        parts = gathering.parts(view.tools.names.ours, keep, self._remembers_as)
         reply = Reply(
             parts=parts,
-            usage=Usage(used.input_tokens, used.output_tokens, used.cache_read_tokens, cost),
-            model=f"{self.provider.name}:{answered}",
-            finish=finish,
+            usage=self._used(gathering, view.request) or Usage(),
+            model=f"{self._provider.name}:{gathering.model or self._model}",
+            finish=_finish(gathering, any(isinstance(part, ToolRequest) for part in parts)),
         )
         return self._redactor.anything(reply)
 
-    def _types_in_results(self) -> tuple[str, ...]:
-        """Which images may stand inside a result; chat completions take them from the user alone."""
-        if self.provider.family == "anthropic":
-            return self.provider.image_types
-        if self.provider.family == "google":  # since Gemini 3
-            profile = cast(dict[str, Any], self._wire.profile)
-            return tuple(profile.get("google_supported_mime_types_in_tool_returns", ()))
-        return ()
-
-    async def close(self) -> None:
-        await self._http.aclose()
-
-    @contextmanager
-    def _failures_explained(self, showed_images: bool) -> Generator[None]:
-        """The edge where the client libraries' exceptions become ours; none of theirs gets past it."""
-        try:
-            yield
-        except failures.ModelAPIError as error:
-            raise self._explained(error, showed_images) from None
-        except httpx2.TransportError as error:
-            raise Trouble(f"the connection to {self.url} failed ({self._words(_kind(error))})") from None
-        except failures.UnexpectedModelBehavior as error:
-            raise Trouble(f"its reply can't be read ({self._words(error.message)})", garbled=True) from None
-        except failures.UserError as error:
-            raise ModelFailed("refused", f"{self.model} can't be asked that: {self._words(error.message)}") from None
-        except (ValueError, TypeError, AttributeError, LookupError) as error:
-            # undecodable JSON and shapes that several client libraries take for granted, under several names
-            raise Trouble(f"its reply can't be read ({self._words(str(error))})", garbled=True) from None
-
-    def _explained(self, error: failures.ModelAPIError, showed_images: bool) -> Exception:
-        words = self._words(_message(error.body) or error.message)
-        status = error.status_code if isinstance(error, failures.ModelHTTPError) else None
-        too_long = _TOO_LONG.search(f"{words} {_message(error.body, 'code')}") is not None
-        if showed_images and not too_long and (what := refused(status, error.body, error.message)):
-            return _ImagesRefused(what)
-        if isinstance(error, failures.ModelQuotaExceededError):
-            return self._refused(status, words, "Its credit or quota is used up: top it up, or name another model.")
-        if isinstance(error, failures.ModelConnectionError):
-            return Trouble(f"the connection to {self.url} failed ({words})")
-        if status is None:
-            if isinstance(error, failures.ModelRequestRejectedError):
-                return self._refused(None, words, _advice(None, self.provider))
-            broke_off = error.in_stream or "finish_reason" in error.message
-            what = "the reply broke off in the middle" if broke_off else "its reply can't be read"
-            return Trouble(f"{what} ({words})", garbled=not broke_off)
-        if status == 413 or (status in (400, 422) and too_long):
-            return self._refused(status, words, "Show it less, or name a model with a larger window.", "window")
-        if status in (408, 409, 425, 429) or status >= 500:
-            return Trouble(f"it answered {status} ({words})", retry_after_seconds=error.retry_after)
-        return self._refused(status, words, _advice(status, self.provider))
-
-    def _refused(self, status: int | None, words: str, advice: str, kind: str = "refused") -> ModelFailed:
-        said = f" with status {status}" if status else ""
-        who = f"{self.provider.name}:{self.model} at {self.url}"
-        return ModelFailed(kind, f"{who} refused the request{said}: {words} {advice}".strip())
-
-    def _words(self, text: str) -> str:
-        """A provider's words without anything that is, or looks like, a key: providers do quote them."""
-        text = self._redactor.text(text)
-        if self._key and len(self._key) >= CHARS_MIN and any(character.isdigit() for character in self._key):
-            # Beside a weak password, this takes out nothing but digits that stand with it: an error is no content.
-            text = text.replace(self._key, "[key]")
-        text = re.sub(r"\b(?:sk-|AIza)[\w*.-]{6,}", "[key]", text)
-        text = " ".join(text.split())
-        # Cut between words: the beginning of a key in an encoding of its own is a part of a key, too.
-        return text if len(text) <= WORDS_MAX else text[:WORDS_MAX].rpartition(" ")[0] + "..."
+    def _used(self, gathering: Gathering, request: Request) -> Usage | None:
+        """What a call used: as its server said, or by the length of question and reply. None where no reply had begun."""
+        counts = gathering.counts()
+        if not counts.any and not gathering.any:
+            return None
+        tokens_in = counts.tokens_in or request.size_chars // limits.CHARS_PER_TOKEN + 1
+        tokens_out = gathering.out_estimated if counts.tokens_out is None else counts.tokens_out
+        cached, written = min(counts.cached or 0, tokens_in), min(counts.written or 0, tokens_in)
+        return Usage(
+            tokens_in,
+            tokens_out,
+            cached,
+            self._card.usd_micros(tokens_in, tokens_out, cached, written),
+            estimated=not counts.any,
+            tokens_reasoning=counts.reasoning or 0,
+            tokens_written=written,
+        )
 
 
-async def _listen(stream: StreamedResponse, heard: Heard) -> None:
-    async for event in stream:
-        if isinstance(event, wire.PartStartEvent) and isinstance(event.part, wire.TextPart):
-            text = event.part.content
-        elif isinstance(event, wire.PartDeltaEvent) and isinstance(event.delta, wire.TextPartDelta):
-            text = event.delta.content_delta
-        else:
-            continue
-        if text:
-            heard(text)
-
-
-def _whole(used: RequestUsage) -> RequestUsage:
-    """A provider's counts as whole numbers; what is no count is none."""
-    for name in ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"):
-        setattr(used, name, whole(getattr(used, name)) or 0)
-    return used
-
-
-def _advice(status: int | None, provider: Provider) -> str:
-    if status in (401, 403):
-        return f"Check the key in {' or '.join(provider.keys)}, and what it may use."
-    if status == 404:
-        return "Check the model's name and the address."
-    return "The request has to change before it is sent again."
-
-
-def _message(body: object, field: str = "message") -> str | None:
-    """The sentence in an error body; every provider wraps it in its own way."""
-    if isinstance(body, dict):
-        inner = cast(dict[str, Any], body)
-        if "error" in inner:
-            return _message(inner["error"], field)
-        message = inner.get(field)
-        return message if isinstance(message, str) else None
-    return body if isinstance(body, str) else None
-
-
-def _kind(error: Exception) -> str:
-    return str(error) or type(error).__name__
-
-
-def _is_here(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _finish(gathering: Gathering, requests: bool) -> Literal["cut"] | str:
+    if gathering.cut:
+        return "cut"
+    finish = gathering.finish or "stop"
+    if gathering.refusal and finish == "stop":
+        return "refusal"
+    return "tool_call" if requests and finish == "stop" else finish

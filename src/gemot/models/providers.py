@@ -1,17 +1,17 @@
-"""Models behind other people's servers. Light until the first call: the client libraries are imported then."""
+"""Models behind other people's servers. Light until the first call: the wire is imported then."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import random as chance
-import threading
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gemot.abi.messages import Reply, Request
-from gemot.models.catalogue import PROVIDERS, Provider, installed, key_of, shown_url, url_of, window_tokens
+from gemot.models.cards import Corrections
+from gemot.models.catalogue import PROVIDERS, Provider, card, key_of, shown_url, url_of
 from gemot.models.choosing import chosen
 from gemot.models.port import Heard, ModelFailed
 from gemot.models.retrying import ATTEMPTS_MAX, retried
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 BROKE_OFF = "\n[the reply broke off; asking again]\n"
 """Told to people who watch, when words that they have heard are not part of the reply."""
-
-_IMPORTING = threading.Lock()
-"""Two threads that import packages with circular imports at once can see half of a module."""
 
 
 class ProviderModel:
@@ -42,6 +39,7 @@ class ProviderModel:
         url: str | None = None,
         key: str | None = None,
         tokens_max: int | None = None,
+        corrections: Corrections | None = None,
         attempts_max: int = ATTEMPTS_MAX,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         random: Callable[[], float] = chance.random,
@@ -51,7 +49,8 @@ class ProviderModel:
         self._model = model
         self._url = (url or url_of(self._provider, environment)).rstrip("/")
         self.name = name or f"{provider}:{model}"
-        self.tokens_max = tokens_max or window_tokens(self._provider, model, environment)
+        self._card = card(self._provider, model, corrections, name=self.name, environment=environment)
+        self.tokens_max = tokens_max or self._card.window_tokens
         self._key = key
         self._environment = environment
         self._attempts_max = attempts_max
@@ -59,7 +58,6 @@ class ProviderModel:
         self._random = random
         self._connection: Connection | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._opening = asyncio.Lock()
 
     def __repr__(self) -> str:
         return f"ProviderModel({self.name!r}, url={shown_url(self._url)!r})"
@@ -76,7 +74,7 @@ class ProviderModel:
             await connection.close()
 
     async def _ask(self, request: Request, heard: Heard) -> Reply:
-        connection = await self._open()
+        connection = self._open()
         heard_some = False
 
         def listening(text: str) -> None:
@@ -95,25 +93,18 @@ class ProviderModel:
             attempt, who=self.name, sleep=self._sleep, random=self._random, attempts_max=self._attempts_max
         )
 
-    async def _open(self) -> Connection:
-        async with self._opening:
-            loop = asyncio.get_running_loop()
-            if self._connection is None or self._loop is not loop:
-                key = self._key or key_of(self._provider, self._environment)
-                _check_ready(self._provider, self.name, key)
-                # In a thread: the client libraries take seconds to import, and other processes go on meanwhile.
-                self._connection = await asyncio.to_thread(self._connect, key)
-                self._loop = loop
-            return self._connection
+    def _open(self) -> Connection:
+        from gemot.models.connection import Connection  # here: most commands ask no model
 
-    def _connect(self, key: str | None) -> Connection:
-        try:
-            with _IMPORTING:
-                from gemot.models.connection import Connection
-
-                return Connection(self._provider, self._model, self._url, key, self._remembers_as())
-        except ImportError as error:
-            raise _not_installed(self._provider, self.name, str(error)) from error
+        loop = asyncio.get_running_loop()
+        if self._connection is None or self._loop is not loop:
+            key = self._key or key_of(self._provider, self._environment)
+            _check_ready(self._provider, self.name, key)
+            self._connection = Connection(
+                self._provider, self._model, self._url, key, self._remembers_as(), self._card, self._environment
+            )
+            self._loop = loop
+        return self._connection
 
     def _remembers_as(self) -> str:
         if self._provider.url:
@@ -122,17 +113,8 @@ class ProviderModel:
 
 
 def _check_ready(provider: Provider, name: str, key: str | None) -> None:
-    if not installed(provider):
-        raise _not_installed(provider, name, "")
     if provider.key_needed and key is None:
         names = " or ".join(provider.keys)
         raise ModelFailed(
             "missing", f"{name} needs a key: set {names} in the environment. `gemot models` lists others."
         )
-
-
-def _not_installed(provider: Provider, name: str, why: str) -> ModelFailed:
-    because = f" ({why})" if why else ""
-    return ModelFailed(
-        "missing", f"{name} needs packages that are not installed{because}: pip install gemot[{provider.extra}]"
-    )

@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 from msgspec import Struct
 
 from gemot.models.cards import Card, Corrections
-from gemot.models.catalogue import PROVIDERS, card, installed, key_of
+from gemot.models.catalogue import PROVIDERS, card, key_of
 from gemot.models.port import Model, ModelFailed
 from gemot.models.providers import ProviderModel
 from gemot.models.scripted import TOKENS_MAX, Script, scripted
@@ -74,9 +74,7 @@ def list_models(environment: Mapping[str, str] = os.environ) -> list[ModelRow]:
     for provider in PROVIDERS.values():
         state: State = "ready"
         what = f"if a server runs at {provider.url}" if provider.url else "any server with OpenAI's chat completions"
-        if not installed(provider):
-            state, what = "not installed", f"pip install gemot[{provider.extra}]"
-        elif provider.key_needed and key_of(provider, environment) is None:
+        if provider.key_needed and key_of(provider, environment) is None:
             state, what = "no key", f"set {' or '.join(provider.keys)}"
         rows.append(ModelRow(provider.example, state, what))
     return sorted(rows, key=lambda row: ("ready", "no key", "not installed").index(row.state))

@@ -15,7 +15,7 @@ log keeps the beginning of a shorter one, so that prompt caches are hit.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from hashlib import blake2s
 
 from msgspec import Struct
@@ -39,101 +39,143 @@ class Conversation(Struct, frozen=True):
     turns: tuple[Message, ...]
 
 
-def repaired(messages: Iterable[Message]) -> Conversation:
-    repair = _Repair()
-    for message in messages:
-        if message.role == "system":
-            repair.hear_system(message)
-        elif message.role == "model":
-            repair.hear_model(message)
-        else:
-            repair.hear_user(message)
-    return repair.finish()
+class Repair:
+    """Hears the messages of a log one by one; turns that nothing can change any more come out in :attr:`closed`.
 
+    A copy goes on by itself: a fork's log has the same beginning as its parent's.
+    """
 
-class _Repair:
+    __slots__ = ("_asked", "_begun", "_ids", "_ids_count", "_model", "_results", "_said", "_system", "closed")
+
     def __init__(self) -> None:
-        self.system: list[str] = []
-        self.turns: list[Message] = []
-        self.said: list[Text | Image] = []  # what is no result of the last turn's requests
-        self.asked: list[tuple[str, ToolRequest]] = []  # the last turn's requests, under the ids the log has
-        self.results: dict[str, ToolResult] = {}  # under the ids that are sent
-        self.ids: set[str] = set()
+        self.closed: list[Message] = []
+        """Turns that are complete, since somebody last took them out."""
+        self._system: tuple[str, ...] = ()
+        self._begun = False
+        """A turn has been closed."""
+        self._model: tuple[Part, ...] = ()
+        """The parts of the last turn, if that is the model's: another message of the model's is added to it."""
+        self._said: tuple[Text | Image, ...] = ()
+        """What is no result of the last turn's requests."""
+        self._asked: tuple[tuple[str, ToolRequest], ...] = ()
+        """The last turn's requests, under the ids that the log has."""
+        self._results: dict[str, ToolResult] = {}
+        """Under the ids that are sent."""
+        self._ids: dict[str, int] = {}
+        """All ids so far, each with its number. Copies share it: each sees those with a number below its own count."""
+        self._ids_count = 0
 
-    def hear_system(self, message: Message) -> None:
+    def copy(self) -> Repair:
+        twin = Repair()
+        twin.closed = list(self.closed)
+        twin._system, twin._begun, twin._model, twin._said = self._system, self._begun, self._model, self._said
+        twin._asked, twin._results = self._asked, dict(self._results)
+        twin._ids, twin._ids_count = self._ids, self._ids_count
+        return twin
+
+    @property
+    def system(self) -> str:
+        """The system's words at the head of the log."""
+        return "\n\n".join(self._system)
+
+    def hear(self, message: Message) -> None:
+        if message.role == "system":
+            self._hear_system(message)
+        elif message.role == "model":
+            self._hear_model(message)
+        else:
+            self._hear_user(message)
+
+    def end(self) -> tuple[Message, ...]:
+        """The turns that come after the closed ones, if the log ends here. Changes nothing."""
+        rest = self.copy()
+        rest.closed = []
+        rest._answer()
+        if rest._model or not rest._begun:
+            if rest._model:
+                rest._close(Message("model", rest._model))
+            rest._close(Message("user", (Text(CONTINUE),)))
+        return tuple(rest.closed)
+
+    def _hear_system(self, message: Message) -> None:
         text = "\n".join(part.text for part in message.parts if isinstance(part, Text) and part.text.strip())
-        if text and (self.turns or self.said):
+        if text and (self._begun or self._model or self._said):
             # Hoisting a later word to the top would change the beginning that prompt caches know.
-            self.said.append(Text(f"Note from the system:\n{text}"))
+            self._said += (Text(f"Note from the system:\n{text}"),)
         elif text:
-            self.system.append(text)
-        self.said += [part for part in message.parts if isinstance(part, Image)]  # a system's words have none
+            self._system += (text,)
+        self._said += tuple(part for part in message.parts if isinstance(part, Image))  # a system's words have none
 
-    def hear_user(self, message: Message) -> None:
+    def _hear_user(self, message: Message) -> None:
         for part in message.parts:
             if isinstance(part, ToolResult):
-                self.hear_result(part)
+                self._hear_result(part)
             elif isinstance(part, Image) or (isinstance(part, Text) and part.text.strip()):
-                self.said.append(part)
+                self._said += (part,)
 
-    def hear_result(self, result: ToolResult) -> None:
-        for id_in_log, request in self.asked:
-            if id_in_log == result.id and request.id not in self.results:
-                self.results[request.id] = replace(result, id=request.id, name=request.name)
+    def _hear_result(self, result: ToolResult) -> None:
+        for id_in_log, request in self._asked:
+            if id_in_log == result.id and request.id not in self._results:
+                self._results[request.id] = replace(result, id=request.id, name=request.name)
                 return
         outcome = "result" if result.ok else "error"
-        self.said.append(Text(f"A late {outcome} of {result.name}, which was requested earlier:\n{result.text}"))
-        self.said += result.images
+        self._said += (
+            Text(f"A late {outcome} of {result.name}, which was requested earlier:\n{result.text}"),
+            *result.images,
+        )
 
-    def hear_model(self, message: Message) -> None:
+    def _hear_model(self, message: Message) -> None:
         parts = [part for part in message.parts if _says_something(part)]
         if all(isinstance(part, Reasoning) for part in parts):
             return  # nothing that another turn could follow on
-        if self.asked or self.said:
-            self.answer()
-        parts, asked = self.with_fresh_ids(parts)
-        if self.turns and self.turns[-1].role == "model":
-            self.turns[-1] = Message("model", (*self.turns[-1].parts, *parts))
-        else:
-            self.turns.append(Message("model", tuple(parts)))
-        self.asked = asked
-
-    def with_fresh_ids(self, parts: Sequence[Part]) -> tuple[list[Part], list[tuple[str, ToolRequest]]]:
-        fresh: list[Part] = []
+        if self._asked or self._said:
+            self._answer()
         asked: list[tuple[str, ToolRequest]] = []
         for part in parts:
             if isinstance(part, ToolRequest):
-                request = replace(part, id=self.fresh_id(part.id))
+                request = replace(part, id=self._fresh_id(part.id))
                 asked.append((part.id, request))
-                fresh.append(request)
+                self._model += (request,)
             else:
-                fresh.append(part)
-        return fresh, asked
+                self._model += (part,)
+        self._asked = tuple(asked)
 
-    def fresh_id(self, id_in_log: str) -> str:
+    def _fresh_id(self, id_in_log: str) -> str:
         candidate, again = id_in_log, 0
-        while candidate in self.ids or _ID.fullmatch(candidate) is None:
+        while self._ids.get(candidate, self._ids_count) < self._ids_count or _ID.fullmatch(candidate) is None:
             candidate, again = "call_" + blake2s(f"{id_in_log}#{again}".encode()).hexdigest()[:16], again + 1
-        self.ids.add(candidate)
+        if len(self._ids) > self._ids_count:  # a copy has gone on with it: from here on this one has its own
+            self._ids = {id_: number for id_, number in self._ids.items() if number < self._ids_count}
+        self._ids[candidate] = self._ids_count
+        self._ids_count += 1
         return candidate
 
-    def answer(self) -> None:
+    def _answer(self) -> None:
         """Close the user's turn: a result for each request, then what was said."""
         results = [
-            self.results.get(request.id) or ToolResult(request.id, request.name, NOT_EXECUTED, ok=False)
-            for _, request in self.asked
+            self._results.get(request.id) or ToolResult(request.id, request.name, NOT_EXECUTED, ok=False)
+            for _, request in self._asked
         ]
-        if results or self.said:
-            self.turns.append(Message("user", (*results, *self.said)))
-        self.asked, self.results, self.said = [], {}, []
+        if results or self._said:
+            if self._model:
+                self._close(Message("model", self._model))
+                self._model = ()
+            self._close(Message("user", (*results, *self._said)))
+        self._asked, self._results, self._said = (), {}, ()
 
-    def finish(self) -> Conversation:
-        self.answer()
-        if not self.turns or self.turns[-1].role == "model":
-            self.turns.append(Message("user", (Text(CONTINUE),)))
-        if self.turns[0].role == "model":
-            self.turns.insert(0, Message("user", (Text(BEGAN_EARLIER),)))
-        return Conversation("\n\n".join(self.system), tuple(self.turns))
+    def _close(self, turn: Message) -> None:
+        if not self._begun and turn.role == "model":
+            self.closed.append(Message("user", (Text(BEGAN_EARLIER),)))
+        self._begun = True
+        self.closed.append(turn)
+
+
+def repaired(messages: Iterable[Message]) -> Conversation:
+    """A whole log at once."""
+    repair = Repair()
+    for message in messages:
+        repair.hear(message)
+    return Conversation(repair.system, (*repair.closed, *repair.end()))
 
 
 def _says_something(part: Part) -> bool:

@@ -16,16 +16,6 @@ RETRY_AFTER_MAX_SECONDS = 300.0
 Result = TypeVar("Result")
 
 
-class Trouble(Exception):
-    """One attempt failed in a way that may pass. ``what`` says how; ``garbled``: there was a reply, but unreadable."""
-
-    def __init__(self, what: str, *, retry_after_seconds: float | None = None, garbled: bool = False) -> None:
-        super().__init__(what)
-        self.what = what
-        self.retry_after_seconds = retry_after_seconds
-        self.garbled = garbled
-
-
 async def retried(
     attempt: Callable[[], Awaitable[Result]],
     *,
@@ -43,7 +33,9 @@ async def retried(
     for number in range(1, attempts_max + 1):
         try:
             return await attempt()
-        except Trouble as trouble:
+        except ModelFailed as trouble:
+            if not trouble.passing:
+                raise
             asked = trouble.retry_after_seconds
             too_long = asked is not None and asked > RETRY_AFTER_MAX_SECONDS
             if number == attempts_max or too_long:
@@ -55,14 +47,10 @@ async def retried(
     raise AssertionError("attempts_max must be at least 1")
 
 
-def _given_up(who: str, trouble: Trouble, times: int, waited: float) -> ModelFailed:
-    asked = trouble.retry_after_seconds
-    if asked is not None and asked > RETRY_AFTER_MAX_SECONDS:
-        advice = f"It asks for a pause of {asked:.0f} s: go on after that, or name another model (--model)."
-    elif trouble.garbled:
-        advice = "Check that the address is that of a model and not of a web page or proxy; or name another model."
-    else:
-        advice = "Try again later, check the network and the address, or name another model (--model)."
+def _given_up(who: str, trouble: ModelFailed, times: int, waited: float) -> ModelFailed:
+    del who
     often = "once" if times == 1 else f"{times} times"
-    text = f"{who}: {trouble.what}. Asked {often}, with pauses of {waited:.1f} s in all. {advice}"
-    return ModelFailed("garbled" if trouble.garbled else "unreachable", text)
+    asked = trouble.retry_after_seconds
+    pause = f" It asks for a pause of {asked:.0f} s." if asked is not None and asked > RETRY_AFTER_MAX_SECONDS else ""
+    text = f"{trouble} Asked {often}, with pauses of {waited:.1f} s in all.{pause}"
+    return ModelFailed(trouble.kind, text, retry_after_seconds=asked, usage=trouble.usage, silent=trouble.silent)
