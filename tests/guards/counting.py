@@ -31,6 +31,7 @@ import gemot  # noqa: E402
 from gemot import Calls, Grant, Machine, program, request, scripted  # noqa: E402
 from gemot.abi.grants import Budget, BudgetRequest  # noqa: E402
 from gemot.journal.sqlite import SqliteJournal  # noqa: E402
+from gemot.machine.home import Home  # noqa: E402
 from gemot.programs.library import load  # noqa: E402
 
 PACKAGE = str(Path(gemot.__file__).parent) + "/"
@@ -215,8 +216,6 @@ def alarms(folder: Path) -> Figures:
 
 def large(home: Path) -> int:
     """Fill a home with 50,000 records; the pid of its last tree."""
-    from gemot.machine.home import Home
-
     with Guarded(Home(home).journal, short) as guarded:
         pids = [guarded.start(f"goal {number}") for number in range(RUNS)]
         guarded.wait(asyncio.wait_for(asyncio.gather(*map(guarded.machine.result, pids)), 10**6))
@@ -257,9 +256,43 @@ def typed(words: list[str]) -> int:
     return code
 
 
+LOOKS = {
+    "ps": ("ps", "--all", "--json"),
+    "tree": ("tree", "--json"),
+    "asks": ("asks",),
+    "alarms": ("alarms",),
+    "board": ("board", "show"),
+    "receipt": ("receipt", "1"),
+    "log": ("log", "1"),
+}
+"""Commands that look."""
+
+
+def modules(folder: Path) -> Figures:
+    """Of commands that look: how many modules each loads."""
+    home = folder / "small"
+    with Guarded(Home(home).journal, short) as guarded:
+        guarded.wait(guarded.machine.result(guarded.start("goal")))
+    return {f"modules of gemot {name}": len(loaded(home, *words)) for name, words in LOOKS.items()}
+
+
+def loaded(home: Path, *words: str) -> list[str]:
+    """The modules that a command loads."""
+    names = (
+        "import sys\nsys.argv = ['gemot', *sys.argv[1:]]\nfrom gemot.cli.main import main\ntry:\n    main()\nfinally:\n"
+    )
+    names += "    print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", names, *words, "--home", str(home)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr.splitlines()[-1].split()
+
+
 GROUPS: dict[str, tuple[Callable[[Path], Figures], ...]] = {
     "machine": (conversation, children, alarms),
     "commands": (commands,),
+    "modules": (modules,),
 }
 
 

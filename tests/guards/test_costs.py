@@ -13,7 +13,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from counting import COMMAND_CALLS_MAX, GROUPS
+from counting import COMMAND_CALLS_MAX, GROUPS, LOOKS, Guarded, Home, loaded, short
 from keeping import KEPT, PYTHON, SHARE_MAX, difference
 
 COUNTING = Path(__file__).with_name("counting.py")
@@ -73,3 +73,26 @@ def test_counts_are_the_same_for_every_hash_seed() -> None:
         ).stdout
 
     assert short("0") == short("1") == short("4711")
+
+
+HEAVY = (
+    "asyncio",
+    "ssl",
+    "ctypes",
+    "gemot.boxes",
+    "gemot.drivers.kit",
+    "gemot.machine.loop",
+    "gemot.models.registry",
+    "genai_prices",
+    "gemot.programs",
+)
+"""What a command that looks does not load: more than half of the time of a look."""
+
+
+@pytest.mark.parametrize("name", [name for name in LOOKS if name != "log"])
+def test_look_loads_nothing_of_what_a_machine_is_made_of(name: str, tmp_path: Path) -> None:
+    with Guarded(Home(tmp_path).journal, short) as guarded:
+        guarded.wait(guarded.machine.result(guarded.start("goal")))
+    found = loaded(tmp_path, *LOOKS[name])
+    assert "gemot.cli.sight" in found
+    assert not [module for module in found if module in HEAVY or module.startswith(tuple(f"{one}." for one in HEAVY))]

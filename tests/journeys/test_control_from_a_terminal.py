@@ -18,7 +18,7 @@ COMMANDS = {
     "work": "board", "tasks": "board", "kill": "kill", "revoke": "revoke", "retract": "retract", "foresee": "retract",
     "rewind": "rewind", "done_since": "rewind", "move": "move", "fork": "fork", "pause": "pause", "export": "export", "adopt": "import",
     "archive": "archive", "clear": "delete", "processes": "ps", "providers": "models", "asks": "asks", "look": "tree",
-    "receipt": "receipt",
+    "receipt": "receipt", "noted": "log",
 }  # fmt: skip
 """By operation of `Machine`: the command that asks for it."""
 

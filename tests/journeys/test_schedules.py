@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from people import SCRIPTS, Person
 
-from gemot.cli.reach import is_running
+from gemot.cli.sight import is_running
 from gemot.journal.records import decode
 from gemot.kernel import Kernel
 from gemot.machine.home import Home

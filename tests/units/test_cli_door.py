@@ -16,9 +16,10 @@ from gemot.abi.syscalls import Accept, Add, Claim, Complete, Reorder, Task
 from gemot.abi.tasks import Drop, Reopen
 from gemot.machine import door
 from gemot.machine.client import Client, Gone
-from gemot.machine.door import Door, Start
+from gemot.machine.door import Door
 from gemot.machine.machine import Machine, MachineError
 from gemot.machine.notes import Arranged, Ended, Note
+from gemot.machine.wishes import Start
 from gemot.models.scripted import heard, request, scripted
 
 

@@ -15,8 +15,8 @@ from gemot.cli import asking, config, options
 from gemot.cli.failing import Usage
 from gemot.cli.options import Work
 from gemot.cli.run import exit_code, hint
-from gemot.machine.door import Answer
 from gemot.machine.machine import DEFAULT_BUDGET
+from gemot.machine.wishes import Answer
 from gemot.models.catalogue import Limits
 
 SPEC = ProgramSpec(

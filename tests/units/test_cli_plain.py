@@ -11,7 +11,7 @@ from gemot.cli.asking import shown as asking_shown
 from gemot.cli.asking import understood
 from gemot.cli.plain import first_line, fitted, folded, hanging, one_line, plain, plain_json, width
 from gemot.cli.wording import exact, question
-from gemot.machine.door import Answer
+from gemot.machine.wishes import Answer
 
 
 @pytest.mark.parametrize(

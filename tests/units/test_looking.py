@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from gemot import Calls, Grant, Machine, program, scripted
 from gemot.abi.grants import Budget
 from gemot.cli.main import parser
-from gemot.cli.reach import look, look_at_asks, look_at_receipt
+from gemot.cli.sight import look, look_at_asks, look_at_receipt
 from gemot.journal.contract import Damaged
 from gemot.journal.inspecting import inspect
 from gemot.kernel import Kernel
@@ -204,6 +205,33 @@ def test_only_the_newest_trees_are_shown_and_the_rest_is_named(
     assert [line.split()[0] for line in shown.splitlines()[1:3]] == ["14", "15"]
     type_in(home, "ps --json")
     assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_all_trees_come_in_pages(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gemot.cli.tables.TREES_SHOWN", 4)
+    pages, before = list[int](), 0
+    while True:
+        type_in(home, f"ps --all --json --before {before}")
+        told = capsys.readouterr()
+        page = [json.loads(line)["pid"] for line in told.out.splitlines()]
+        pages = page + pages
+        if "--before" not in told.err:
+            break
+        before = int(told.err.partition("--before ")[2].split()[0])
+        assert len(page) == 4 and before == page[0]
+    assert pages == list(range(1, 16))
+    type_in(home, "ps --all --json --trees 0")
+    assert len(capsys.readouterr().out.splitlines()) == 15
+
+
+def test_pages_beside_a_running_machine_are_the_same(home: Path) -> None:
+    async def work(machine: Machine, client: Client) -> None:
+        seen = await asyncio.to_thread(look, home, "all", None, 3, False, 9)
+        assert [view.pid for view in seen.views] == [6, 7, 8] and seen.next is not None
+
+    beside(home, work)
 
 
 def beside(home: Path, work: Callable[[Machine, Client], Coroutine[Any, Any, None]]) -> None:

@@ -15,7 +15,7 @@ from gemot.abi.answers import Ok
 from gemot.abi.labels import Label
 from gemot.abi.memories import Memory, Shelf
 from gemot.abi.syscalls import Recall
-from gemot.cli.reach import home_of
+from gemot.cli.sight import home_of
 from gemot.machine.memories import Memories
 from gemot.machine.replay import Replay
 from gemot.models.scripted import heard, request

@@ -12,8 +12,8 @@ import pytest
 
 from gemot import Calls, program
 from gemot.abi.events import Ticked
+from gemot.cli.alarms import alarms
 from gemot.cli.doctor import doctor
-from gemot.cli.scheduling import alarms
 from gemot.journal.memory import MemoryJournal
 from gemot.journal.records import decode
 from gemot.machine import machine as machines

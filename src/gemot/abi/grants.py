@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from gemot.abi import limits
 from gemot.abi.strict import Struct
 
 Scalar = str | int | float | bool | None
@@ -174,6 +175,17 @@ class Budget(Struct, frozen=True, gc=False, omit_defaults=True):
     processes: int = 0
     depth: int = 0
     calls: int = 0
+
+
+DEFAULT_BUDGET = Budget(
+    limits.DEFAULT_TOKENS,
+    limits.DEFAULT_USD_MICROS,
+    limits.DEFAULT_MILLIS,
+    limits.DEFAULT_PROCESSES,
+    limits.DEFAULT_DEPTH,
+    limits.DEFAULT_CALLS,
+)
+"""What a tree gets when nobody says otherwise; see `gemot.abi.limits`."""
 
 
 class BudgetRequest(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):

@@ -15,7 +15,7 @@ from gemot.authority.quoting import plainly
 from gemot.cli.plain import FOREIGN, folded, inert, one_line, plain
 from gemot.cli.wording import details, exact, planned, together
 from gemot.kernel.mandate import understood as understood_steps
-from gemot.machine.door import Answer
+from gemot.machine.wishes import Answer
 
 OPTIONS_SHOWN_MAX = 50
 """How many possible answers to a question are listed; a longer list would push the question off the screen."""

@@ -15,11 +15,13 @@ from typing import TypeVar
 from gemot.cli.config import project_programs
 from gemot.cli.failing import DONE, INTERRUPTED, put, say
 from gemot.cli.memory import settle
-from gemot.cli.reach import Patience, home_of, is_running, opened
+from gemot.cli.reach import Patience, opened
 from gemot.cli.run import Stop, awake_roots
+from gemot.cli.sight import home_of, is_running
 from gemot.machine.client import Client, Gone
-from gemot.machine.door import Door, Start
+from gemot.machine.door import Door
 from gemot.machine.home import Home, HomeError
+from gemot.machine.wishes import Start
 
 T = TypeVar("T")
 

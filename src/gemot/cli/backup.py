@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from gemot.cli.failing import DONE, Usage, put
-from gemot.cli.reach import known_home
 from gemot.cli.repair import known_programs
+from gemot.cli.sight import known_home
 from gemot.cli.times import when
 from gemot.machine import backups
 from gemot.machine.home import default_home

@@ -1,4 +1,4 @@
-"""What `gemot board` does: the tasks as a person reads them, and the moves that they make. On a running machine and on one that sleeps."""
+"""What `gemot board` shows: the tasks as a person reads them. On a running machine and on one that sleeps."""
 
 from __future__ import annotations
 
@@ -7,20 +7,14 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from gemot.abi.events import BoardMove
-from gemot.abi.syscalls import Add
-from gemot.abi.tasks import Drop, Task
-from gemot.cli.change import told
 from gemot.cli.dumping import dump
 from gemot.cli.failing import DONE, Usage, put
 from gemot.cli.paint import print_line
 from gemot.cli.plain import FOREIGN, first_line, folded, inert, one_line, plain
-from gemot.cli.reach import change, look
+from gemot.cli.sight import look
 from gemot.cli.tree import ENDED
 from gemot.cli.wording import Style, joined, plural, seconds
-from gemot.machine.client import Client
 from gemot.machine.looking import TREES_SHOWN
-from gemot.machine.machine import Machine
 from gemot.machine.views import ProcessView, TaskView
 
 NARROW = 60
@@ -33,9 +27,6 @@ STYLES: dict[str, Style] = {
     "claimed": "use",
     "completed": "mail",
 }
-
-
-# Seeing.
 
 
 def show(home: Path | None, pid: int | None, as_json: bool) -> int:
@@ -62,7 +53,7 @@ def show(home: Path | None, pid: int | None, as_json: bool) -> int:
 def task(home: Path | None, pid: int | None, number: int, as_json: bool) -> int:
     """All about one task."""
     sight = look(home, pid=pid)
-    root = _only(sight.views, sight.tasks) if pid is None else _must_be(sight.views, pid)
+    root = only_tree(sight.views, sight.tasks) if pid is None else _must_be(sight.views, pid)
     tasks = sight.tasks
     mine = {task.number: task for task in tasks if task.root == root}
     if number not in mine:
@@ -171,48 +162,6 @@ def wanted_of_you(tasks: Sequence[TaskView]) -> Iterator[str]:
             yield f'    gemot board accept {number} --tree {root}   or: gemot board reject {number} "..." --tree {root}'
 
 
-# Moving.
-
-
-def add_task(home: Path | None, pid: int | None, task: Task) -> int:
-    """Put a task of the person's on a board; prints its number."""
-
-    async def work(machine: Machine | Client) -> None:
-        views, _ = await _seen(machine)
-        root = _only(views, ()) if pid is None else pid
-        (number,) = await machine.work(root, Add((task,)))
-        told(f"task {number} is on the board of {root}", machine, root)
-
-    change(home, work)
-    return DONE
-
-
-def move(home: Path | None, pid: int | None, moves: Sequence[BoardMove], what: str) -> int:
-    """Make moves, one after the other; says of each task ``what`` has become of it."""
-
-    async def work(machine: Machine | Client) -> None:
-        root = pid
-        if root is None:
-            root = _only(*await _seen(machine))
-        for one in moves:
-            numbers = await machine.work(root, one)
-            told(f"task {joined(numbers)} {what}" if len(numbers) == 1 else f"{what}: {joined(numbers)}", machine, root)
-            if isinstance(one, Drop):
-                _, tasks = await _seen(machine)
-                freed = [task.number for task in tasks if task.ready and task.root == root and one.task in task.after]
-                if freed:
-                    put(f"ready now, since it came only after that: {joined(freed)}")
-
-    change(home, work)
-    return DONE
-
-
-async def _seen(machine: Machine | Client) -> tuple[list[ProcessView], list[TaskView]]:
-    """The trees that live, and their boards."""
-    sight = await machine.look() if isinstance(machine, Client) else machine.look()
-    return sight.views, sight.tasks
-
-
 def _must_be(views: Sequence[ProcessView], pid: int) -> int:
     """The root of the tree of ``pid``."""
     found = next((view.root for view in views if view.pid == pid), None)
@@ -221,7 +170,7 @@ def _must_be(views: Sequence[ProcessView], pid: int) -> int:
     return found
 
 
-def _only(views: Sequence[ProcessView], tasks: Sequence[TaskView]) -> int:
+def only_tree(views: Sequence[ProcessView], tasks: Sequence[TaskView]) -> int:
     """The one tree that lives, or the only one of those that has tasks."""
     living = sorted({view.root for view in views if view.state not in ENDED})
     with_tasks = [root for root in living if any(task.root == root for task in tasks)]

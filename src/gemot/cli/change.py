@@ -13,8 +13,8 @@ from gemot.cli.reach import change
 from gemot.cli.wording import joined
 from gemot.drivers.kit import Picture
 from gemot.machine.client import Client
-from gemot.machine.door import Shown
 from gemot.machine.machine import DEFAULT_BUDGET, Machine
+from gemot.machine.wishes import Shown
 
 
 def told(words: str, machine: Machine | Client, pid: int) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from gemot.cli.dumping import dump
 from gemot.cli.failing import DONE, REFUSED, Usage, put, say
 from gemot.cli.plain import plain
-from gemot.cli.reach import family, known_home
+from gemot.cli.sight import family, known_home
 from gemot.drivers.children import Child, Copy
 from gemot.drivers.copies import described, itemized, merge_into
 from gemot.drivers.errors import ToolError

@@ -13,9 +13,9 @@ from gemot.cli.paint import coloured, painted
 from gemot.cli.plain import hanging, plain_json
 from gemot.cli.tree import rows, total
 from gemot.cli.wording import Line, Teller
-from gemot.machine.door import Answer
 from gemot.machine.notes import Note, Words, to_json
 from gemot.machine.views import ProcessView
+from gemot.machine.wishes import Answer
 
 TREE_ROWS_MAX = 60
 """How much of a tree is shown at the end of a run; `gemot tree` shows all of it."""

@@ -20,7 +20,7 @@ from gemot.cli import config, times
 from gemot.cli.failing import DONE, FAILED, Usage, columns_of, put
 from gemot.cli.paint import coloured, painted
 from gemot.cli.plain import hanging, plain
-from gemot.cli.reach import is_running
+from gemot.cli.sight import is_running
 from gemot.journal.contract import JournalError
 from gemot.journal.database import ready_of
 from gemot.journal.endmark import path_of

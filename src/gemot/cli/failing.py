@@ -123,8 +123,8 @@ def _folder_is_gone() -> bool:
 def _known(error: Exception) -> tuple[str, int]:
     from gemot.authority.refusal import Refused
     from gemot.journal.contract import JournalError
+    from gemot.machine.errors import MachineError
     from gemot.machine.home import HomeError
-    from gemot.machine.loop import MachineError
     from gemot.machine.memories import MemoriesError
     from gemot.models.port import ModelFailed
     from gemot.programs.library import ProgramError

@@ -9,11 +9,11 @@ from typing import Literal, Protocol
 from gemot.abi.answers import Outcome
 from gemot.abi.effects import Asked
 from gemot.cli.display import Display
-from gemot.machine.door import Answer
 from gemot.machine.machine import Machine, MachineError
 from gemot.machine.notes import AskClosed, Asking, Began, Ended, Note, pid_of
 from gemot.machine.standstill import waits_for_person
 from gemot.machine.views import ProcessView
+from gemot.machine.wishes import Answer
 
 AsksMode = Literal["ask", "wait", "no", "show"]
 """``ask``: at this terminal, and without one stop when only a person can go on; ``wait``: stay; ``no``: actions are refused;

@@ -16,9 +16,9 @@ from gemot.cli import config, options, programs
 from gemot.cli.failing import Usage, say
 from gemot.cli.plain import one_line
 from gemot.cli.showing import must_be_meant
-from gemot.machine.door import Start
 from gemot.machine.machine import DEFAULT_BUDGET
 from gemot.machine.starting import shows_untrusted
+from gemot.machine.wishes import Start
 
 
 def prepared(

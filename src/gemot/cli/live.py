@@ -18,9 +18,9 @@ from gemot.cli.paint import PALETTE
 from gemot.cli.plain import folded, one_line, plain
 from gemot.cli.tree import rows, total
 from gemot.cli.wording import Line, Style, Teller
-from gemot.machine.door import Answer
 from gemot.machine.notes import Asking, Note, Spoke, Words
 from gemot.machine.views import ProcessView
+from gemot.machine.wishes import Answer
 
 UNFINISHED_CHARS_MAX = 2_000
 """A line that a model has begun and not ended is shown on the tree; longer than this it is broken."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from gemot.cli.failing import DONE, Usage, columns_of, put
 from gemot.cli.paint import coloured, painted
 from gemot.cli.plain import HANGING_MIN, hanging, plain, plain_json
-from gemot.cli.reach import is_running, known_home, noted_at_door
+from gemot.cli.sight import is_running, known_home, noted_at_door
 from gemot.cli.wording import Line, Teller, spans
 from gemot.journal.contract import JournalError
 from gemot.journal.sqlite import SqliteJournal

@@ -17,7 +17,7 @@ from gemot.abi.memories import Scope, Shelf
 from gemot.cli.dumping import dump
 from gemot.cli.failing import DONE, Usage, put
 from gemot.cli.plain import FOREIGN, folded, inert, one_line, plain
-from gemot.cli.reach import home_of, known_home
+from gemot.cli.sight import home_of, known_home
 from gemot.machine.home import here as whole_path
 from gemot.machine.home import not_utf8
 from gemot.machine.memories import Held, Memories

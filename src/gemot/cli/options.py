@@ -22,7 +22,7 @@ from gemot.machine.home import here as whole_path
 from gemot.machine.home import not_utf8
 
 if TYPE_CHECKING:
-    from gemot.machine.door import Shown
+    from gemot.machine.wishes import Shown
 
 BUDGET_FORM = "tokens=200000,usd=0.50,seconds=600,processes=8,depth=3"
 

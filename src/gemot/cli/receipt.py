@@ -11,7 +11,7 @@ from gemot.authority import evidence
 from gemot.cli.dumping import dump
 from gemot.cli.failing import DONE, Usage, put
 from gemot.cli.plain import plain
-from gemot.cli.reach import known_home, look_at_receipt
+from gemot.cli.sight import known_home, look_at_receipt
 from gemot.journal.contract import JournalError
 from gemot.journal.sqlite import SqliteJournal
 from gemot.machine.home import Home

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gemot.cli.failing import DONE, Usage, put
 from gemot.cli.plain import one_line
-from gemot.cli.reach import home_of
+from gemot.cli.sight import home_of
 from gemot.cli.wording import plural
 from gemot.journal import endmark
 from gemot.journal.contract import TooOld

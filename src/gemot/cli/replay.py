@@ -10,7 +10,7 @@ from gemot.cli.config import program_folders, project_programs
 from gemot.cli.failing import DONE, FAILED, Usage, put
 from gemot.cli.paint import print_line, print_whole
 from gemot.cli.plain import plain
-from gemot.cli.reach import known_home
+from gemot.cli.sight import known_home
 from gemot.cli.tree import rows
 from gemot.machine.replay import Replay
 from gemot.machine.views import process_views

@@ -22,16 +22,18 @@ from gemot.cli.failing import put, say
 from gemot.cli.follow import AsksMode, Following, Local, Why
 from gemot.cli.memory import settle
 from gemot.cli.plain import FOREIGN, inert, one_line, plain, plain_json
-from gemot.cli.reach import home_of, known_home, open_or_connect
+from gemot.cli.reach import open_or_connect
+from gemot.cli.sight import home_of, known_home
 from gemot.cli.wording import details, ending, how_to_answer, joined, question, result_text
 from gemot.kernel import Kernel
 from gemot.kernel.receipts import NO_RECEIPT
 from gemot.machine.client import Client, Gone
-from gemot.machine.door import Door, Start, given
+from gemot.machine.door import Door, given
 from gemot.machine.home import Home
 from gemot.machine.machine import Machine, MachineError
 from gemot.machine.standstill import waits_for_person
 from gemot.machine.views import ProcessView, TaskView
+from gemot.machine.wishes import Start
 
 HOSTING_SECONDS = 0.2
 """How often a host that has nothing of its own left looks whether others still need it."""

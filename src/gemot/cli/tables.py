@@ -6,12 +6,11 @@ import sys
 from pathlib import Path
 
 from gemot.authority.quoting import named
-from gemot.cli.asking import whole
 from gemot.cli.dumping import dump
-from gemot.cli.failing import DONE, Usage, columns_of, put
+from gemot.cli.failing import DONE, Usage, columns_of, put, say
 from gemot.cli.paint import print_line, print_whole
 from gemot.cli.plain import first_line, fitted, one_line
-from gemot.cli.reach import look, look_at_asks
+from gemot.cli.sight import look, look_at_asks
 from gemot.cli.times import standing
 from gemot.cli.tree import ENDED, cost, rows, total
 from gemot.cli.wording import Style, count, details, how_to_answer, plural, question, seconds
@@ -24,12 +23,18 @@ NARROW = 90
 NEVER = 'there is no process here yet; gemot run "..." begins something'
 
 
-def ps(home: Path | None, everything: bool, as_json: bool) -> int:
-    """Processes, one a line."""
-    sight = look(home, "all" if everything else "living", trees_max=0 if as_json else TREES_SHOWN)
+def ps(home: Path | None, everything: bool, as_json: bool, trees: int | None = None, before: int = 0) -> int:
+    """Processes, one a line: of the newest ``trees`` trees (0: of all) that began before process ``before`` (0: of all)."""
+    if before < 0 or (trees is not None and trees < 0):
+        raise Usage("--trees takes a number from 0 up (0: all), and --before the number of a process")
+    shown = TREES_SHOWN if trees is None and (everything or not as_json) else trees or 0
+    sight = look(home, "all" if everything else "living", trees_max=shown, before=before)
     views = [view for view in sight.views if everything or view.state not in ENDED]
     if as_json:
-        return dump(views)
+        dump(views)
+        if sight.next is not None:
+            say(f"there are older trees: --before {sight.next.root} goes on there; --trees 0 lists all")
+        return DONE
     if not views:
         none = (
             NEVER
@@ -54,7 +59,12 @@ def ps(home: Path | None, everything: bool, as_json: bool) -> int:
             f"{what}: {first_line(view.brief, 80)}",
             "ask" if view.state == "asking" else style,
         )
-    _older(sight, "gemot ps --all --json" if everything else "gemot ps --json", everything)
+    command = "gemot ps --json"
+    if everything:
+        command = (
+            f"gemot ps --all --before {sight.next.root if sight.next else 0} goes on there, gemot ps --all --trees 0"
+        )
+    _older(sight, command, everything)
     return DONE
 
 
@@ -110,6 +120,8 @@ def asks(home: Path | None, as_json: bool, ask: int | None = None) -> int:
     if as_json:
         return dump(found)
     if ask is not None:
+        from gemot.cli.asking import whole
+
         for line in whole(found[0]):
             put(line)
         return DONE

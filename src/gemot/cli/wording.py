@@ -36,7 +36,6 @@ from gemot.machine.notes import (
     Using,
     Words,
 )
-from gemot.programs.reading import runs
 
 Style = Literal["words", "use", "refused", "mail", "state", "done", "failed", "ask", "quiet"]
 
@@ -197,6 +196,8 @@ def did(syscall: str, detail: dict[str, Any], chars: int) -> str:
         case "accept" if detail.get("accepted") is False:
             return f"send back {detail['task']}: {_short(detail.get('reason', ''), max(chars, 120))}"
         case "page_out" | "page_in" if detail.get("pages"):
+            from gemot.programs.reading import runs
+
             return f"{syscall} {spans(runs(detail['pages']))}"
         case _:
             return action(syscall, detail, chars)

@@ -16,7 +16,7 @@ the log of another journal never fits, also where the chain is broken by a gap.
 from __future__ import annotations
 
 import hashlib
-import secrets
+import os
 import struct
 import zlib
 from collections import Counter
@@ -51,7 +51,7 @@ NOWHERE = Origin()
 
 def drawn(after: int) -> Origin:
     """A new number, for the records after a position."""
-    return Origin(1 + secrets.randbelow((1 << 32) - 1), after)
+    return Origin(int.from_bytes(os.urandom(4), "big") or 1, after)
 
 
 _head = struct.Struct(">qqq").pack

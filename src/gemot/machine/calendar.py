@@ -16,12 +16,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, tzinfo
 
 import msgspec
-from cronsim import CronSim, CronSimError
 
 from gemot.abi import limits
 from gemot.abi.events import Due, Ticked
 from gemot.abi.syscalls import Alarm
-from gemot.drivers.clock import zone_of
 from gemot.drivers.errors import ToolError
 from gemot.kernel import Kernel, alarms, dates
 from gemot.kernel.process import SetAlarm
@@ -142,6 +140,8 @@ def local_zone() -> str:
     """The name of the time zone that this computer is set to; UTC where it has none."""
     import tzlocal
 
+    from gemot.drivers.clock import zone_of
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -153,6 +153,8 @@ def local_zone() -> str:
 
 
 def _zone(name: str) -> tzinfo:
+    from gemot.drivers.clock import zone_of
+
     try:
         return zone_of(name)
     except ToolError as error:
@@ -278,6 +280,8 @@ def _cron(every: str, start: datetime, reverse: bool = False) -> Iterator[int]:
     """The firings after ``start``, or before it."""
     if len(every.split()) != 5:
         raise _Unclear(f"every is not understood: {every!r}; write {FORMS}")
+    from cronsim import CronSim, CronSimError  # here: who looks works out no date
+
     try:
         for time in CronSim(every, start, reverse):
             yield _millis(time)

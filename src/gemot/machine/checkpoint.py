@@ -27,13 +27,13 @@ from gemot.journal.contract import Damaged, Journal, JournalError, KeptTree
 from gemot.kernel import Kernel
 from gemot.kernel import freezing as tables
 from gemot.machine import versions
-from gemot.machine.cast import Cast
 from gemot.machine.stretches import Index, Stretches
-from gemot.programs import freezing as folds
 
 if TYPE_CHECKING:
+    from gemot.machine.cast import Cast
     from gemot.machine.home import Home
     from gemot.machine.loop import Loop
+    from gemot.machine.trees import Tree
 
 RECORDS = 20_000
 """Records between two checkpoints of a busy machine: about a third of a second of folding."""
@@ -74,9 +74,10 @@ class Checkpoint(msgspec.Struct, frozen=True):
     index: Index = Index()
 
 
-class Tree(msgspec.Struct, frozen=True):
+class Seen(msgspec.Struct, frozen=True):
+    """A tree as it is looked at, without its programs (:class:`gemot.machine.trees.Tree` has them)."""
+
     tables: tables.FrozenTree
-    programs: folds.FrozenPrograms
     schema: int = 1
 
 
@@ -88,7 +89,7 @@ class _Shape(msgspec.Struct, frozen=True):
     version: str = ""
 
 
-Kept = TypeVar("Kept", Checkpoint, Tree)
+Kept = TypeVar("Kept", bound=msgspec.Struct)
 
 
 @functools.cache
@@ -114,7 +115,7 @@ def _read(body: bytes, kind: type[Kept]) -> Kept:
     plain: Plain = msgspec.msgpack.decode(body)
     try:
         for step in steps:
-            plain = step.tree(plain) if kind is Tree else step.whole(plain)
+            plain = step.whole(plain) if issubclass(kind, Checkpoint) else step.tree(plain)
     except (LookupError, TypeError, ValueError) as error:
         raise msgspec.ValidationError(f"it can't be migrated ({error!r})") from error
     return msgspec.convert(plain, kind)
@@ -136,6 +137,8 @@ def of(journal: Journal) -> tuple[int, Checkpoint] | None:
 
 def tree_of(body: bytes) -> Tree:
     """A tree as it was kept. Raises :class:`msgspec.DecodeError`, :class:`TooNew`."""
+    from gemot.machine.trees import Tree
+
     return _read(body, Tree)
 
 
@@ -163,6 +166,9 @@ def take(
 
 
 def _kept(kernel: Kernel, cast: Cast, changed: Collection[int]) -> Iterable[KeptTree]:
+    from gemot.machine.trees import Tree
+    from gemot.programs import freezing as folds
+
     for frozen in tables.freeze_trees(kernel, [root for root in sorted(changed) if root in kernel.trees]):
         pids = tuple(kernel.trees[frozen.root])
         programs = folds.freeze({pid: cast.programs[pid] for pid in pids if pid in cast.programs}, cast.shelf)
@@ -219,10 +225,10 @@ def _fetch_tables(journal: Journal, kernel: Kernel, pid: int) -> None:
         tables.thaw_tree(read_tree(body, pid).tables, kernel)
 
 
-def read_tree(body: bytes, pid: int) -> Tree:
-    """A tree as it was kept. Raises :class:`Damaged`, :class:`TooNew`."""
+def read_tree(body: bytes, pid: int) -> Seen:
+    """A tree as it was kept, to be looked at. Raises :class:`Damaged`, :class:`TooNew`."""
     try:
-        return tree_of(body)
+        return _read(body, Seen)
     except msgspec.DecodeError as error:
         raise Damaged(f"what is kept of the tree of process {pid} can't be read ({error})", 0) from error
 
@@ -230,7 +236,7 @@ def read_tree(body: bytes, pid: int) -> Tree:
 def _all_can_be_read(journal: Journal) -> bool:
     try:
         for body in journal.trees():
-            _read(body, Tree)
+            tree_of(body)
     except (Damaged, msgspec.DecodeError):
         return False
     return True
@@ -243,7 +249,7 @@ def _fetch(journal: Journal, kernel: Kernel, cast: Cast, pid: int) -> None:
         body = journal.tree(pid)
         if body is None and pid not in kernel.away:
             return
-        tree = _read(body or b"", Tree)
+        tree = tree_of(body or b"")
         if all(process.pid != pid for process in tree.tables.processes):
             raise LookupError(f"process {pid} is not in it")
     except (Damaged, msgspec.DecodeError, LookupError) as error:
@@ -300,7 +306,7 @@ def trees(journal: Journal, kernel: Kernel) -> Iterator[tables.FrozenTree]:
 
 def _trees(journal: Journal) -> Iterator[tables.FrozenTree]:
     for body in journal.trees():
-        yield _read(body, Tree).tables
+        yield _read(body, Seen).tables
 
 
 def kept(loop: Loop, home: Home | None) -> Iterator[tables.FrozenTree]:

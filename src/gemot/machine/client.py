@@ -8,7 +8,6 @@ import logging
 import os
 import socket
 import stat
-import struct
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -20,17 +19,17 @@ from gemot.abi.effects import Asked
 from gemot.abi.events import BoardMove
 from gemot.abi.grants import Budget
 from gemot.drivers.kit import Picture
-from gemot.journal.holders import holder
-from gemot.machine import door
-from gemot.machine.door import LINE_BYTES_MAX, Said, Start, Wanted, Wish
+from gemot.machine import wishes
 from gemot.machine.home import Home
 from gemot.machine.looking import Gathering, ReceiptView, Sight, Which
 from gemot.machine.machine import DEFAULT_BUDGET, MachineError
 from gemot.machine.notes import Note
 from gemot.machine.pool import ProviderView
-from gemot.machine.retention import Cleared, Retention
+from gemot.machine.retaining import Cleared, Retention
 from gemot.machine.stretches import Noted
 from gemot.machine.views import ProcessView, TaskView
+from gemot.machine.visit import KNOCK_SECONDS, PATIENCE_SECONDS, WORD_SECONDS, full, in_words, peer
+from gemot.machine.wishes import LINE_BYTES_MAX, Said, Start, Wanted, Wish
 from gemot.models.port import ModelFailed
 
 T = TypeVar("T")
@@ -40,30 +39,10 @@ _note: msgspec.json.Decoder[Note] = msgspec.json.Decoder(Note)
 _encode = msgspec.json.Encoder().encode
 
 
-WORD_SECONDS = 5.0
-"""How long a machine may take to answer before that is said."""
-
-PATIENCE_SECONDS = 60.0
-"""How long it is waited for after that."""
-
-KNOCK_SECONDS = 0.05
-"""How long after a knock at a full door the next one is tried."""
-
-LONG = (door.Adopt, door.Archive, door.Clear, door.Export)
+LONG = (wishes.Adopt, wishes.Archive, wishes.Clear, wishes.Export)
 """Wishes that take as long as what they move is large."""
 
 _log = logging.getLogger("gemot.machine")
-
-
-def _peer(writer: asyncio.StreamWriter) -> int:
-    """The process at the other end; 0 where the system does not say."""
-    connection, option = writer.get_extra_info("socket"), getattr(socket, "SO_PEERCRED", None)
-    if connection is None or option is None:
-        return 0
-    try:
-        return struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, option, 12))[0]
-    except (OSError, struct.error):
-        return 0
 
 
 async def _knock(path: Path, home: Home | None) -> socket.socket:
@@ -80,11 +59,9 @@ async def _knock(path: Path, home: Home | None) -> socket.socket:
                 return knocking
             except BlockingIOError:
                 waited = loop.time() - begun
-            words = _in_words((home.runs() or 0) if home is not None else 0, home)
+            words = in_words((home.runs() or 0) if home is not None else 0, home)
             if waited > WORD_SECONDS + PATIENCE_SECONDS:
-                raise Gone(
-                    f"{words}: for {waited:.0f} s it has taken in nobody, and others wait at its door. Nothing was asked of it"
-                )
+                raise Gone(full(words, waited))
             if waited > WORD_SECONDS and not said:
                 _log.warning("gemot: waiting for %s", words)
                 said = True
@@ -92,22 +69,6 @@ async def _knock(path: Path, home: Home | None) -> socket.socket:
     except BaseException:
         knocking.close()
         raise
-
-
-def _in_words(pid: int, home: Home | None) -> str:
-    """The machine with its process (0: not known), and why it does not answer, as far as that is known."""
-    if not pid:
-        return "the machine, which does not answer"
-    try:
-        stopped = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in ("T", "t")
-    except (OSError, IndexError):
-        stopped = False
-    if stopped:
-        return f"the machine (process {pid}), which is stopped: kill -CONT {pid} lets it go on"
-    other = holder(home.journal, pid) if home is not None else ""
-    if other:
-        return f"the machine (process {pid}), which waits for the lock of its journal, held by {other}"
-    return f"the machine (process {pid}), which is busy or waits for its disk"
 
 
 class Gone(MachineError):
@@ -150,63 +111,63 @@ class Client:
         return await self._ask(start, int)
 
     async def send(self, pid: int, text: str, images: Iterable[Picture] = ()) -> None:
-        await self._ask(door.Send(pid, text, tuple((one.data, one.about) for one in images)), None)
+        await self._ask(wishes.Send(pid, text, tuple((one.data, one.about) for one in images)), None)
 
     async def answer(
         self, ask: int, allow: bool = True, text: str = "", scope: Literal["once", "process", "subtree"] = "once"
     ) -> None:
-        await self._ask(door.Answer(ask, allow, text, scope), None)
+        await self._ask(wishes.Answer(ask, allow, text, scope), None)
 
     async def work(self, pid: int, move: BoardMove) -> tuple[int, ...]:
-        return await self._ask(door.Work(pid, move), tuple[int, ...])
+        return await self._ask(wishes.Work(pid, move), tuple[int, ...])
 
     async def kill(self, pid: int, reason: str = "") -> None:
-        await self._ask(door.Kill(pid, reason), None)
+        await self._ask(wishes.Kill(pid, reason), None)
 
     async def revoke(self, pid: int, tool: str) -> tuple[int, ...]:
-        return await self._ask(door.Revoke(pid, tool), tuple[int, ...])
+        return await self._ask(wishes.Revoke(pid, tool), tuple[int, ...])
 
     async def export(self, pid: int, path: Path) -> None:
-        await self._ask(door.Export(pid, str(path.absolute())), None)
+        await self._ask(wishes.Export(pid, str(path.absolute())), None)
 
     async def archive(self, pid: int, path: Path) -> None:
-        await self._ask(door.Archive(pid, str(path.absolute())), None)
+        await self._ask(wishes.Archive(pid, str(path.absolute())), None)
 
     async def clear(
         self, rules: Retention, pids: Collection[int] | None = None, folder: Path | None = None, trial: bool = False
     ) -> Cleared:
         where = "" if folder is None else str(folder.absolute())
-        return await self._ask(door.Clear(rules, None if pids is None else tuple(pids), where, trial), Cleared)
+        return await self._ask(wishes.Clear(rules, None if pids is None else tuple(pids), where, trial), Cleared)
 
     async def adopt(
         self, path: Path, folders: Mapping[str, Path | str], model: str = "", untrusted: Collection[str] = ()
     ) -> int:
         places = {name: str(Path(folder).expanduser().absolute()) for name, folder in folders.items()}
-        return await self._ask(door.Adopt(str(path.absolute()), places, model, tuple(untrusted)), int)
+        return await self._ask(wishes.Adopt(str(path.absolute()), places, model, tuple(untrusted)), int)
 
     async def retract(self, pid: int, reason: str, told: int | None = None) -> Retraction:
-        return await self._ask(door.Retract(pid, reason, told), Retraction)
+        return await self._ask(wishes.Retract(pid, reason, told), Retraction)
 
     async def foresee(self, pid: int, told: int | None = None) -> Retraction:
-        return await self._ask(door.Foresee(pid, told), Retraction)
+        return await self._ask(wishes.Foresee(pid, told), Retraction)
 
     async def done_since(self, pid: int, to: int) -> tuple[str, ...]:
-        return await self._ask(door.DoneSince(pid, to), tuple[str, ...])
+        return await self._ask(wishes.DoneSince(pid, to), tuple[str, ...])
 
     async def rewind(self, pid: int, to: int, text: str = "") -> int:
-        return await self._ask(door.Rewind(pid, to, text), int)
+        return await self._ask(wishes.Rewind(pid, to, text), int)
 
     async def fork(self, pid: int, text: str, budget: Budget = DEFAULT_BUDGET) -> int:
-        return await self._ask(door.Fork(pid, text, budget), int)
+        return await self._ask(wishes.Fork(pid, text, budget), int)
 
     async def move(self, pid: int, model: str) -> None:
-        await self._ask(door.Move(pid, model), None)
+        await self._ask(wishes.Move(pid, model), None)
 
     async def resume(self, pid: int | None = None) -> list[int]:
-        return await self._ask(door.Resume(pid), list[int])
+        return await self._ask(wishes.Resume(pid), list[int])
 
     async def pause(self, pid: int) -> None:
-        await self._ask(door.Pause(pid), None)
+        await self._ask(wishes.Pause(pid), None)
 
     async def processes(self, root: int | None = None) -> list[ProcessView]:
         """The views of the processes of one tree, or of all trees, ended ones too, with receipts."""
@@ -215,7 +176,7 @@ class Client:
     async def look(self, which: Which = "living", pid: int = 0, trees_max: int = 0, receipts: bool = False) -> Sight:
         """The views of the newest ``trees_max`` trees (0: of all), or of the tree of ``pid``. They come in portions."""
         gathering = Gathering(trees_max)
-        while gathering.take(await self._ask(door.Look(which, gathering.place, pid, receipts), Sight)):
+        while gathering.take(await self._ask(wishes.Look(which, gathering.place, pid, receipts), Sight)):
             pass
         return gathering.whole()
 
@@ -224,32 +185,32 @@ class Client:
         return (await self.look("all", pid=root, receipts=True)).views
 
     async def receipt(self, pid: int) -> ReceiptView | None:
-        return await self._ask(door.ReceiptOf(pid), ReceiptView | None)  # type: ignore[arg-type]
+        return await self._ask(wishes.ReceiptOf(pid), ReceiptView | None)  # type: ignore[arg-type]
 
     async def noted(self, pid: int, after: int = 0) -> Noted:
         """Where the newest records of a tree stand in the journal; pid 0: those of all trees with records after a position."""
-        return await self._ask(door.NotedOf(pid, after), Noted)
+        return await self._ask(wishes.NotedOf(pid, after), Noted)
 
     async def providers(self) -> list[ProviderView]:
-        return await self._ask(door.Providers(), list[ProviderView])
+        return await self._ask(wishes.Providers(), list[ProviderView])
 
     async def tasks(self, pid: int | None = None) -> list[TaskView]:
-        return await self._ask(door.Tasks(pid), list[TaskView])
+        return await self._ask(wishes.Tasks(pid), list[TaskView])
 
     async def asks(self) -> list[Asked]:
         """All open asks. They come in portions."""
         found: list[Asked] = []
-        while portion := await self._ask(door.Asks(found[-1].ask if found else 0), list[Asked]):
+        while portion := await self._ask(wishes.Asks(found[-1].ask if found else 0), list[Asked]):
             found += portion
         return found
 
     async def waits_for_person(self, roots: tuple[int, ...]) -> bool:
-        return await self._ask(door.Waits(roots), bool)
+        return await self._ask(wishes.Waits(roots), bool)
 
     async def watch(self, watcher: Callable[[Note], None]) -> None:
         """Call ``watcher`` with every note from now on."""
         self._watchers.append(watcher)
-        await self._ask(door.Watch(), None)
+        await self._ask(wishes.Watch(), None)
 
     async def _ask(self, wanted: Wanted, kind: type[T] | None) -> T:
         if self.gone:
@@ -282,7 +243,7 @@ class Client:
 
     def _machine(self) -> str:
         """The machine in words, with its process and what is known of that."""
-        return _in_words(_peer(self._writer), self._home)
+        return in_words(peer(self._writer.get_extra_info("socket")), self._home)
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         try:

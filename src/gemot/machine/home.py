@@ -6,7 +6,6 @@ import fcntl
 import hashlib
 import os
 import stat
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -44,6 +43,8 @@ def default_home() -> Path:
 
 def sockets_folder() -> Path:
     """Where the sockets of homes are whose own path is too long for one."""
+    import tempfile
+
     return Path(tempfile.gettempdir()) / f"gemot-{os.geteuid()}"
 
 

@@ -32,7 +32,7 @@ TREES_AT_ONCE = 50
 PORTION_BYTES = 1 << 20
 """A portion ends with the first tree, process or ask that makes it longer than this."""
 
-TREES_SHOWN = 500
+TREES_SHOWN = 200
 """Trees that a person is shown without asking for more."""
 
 Which = Literal["living", "alarms", "all"]
@@ -105,19 +105,20 @@ class Trees:
         """The state of one of them, as people are told it."""
         return state_of(self._kernel, process)
 
-    def roots(self, which: Which, before: int) -> tuple[list[int], int]:
+    def roots(self, which: Which, before: int, most: int = TREES_AT_ONCE) -> tuple[list[int], int]:
         """The roots of the next portion, and how many come after it (0 or 1 where that would have to be counted)."""
+        most = min(most or TREES_AT_ONCE, TREES_AT_ONCE)
         kernel, before = self._kernel, max(-1, min(before, self._kernel.numbers[1] + 1))
         if which == "all":
-            kept = [] if self._journal is None else self._journal.roots(before, TREES_AT_ONCE + 1)
+            kept = [] if self._journal is None else self._journal.roots(before, most + 1)
             held = (root for root in kernel.trees if not before or root < before)
-            found = sorted({*kept, *heapq.nlargest(TREES_AT_ONCE + 1, held)}, reverse=True)
-            return found[:TREES_AT_ONCE], int(len(found) > TREES_AT_ONCE)
+            found = sorted({*kept, *heapq.nlargest(most + 1, held)}, reverse=True)
+            return found[:most], int(len(found) > most)
         found = self._due() if which == "alarms" else self._living()
         start = found.index(before) + 1 if before in found else 0
         if before and not start and which == "living":
             start = next((index for index, root in enumerate(found) if root < before), len(found))
-        chosen = found[start : start + TREES_AT_ONCE]
+        chosen = found[start : start + most]
         return chosen, max(0, len(found) - start - len(chosen))
 
     def _living(self) -> list[int]:
@@ -153,12 +154,19 @@ def trees_of(loop: Loop, home: Home | None) -> Generator[Trees]:
 
 
 def portion(
-    trees: Trees, kernel: Kernel, which: Which, place: Place | None = None, root: int = 0, receipts_too: bool = False
+    trees: Trees,
+    kernel: Kernel,
+    which: Which,
+    place: Place | None = None,
+    root: int = 0,
+    receipts_too: bool = False,
+    most: int = TREES_AT_ONCE,
 ) -> Sight:
-    """The portion that begins at a place. ``root``: only of that tree. Raises :class:`JournalError`."""
+    """The portion that begins at a place. ``root``: only of that tree. ``most``: so many trees at most, if not 0. Raises
+    :class:`JournalError`."""
     place = Place() if place is None else place
     begun = [place.root] if place.views >= 0 else []
-    more, left = ([root], 0) if root and not begun else ([], 0) if root else trees.roots(which, place.root)
+    more, left = ([root], 0) if root and not begun else ([], 0) if root else trees.roots(which, place.root, most)
     views: list[ProcessView] = []
     tasks: list[TaskView] = []
     size = 0
@@ -203,18 +211,20 @@ def asks_after(kernel: Kernel, number: int) -> list[Asked]:
     return _fitting((asked for asked in ask_views(kernel) if asked.ask > number), 0)[0]
 
 
-def gathered(next_portion: Callable[[Place | None], Sight], trees_max: int = 0) -> Sight:
-    gathering = Gathering(trees_max)
+def gathered(next_portion: Callable[[Place | None], Sight], trees_max: int = 0, before: int = 0) -> Sight:
+    gathering = Gathering(trees_max, before)
     while gathering.take(next_portion(gathering.place)):
         pass
     return gathering.whole()
 
 
-def look(loop: Loop, home: Home | None, which: Which, place: Place | None, pid: int, receipts_too: bool) -> Sight:
+def look(
+    loop: Loop, home: Home | None, which: Which, place: Place | None, pid: int, receipts_too: bool, most: int = 0
+) -> Sight:
     """A portion of a machine's trees, or of the tree of ``pid``."""
     with trees_of(loop, home) as trees:
         root = trees.root_of(pid) if pid else 0
-        return Sight() if pid and not root else portion(trees, loop.kernel, which, place, root, receipts_too)
+        return Sight() if pid and not root else portion(trees, loop.kernel, which, place, root, receipts_too, most)
 
 
 def processes(loop: Loop, home: Home | None, root: int) -> list[ProcessView]:
@@ -237,10 +247,11 @@ def receipt_of(trees: Trees, pid: int) -> ReceiptView | None:
 
 
 class Gathering:
-    """Portions that are put together until there are so many trees (0: all). ``place``: where the next one begins."""
+    """Portions that are put together until there are so many trees (0: all), those before a tree (0: the newest). ``place``: where the
+    next one begins."""
 
-    def __init__(self, trees_max: int = 0) -> None:
-        self.place: Place | None = None
+    def __init__(self, trees_max: int = 0, before: int = 0) -> None:
+        self.place: Place | None = Place(before) if before else None
         self._trees_max = trees_max
         self._views: list[ProcessView] = []
         self._tasks: list[TaskView] = []
@@ -256,6 +267,6 @@ class Gathering:
         return len({view.root for view in self._views}) < self._trees_max
 
     def whole(self) -> Sight:
-        """All of it, the oldest first."""
+        """All of it, the oldest first. ``next``: where there are more trees than were wanted."""
         views = sorted(self._views, key=lambda view: view.pid)
-        return Sight(views, sorted(self._tasks, key=lambda task: task.root), None, self._left)
+        return Sight(views, sorted(self._tasks, key=lambda task: task.root), self.place, self._left)

@@ -60,6 +60,7 @@ from gemot.kernel import Kernel
 from gemot.machine import calendar, checkpoint, notes, stop_reason
 from gemot.machine.cast import Cast, Decided
 from gemot.machine.clock import LEAD_MILLIS_MIN
+from gemot.machine.errors import MachineError as MachineError
 from gemot.machine.home import Home
 from gemot.machine.inbox import Inbox
 from gemot.machine.memories import Memories
@@ -94,10 +95,6 @@ PUT_BACK = (TakeBack, Rewind)
 """What a program had decided before is not what it decides any more."""
 SYNCED = (Arrived, Answered, Said, Worked, Stopped, Revoked, Retracted, Rewound, Copied, Adopted)
 """A person's words are on the disk before anything is made of them."""
-
-
-class MachineError(Exception):
-    """What was asked of the machine can't be done; the message says why and what would work."""
 
 
 class Loop:

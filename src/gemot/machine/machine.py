@@ -14,7 +14,7 @@ from gemot.abi import events
 from gemot.abi.answers import Outcome, Retraction
 from gemot.abi.effects import Asked
 from gemot.abi.events import Answered, Arrived, Copied, Moved, Paused, Said, Stopped
-from gemot.abi.grants import Budget, Grant, Mode, Mount
+from gemot.abi.grants import DEFAULT_BUDGET, Budget, Grant, Mode, Mount
 from gemot.abi.limits import PRIORITY
 from gemot.abi.reviews import TRIES, Check
 from gemot.drivers.kit import Driver, Picture, Tool
@@ -39,10 +39,10 @@ from gemot.machine import (
 from gemot.machine.checkpoint import RECORDS_AT_CLOSE
 from gemot.machine.clock import Clock
 from gemot.machine.home import Home, default_home
+from gemot.machine.looking import Place, Sight, Which
 from gemot.machine.loop import Loop, MachineError
 from gemot.machine.pool import ProviderView
 from gemot.machine.retention import Cleared, Keeper, Retention, clear
-from gemot.machine.starting import DEFAULT_BUDGET as DEFAULT_BUDGET
 from gemot.models.catalogue import Limits
 from gemot.models.port import Model
 from gemot.programs.library import Library, load
@@ -439,15 +439,13 @@ class Machine:
             return views.all_views(self.kernel, checkpoint.kept(self._loop, self.home))
         return looking.processes(self._loop, self.home, root)
 
-    def look(
-        self, which: looking.Which = "living", pid: int = 0, trees_max: int = 0, receipts: bool = False
-    ) -> looking.Sight:
+    def look(self, which: Which = "living", pid: int = 0, trees_max: int = 0, receipts: bool = False) -> Sight:
         """What there is to see of so many trees, the newest (0: of all), or of the tree of ``pid``."""
         return looking.gathered(lambda place: self.portion(which, place, pid, receipts), trees_max)
 
-    def portion(self, which: looking.Which, place: looking.Place | None, pid: int, receipts: bool) -> looking.Sight:
-        """A part of the same that is small, from ``place`` on."""
-        return looking.look(self._loop, self.home, which, place, pid, receipts)
+    def portion(self, which: Which, place: Place | None, pid: int, receipts: bool, most: int = 0) -> Sight:
+        """A part of the same that is small, from ``place`` on; of so many trees at ``most``, if not 0."""
+        return looking.look(self._loop, self.home, which, place, pid, receipts, most)
 
     def receipt(self, pid: int) -> looking.ReceiptView | None:
         """What a process really did, at work or ended, by the kernel's own record; None where there is no such process."""

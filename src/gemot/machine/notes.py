@@ -3,7 +3,6 @@ only `words` (a model's text as it streams) is not in the journal. Watching neve
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
@@ -404,6 +403,8 @@ async def follow(
     watch: Callable[[Callable[[Note], None]], Callable[[], None]], kernel: Kernel, root: int | None
 ) -> AsyncIterator[Note]:
     """Notes as they happen, of one tree or of all; ends with the tree (or never)."""
+    import asyncio  # here: who only looks at a journal has no loop
+
     queue: asyncio.Queue[Note] = asyncio.Queue()
     stop = watch(queue.put_nowait)
     try:

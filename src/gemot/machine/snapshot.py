@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,14 +20,13 @@ from gemot.journal.database import is_broken_off
 from gemot.journal.sqlite import SqliteJournal
 from gemot.kernel import Kernel
 from gemot.machine import calendar, checkpoint, notes, versions
-from gemot.machine.cast import Cast
 from gemot.machine.clock import Clock
 from gemot.machine.looking import Trees
 from gemot.machine.whole import with_values
-from gemot.programs.conversation import Conversation
-from gemot.programs.library import Library
-from gemot.programs.paging import page_text
-from gemot.programs.reading import Reading
+
+if TYPE_CHECKING:
+    from gemot.machine.cast import Cast
+    from gemot.programs.reading import Reading
 
 
 class Snapshot:
@@ -35,7 +35,12 @@ class Snapshot:
 
     def __init__(self, path: Path, readings: bool = False, recent: bool = False) -> None:
         self.kernel = Kernel()
-        self._cast = Cast(self.kernel, Library({}, {}), self.text) if readings else None
+        self._cast: Cast | None = None
+        if readings:
+            from gemot.machine.cast import Cast
+            from gemot.programs.library import Library
+
+            self._cast = Cast(self.kernel, Library({}, {}), self.text)
         self.position = 0
         self._path, self._recent = path, recent
         self._begun = 0
@@ -86,12 +91,21 @@ class Snapshot:
 
     def reading(self, pid: int) -> Reading | None:
         """The reading of a living AI process."""
-        program = self._cast.programs.get(pid) if self._cast is not None else None
+        if self._cast is None:
+            return None
+        from gemot.programs.conversation import Conversation
+
+        program = self._cast.programs.get(pid)
         return program.pages if isinstance(program, Conversation) else None
 
     def unsaid(self, pid: int) -> list[tuple[int, str]]:
         """What the last retraction blanked of the own words of a living AI process: (page, the words as they were)."""
-        program = self._cast.programs.get(pid) if self._cast is not None else None
+        if self._cast is None:
+            return []
+        from gemot.programs.conversation import Conversation
+        from gemot.programs.paging import page_text
+
+        program = self._cast.programs.get(pid)
         blanked = program.unsaid if isinstance(program, Conversation) else ()
         return [(number, page_text(Message("model", (part,)))) for number, _, part in blanked]
 

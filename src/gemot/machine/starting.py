@@ -41,16 +41,6 @@ from gemot.models.port import Model
 from gemot.programs.library import Library
 from gemot.programs.port import unkept
 
-DEFAULT_BUDGET = Budget(
-    limits.DEFAULT_TOKENS,
-    limits.DEFAULT_USD_MICROS,
-    limits.DEFAULT_MILLIS,
-    limits.DEFAULT_PROCESSES,
-    limits.DEFAULT_DEPTH,
-    limits.DEFAULT_CALLS,
-)
-"""What a tree gets when nobody says otherwise; see `gemot.abi.limits`."""
-
 
 def offered(drivers: Iterable[Driver], tools: Iterable[Tool]) -> list[Driver]:
     """The drivers, and those of single tools. Raises :class:`MachineError` where two tools have one name."""

@@ -10,6 +10,7 @@ others. Records that concern the machine as a whole stand in a list of their own
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 from operator import sub
 
@@ -93,7 +94,6 @@ class Noted(Struct, frozen=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Row).decode
 
 
 def row_of(start: Start | None, stretches: Iterable[Stretch]) -> Row:
@@ -118,9 +118,14 @@ def stretches_of(row: Row) -> Iterator[Stretch]:
         yield Stretch(first, last, (number, pid, ask, moment), row.parts.get(place, ()))
 
 
+@functools.cache
+def _decoder() -> msgspec.msgpack.Decoder[Row]:
+    return msgspec.msgpack.Decoder(Row)
+
+
 def read(body: bytes) -> Row:
     """Raises :class:`msgspec.DecodeError`."""
-    return _decode(body)
+    return _decoder().decode(body)
 
 
 class Stretches:

@@ -96,7 +96,7 @@ def _task(typed: Namespace) -> int:
 
 def _add(typed: Namespace) -> int:
     from gemot.abi.tasks import Task
-    from gemot.cli.board import add_task
+    from gemot.cli.board_moves import add_task
 
     after = tuple(word.strip() for word in typed.after.split(",") if word.strip())
     return add_task(typed.home, typed.tree, Task(typed.text, typed.acceptance, typed.name, after, typed.priority))
@@ -104,14 +104,14 @@ def _add(typed: Namespace) -> int:
 
 def _claim(typed: Namespace) -> int:
     from gemot.abi.syscalls import Claim
-    from gemot.cli.board import move
+    from gemot.cli.board_moves import move
 
     return move(typed.home, typed.tree, [Claim(typed.task)], "is yours")
 
 
 def _done(typed: Namespace) -> int:
     from gemot.abi.syscalls import Complete
-    from gemot.cli.board import move
+    from gemot.cli.board_moves import move
 
     return move(
         typed.home, typed.tree, [Complete(typed.task, typed.result)], "is completed; accept it, too, if it is right"
@@ -120,34 +120,34 @@ def _done(typed: Namespace) -> int:
 
 def _accept(typed: Namespace) -> int:
     from gemot.abi.syscalls import Accept
-    from gemot.cli.board import move
+    from gemot.cli.board_moves import move
 
     return move(typed.home, typed.tree, [Accept(task, True, typed.why) for task in typed.tasks], "is accepted")
 
 
 def _reject(typed: Namespace) -> int:
     from gemot.abi.syscalls import Accept
-    from gemot.cli.board import move
+    from gemot.cli.board_moves import move
 
     return move(typed.home, typed.tree, [Accept(typed.task, False, typed.reason)], "is open again")
 
 
 def _reopen(typed: Namespace) -> int:
     from gemot.abi.tasks import Reopen
-    from gemot.cli.board import move
+    from gemot.cli.board_moves import move
 
     return move(typed.home, typed.tree, [Reopen(typed.task, typed.advice)], "is open again")
 
 
 def _reorder(typed: Namespace) -> int:
     from gemot.abi.syscalls import Reorder
-    from gemot.cli.board import move
+    from gemot.cli.board_moves import move
 
     return move(typed.home, typed.tree, [Reorder(tuple(typed.tasks))], "first")
 
 
 def _drop(typed: Namespace) -> int:
     from gemot.abi.tasks import Drop
-    from gemot.cli.board import move
+    from gemot.cli.board_moves import move
 
     return move(typed.home, typed.tree, [Drop(task, typed.why) for task in typed.tasks], "is dropped")

@@ -46,6 +46,6 @@ def _schedule(typed: Namespace) -> int:
 
 
 def _alarms(typed: Namespace) -> int:
-    from gemot.cli.scheduling import alarms
+    from gemot.cli.alarms import alarms
 
     return alarms(typed.home, typed.as_json)

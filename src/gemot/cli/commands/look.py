@@ -11,6 +11,13 @@ def add(command: Adder) -> None:
     """The commands of this group."""
     ps = command("ps", _ps, "list the processes")
     ps.add_argument("-a", "--all", action="store_true", dest="everything", help="those that have ended, too")
+    ps.add_argument(
+        "--trees",
+        type=int,
+        metavar="N",
+        help="so many trees, the newest; 0: all; default: 200, of --json without --all: all",
+    )
+    ps.add_argument("--before", type=int, metavar="PID", default=0, help="only trees that began before this process")
     tree = command("tree", _tree, "show who started whom, what each does, and what it has used")
     pid(tree, "all that live")
     log = command("log", _log, "read what a process was told, said and did, with the positions in the journal")
@@ -43,7 +50,7 @@ def add(command: Adder) -> None:
 def _ps(typed: Namespace) -> int:
     from gemot.cli.tables import ps
 
-    return ps(typed.home, typed.everything, typed.as_json)
+    return ps(typed.home, typed.everything, typed.as_json, typed.trees, typed.before)
 
 
 def _tree(typed: Namespace) -> int:
