@@ -311,3 +311,12 @@ def test_an_address_is_a_model_and_never_sees_the_key_for_openai(name: str) -> N
         assert reply.usage.usd_micros is None
         error = failure(open_model(full, {"OPENAI_API_KEY": server.key}), question())
     assert error.kind == "refused" and "401" in str(error)  # the right key, and it was not sent
+
+
+def test_web_page_in_the_place_of_a_reply_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openai_format, "streams", lambda *_: False)
+    monkeypatch.setattr(json, "dumps", lambda *_, **__: "<!doctype html><title>Log in</title>")
+    with WireServer("openai", "Two files.") as server:
+        error = failure(at(server), question())
+    assert error.kind == "garbled" and not error.passing and "web page" in str(error)
+    assert len(server.requests) == 1

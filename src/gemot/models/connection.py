@@ -17,7 +17,7 @@ from gemot.models.secrecy import ordinary
 from gemot.models.seeing import IN_WORDS, UNSEEN, Refused, refused
 from gemot.models.wire import http
 from gemot.models.wire.encoding import Pages
-from gemot.models.wire.events import Documents, Unreadable, decoded
+from gemot.models.wire.events import Documents, Unreadable, WebPage, decoded
 from gemot.models.wire.faults import BODY_BYTES_MAX, Faults, message_of
 from gemot.models.wire.formats import Failed, Format
 from gemot.models.wire.gathering import Gathering
@@ -196,6 +196,8 @@ class Connection:
                 else None
             )
             raise _ImagesRefused(what) if what else failure from None
+        except WebPage:
+            raise self._faults.web_page() from None
         except (Unreadable, RecursionError) as error:
             raise self._faults.garbled(str(error)) from None
         self._must_be_whole(response, documents, gathering)

@@ -23,6 +23,10 @@ class Unreadable(Exception):
     """The bytes of a reply are not what its format says."""
 
 
+class WebPage(Unreadable):
+    """The reply is a page for people: no model is at this address."""
+
+
 class Documents:
     """Feed it bytes, get documents. ``done``: the server has said that nothing follows."""
 
@@ -91,7 +95,7 @@ class Documents:
         if start[:1] in b"{[":
             self._whole, self.whole = [], True
         elif start[:1] == b"<":
-            raise Unreadable("it is a web page, and not a model's reply")
+            raise WebPage("it is a web page, and not a model's reply")
         return data
 
     def _line(self, line: bytes) -> None:

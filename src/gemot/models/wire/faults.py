@@ -125,6 +125,14 @@ class Faults:
     def garbled(self, why: str) -> ModelFailed:
         return self._passing("garbled", f"its reply can't be read: {self.words(why)}")
 
+    def web_page(self) -> ModelFailed:
+        """A page for people in the place of a reply. It does not pass: the address, or a proxy before it, is another one."""
+        return ModelFailed(
+            "garbled",
+            f"{self._who}: its reply can't be read: it is a web page. Check that {self._url} is the address of a model, "
+            "with its path (often /v1), and that no proxy asks for a login.",
+        )
+
     def filtered(self, what: str) -> ModelFailed:
         return ModelFailed(
             "filtered",
