@@ -366,15 +366,17 @@ STAYS = (
 
 
 def stays(kernel: Kernel, process: Process, moment: int) -> tuple[str, ...]:
-    """What a process and those below it did to the world after a moment, in order: a rewinding does not undo it."""
+    """What a process and those below it did to the world after a moment, in order: a rewinding does not undo it. Of those whose
+    review has not passed, the kernel's own words alone are told: the process would read theirs."""
     family = {process.pid}
     done: list[tuple[int, str]] = []
     for one in kernel.tree(process.root):
         if one.pid in family or one.parent in family:
             family.add(one.pid)
             uses = one.uses if one.outcome is None else (one.whole or one.outcome).receipt.uses
+            held = one.whole is not None or gates.gate(kernel, one, process) != 0
             done += [
-                (use.moment, f"process {one.pid}: {use.shown}")
+                (use.moment, f"process {one.pid}: {gates.without_words(use) if held else use.shown}")
                 for use in uses
                 if use.effect in ("writes", "sends") and use.moment > moment
             ]
