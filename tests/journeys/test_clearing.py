@@ -41,7 +41,7 @@ def test_trees_leave_a_closed_home(person: Person) -> None:
     person.gemot("import", f"old/{trees[0]}.gemot", "--yes")
     assert roots(person) == [trees[0]]
     assert "every decision comes out the same" in person.gemot("replay", "--check").out
-    assert "whole" in person.gemot("doctor", code=None).out
+    assert "whole" in person.gemot("doctor", "--deep", code=None).out
 
 
 def test_trees_leave_beside_a_running_machine(person: Person) -> None:

@@ -21,13 +21,14 @@ from gemot.cli.failing import DONE, FAILED, Usage, columns_of, put
 from gemot.cli.paint import coloured, painted
 from gemot.cli.plain import hanging, plain
 from gemot.cli.sight import is_running
-from gemot.journal.contract import JournalError
+from gemot.journal.contract import Damaged, JournalError
 from gemot.journal.database import ready_of
 from gemot.journal.endmark import path_of
 from gemot.journal.sqlite import SqliteJournal
-from gemot.machine import backups, calendar, inspecting, stop_reason
+from gemot.machine import backups, calendar, checkpoint, inspecting, stop_reason
 from gemot.machine.clock import large
 from gemot.machine.home import Home, HomeError, default_home
+from gemot.machine.snapshot import Snapshot
 from gemot.machine.spaces import taken
 
 DISK_BYTES_MIN = 500_000_000
@@ -45,10 +46,11 @@ FLAWS_MAX = 10
 """So many flaws of the journal are told; what can be had of it is told in any case."""
 
 
-def doctor(folder: Path | None) -> int:
+def doctor(folder: Path | None, deep: bool = True) -> int:
+    """Print the findings. ``deep``: with all that the home holds read and checked; else what takes no longer on a long history."""
     colour, columns = coloured(sys.stdout), columns_of(sys.stdout)
     worst = DONE
-    for finding in _look(folder):
+    for finding in _look(folder, deep):
         style = "done" if finding.state == "ok" else "ask" if finding.state == "missing" else "failed"
         first, *rest = [finding.what] if columns is None else hanging(finding.what, max(20, columns - 9))
         put(f"{painted(f'{finding.state:<8}', style, colour)} {first}")
@@ -67,7 +69,7 @@ def _each(part: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]
         yield Finding("broken", f"{part} can't be looked at: {plain(words, 300)}")
 
 
-def _look(folder: Path | None) -> Iterator[Finding]:
+def _look(folder: Path | None, deep: bool = True) -> Iterator[Finding]:
     yield _python()
     yield _sqlite()
     if folder is not None and backups.is_backup(folder):
@@ -83,14 +85,13 @@ def _look(folder: Path | None) -> Iterator[Finding]:
             ("room on its disk", _room),
             ("copies of files", _copies),
             ("the machine that runs", _machine),
-            ("what is beside the journal", _others),
-            ("the journal", _journal),
+            *(ALL_OF_IT if deep else (("the journal", _newest),)),
         ):
             yield from _each(part, partial(look, home))
     for part, look in (
         ("the configuration", _configuration),
         ("secrets", _secrets),
-        ("models", _models),
+        ("models", partial(_models, deep)),
         ("walls around drivers", _walls),
     ):
         yield from _each(part, look)
@@ -199,7 +200,7 @@ def _others(home: Home) -> Iterator[Finding]:
 def _journal(home: Home) -> Iterator[Finding]:
     from gemot.cli.repair import known_programs, prospects
 
-    if not any(there.exists() for there in (home.journal, path_of(home.journal), ready_of(home.journal))):
+    if not _is_there(home):
         yield Finding("ok", "no journal yet; the first run begins one")
         return
     try:
@@ -214,7 +215,7 @@ def _journal(home: Home) -> Iterator[Finding]:
     except (JournalError, OSError) as error:
         yield Finding("broken", str(error))
         return
-    yield _clock(found)
+    yield _clock(found.today, found.lead)
     counts = found.counts
     gone = [f"{counts.lost} records"] * bool(counts.lost) + [f"{counts.texts_lost} texts"] * bool(counts.texts_lost)
     lost = f"; {' and '.join(gone)} from before a salvage are lost" if gone else ""
@@ -225,14 +226,59 @@ def _journal(home: Home) -> Iterator[Finding]:
     )
 
 
-def _clock(found: inspecting.Sound) -> Finding:
+ALL_OF_IT = (("what is beside the journal", _others), ("the journal", _journal))
+"""What is looked at where everything is."""
+
+
+def _newest(home: Home) -> Iterator[Finding]:
+    """The journal as a machine opens it: its end, its newest checkpoint and the records after that. Where anything is wrong with those,
+    everything is looked at."""
+    if not _is_there(home):
+        yield Finding("ok", "no journal yet; the first run begins one")
+        return
+    snapshot = Snapshot(home.journal, recent=True)
+    try:
+        if "damaged" in stop_reason.said(home) or _is_damaged(home):
+            raise Damaged("what a machine or its checkpoint says", 0)
+        snapshot.fold()
+    except (JournalError, OSError):
+        for part, look in ALL_OF_IT:
+            yield from _each(part, partial(look, home))
+        return
+    finally:
+        snapshot.close()
+    kernel = snapshot.kernel
+    yield _clock(kernel.today, kernel.lead)
+    trees = len(kernel.away.keys() | {root for root in kernel.trees if kernel.processes[root].alive})
+    yield Finding(
+        "ok",
+        f"the journal ends as its mark says, and a machine can begin at its checkpoint: {snapshot.position} records, {trees} trees not "
+        "ended. Older records, texts, memories and copies were not looked at: gemot doctor --deep reads all of them",
+    )
+
+
+def _is_damaged(home: Home) -> bool:
+    """Whether there is a checkpoint that can't be read. Raises ``JournalError``."""
+    journal = SqliteJournal(home.journal, writing=False)
+    try:
+        kept = journal.database.execute("SELECT count(*) FROM checkpoints").fetchone()
+        return bool(kept and kept[0]) and checkpoint.of(journal) is None
+    finally:
+        journal.close()
+
+
+def _is_there(home: Home) -> bool:
+    return any(there.exists() for there in (home.journal, path_of(home.journal), ready_of(home.journal)))
+
+
+def _clock(today: int, lead_millis: int) -> Finding:
     """Whether the computer's clock fits the journal."""
-    notice = calendar.behind(found.today, times.now())
+    notice = calendar.behind(today, times.now())
     if notice:
         return Finding("missing", notice)
-    lead = large(found.lead)
+    lead = large(lead_millis)
     if lead:
-        side = "ahead of" if found.lead > 0 else "behind"
+        side = "ahead of" if lead_millis > 0 else "behind"
         return Finding(
             "ok", f"the order of the journal's records is {lead} {side} the clock, which was set; dates go by the clock"
         )
@@ -279,7 +325,8 @@ def _secrets() -> Iterator[Finding]:
         )
 
 
-def _models() -> Iterator[Finding]:
+def _models(deep: bool) -> Iterator[Finding]:
+    """``deep``: the embedded model is started, which takes seconds."""
     from gemot.models.embedded.install import folder as models_folder
     from gemot.models.embedded.install import installed as weights
     from gemot.models.registry import list_models
@@ -292,7 +339,7 @@ def _models() -> Iterator[Finding]:
         yield Finding("missing", f"the embedded model's weights (in {models_folder()}): gemot model install")
     else:
         yield Finding("ok", f"the embedded model's weights are in {models_folder()}")
-        if find_spec("xllamacpp") is not None:
+        if deep and find_spec("xllamacpp") is not None:
             yield _embedded()
     for row in list_models():
         if row.name == "embedded" or row.name.startswith(("scripted", "bestiary")):

@@ -81,11 +81,11 @@ class Space:
             base = msgspec.msgpack.decode((self.folder / "base").read_bytes(), type=Base)
         except (OSError, msgspec.DecodeError) as error:
             raise ToolError(
-                f"what was copied into {self.folder} can't be read ({error}); gemot doctor says more"
+                f"what was copied into {self.folder} can't be read ({error}); gemot doctor --deep says more"
             ) from error
         if base.own not in (0, _sum(base.known)):
             raise ToolError(
-                f"what was copied into {self.folder} is not what was written down then; gemot doctor says more"
+                f"what was copied into {self.folder} is not what was written down then; gemot doctor --deep says more"
             )
         return base.known
 

@@ -130,7 +130,7 @@ class Database:
 
     def _damaged(self, error: sqlite3.Error, position: int) -> Damaged:
         return Damaged(
-            f"the journal {self.path} is damaged ({error}). `gemot doctor` says what is whole and what is lost; `gemot doctor --salvage` "
+            f"the journal {self.path} is damaged ({error}). `gemot doctor --deep` says what is whole and what is lost; `gemot doctor --salvage` "
             "keeps the damaged file and goes on with what can be read",
             position,
         )

@@ -291,7 +291,7 @@ class SqliteJournal:
 
     def _unreadable(self, why: str, position: int) -> Damaged:
         return Damaged(
-            f"the journal {self.path} is damaged ({why}). `gemot doctor` says what is whole and what is lost; `gemot doctor --salvage` keeps "
+            f"the journal {self.path} is damaged ({why}). `gemot doctor --deep` says what is whole and what is lost; `gemot doctor --salvage` keeps "
             "the damaged file and goes on with what is whole",
             position,
         )

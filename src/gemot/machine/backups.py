@@ -189,7 +189,7 @@ def _must_be_whole(journal: Path) -> None:
     _, flaws = inspect(journal)
     if flaws:
         raise JournalError(
-            f"the journal is damaged, so this would be a backup of damage, and none was kept: {flaws[0].what}. gemot doctor says all"
+            f"the journal is damaged, so this would be a backup of damage, and none was kept: {flaws[0].what}. gemot doctor --deep says all"
         )
 
 

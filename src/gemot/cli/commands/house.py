@@ -23,6 +23,9 @@ def add(command: Adder) -> None:
     )
     doctor = command("doctor", _doctor, "say what this computer has and lacks, and what to do about it")
     doctor.add_argument(
+        "--deep", action="store_true", help="read and check all that the home holds, and start the embedded model"
+    )
+    doctor.add_argument(
         "--salvage",
         action="store_true",
         help="go on with what is whole of a damaged journal, and keep the damaged one aside; shows first what is lost",
@@ -81,7 +84,7 @@ def _doctor(typed: Namespace) -> int:
     )
     if is_repair:
         return salvage(typed.home, typed.yes, typed.seal)
-    return doctor(typed.home)
+    return doctor(typed.home, typed.deep)
 
 
 def _backup(typed: Namespace) -> int:
