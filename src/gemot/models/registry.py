@@ -25,10 +25,11 @@ FORMS = (
     "bestiary:obeys",
     *(provider.example for provider in PROVIDERS.values()),
     "hand:http://127.0.0.1:8765/v1",
+    "pydantic-ai:groq:llama-3.3-70b-versatile",
 )
 """How names look; shown where a name is not understood."""
 
-KINDS = ("embedded", "scripted", "bestiary", "hand", *PROVIDERS)
+KINDS = ("embedded", "scripted", "bestiary", "hand", "pydantic-ai", *PROVIDERS)
 """What a model's name begins with."""
 
 
@@ -55,6 +56,10 @@ def open_model(name: str, environment: Mapping[str, str] = os.environ) -> Model:
         from gemot.models.bestiary import bestiary  # here: only tests and the curious need it
 
         return bestiary(rest)
+    if kind == "pydantic-ai" and rest:
+        from gemot.models.beyond import BeyondModel  # here: few need it
+
+        return BeyondModel(name, rest)
     if kind in ("hand", "openai-compatible") and rest:
         return _compatible(name, kind, rest, environment)
     if kind in PROVIDERS and kind != "openai-compatible" and rest:
@@ -77,6 +82,14 @@ def list_models(environment: Mapping[str, str] = os.environ) -> list[ModelRow]:
         if provider.key_needed and key_of(provider, environment) is None:
             state, what = "no key", f"set {' or '.join(provider.keys)}"
         rows.append(ModelRow(provider.example, state, what))
+    there = find_spec("pydantic_ai") is not None
+    rows.append(
+        ModelRow(
+            "pydantic-ai:groq:llama-3.3-70b-versatile",
+            "ready" if there else "not installed",
+            "any model that pydantic-ai knows" if there else "pip install gemot[beyond]",
+        )
+    )
     return sorted(rows, key=lambda row: ("ready", "no key", "not installed").index(row.state))
 
 
