@@ -36,8 +36,9 @@ from gemot.abi.effects import (
     TakeBack,
     WakeAt,
 )
-from gemot.abi.events import Arrived, Booted, Copied, Done, Event, Failure, Trapped
+from gemot.abi.events import Arrived, Booted, Copied, Done, Event, Failure, Trapped, Waiting
 from gemot.abi.grants import Grant, Mount, Rule
+from gemot.abi.messages import Usage
 from gemot.abi.syscalls import Exit, Syscall
 from gemot.journal.contract import Damaged
 from gemot.journal.records import decode, encode
@@ -156,6 +157,10 @@ class Witness:
 
     # The witness's own books.
 
+    def _bill(self, pid: int, usage: Usage | None) -> None:
+        if usage is not None:
+            self.billed[self.kernel.processes[pid].root] += usage.tokens_in + usage.tokens_out
+
     def _note(self, event: Event, effects: list[Effect]) -> None:
         if isinstance(event, Trapped) and event.pid in self._alive:
             _law(event.pid not in self._pending, f"process {event.pid} made a syscall while one is pending")
@@ -169,9 +174,12 @@ class Witness:
             pid = self._at_work.pop(event.effect)
             if isinstance(event.outcome, Failure) and event.outcome.rule == "not_begun":
                 self._uses[self._use_of.pop(event.effect, (0, 0, ""))] -= 1
-            usage = getattr(getattr(event.outcome, "reply", None), "usage", None)
-            if usage is not None:
-                self.billed[self.kernel.processes[pid].root] += usage.tokens_in + usage.tokens_out
+            reply = getattr(event.outcome, "reply", None)
+            failed = getattr(event.outcome, "failed", None) or getattr(event.outcome, "usage", None)
+            self._bill(pid, None if reply is None else reply.usage)
+            self._bill(pid, failed)
+        if isinstance(event, Waiting) and event.effect in self._at_work:
+            self._bill(self._at_work[event.effect], event.usage)
         ended: set[int] = set()
         for effect in effects:
             match effect:

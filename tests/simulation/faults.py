@@ -16,7 +16,7 @@ from disk import FrailJournal
 
 from gemot.abi.answers import Cancelled
 from gemot.abi.effects import AskModel, Deliver
-from gemot.abi.events import Done, Failure
+from gemot.abi.events import Done, Failure, Waiting
 from gemot.authority import ledger, narrowing
 from gemot.journal.contract import Full, JournalError
 from gemot.journal.memory import MemoryJournal
@@ -74,7 +74,7 @@ def unanswered_failure(patch: Patch) -> None:
         broken = isinstance(event.outcome, Failure) and event.outcome.rule == "model"
         if pid and broken and kernel.processes[pid].work and kernel.processes[pid].work[0].kind == "model":
             del kernel.working[event.effect]
-            kernel.book(kernel.processes[pid], working._cost(event))
+            working.book(kernel, kernel.processes[pid], working._usages(event.outcome), event.millis)
             return
         inner(kernel, event)
 
@@ -194,7 +194,7 @@ def late_report_billed_twice(patch: Patch) -> None:
         pid = kernel.working.get(event.effect, 0)
         process = kernel.processes.get(pid)
         if process is not None and all(work.effect != event.effect for work in process.work):
-            kernel.book(process, working._cost(event))
+            working.book(kernel, process, working._usages(event.outcome), event.millis)
         inner(kernel, event)
 
     patch.setattr(working, "done", done)
@@ -396,3 +396,36 @@ def failed_journal_told_as_failed(patch: Patch) -> None:
         self._report(Done(self._now(), effect, Failure("failed", str(error))))
 
     patch.setattr(Stage, "_stop_over", stop_over)
+
+
+@fault
+def failed_attempts_booked_twice(patch: Patch) -> None:
+    """What failed attempts used is booked with each later one again."""
+    from gemot.machine.attempts import Attempts, Passing
+
+    inner = Attempts.failed
+
+    def failed(self: Attempts, number: int, passing: Passing) -> None:
+        question, before = self._questions[number], self._questions[number].usage
+        inner(self, number, passing)
+        question.usage = question.usage or before or passing.usage
+
+    patch.setattr(Attempts, "failed", failed)
+
+
+@fault
+def outage_ends_its_process(patch: Patch) -> None:
+    """A provider that fails for long is a failure for good."""
+    from gemot.abi.answers import Error
+    from gemot.kernel import outages
+
+    inner = outages.waiting
+
+    def waiting(kernel: Kernel, event: Waiting) -> None:
+        process = kernel.process(kernel.working.get(event.effect, 0))
+        inner(kernel, event)
+        if process is not None and process.alive and process.outage is not None:
+            kernel.stop(process.work[0])
+            kernel.answer(process, Error("model", event.why))
+
+    patch.setattr(outages, "waiting", waiting)

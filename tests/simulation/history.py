@@ -195,6 +195,7 @@ class History:
         )
         self.machine._loop.memories = self.machine._loop.stage._memories = self.memories
         self.machine._loop.stage.uses.threads = VirtualThreads()  # type: ignore[assignment]
+        self.machine._loop.stage.attempts.chance = self.chance.random
         try:
             self.machine._boot(False)
         except BaseException as error:
@@ -356,6 +357,9 @@ class History:
         for root, given in kernel.given.items():
             if kernel.processes[root].left.processes != given.processes:
                 raise LawBroken(f"budget: not all processes came back to {root}")
+        spent = sum(process.spent.tokens for process in everyone(kernel))
+        if spent > self.outside.used:
+            raise LawBroken(f"bill: {spent} tokens were booked, and models used {self.outside.used}")
         self.person.check(kernel)
         self._check_ledger()
         self._check_memories()

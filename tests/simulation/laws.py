@@ -14,11 +14,12 @@ from boards import Boards
 from checkers import LawBroken, Witness, digest, everyone
 from forgotten import Forgotten
 from gates import Gates
+from outside import PASSES
 from provenance import Provenance
 from still import Still
 
 from gemot.abi import limits
-from gemot.abi.answers import Mail, Ok, Outcome, Waited
+from gemot.abi.answers import Error, Mail, Ok, Outcome, Waited
 from gemot.abi.effects import Begin, BeginFork, Deliver, Effect, End, PutAsk, StartTool
 from gemot.abi.events import Answered, Copied, Done, Event, Retracted, Rewound, Said, Ticked, Trapped, Value
 from gemot.abi.reviews import AgreementCheck, Check, PersonCheck, ReceiptCheck, ReviewerCheck, SchemaCheck, ToolCheck
@@ -296,6 +297,8 @@ class Watcher(Witness):
 
     def _answered(self, pid: int, answer: object, now: int) -> None:
         syscall, _ = self._wants.pop(pid, (None, 0))
+        if isinstance(answer, Error) and PASSES in answer.message:
+            raise LawBroken(f"outage: {pid} is told of a failure that passes: {answer.message}")
         mail = getattr(answer, "mail", ())
         value = answer.value if isinstance(answer, Ok) else None
         match syscall:

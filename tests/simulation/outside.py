@@ -33,6 +33,8 @@ class Outside:
         self.notes: Counter[str] = Counter()
         self.returned: Counter[str] = Counter()
         """What was done to its end: the tool's function returned."""
+        self.used = 0
+        """The tokens that models used, in replies and in attempts that failed."""
         self._words = 0
 
     def open_model(self, name: str) -> Model:
@@ -76,6 +78,10 @@ class Outside:
         return LARGE if zlib.crc32(what.encode()) % 3 == 0 else f"did {what}"
 
 
+PASSES = "(this passes)"
+"""In the words of each failure that may pass: no process is ever told so."""
+
+
 class SeededModel:
     """Answers at random: words, requests, nonsense, failures, silence, and more tokens than it was allowed."""
 
@@ -83,6 +89,7 @@ class SeededModel:
 
     def __init__(self, name: str, outside: Outside) -> None:
         self.name = name
+        self.remote = name == "slow"
         self._outside = outside
 
     async def generate(self, request: Request, heard: Heard) -> Reply:
@@ -96,9 +103,14 @@ class SeededModel:
             raise ModelFailed("unreachable", "nobody answers")
         if draw < 0.08 and not outside.calm:
             raise ValueError("a provider's library is broken")
-        usage = Usage(chance.randrange(40), chance.randrange(40), 0, chance.choice((0, 5, None)))
-        if draw < 0.12:
+        usage = Usage(chance.randrange(1, 40), chance.randrange(40), 0, chance.choice((0, 5, None)))
+        if draw < 0.16 and not outside.calm:
+            outside.used += usage.tokens_in + usage.tokens_out
+            wait = chance.choice((None, None, 0.0, 2.5, 100.0, 7_200.0))
+            raise ModelFailed("overloaded", f"busy {PASSES}", passing=True, retry_after_seconds=wait, usage=usage)
+        if draw < 0.20:
             usage = Usage(3_000, 2_000, 0, 900)
+        outside.used += usage.tokens_in + usage.tokens_out
         parts = self._parts(request) if request.tools else (Text(chance.choice(request.choose or ("yes", "no"))),)
         for part in parts:
             if isinstance(part, Text):

@@ -43,6 +43,8 @@ LAWS: dict[str, str | tuple[str, ...]] = {
     "start_before_the_write": "write, then act",
     "unseeded_delay": "chance",
     "late_report_billed_twice": "bill",
+    "failed_attempts_booked_twice": "bill",
+    "outage_ends_its_process": "outage",
     "grant_not_narrowed": ("child <= parent", "uses"),
     "named_grant_not_narrowed": ("child <= parent", "uses"),
     "timer_lost_on_the_way_out": ("rest", "fold"),

@@ -13,7 +13,7 @@ from gemot.abi.answers import Change, Entry
 from gemot.abi.grants import Budget, Grant, Mount
 from gemot.abi.labels import Label
 from gemot.abi.memories import Memory
-from gemot.abi.messages import Image, Reply
+from gemot.abi.messages import Image, Reply, Usage
 from gemot.abi.programs import ProgramSpec
 from gemot.abi.reviews import TRIES, Check
 from gemot.abi.rules import RULES as RULES
@@ -141,12 +141,16 @@ class Failure(Struct, frozen=True, gc=False, tag="failure", omit_defaults=True):
     wrote: Wrote | None = None
     label: Label = Label()
     """Where the words come from, as far as the driver knows: a failure may name files of an untrusted mount."""
+    usage: Usage | None = None
+    """What a model's call used although it failed, with the attempts before it. It is booked."""
 
 
 class Replied(Struct, frozen=True, gc=False, tag="replied", omit_defaults=True):
     """A model's whole reply."""
 
     reply: Reply
+    failed: Usage | None = None
+    """What the attempts before it used that gave no reply. It is booked beside the reply's own usage, in which it is not counted."""
 
 
 class Compared(Struct, frozen=True, gc=False, tag="compared", omit_defaults=True):
@@ -182,6 +186,27 @@ class Done(Struct, frozen=True, gc=False, tag="done", omit_defaults=True):
     effect: int
     outcome: Result
     millis: int = 0
+    provider: str = ""
+    """Of a model's call that used something and gave no reply: the provider. Its process may have another model by now."""
+
+
+class Waiting(Struct, frozen=True, gc=False, tag="waiting", omit_defaults=True):
+    """A model's provider has failed as often as the quick attempts allow. The question is put again later, and its process waits
+    for that. Each later attempt that fails is told the same way."""
+
+    at: int
+    effect: int
+    """The number of the question."""
+    why: str
+    """What the last attempt met with."""
+    attempts: int
+    """How many attempts have failed so far."""
+    until: int
+    """When the next one is made, by the order of events (milliseconds since 1970)."""
+    usage: Usage | None = None
+    """What the attempts used that are not booked yet."""
+    provider: str = ""
+    """Which provider that is paid to."""
 
 
 class Ticked(Struct, frozen=True, gc=False, tag="ticked", omit_defaults=True):
@@ -379,5 +404,5 @@ class Restored(Struct, frozen=True, gc=False, tag="restored", omit_defaults=True
 
 Event = (
     Booted | Installed | Arrived | Trapped | Done | Ticked | Said | Answered | Worked | Stopped | Revoked | Retracted | Rewound
-    | Moved | Copied | Faulted | Resumed | Paused | Adopted | Blank | Condensed | Salvaged | Restored
+    | Moved | Copied | Faulted | Waiting | Resumed | Paused | Adopted | Blank | Condensed | Salvaged | Restored
 )  # fmt: skip

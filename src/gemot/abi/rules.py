@@ -12,7 +12,7 @@ Ask ``process.rules`` instead where the new way needs what a tree has gathered s
 
 from __future__ import annotations
 
-RULES = 7
+RULES = 8
 """The rules of this version."""
 
 OLDEST = 0
@@ -46,3 +46,7 @@ RECEIPTS_KEEP_LABELS = 6
 
 TRIES_ADD_UP = 7
 """A use that was tried again after the machine had stopped, and failed then, is in doubt: the first try may have had its effect."""
+
+OUTAGES_SUSPEND = 8
+"""`Waiting` says that a question is put again later, and what failed attempts used is booked. Records of earlier rules hold neither, so
+no decision asks for this number."""

@@ -38,7 +38,7 @@ def span(millis: int) -> str:
 
 def standing(view: ProcessView) -> list[str]:
     """How far a living process says it is, when it was last heard of, when it is woken, whether only a person can,
-    and whether it repeats itself."""
+    whether it repeats itself, and whether it waits for its provider."""
     if view.outcome is not None:
         return []
     at, said = now(), list[str]()
@@ -53,4 +53,9 @@ def standing(view: ProcessView) -> list[str]:
         said.append("stands still: only you can bring it further")
     if view.repeats:
         said.append(view.repeats)
+    if view.outage is not None:
+        often = f"asked {view.outage.attempts} times since {when(view.outage.since)}"
+        said.append(
+            f"waits for its provider: {one_line(view.outage.why, 200)} {often}; again {when(view.outage.until)}"
+        )
     return said

@@ -16,6 +16,7 @@ from gemot.abi.effects import Action, Asked, PlannedStep
 from gemot.abi.grants import Grant
 from gemot.authority.quoting import named, plainly, told_apart, visible
 from gemot.authority.rules import VALUE_CHARS_SHOWN, VALUES_SHOWN
+from gemot.cli import times
 from gemot.cli.plain import FOREIGN, first_line, folded, inert, one_line, plain, width
 from gemot.kernel.mandate import step_lines
 from gemot.machine.notes import (
@@ -25,6 +26,7 @@ from gemot.machine.notes import (
     Asking,
     Began,
     Changed,
+    Delayed,
     Did,
     Ended,
     Note,
@@ -58,6 +60,14 @@ class Line(Struct, frozen=True):
     text: str
 
 
+def delayed(why: str, attempts: int, until: int, waits: bool) -> str:
+    """That a provider fails, and when it is asked again."""
+    often = "once" if attempts == 1 else f"{attempts} times"
+    again = times.when(until) if waits else f"in {max(0.0, (until - times.now()) / 1000):.1f} s"
+    lead = "waits for its provider: " if waits else ""
+    return f"{lead}{first_line(why, 300)} Asked {often}; again {again}"
+
+
 class Teller:
     """Turns notes into lines. ``full``: as much as a log shows; otherwise one line each."""
 
@@ -81,6 +91,8 @@ class Teller:
                 self._streamed.discard(pid)
                 said = _each(pid, "words", plain(inert(text.strip()), 20_000)) if text.strip() and not streamed else []
                 return said + (self._spent(note) if self._full else [])
+            case Delayed(pid, _, why, attempts, until, waits):
+                return [Line(pid, "state" if waits else "quiet", delayed(why, attempts, until, waits))]
             case Using(pid, effect, tool, arguments):
                 self._uses[effect] = action(tool, arguments, 400 if self._full else ARGUMENT_CHARS)
                 return [Line(pid, "use", self._uses[effect])] if self._full else []

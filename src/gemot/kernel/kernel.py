@@ -291,7 +291,7 @@ class Kernel:
                 self.emit(remembering.effect_of(self, process, work))
             case _:
                 raise AssertionError(f"{process.syscall!r} has no work to start")
-        work.state = "started"
+        work.state, work.outage = "started", None
         self.working[work.effect] = process.pid
 
     def book(self, process: Process, cost: Cost) -> None:

@@ -34,6 +34,7 @@ from gemot.abi.events import (
     Stopped,
     Ticked,
     Trapped,
+    Waiting,
     Worked,
 )
 from gemot.abi.grants import Budget, Grant, Mount
@@ -49,6 +50,7 @@ from gemot.kernel import (
     dates,
     leaving,
     moves,
+    outages,
     retracting,
     revoking,
     rights,
@@ -83,6 +85,8 @@ def hear(kernel: Kernel, event: Event) -> None:
             _arrived(kernel, event)
         case Done():
             working.done(kernel, event)
+        case Waiting():
+            outages.waiting(kernel, event)
         case Ticked():
             _ticked(kernel, event)
         case Said(_, pid, text, images):

@@ -27,6 +27,19 @@ class Filled(Struct, frozen=True):
     digest: str
 
 
+class Outage(Struct, frozen=True):
+    """Why a model's call waits for its provider."""
+
+    why: str
+    """What the last attempt met with."""
+    attempts: int
+    """How many attempts have failed."""
+    until: int
+    """When the next one is made, by the order of events (milliseconds since 1970)."""
+    since: int
+    """When the quick attempts were used up, by the order of events (milliseconds since 1970)."""
+
+
 @dataclass(slots=True)
 class Work:
     """One thing that a pending syscall needs from outside: a model call, a tool use, a read, a memory, or a person's word.
@@ -67,6 +80,8 @@ class Work:
     """Of a use under a grant that allows each value once: the keys of those that it is the first to use."""
     again: bool = False
     """The machine stopped during a try before this one, which may have had its effect."""
+    outage: Outage | None = None
+    """Of a model's call: why it waits for its provider. It stays until the question is put anew, so also while the tree sleeps."""
 
 
 @dataclass(slots=True)
@@ -293,6 +308,11 @@ class Process:
         for work in self.work:
             if work.state == "started":
                 work.state = "interrupted"
+
+    @property
+    def outage(self) -> Outage | None:
+        """Why its model's call waits for the provider; None where it does not."""
+        return next((work.outage for work in self.work if work.outage is not None and work.state != "done"), None)
 
     def unfinished(self) -> list[Work]:
         return [one for one in self.work if one.state != "done"]

@@ -58,13 +58,25 @@ def failed(kernel: Kernel, process: Process, work: Work, failure: Failure) -> No
     """A model gave no reply: ask the next one of the route that the process can pay for; where there is none, say so. One that
     takes in less than it was shown would have replied to less: that is for the program to do."""
     rest = further(process) if failure.rule in NO_REPLY else ()
-    model = next((one for one in rest if work.prices.get(one, 0) <= process.left.usd_micros), None)
-    if model is None or process.left.millis < 1:
+    model = affordable(process, work) if rest else None
+    if model is None:
         room = work.room if failure.rule == "window" else None
         kernel.answer(
             process, Error(failure.rule, f"{failure.message}{_why_no_other(process, failure, rest)}", room=room)
         )
         return
+    ask(kernel, process, work, model)
+
+
+def affordable(process: Process, work: Work) -> str | None:
+    """The next model of its route that a process can ask the same question, by the money and the time that are left."""
+    if process.left.millis < 1:
+        return None
+    return next((one for one in further(process) if work.prices.get(one, 0) <= process.left.usd_micros), None)
+
+
+def ask(kernel: Kernel, process: Process, work: Work, model: str) -> None:
+    """Put the question of ``work`` to another model."""
     _choose(kernel, process, model)
     _ask_again(kernel, process, work)
 

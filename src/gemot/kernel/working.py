@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,6 +12,7 @@ from gemot.abi.answers import Error, Ok, Returned, Room
 from gemot.abi.effects import Action, TakeAsk
 from gemot.abi.events import Answered, Cost, Done, Failure, Replied, Result, Trapped, Value
 from gemot.abi.labels import Label
+from gemot.abi.messages import Usage
 from gemot.abi.rules import BATCHES_IN_ORDER, TRIES_ADD_UP
 from gemot.abi.syscalls import Ask, Call, Endorse, Exit, Generate, PageIn, PageOut, Read, Syscall, ToolUse
 from gemot.abi.tools import ToolSpec
@@ -340,11 +341,7 @@ def done(kernel: Kernel, event: Done) -> None:
         return
     process = kernel.processes[pid]
     kernel.changed.add(process.root)
-    cost = _cost(event)
-    kernel.book(process, cost)
-    process.tokens_cached += _cached(event)
-    if cost.usd_micros:
-        _bill(kernel, routes.provider_of(process.models[0]), cost.usd_micros)
+    book(kernel, process, _usages(event.outcome), event.millis, event.provider)
     for work in process.work:
         if work.effect == event.effect and work.state in ("started", "interrupted"):
             break
@@ -412,22 +409,31 @@ def give_up(kernel: Kernel, process: Process, pending: Syscall | None) -> None:
     process.work = []
 
 
-def _cost(event: Done) -> Cost:
-    millis = min(max(0, event.millis), COST_MAX)
-    if not isinstance(event.outcome, Replied):
-        return Cost(millis=millis)
-    usage = event.outcome.reply.usage  # what a provider reports is an allegation, too
-    tokens_in, tokens_out, money = (
-        min(max(0, one), COST_MAX) for one in (usage.tokens_in, usage.tokens_out, usage.usd_micros or 0)
-    )
-    return Cost(tokens_in + tokens_out, money, millis)
+def book(kernel: Kernel, process: Process, usages: Iterable[Usage], millis: int, provider: str = "") -> None:
+    """Charge a process for what attempts to ask its model used (none: only for the time), and put the money on the provider's bill."""
+    tokens = money = 0
+    for usage in usages:
+        tokens += _counted(usage.tokens_in) + _counted(usage.tokens_out)
+        money += _counted(usage.usd_micros or 0)
+        process.tokens_cached += max(0, min(usage.tokens_cached, usage.tokens_in, COST_MAX))
+    kernel.book(process, Cost(tokens, money, _counted(millis)))
+    if money:
+        _bill(kernel, provider or routes.provider_of(process.models[0]), money)
 
 
-def _cached(event: Done) -> int:
-    if not isinstance(event.outcome, Replied):
-        return 0
-    usage = event.outcome.reply.usage
-    return max(0, min(usage.tokens_cached, usage.tokens_in, COST_MAX))
+def _counted(reported: int) -> int:
+    """What a provider reports is an allegation, too."""
+    return min(max(0, reported), COST_MAX)
+
+
+def _usages(outcome: Result) -> tuple[Usage, ...]:
+    match outcome:
+        case Replied(reply, failed):
+            return (reply.usage,) if failed is None else (reply.usage, failed)
+        case Failure(usage=Usage() as usage):
+            return (usage,)
+        case _:
+            return ()
 
 
 def _bill(kernel: Kernel, provider: str, usd_micros: int) -> None:

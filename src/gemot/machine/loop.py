@@ -51,6 +51,7 @@ from gemot.abi.events import (
     Stopped,
     Ticked,
     Trapped,
+    Waiting,
     Worked,
 )
 from gemot.drivers.kit import Tool
@@ -58,6 +59,7 @@ from gemot.journal.contract import Journal, JournalError
 from gemot.journal.records import AnyEvent, Illegible, as_given, as_read, encode
 from gemot.kernel import Kernel
 from gemot.machine import calendar, checkpoint, notes, stop_reason
+from gemot.machine.attempts import Question
 from gemot.machine.cast import Cast, Decided
 from gemot.machine.clock import LEAD_MILLIS_MIN
 from gemot.machine.errors import MachineError as MachineError
@@ -127,6 +129,7 @@ class Loop:
             self.happened,
             self.broke,
             self._heard,
+            self._delayed,
             self.memories,
             pool,
             windows,
@@ -361,7 +364,7 @@ class Loop:
 
     def _root(self, event: Event) -> int:
         """The tree that an event of a process belongs to, if it is in memory."""
-        if isinstance(event, Done):
+        if isinstance(event, Done | Waiting):
             pid = self.kernel.working.get(event.effect, 0)
         else:
             pid = event.pid if isinstance(event, Trapped | Faulted) else 0
@@ -412,6 +415,10 @@ class Loop:
 
     def _heard(self, pid: int, text: str) -> None:
         self.tell(notes.Words(pid, text))
+
+    def _delayed(self, question: Question, why: str, seconds: float) -> None:
+        effect = question.effect
+        self.tell(notes.Delayed(effect.pid, effect.model, why, question.failed, self.now() + int(seconds * 1000)))
 
     def tell(self, note: notes.Note) -> None:
         for watcher in list(self.watchers):

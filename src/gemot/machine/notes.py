@@ -40,6 +40,7 @@ from gemot.abi.events import (
     Said,
     Trapped,
     Value,
+    Waiting,
     Worked,
 )
 from gemot.abi.messages import Image, Text, ToolRequest, Usage
@@ -74,6 +75,23 @@ class Spoke(Struct, frozen=True, tag="spoke", omit_defaults=True):
     requests: tuple[str, ...]
     usage: Usage
     millis: int
+
+
+class Delayed(Struct, frozen=True, tag="delayed", omit_defaults=True):
+    """A model's provider failed in a way that may pass, and is asked again."""
+
+    pid: int
+    """The process that asks."""
+    model: str
+    """Which model."""
+    why: str
+    """What the attempt met with."""
+    attempts: int
+    """How many attempts have failed."""
+    until: int
+    """When the next one is made, by the machine's clock (milliseconds since 1970)."""
+    waits: bool = False
+    """The quick attempts are used up: the process waits for its provider, and the journal says so."""
 
 
 class Did(Struct, frozen=True, tag="did", omit_defaults=True):
@@ -192,6 +210,7 @@ Note = (
     Began
     | Words
     | Spoke
+    | Delayed
     | Did
     | Using
     | Used
@@ -234,6 +253,8 @@ def notes(kernel: Kernel, event: Event, effects: list[Effect]) -> list[Note]:
             told.append(Changed(pid, f"the person took back what it {what}: {reason}"))
         case Rewound(_, pid):
             told.append(Changed(pid, "the person rewound it"))
+        case Waiting(_, number, why, attempts, until):
+            told.extend(_waits(kernel, number, why, attempts, until))
         case Done(_, _, Failure()):
             for effect in effects:
                 if isinstance(effect, AskModel):
@@ -275,6 +296,13 @@ def notes(kernel: Kernel, event: Event, effects: list[Effect]) -> list[Note]:
             case _:
                 pass
     return told
+
+
+def _waits(kernel: Kernel, number: int, why: str, attempts: int, until: int) -> Iterable[Note]:
+    """A process waits for its provider, where the question has not gone on to another model."""
+    process = kernel.processes.get(kernel.working.get(number, 0))
+    if process is not None and process.outage is not None:
+        yield Delayed(process.pid, process.models[0], why, attempts, until - kernel.lead, True)
 
 
 def _whole(kernel: Kernel, outcome: Outcome) -> Outcome:

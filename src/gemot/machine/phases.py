@@ -47,12 +47,54 @@ class Phase:
         self.name, self.acts = name, acts
         self.millis_max = millis_max
         self.began = 0.0
+        self._clock: Callable[[], float] = lambda: 0.0
+        self.remote = False
+        """A model behind a network answers: it may hang without a fault of the question."""
+        self.pid = 0
+        """Of a model's call: the process that asks."""
+        self.spoke = False
+        """Words of a reply were heard."""
+        self._signed: float | None = None
+        """When the last sign of a reply came, by the event loop's clock (seconds)."""
         self.returned = self.called_off = False
         self.keeping = False
         """It returned in time, and was given more time for its result to be kept."""
         self.coroutine: asyncio.Task[Any] | None = None
         """The task of a tool that is a coroutine."""
         self._ticket = [True]
+
+    def begin_clock(self, clock: Callable[[], float]) -> None:
+        """The machine takes it up now."""
+        self._clock, self.began = clock, clock()
+
+    def elapsed(self) -> int:
+        """The milliseconds since the machine took it up."""
+        return int((self._clock() - self.began) * 1000)
+
+    def sign(self) -> None:
+        """Something of a model's reply came."""
+        self._signed = self._clock()
+
+    def is_hung(self) -> bool:
+        """A model behind a network gave no sign for at least half of the time, so the time that passed says nothing of the question."""
+        if not self.remote or self.returned:
+            return False
+        now = self._clock()
+        last = self.began if self._signed is None else self._signed
+        return now - last >= (now - self.began) / 2
+
+    def hung(self) -> str:
+        """What happened to an attempt that hung until its process's time was up."""
+        seconds = self.millis_max / 1000
+        what = "gave no byte of a reply" if self._signed is None else "fell silent in the middle of its reply"
+        return f"{self.name} {what} within {seconds:g} s, all the time that its process has left"
+
+    def costs_no_time(self, outcome: object) -> bool:
+        """Whether a process pays no time for work that ended with an exception: a failed or hung attempt to ask a model."""
+        if self.kind != "model":
+            return False
+        failed = isinstance(outcome, Failure) and outcome.rule not in ("deadline", GIVEN_UP)
+        return failed or self.is_hung()
 
     @property
     def begun(self) -> bool:
@@ -108,8 +150,10 @@ class Phase:
         match error:
             case TimeoutError() if self.kind != "tool":
                 return self.overdue()
-            case ModelFailed(kind="window") if self.kind == "model":
-                return Failure("window", words)
+            case ModelFailed(kind="window", usage=usage) if self.kind == "model":
+                return Failure("window", words, usage=usage)
+            case ModelFailed(usage=usage) if self.kind == "model":
+                return Failure("model", words, usage=usage)
             case msgspec.ValidationError() if self.kind == "tool" and not own and not self.begun:
                 return Failure("malformed", words)
             case _:

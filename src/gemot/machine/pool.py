@@ -2,7 +2,8 @@
 
 Theory of operation. A call enters with two functions: ``go`` starts it, ``refuse`` tells why it can't be made. One of them
 is called, at once or later, unless it is withdrawn before. A call that goes holds a place at its provider until it has
-left. So a call that waits is an entry in a table, no task and no connection, and the time of its process does not run.
+left. So a call that waits is an entry in a table, no task and no connection, and the time of its process does not run. A call
+whose attempt failed and that is made again later is held outside the lines until then (:mod:`gemot.machine.attempts`).
 
 Calls in a line go strictly in turn (:mod:`gemot.machine.turns`): one that would fit does not pass one that does not, or a
 large call would wait for ever. What a call takes is estimated when it goes and corrected when it leaves. What was spent
@@ -30,13 +31,15 @@ NO_LIMITS = Limits()
 
 
 class ProviderView(Struct, frozen=True, omit_defaults=True):
-    """What goes on at one provider. ``at_work`` and ``waiting`` count calls; ``spent_usd_micros``: today."""
+    """What goes on at one provider. ``at_work`` and ``waiting`` count calls; ``spent_usd_micros``: today. ``held``: calls that failed
+    and are made again later."""
 
     provider: str
     at_work: int = 0
     waiting: int = 0
     spent_usd_micros: int = 0
     limits: Limits = NO_LIMITS
+    held: int = 0
 
 
 @dataclass(slots=True)
@@ -49,6 +52,14 @@ class _Call:
     usd_micros: int = 0
     taken: Taken | None = None
     """Its part of the minute's tokens, once it went."""
+
+
+@dataclass(slots=True)
+class _Held:
+    """A call that is made again later."""
+
+    call: _Call
+    timer: asyncio.TimerHandle
 
 
 @dataclass(slots=True)
@@ -96,22 +107,54 @@ class Pool:
         self._lanes: dict[str, _Lane] = {}
         self._of: dict[int, _Lane] = {}
         """By effect: where it waits or is at work."""
+        self._held: dict[int, _Held] = {}
+        """By effect: what is not in any line until its time has come."""
         self._closed = False
 
     @property
+    def closed(self) -> bool:
+        """Nobody is let through any more."""
+        return self._closed
+
+    @property
     def waiting(self) -> int:
-        return sum(len(lane.turns) for lane in self._lanes.values())
+        return sum(len(lane.turns) for lane in self._lanes.values()) + len(self._held)
 
     def enter(self, effect: AskModel, chars: int, go: Callable[[], None], refuse: Callable[[str], None]) -> None:
         """A call wants to be made; ``chars`` is how much is to be shown to the model."""
+        self._enter(_Call(effect, chars, go, refuse))
+
+    def _enter(self, call: _Call) -> None:
+        effect = call.effect
         lane = self._lane(provider_of(effect.model))
-        lane.calls[effect.effect] = _Call(effect, chars, go, refuse)
+        lane.calls[effect.effect] = call
         self._of[effect.effect] = lane
         lane.turns.add(effect.effect, effect.root, effect.share, effect.priority)
         self._let_through(lane)
 
+    def hold(
+        self, effect: AskModel, chars: int, go: Callable[[], None], refuse: Callable[[str], None], seconds: float
+    ) -> None:
+        """A call that has left is to be made again after a pause. Until then it has no place, no turn and no task."""
+        call = _Call(effect, chars, go, refuse)
+        timer = asyncio.get_running_loop().call_later(seconds, self.hasten, effect.effect)
+        self._held[effect.effect] = _Held(call, timer)
+
+    def hasten(self, number: int) -> bool:
+        """Let a call that is held stand in line now; says whether it was held."""
+        if self._closed or number not in self._held:
+            return False
+        held = self._held.pop(number)
+        held.timer.cancel()
+        self._enter(held.call)
+        return True
+
     def withdraw(self, number: int) -> bool:
         """A call is not wanted any more; says whether it was still waiting."""
+        held = self._held.pop(number, None)
+        if held is not None:
+            held.timer.cancel()
+            return True
         lane = self._of.get(number)
         if lane is None or lane.calls[number].taken is not None:
             return False
@@ -139,6 +182,7 @@ class Pool:
             if lane.timer is not None:
                 lane.timer.cancel()
         waiting = [number for number, lane in self._of.items() if lane.calls[number].taken is None]
+        waiting += self._held
         for number in waiting:
             self.withdraw(number)
         return waiting
@@ -149,7 +193,8 @@ class Pool:
         for name in sorted({*self._limits, *self._lanes, *self._bills()}):
             lane = self._lane(name)
             self._turn_page(lane)
-            views.append(ProviderView(name, lane.at_work, len(lane.turns), lane.spent, lane.limits))
+            held = sum(provider_of(one.call.effect.model) == name for one in self._held.values())
+            views.append(ProviderView(name, lane.at_work, len(lane.turns), lane.spent, lane.limits, held))
         return views
 
     def _lane(self, provider: str) -> _Lane:

@@ -17,32 +17,37 @@ from msgspec.structs import replace
 from gemot.abi import limits
 from gemot.abi.answers import Change
 from gemot.abi.effects import AskModel, Compare, DropMemory, FindMemories, KeepMemory, ReadValue, StartTool
-from gemot.abi.events import Compared, Done, Failure, Found, Kept, Replied, Result, Value
+from gemot.abi.events import Compared, Done, Failure, Found, Kept, Replied, Result, Value, Waiting
 from gemot.abi.messages import Request, Usage
 from gemot.drivers.kit import Tool
 from gemot.journal.contract import Damaged, Journal, JournalError
 from gemot.journal.records import Illegible
+from gemot.machine.attempts import Attempts, Passing, Question
 from gemot.machine.memories import Memories, MemoriesError
-from gemot.machine.phases import STOPPED, Phase
+from gemot.machine.phases import STOPPED, Phase, sayable, words_of
 from gemot.machine.pool import Pool
 from gemot.machine.spaces import View
 from gemot.machine.threads import Raised
 from gemot.machine.using import Uses
 from gemot.machine.vault import Vault
 from gemot.models.counting import settled
-from gemot.models.port import Model
+from gemot.models.port import Model, ModelFailed, is_remote
 from gemot.models.redacting import Stream
 
 GRACE_SECONDS = 0.2
 """How long work that was cancelled may take to end before it is left behind."""
+
+BROKE_OFF = "\n[the reply broke off; asking again]\n"
+"""Told to people who watch, when words that they have heard are not part of the reply."""
 
 KEEPING_SECONDS = 30.0
 """How much longer than its deadline a use may take that has returned in time, and whose result is being kept."""
 
 
 class Stage:
-    """``report`` is told each `Done`; ``broke`` a failure of the journal; ``heard`` each piece of text a model says. ``windows``:
-    tokens that models take in, by name, where the person knows better."""
+    """``report`` is told each `Done` and each `Waiting`; ``broke`` a failure of the journal; ``heard`` each piece of text a model says;
+    ``delayed`` (question, why, seconds) each quick attempt that follows a failed one. ``windows``: tokens that models take in, by name,
+    where the person knows better."""
 
     def __init__(
         self,
@@ -50,15 +55,19 @@ class Stage:
         tools: dict[str, Tool],
         open_model: Callable[[str], Model],
         now: Callable[[], int],
-        report: Callable[[Done], None],
+        report: Callable[[Done | Waiting], None],
         broke: Callable[[JournalError], None],
         heard: Callable[[int, str], None],
+        delayed: Callable[[Question, str, float], None],
         memories: Memories,
         pool: Pool,
         windows: Mapping[str, int],
         secrets: Mapping[str, bool] | None = None,
     ) -> None:
         self.pool, self._windows = pool, windows
+        self.attempts = Attempts(
+            pool, report, lambda question, passing, seconds: delayed(question, passing.why, seconds), self._refused, now
+        )
         self._journal, self._open_model = journal, open_model
         self._now, self._report, self._broke, self._heard = now, report, broke, heard
         self._vault = Vault(chosen=secrets)
@@ -80,20 +89,25 @@ class Stage:
     def ask(self, effect: AskModel, request: Request, chars: int) -> None:
         """Ask a model when its turn has come; ``chars``: how much it is shown."""
 
-        def go() -> None:
+        def begin() -> None:
             phase = Phase("model", effect.millis_max, effect.model)
             self._begin(effect.effect, phase, self._generate, effect, request, phase)
 
-        def refuse(why: str) -> None:
-            self._report(Done(self._now(), effect.effect, Failure("limit", why)))
+        self.attempts.ask(effect, chars, begin)
 
-        self.pool.enter(effect, chars, go, refuse)
+    def _refused(self, effect: int, why: str) -> None:
+        self._done(effect, Failure("limit", why))
+
+    def _done(self, effect: int, outcome: Result, millis: int = 0) -> None:
+        """Report how a piece of work ended. Raises :class:`Illegible`."""
+        outcome, provider = self.attempts.answered(effect, outcome)
+        self._report(Done(self._now(), effect, outcome, millis, provider))
 
     def use(self, effect: StartTool, view: Callable[[StartTool], View]) -> None:
         phase = self.uses.phase(effect)
 
         def ended(error: BaseException) -> Failure:
-            return self._ended(effect.effect, phase, error)
+            return self._failure(effect.effect, phase, error)
 
         self._begin(effect.effect, phase, self.uses.use, effect, view, phase, ended)
 
@@ -151,7 +165,7 @@ class Stage:
     def stop(self, effect: int) -> None:
         """Give work up. It still reports, so that its time is booked."""
         if self.pool.withdraw(effect):
-            self._report(Done(self._now(), effect, STOPPED))
+            self._done(effect, STOPPED)
             return
         task = self._running.get(effect)
         if task is None:
@@ -164,7 +178,7 @@ class Stage:
             effect not in self._begun
         ):  # a task that is cancelled before its first turn never gets one, so it can't report
             self._forget(effect)
-            self._report(Done(self._now(), effect, phase.stopped()))
+            self._done(effect, phase.stopped())
 
     def _cancel(self, effect: int) -> None:
         """Ask work to end, and leave it behind where it does not. What has not begun does not begin any more."""
@@ -177,13 +191,15 @@ class Stage:
         if self._running.get(effect) is not task:
             return
         phase = self._phases[effect]
-        outcome = phase.overdue() if effect in self._late else phase.stopped()
+        late, elapsed = effect in self._late, phase.elapsed()
         for left in (task, phase.coroutine):
             if left is not None:
                 _let_go(left)
         self._forget(effect)
-        millis = int((asyncio.get_running_loop().time() - phase.began) * 1000)
-        self._report(Done(self._now(), effect, outcome, millis))
+        if late and phase.is_hung():
+            self._again(effect, phase, Passing(phase.hung()))
+            return
+        self._done(effect, phase.overdue() if late else phase.stopped(), 0 if phase.is_hung() else elapsed)
 
     def _forget(self, effect: int, usage: Usage | None = None) -> None:
         del self._running[effect]
@@ -245,35 +261,51 @@ class Stage:
     async def _carry_out(
         self, effect: int, phase: Phase, work: Callable[..., Awaitable[Result]], *given: object
     ) -> None:
-        clock = asyncio.get_running_loop().time
-        phase.began = began = clock()
-        self._begun[effect] = due = began + phase.millis_max / 1000
+        phase.begin_clock(asyncio.get_running_loop().time)
+        self._begun[effect] = due = phase.began + phase.millis_max / 1000
         if self._watch is None or due < self._watch.when():
             self._watch_until(due)
-        outcome: Result
+        outcome: Result | Passing
+        millis: int | None = None
         try:
             outcome = await work(*given)
             if effect in self._late:  # it was given up, and says what it had until then
-                outcome = phase.overdue()
+                used = outcome.reply.usage if isinstance(outcome, Replied) else None
+                outcome = replace(phase.overdue(), usage=used)
         except JournalError as error:
             self._stop_over(effect, error)
             return
         except BaseException as error:  # noqa: BLE001 - the edge: whatever a driver or a provider's library does becomes an answer
             outcome = self._ended(effect, phase, error)
+            millis = 0 if phase.costs_no_time(outcome) else None
         if self._running.get(effect) is not asyncio.current_task():
             return  # it was left behind, and answered for
+        if isinstance(outcome, Passing):
+            self._forget(effect, outcome.usage)
+            self._again(effect, phase, outcome)
+            return
         try:
             outcome = self._vault.redactor.anything(outcome)
         except Exception as error:  # noqa: BLE001 - the edge: a result in which secrets can't be looked for is not told
             outcome = phase.failed(error)
-        usage = outcome.reply.usage if isinstance(outcome, Replied) else None
+        usage = outcome.reply.usage if isinstance(outcome, Replied) else getattr(outcome, "usage", None)
         self._forget(effect, usage)
-        own = 0 if usage is None else usage.millis
-        millis = own or int((clock() - began) * 1000)
+        own = usage.millis if isinstance(outcome, Replied) and usage is not None else 0
+        taken = own or (phase.elapsed() if millis is None else millis)
         try:
-            self._report(Done(self._now(), effect, outcome, millis))
+            self._done(effect, outcome, taken)
         except Illegible as error:  # a tool or a model gave what the journal can't keep
-            self._report(Done(self._now(), effect, phase.failed(error), millis))
+            self._done(effect, phase.failed(error), taken)
+
+    def _again(self, effect: int, phase: Phase, passing: Passing) -> None:
+        """An attempt to ask a model has failed in a way that may pass."""
+        if self.pool.closed:
+            self._done(effect, STOPPED)
+            return
+        why = sayable(" ".join(self._vault.redactor.text(passing.why).split()))
+        if phase.spoke:
+            self._heard(phase.pid, BROKE_OFF)
+        self.attempts.failed(effect, Passing(why, passing.retry_after_seconds, passing.usage))
 
     def _stop_over(self, effect: int, error: JournalError) -> None:
         """The journal could not be used for this work: nobody is told how it ended, and the machine stops."""
@@ -287,22 +319,38 @@ class Stage:
         for phase in self._phases.values():
             phase.call_off()
 
-    def _ended(self, effect: int, phase: Phase, error: BaseException) -> Failure:
+    def _ended(self, effect: int, phase: Phase, error: BaseException) -> Failure | Passing:
+        """The answer to work that raised. An attempt to ask a model that may go better next time has no answer yet."""
+        if effect in self._late and phase.is_hung():
+            return Passing(phase.hung())
+        cause = error.error if isinstance(error, Raised) else error
+        stopped = effect in self._stopped or effect in self._late or _cancelled(error)
+        if phase.kind == "model" and isinstance(cause, ModelFailed) and cause.passing and not stopped:
+            return Passing(words_of(cause), cause.retry_after_seconds, cause.usage)
+        return self._failure(effect, phase, error)
+
+    def _failure(self, effect: int, phase: Phase, error: BaseException) -> Failure:
         """The answer to work that raised: because it was late, because it was stopped, or by itself."""
         if effect in self._late:
             return phase.overdue()
-        task = asyncio.current_task()
-        cancelled = isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling()
-        if effect in self._stopped or cancelled:
+        if effect in self._stopped or _cancelled(error):
             return phase.stopped()
         return phase.failed(error)
 
     async def _generate(self, effect: AskModel, request: Request, phase: Phase) -> Result:
         model = self.model(effect.model)
         words = Stream(self._vault.redactor, lambda text: self._heard(effect.pid, text))
+        phase.pid, phase.remote = effect.pid, is_remote(model)
+
+        def listen(text: str) -> None:
+            phase.sign()
+            if text:
+                phase.spoke = True
+                words(text)
+
         phase.begin()
         try:
-            reply = await model.generate(request, words)
+            reply = await model.generate(request, listen)
         except Exception as error:  # noqa: BLE001 - the edge: a journal that a model's own code uses is not this machine's
             raise Raised(error) from None
         phase.returned = True
@@ -312,7 +360,7 @@ class Stage:
     async def close(self, grace_seconds: float) -> None:
         """Let running tools end for ``grace_seconds``; give up the rest."""
         for effect in self.pool.close():
-            self._report(Done(self._now(), effect, STOPPED))
+            self._done(effect, STOPPED)
         for effect, phase in list(self._phases.items()):
             if phase.kind != "tool":
                 self.stop(effect)
@@ -332,6 +380,11 @@ class Stage:
             with suppress(Exception):  # the edge: a connection that can't be closed keeps no machine from closing
                 await model.close()
         self.uses.threads.close()
+
+
+def _cancelled(error: BaseException) -> bool:
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and bool(task.cancelling())
 
 
 _MEMORY = {KeepMemory: "remember", FindMemories: "recall", DropMemory: "forget"}

@@ -32,13 +32,26 @@ class AlarmView(Struct, frozen=True, omit_defaults=True):
     missed: str = "once"
 
 
+class OutageView(Struct, frozen=True, omit_defaults=True):
+    """Why a process waits for its model's provider."""
+
+    why: str
+    """What the last attempt met with."""
+    attempts: int
+    """How many attempts have failed."""
+    until: int
+    """When the next one is made (milliseconds since 1970)."""
+    since: int
+    """Since when it waits (milliseconds since 1970)."""
+
+
 class ProcessView(Struct, frozen=True, omit_defaults=True):
     """One row of `gemot ps`. ``state`` is ``asleep`` where the tree waits to be resumed. ``tree_spent`` counts the process
     and all of its descendants; ``spent`` the process alone, and ``tokens_cached`` those of its tokens that its models took from
     a cache. ``note``: how far it says it is, and when it said so; ``heard_at``: when it last did anything (milliseconds since
     1970). ``still``: it was told that nothing in its tree would end its wait, waits again, and nothing does, nor was a person asked
     for anything: only they can. ``repeats``: which requests it makes again and again with the same result, in words, where its
-    parent or person is to know."""
+    parent or person is to know. ``outage``: its model's provider fails, and is asked again later."""
 
     pid: int
     parent: int
@@ -62,6 +75,7 @@ class ProcessView(Struct, frozen=True, omit_defaults=True):
     alarms: tuple[AlarmView, ...] = ()
     still: bool = False
     repeats: str = ""
+    outage: OutageView | None = None
 
 
 class TaskView(Struct, frozen=True, omit_defaults=True):
@@ -184,7 +198,15 @@ def _view(kernel: Kernel, process: Process, total: Means, still: bool) -> Proces
         ),
         still=still and process.stood and process.state == "waiting",
         repeats=loops.summary(kernel, process),
+        outage=_outage(kernel, process),
     )
+
+
+def _outage(kernel: Kernel, process: Process) -> OutageView | None:
+    outage = process.outage if process.alive else None
+    if outage is None:
+        return None
+    return OutageView(outage.why, outage.attempts, outage.until - kernel.lead, outage.since - kernel.lead)
 
 
 def _doing(process: Process) -> str:

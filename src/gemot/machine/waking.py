@@ -1,4 +1,4 @@
-"""Waking: trees that sleep go on, if their programs can be had here."""
+"""Waking: trees that sleep go on, if their programs can be had here. Questions that wait for a provider are put at once."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from gemot.machine.loop import Loop, MachineError
 def resume(loop: Loop, root: int | None) -> list[int]:
     """Let the tree of this root go on, or all; returns the roots that do. Raises :class:`MachineError` where none can."""
     loop.must_run()
+    hastened = loop.stage.attempts.hasten(root)
+    return sorted({*_woken(loop, root), *hastened})
+
+
+def _woken(loop: Loop, root: int | None) -> list[int]:
     kernel = loop.kernel
     roots = [one for one in (sorted(kernel.asleep) if root is None else [root]) if one in kernel.asleep]
     for one in roots:

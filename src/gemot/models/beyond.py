@@ -33,6 +33,7 @@ class BeyondModel:
     """``rest`` is a model's name as `pydantic-ai` knows it, ``name`` as a person types it."""
 
     tokens_max = 32_768
+    remote = True
 
     def __init__(self, name: str, rest: str) -> None:
         self.name = name
@@ -64,9 +65,7 @@ class BeyondModel:
                 instrument=False,
             ) as stream:
                 async for event in stream:
-                    text = _text_of(event)
-                    if text:
-                        heard(text)
+                    heard(_text_of(event))
                 response: Any = stream.get()
         except Exception as error:  # noqa: BLE001 - the edge: whatever the library raises becomes a named failure
             raise self._failure(error) from None

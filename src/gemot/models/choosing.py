@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from msgspec.structs import replace
 
 from gemot.abi.messages import Message, Reasoning, Reply, Request, Text, Usage
+from gemot.models.counting import added
 from gemot.models.port import Heard, ModelFailed
 
 Ask = Callable[[Request, Heard], Awaitable[Reply]]
@@ -28,7 +29,11 @@ async def chosen(ask: Ask, request: Request, heard: Heard, who: str) -> Reply:
         Message("model", (Text(said or "(no words)"),)),
         Message("user", (Text(f"That is not one of the lines. {instruction}"),)),
     )
-    second = await ask(replace(request, messages=again), heard)
+    try:
+        second = await ask(replace(request, messages=again), heard)
+    except ModelFailed as failure:
+        failure.usage = first.usage if failure.usage is None else added(first.usage, failure.usage)
+        raise
     choice = matched(_text(second), request.choose)
     if choice is None:
         wrote = _text(second)[:200]
@@ -37,6 +42,7 @@ async def chosen(ask: Ask, request: Request, heard: Heard, who: str) -> Reply:
             "garbled",
             f"{who} was to answer with one of {listed}, and wrote {wrote!r} instead, twice. "
             "Use fewer or plainer options, or a bigger model (--model).",
+            usage=added(first.usage, second.usage),
         )
     return _as_choice(second, choice, added(first.usage, second.usage))
 
@@ -48,19 +54,6 @@ def matched(text: str, options: tuple[str, ...]) -> str | None:
     plain = _plain(text)
     found = [option for option in options if _plain(option) == plain]
     return found[0] if len(found) == 1 else None
-
-
-def added(one: Usage, other: Usage) -> Usage:
-    unknown = one.usd_micros is None or other.usd_micros is None
-    return Usage(
-        tokens_in=one.tokens_in + other.tokens_in,
-        tokens_out=one.tokens_out + other.tokens_out,
-        tokens_cached=one.tokens_cached + other.tokens_cached,
-        usd_micros=None if unknown else (one.usd_micros or 0) + (other.usd_micros or 0),
-        estimated=one.estimated or other.estimated,
-        tokens_reasoning=one.tokens_reasoning + other.tokens_reasoning,
-        tokens_written=one.tokens_written + other.tokens_written,
-    )
 
 
 def _plain(text: str) -> str:

@@ -127,7 +127,7 @@ class Connection:
         try:
             if response.status != 200:
                 raise await self._refusal(response, shows_images)
-            await self._listen(response, gathering, shows_images)
+            await self._listen(response, gathering, shows_images, heard)
         except ModelFailed as failure:
             failure.usage = failure.usage or self._used(gathering, request)
             raise
@@ -169,12 +169,14 @@ class Connection:
 
     # The reply.
 
-    async def _listen(self, response: http.Response, gathering: Gathering, shows_images: bool) -> None:
+    async def _listen(self, response: http.Response, gathering: Gathering, shows_images: bool, signed: Heard) -> None:
         """Read a reply to its end. Raises :class:`ModelFailed` where that is not the end of a whole one."""
         documents = Documents()
         try:
             while True:
                 data = await response.read()
+                if data:
+                    signed("")  # a sign of life, also where no word follows
                 for name, document in documents.feed(data) if data else documents.end():
                     if not isinstance(document, dict):
                         raise Unreadable(f"an event of it is {str(document)[:80]!r}, and no object")

@@ -54,6 +54,20 @@ def settled(reply: Reply, request: Request) -> Reply:
     return replace(reply, usage=_usage(reply, request))
 
 
+def added(first: Usage, second: Usage) -> Usage:
+    """What two attempts used together. The price is unknown where one of the two is."""
+    unknown = first.usd_micros is None or second.usd_micros is None
+    return Usage(
+        tokens_in=first.tokens_in + second.tokens_in,
+        tokens_out=first.tokens_out + second.tokens_out,
+        tokens_cached=first.tokens_cached + second.tokens_cached,
+        usd_micros=None if unknown else (first.usd_micros or 0) + (second.usd_micros or 0),
+        estimated=first.estimated or second.estimated,
+        tokens_reasoning=first.tokens_reasoning + second.tokens_reasoning,
+        tokens_written=first.tokens_written + second.tokens_written,
+    )
+
+
 def _usage(reply: Reply, request: Request) -> Usage:
     usage = reply.usage if isinstance(reply.usage, Usage) else Usage()  # pyright: ignore[reportUnnecessaryIsInstance]
     tokens_in, tokens_out = whole(usage.tokens_in), whole(usage.tokens_out)

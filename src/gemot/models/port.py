@@ -8,24 +8,33 @@ from typing import Protocol
 from gemot.abi.messages import Reply, Request, Usage
 
 Heard = Callable[[str], None]
-"""Called with each piece of text as it arrives; for people who watch. It never changes what is logged."""
+"""Called with each piece of text as it arrives; for people who watch. It never changes what is logged. An empty text says that something
+of the reply came that is no word: the first byte, reasoning, a part of a tool request. A model that sends none of these for long is
+taken for one that hangs."""
 
 
 class Model(Protocol):
     """A voice. Implementations hold no conversation: everything a model knows is in the request.
 
     ``name`` is what a person types after ``--model``. ``tokens_max`` is the size of its window: what it takes in and says
-    together, in tokens; 0 where nobody knows, or where there is no bound.
+    together, in tokens; 0 where nobody knows, or where there is no bound. A model that answers over a network has ``remote = True``:
+    its silence may pass, so it is no fault of the question.
     """
 
     name: str
     tokens_max: int
 
     async def generate(self, request: Request, heard: Heard) -> Reply:
-        """Answer ``request``. Raises :class:`ModelFailed`; cancelling the task gives the work up."""
+        """Answer ``request`` in one attempt. Raises :class:`ModelFailed`; the machine makes further attempts. Cancelling the task gives the
+        work up."""
         ...
 
     async def close(self) -> None: ...
+
+
+def is_remote(model: object) -> bool:
+    """Whether a model answers over a network."""
+    return getattr(model, "remote", False) is True
 
 
 class ModelFailed(Exception):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random as chance
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -14,21 +13,19 @@ from gemot.models.cards import Corrections
 from gemot.models.catalogue import PROVIDERS, Provider, card, key_of, shown_url, url_of
 from gemot.models.choosing import chosen
 from gemot.models.port import Heard, ModelFailed
-from gemot.models.retrying import ATTEMPTS_MAX, retried
 
 if TYPE_CHECKING:
     from gemot.models.connection import Connection
 
-BROKE_OFF = "\n[the reply broke off; asking again]\n"
-"""Told to people who watch, when words that they have heard are not part of the reply."""
-
 
 class ProviderModel:
-    """A model at a provider: streams, retries, counts; keeps gemot's own form inside and the wire's outside.
+    """A model at a provider. It keeps gemot's own form inside and the wire's outside, and makes one attempt for each question.
 
     ``provider`` is a key of :data:`PROVIDERS`; ``model`` the name the provider knows it by. ``url`` and ``key`` win
-    over the environment. ``sleep`` and ``random`` (0 to 1) are for tests. The key is in no repr and no error.
+    over the environment. The key is in no repr and no error.
     """
+
+    remote = True
 
     def __init__(
         self,
@@ -40,9 +37,6 @@ class ProviderModel:
         key: str | None = None,
         tokens_max: int | None = None,
         corrections: Corrections | None = None,
-        attempts_max: int = ATTEMPTS_MAX,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        random: Callable[[], float] = chance.random,
         environment: Mapping[str, str] = os.environ,
     ) -> None:
         self._provider = PROVIDERS[provider]
@@ -53,9 +47,6 @@ class ProviderModel:
         self.tokens_max = tokens_max or self._card.window_tokens
         self._key = key
         self._environment = environment
-        self._attempts_max = attempts_max
-        self._sleep = sleep
-        self._random = random
         self._connection: Connection | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -74,24 +65,7 @@ class ProviderModel:
             await connection.close()
 
     async def _ask(self, request: Request, heard: Heard) -> Reply:
-        connection = self._open()
-        heard_some = False
-
-        def listening(text: str) -> None:
-            nonlocal heard_some
-            heard_some = True
-            heard(text)
-
-        async def attempt() -> Reply:
-            nonlocal heard_some
-            if heard_some:
-                heard(BROKE_OFF)
-                heard_some = False
-            return await connection.ask(request, listening)
-
-        return await retried(
-            attempt, who=self.name, sleep=self._sleep, random=self._random, attempts_max=self._attempts_max
-        )
+        return await self._open().ask(request, heard)
 
     def _open(self) -> Connection:
         from gemot.models.connection import Connection  # here: most commands ask no model

@@ -33,15 +33,9 @@ def question(*more: Message, tools: tuple[ToolOffer, ...] = (READ, CLOCK), **fie
 
 
 def at(server: WireServer, **options: Any) -> ProviderModel:
-    """The model that ``server`` plays, without real pauses."""
-    pauses: list[float] = options.pop("pauses", [])
-
-    async def sleep(seconds: float) -> None:
-        pauses.append(seconds)
-
+    """The model that ``server`` plays."""
     kind, _, model = server.model.partition(":")
-    options = {"sleep": sleep, "random": lambda: 1.0, "environment": server.environment} | options
-    return ProviderModel(kind, model, **options)
+    return ProviderModel(kind, model, **{"environment": server.environment} | options)
 
 
 def ask(model: Any, *requests: Request) -> tuple[Reply, list[str]]:
@@ -56,7 +50,7 @@ def ask(model: Any, *requests: Request) -> tuple[Reply, list[str]]:
         finally:
             await model.close()
 
-    return asyncio.run(run()), heard
+    return asyncio.run(run()), [piece for piece in heard if piece]
 
 
 def failure(model: Any, request: Request) -> ModelFailed:
