@@ -116,7 +116,7 @@ def test_the_number_is_what_the_checksums_of_rows_begin_with() -> None:
 
 def test_a_run_of_another_journal_takes_no_records_away(mine: Path, other: Path) -> None:
     with contextlib.closing(SqliteJournal(other)) as journal:
-        journal.blank(7, [(number, b"blank") for number in range(10, 30)])
+        journal.blank((7,), [(number, b"blank") for number in range(10, 30)])
     with sqlite3.connect(mine) as database:
         database.execute("ATTACH ? AS other", (str(other),))
         database.execute("INSERT INTO runs SELECT * FROM other.runs")

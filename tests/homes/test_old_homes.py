@@ -15,6 +15,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent / "simulation"))
 
 from busy import ROUNDS, clerk, converse, till
+from unpacking import unpack
 
 from gemot.abi.syscalls import Call
 from gemot.journal.contract import TooOld
@@ -32,7 +33,7 @@ PAYMENTS = 6 * ROUNDS
 def unpacked(name: str, folder: Path) -> tuple[Path, Path]:
     """The home and the ledger of a corpus entry."""
     with tarfile.open(HERE / f"{name}.tar.xz") as tar:
-        tar.extractall(folder, filter="data")
+        unpack(tar, folder)
     (folder / "home").chmod(0o700)
     return folder / "home", folder / "ledger"
 

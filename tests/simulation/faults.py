@@ -321,7 +321,7 @@ def repeated_after_a_crash(patch: Patch) -> None:
 def decision_lost_in_a_crash(patch: Patch) -> None:
     """What a program had decided and the journal does not hold yet is not decided again."""
     inner = recovery.fold
-    patch.setattr(recovery, "fold", lambda *given: recovery.Opened({}, inner(*given).aged))
+    patch.setattr(recovery, "fold", lambda *given, **named: recovery.Opened({}, inner(*given, **named).aged))
 
 
 @fault

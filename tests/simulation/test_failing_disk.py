@@ -19,7 +19,9 @@ from test_kills import TREES, Life, compare
 
 FAILURES = int(os.environ.get("GEMOT_FAILURES") or 6)
 ERRORS = (errno.ENOSPC, errno.EIO)
-IN_WORDS = r"(gemot\.journal\.contract\.(Full|DiskFailed|JournalError)|gemot\.machine\.loop\.MachineError|OSError): \S"
+IN_WORDS = (
+    r"(gemot\.journal\.contract\.(Full|DiskFailed|JournalError)|gemot\.machine\.errors\.MachineError|OSError): \S"
+)
 """How a machine may end over its disk. That something is damaged is none of it: nothing is."""
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import test_salvage
 from test_salvage import OLD, flaws, flip, go_on, mend, paid_twice
+from unpacking import unpack
 
 from gemot.abi.events import Ticked
 from gemot.cli.repair import salvage
@@ -126,7 +127,7 @@ def test_a_text_that_is_lost_after_a_salvage_is_named(killed: Path, places: Call
 
 def test_records_of_the_first_format_are_brought_back_without_the_table_that_counts_them(tmp_path: Path) -> None:
     with tarfile.open(OLD.with_name("030-64293fe-closed.tar.xz")) as archive:
-        archive.extractall(tmp_path, filter="data")
+        unpack(archive, tmp_path)
     file = tmp_path / "home" / "journal.db"
     SqliteJournal(file).close()
     with sqlite3.connect(file) as db:

@@ -295,6 +295,11 @@ def _configuration() -> Iterator[Finding]:
     except Usage as error:
         yield Finding("missing", f"configuration: {error}")
         return
+    except FileNotFoundError:
+        if _standing():
+            raise
+        yield Finding("missing", "configuration: the current folder is not there any more; stand in another one")
+        return
     count = len(library.specs())
     yield Finding(
         "ok", f"configuration in {config.folder()}: {count} programs, model {config.default_model(known)} unless told"
@@ -303,6 +308,14 @@ def _configuration() -> Iterator[Finding]:
         yield Finding("broken", f"{config.folder()}/gemot.toml, [[endorse]]: {misspelt}")
     for file in library.unusable:
         yield Finding("broken", f"left out: {plain(file.reason, 300)}")
+
+
+def _standing() -> bool:
+    """Whether the current folder is there."""
+    try:
+        return bool(os.getcwd())
+    except FileNotFoundError:
+        return False
 
 
 def _secrets() -> Iterator[Finding]:

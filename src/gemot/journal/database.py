@@ -87,7 +87,7 @@ class Database:
             database.execute("SELECT 1 FROM sqlite_master").fetchone()
         except sqlite3.OperationalError as error:
             database.close()
-            if code_of(error) != _NOT_OPENED or self.was_left or not self.path.exists():
+            if code_of(error) not in (_NOT_OPENED, _READ_ONLY) or self.was_left or not self.path.exists():
                 raise
             database = self._connect(f"{target}&immutable=1")
         except BaseException:
