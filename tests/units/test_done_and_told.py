@@ -7,6 +7,7 @@ import shlex
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 from collections.abc import Callable
@@ -357,7 +358,10 @@ asyncio.run(main())
 
 
 def can_mount() -> bool:
-    tried = subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False)
+    """Also anew with another size, which util-linux lets only root do on some computers."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = f"mount -t tmpfs -o size=500k none {folder} && mount -o remount,size=1m {folder}"
+        tried = subprocess.run(["unshare", "-rm", "sh", "-ec", command], capture_output=True, check=False)
     return tried.returncode == 0
 
 
