@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from msgspec.structs import replace
 
 from gemot.abi import limits
-from gemot.abi.messages import Message, Reply, Request, ToolOffer, ToolRequest, Usage
+from gemot.abi.messages import Message, Reply, Request, ToolOffer, ToolRequest, Usage, length_chars
 from gemot.models.cards import Card, Dialect
 from gemot.models.catalogue import Provider, shown_url
 from gemot.models.port import Heard, ModelFailed
@@ -17,10 +17,11 @@ from gemot.models.secrecy import ordinary
 from gemot.models.seeing import IN_WORDS, UNSEEN, Refused, refused
 from gemot.models.wire import http
 from gemot.models.wire.encoding import Pages
-from gemot.models.wire.events import Documents, Unreadable, WebPage, decoded
+from gemot.models.wire.events import Unreadable, decoded
 from gemot.models.wire.faults import BODY_BYTES_MAX, Faults, message_of
 from gemot.models.wire.formats import Failed, Format
 from gemot.models.wire.gathering import Gathering
+from gemot.models.wire.reading import Reading
 from gemot.models.wire.view import MANY_IMAGES, SIDE_AMONG_MANY, Sight, Tools, View, images_in, kept
 
 TRAILER_SECONDS = 5.0
@@ -100,6 +101,14 @@ class Connection:
     async def ask(self, request: Request, heard: Heard) -> Reply:
         """One attempt; two, if it is refused for its images, the second with words in their place. Raises :class:`ModelFailed`."""
         try:
+            return await self._attempts(request, heard)
+        except ModelFailed:
+            raise
+        except Exception as error:
+            raise self._faults.odd(error) from error
+
+    async def _attempts(self, request: Request, heard: Heard) -> Reply:
+        try:
             return await self._ask(request, heard, UNSEEN if self._blind else "")
         except _ImagesRefused as refusal:
             what = refusal.what
@@ -119,13 +128,13 @@ class Connection:
         except http.NotHttp as error:
             raise self._faults.garbled(str(error)) from None
         except http.ConnectionFailed as error:
-            raise self._faults.unreachable(str(error), silent=error.silent) from None
+            raise self._faults.unreachable(str(error), silent=error.silent, passing=not error.final) from None
         except ValueError as error:
             raise self._faults.impossible(str(error)) from None
         words = Stream(self._redactor, heard)
         gathering = Gathering(view.tools.offered, words, request.tokens_out_max)
         try:
-            if response.status != 200:
+            if not 200 <= response.status < 300:
                 raise await self._refusal(response, shows_images)
             await self._listen(response, gathering, shows_images, heard)
         except ModelFailed as failure:
@@ -133,6 +142,7 @@ class Connection:
             raise
         finally:
             response.close()
+        gathering.end()
         words.end()
         return self._reply(view, gathering)
 
@@ -163,7 +173,7 @@ class Connection:
         def encode(turn: Message) -> bytes:
             return self._format.turn(view, turn)
 
-        variant = (id(view.tools), view.sight, frozenset(request.images))
+        variant = (view.tools, view.sight, frozenset(request.images))
         system, pages, rest = self._pages.encoded(request.messages, variant, encode)
         return self._format.body(view, self._card, self._model, system, pages, rest)
 
@@ -171,25 +181,11 @@ class Connection:
 
     async def _listen(self, response: http.Response, gathering: Gathering, shows_images: bool, signed: Heard) -> None:
         """Read a reply to its end. Raises :class:`ModelFailed` where that is not the end of a whole one."""
-        documents = Documents()
+        reading = Reading(self._format, gathering, self._faults)
         try:
-            while True:
-                data = await response.read()
-                if data:
-                    signed("")  # a sign of life, also where no word follows
-                for name, document in documents.feed(data) if data else documents.end():
-                    if not isinstance(document, dict):
-                        raise Unreadable(f"an event of it is {str(document)[:80]!r}, and no object")
-                    self._format.hear(gathering, name, cast("dict[str, Any]", document))
-                if not data or documents.done or gathering.ended:
-                    break
-                if gathering.finish:
-                    response.limit_silence(TRAILER_SECONDS)
-            if data and not gathering.cut:
+            await self._read(response, reading, signed)
+            if reading.over and not gathering.cut:
                 await self._read_rest(response)
-        except http.ConnectionFailed as error:
-            if not gathering.finish and not documents.done:
-                raise self._faults.broke_off(str(error), silent=error.silent) from None
         except Failed as failed:
             failure = self._faults.of_event(failed.error, began=gathering.any)
             what = (
@@ -198,31 +194,28 @@ class Connection:
                 else None
             )
             raise _ImagesRefused(what) if what else failure from None
-        except WebPage:
-            raise self._faults.web_page() from None
-        except (Unreadable, RecursionError) as error:
-            raise self._faults.garbled(str(error)) from None
-        self._must_be_whole(response, documents, gathering)
+
+    async def _read(self, response: http.Response, reading: Reading, signed: Heard) -> None:
+        try:
+            while not reading.over and (data := await response.read()):
+                signed("")  # a sign of life, also where no word follows
+                reading.feed(data)
+                if reading.trails:
+                    response.end_within(TRAILER_SECONDS)
+        except http.ConnectionFailed as error:
+            reading.break_off(error)
+        else:
+            reading.end(framed=response.framed)
 
     async def _read_rest(self, response: http.Response) -> None:
         """Read what follows the last document, which says nothing, so that the connection can be used again."""
-        response.limit_silence(REST_SECONDS)
-        for _ in range(8):
-            if not await response.read():
-                return
-
-    def _must_be_whole(self, response: http.Response, documents: Documents, gathering: Gathering) -> None:
-        told = documents.done or documents.whole or gathering.ended or bool(gathering.finish)
-        if not told and not (response.framed and gathering.any and gathering.whole):
-            raise self._faults.broke_off("" if gathering.any else "nothing had come")
-        if gathering.any:
-            return
-        if gathering.finish == "filter":
-            raise self._faults.filtered("the reply")
-        if gathering.finish == "garbled":
-            raise self._faults.garbled("the model wrote a request for a tool that its provider could not read")
-        if not gathering.finish:
-            raise self._faults.garbled("there was nothing in it")
+        response.end_within(REST_SECONDS)
+        try:
+            for _ in range(8):
+                if not await response.read():
+                    return
+        except http.ConnectionFailed:
+            pass  # the reply is whole
 
     async def _refusal(self, response: http.Response, shows_images: bool) -> Exception:
         raw = b""
@@ -250,7 +243,7 @@ class Connection:
         parts = gathering.parts(view.tools.names.ours, keep, self._remembers_as)
         reply = Reply(
             parts=parts,
-            usage=self._used(gathering, view.request) or Usage(),
+            usage=self._counted(gathering, view.request),
             model=f"{self._provider.name}:{gathering.model or self._model}",
             finish=_finish(gathering, any(isinstance(part, ToolRequest) for part in parts)),
         )
@@ -258,18 +251,28 @@ class Connection:
 
     def _used(self, gathering: Gathering, request: Request) -> Usage | None:
         """What a call used: as its server said, or by the length of question and reply. None where no reply had begun."""
+        return self._counted(gathering, request) if gathering.counts().any or gathering.any else None
+
+    def _counted(self, gathering: Gathering, request: Request) -> Usage:
         counts = gathering.counts()
-        if not counts.any and not gathering.any:
-            return None
-        tokens_in = counts.tokens_in or request.size_chars // limits.CHARS_PER_TOKEN + 1
-        tokens_out = gathering.out_estimated if counts.tokens_out is None else counts.tokens_out
+        tokens_in, tokens_out = counts.tokens_in, counts.tokens_out
+        if not tokens_in:
+            chars = request.size_chars or sum(length_chars(part) for turn in request.messages for part in turn.parts)
+            tokens_in = chars // limits.CHARS_PER_TOKEN + 1
+        if (
+            tokens_out is None
+            or not counts.any
+            or (not tokens_out and gathering.any)
+            or (gathering.cut and not gathering.finish)
+        ):
+            tokens_out = max(tokens_out or 0, gathering.out_estimated)
         cached, written = min(counts.cached or 0, tokens_in), min(counts.written or 0, tokens_in)
         return Usage(
             tokens_in,
             tokens_out,
             cached,
             self._card.usd_micros(tokens_in, tokens_out, cached, written),
-            estimated=not counts.any,
+            estimated=tokens_in != counts.tokens_in or tokens_out != counts.tokens_out,
             tokens_reasoning=counts.reasoning or 0,
             tokens_written=written,
         )
@@ -279,6 +282,6 @@ def _finish(gathering: Gathering, requests: bool) -> Literal["cut"] | str:
     if gathering.cut:
         return "cut"
     finish = gathering.finish or "stop"
-    if gathering.refusal and finish == "stop":
+    if gathering.refuses and finish == "stop":
         return "refusal"
     return "tool_call" if requests and finish == "stop" else finish

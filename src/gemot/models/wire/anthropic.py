@@ -9,7 +9,17 @@ from typing import Any
 from gemot.abi.messages import Image, Message, Reasoning, Text, ToolRequest
 from gemot.models.cards import Card
 from gemot.models.counting import text as as_text
-from gemot.models.wire.formats import FINISHES, Failed, encode, items, members, object_of, put_together, total
+from gemot.models.wire.formats import (
+    Failed,
+    encode,
+    finish_of,
+    items,
+    members,
+    name_of,
+    object_of,
+    put_together,
+    total,
+)
 from gemot.models.wire.gathering import Counts, Gathering
 from gemot.models.wire.view import Picture, View, results_of
 
@@ -55,7 +65,7 @@ class Anthropic:
     def hear(self, gathering: Gathering, name: str, document: dict[str, Any]) -> None:
         kind = document.get("type") or name
         index = document.get("index")
-        if kind == "error" or "error" in document:
+        if kind == "error" or document.get("error"):
             raise Failed(document)
         if kind == "message_start":
             _message(gathering, members(document.get("message")))
@@ -128,8 +138,7 @@ def _image(picture: Picture) -> dict[str, Any]:
 
 
 def _message(gathering: Gathering, message: dict[str, Any]) -> None:
-    if isinstance(answered := message.get("model"), str):
-        gathering.model = answered
+    gathering.model = name_of(message.get("model")) or gathering.model
     _stop(gathering, message)
     _usage(gathering, members(message.get("usage")))
 
@@ -143,6 +152,7 @@ def _block(gathering: Gathering, index: object, block: dict[str, Any]) -> None:
     elif kind == "redacted_thinking":
         gathering.thought("", {"id": kind, "signature": as_text(block.get("data"))}, anew=True)
     elif kind == "tool_use":
+        gathering.marks.add(as_text(index))
         gathering.call(index, block.get("id"), block.get("name"), block.get("input") or None)
 
 
@@ -154,7 +164,7 @@ def _delta(gathering: Gathering, index: object, delta: dict[str, Any]) -> None:
         gathering.thought(as_text(delta.get("thinking")))
     elif kind == "signature_delta":
         gathering.thought("", _signature(delta))
-    elif kind == "input_json_delta":
+    elif kind == "input_json_delta" and as_text(index) in gathering.marks:  # others are of the provider's own tools
         gathering.call(index, None, None, delta.get("partial_json"))
 
 
@@ -164,13 +174,10 @@ def _signature(block: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stop(gathering: Gathering, delta: dict[str, Any]) -> None:
-    reason = delta.get("stop_reason")
-    if isinstance(reason, str) and reason:
-        gathering.finish = FINISHES.get(reason.lower(), reason)
+    gathering.finish = finish_of(delta.get("stop_reason")) or gathering.finish
 
 
 def _usage(gathering: Gathering, usage: dict[str, Any]) -> None:
     cached, written = total(usage.get("cache_read_input_tokens")), total(usage.get("cache_creation_input_tokens"))
-    fresh = total(usage.get("input_tokens"))
-    counted = None if fresh is None else total(fresh, cached, written)
-    gathering.usage(Counts(counted, total(usage.get("output_tokens")), cached, written))
+    fresh, said = total(usage.get("input_tokens")), total(usage.get("output_tokens"))
+    gathering.usage(Counts(fresh, said, cached, written, apart=True))

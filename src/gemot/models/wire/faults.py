@@ -119,11 +119,17 @@ class Faults:
         detail = f" ({self.words(why)})" if why else ""
         return self._passing("unreachable", f"the reply broke off in the middle{detail}", silent=silent)
 
-    def unreachable(self, why: str, *, silent: bool) -> ModelFailed:
-        return self._passing("unreachable", f"the call to {self._url} failed: {self.words(why)}", silent=silent)
+    def unreachable(self, why: str, *, silent: bool, passing: bool = True) -> ModelFailed:
+        failure = self._passing("unreachable", f"the call to {self._url} failed: {self.words(why)}", silent=silent)
+        failure.passing = passing
+        return failure
 
     def garbled(self, why: str) -> ModelFailed:
         return self._passing("garbled", f"its reply can't be read: {self.words(why)}")
+
+    def odd(self, error: Exception) -> ModelFailed:
+        """The failure of a call in a way that this client does not know."""
+        return self._passing("garbled", f"the call failed: {self.words(str(error))} ({type(error).__name__})")
 
     def web_page(self) -> ModelFailed:
         """A page for people in the place of a reply. It does not pass: the address, or a proxy before it, is another one."""
@@ -307,6 +313,8 @@ def _plain(raw: str) -> str:
 def _advice(status: int, provider: Provider) -> str:
     if status in (401, 403):
         return f"Check the key in {' or '.join(provider.keys)}, and what it may use."
+    if status == 407:
+        return "A proxy on the way wants a name and a password: HTTP_PROXY=http://NAME:PASSWORD@HOST:PORT."
     if status == 404:
         return "Check the model's name and the address."
     return "The request has to change before it is sent again."

@@ -10,10 +10,11 @@ import msgspec
 from gemot.abi.messages import Message
 from gemot.models.cards import Card
 from gemot.models.counting import whole
-from gemot.models.wire.gathering import Gathering, members
+from gemot.models.wire.calls import mended
+from gemot.models.wire.gathering import NAME_CHARS_MAX, Gathering, members
 from gemot.models.wire.view import View
 
-FINISHES: Mapping[str, str] = {
+_FINISHES: Mapping[str, str] = {
     "stop": "stop", "end_turn": "stop", "stop_sequence": "stop", "eos": "stop", "completed": "stop", "complete": "stop",
     "eos_token": "stop", "pause_turn": "stop", "tool_calls": "tool_call", "tool_call": "tool_call", "tool_use": "tool_call",
     "function_call": "tool_call", "length": "length", "max_tokens": "length", "max_output_tokens": "length",
@@ -23,7 +24,9 @@ FINISHES: Mapping[str, str] = {
 }  # fmt: skip
 """Why a reply ended, in the words of servers and in ours."""
 
-__all__ = ["FINISHES", "Failed", "Format", "encode", "items", "members", "object_of", "put_together", "total", "words"]
+__all__ = [
+    "Failed", "Format", "encode", "finish_of", "items", "members", "name_of", "object_of", "put_together", "total", "words",
+]  # fmt: skip
 
 encode = msgspec.json.encode
 
@@ -79,6 +82,18 @@ def put_together(
     elif pieces:
         pieces[0] = pieces[0][1:]
     return [b"".join(start), *pieces, b"]}"]
+
+
+def finish_of(word: object) -> str:
+    """Why a reply ended, in our words where there are some; empty where the server does not say it."""
+    if not isinstance(word, str) or not (plain := word.strip().lower()):
+        return ""
+    return _FINISHES.get(plain) or mended(word.strip())[:NAME_CHARS_MAX]
+
+
+def name_of(word: object) -> str:
+    """The name of a model, as a server gives it; empty where it gives none."""
+    return mended(word)[:NAME_CHARS_MAX] if isinstance(word, str) else ""
 
 
 def items(value: object) -> list[Any]:

@@ -10,7 +10,17 @@ from urllib.parse import quote
 from gemot.abi.messages import Image, Message, Reasoning, Text, ToolRequest
 from gemot.models.cards import Card
 from gemot.models.counting import text as as_text
-from gemot.models.wire.formats import FINISHES, Failed, encode, items, members, object_of, put_together, total
+from gemot.models.wire.formats import (
+    Failed,
+    encode,
+    finish_of,
+    items,
+    members,
+    name_of,
+    object_of,
+    put_together,
+    total,
+)
 from gemot.models.wire.gathering import Counts, Gathering
 from gemot.models.wire.view import NEXT, Picture, View, results_of
 
@@ -51,20 +61,17 @@ class Google:
     def hear(self, gathering: Gathering, name: str, document: dict[str, Any]) -> None:
         if document.get("error"):
             raise Failed(document)
-        if isinstance(answered := document.get("modelVersion"), str) and answered:
-            gathering.model = answered
+        gathering.model = name_of(document.get("modelVersion")) or gathering.model
         _usage(gathering, members(document.get("usageMetadata")))
         blocked = members(document.get("promptFeedback")).get("blockReason")
         if blocked:
-            gathering.finish, gathering.ended = "filter", True
-            gathering.refusal = gathering.refusal or f"The provider blocked the question: {as_text(blocked)}."
+            gathering.finish, gathering.blocked = "filter", as_text(blocked)
         for candidate in items(document.get("candidates"))[:1]:
             candidate = members(candidate)
             for part in items(members(candidate.get("content")).get("parts")):
                 _part(gathering, members(part))
-            finish = candidate.get("finishReason")
-            if isinstance(finish, str) and finish and finish != "FINISH_REASON_UNSPECIFIED":
-                gathering.finish = FINISHES.get(finish.lower(), finish)
+            if candidate.get("finishReason") != "FINISH_REASON_UNSPECIFIED":
+                gathering.finish = finish_of(candidate.get("finishReason")) or gathering.finish
 
 
 def _tool(name: str, description: str, schema: dict[str, Any]) -> object:

@@ -12,7 +12,7 @@ import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from gemot.models.wire.proxies import Proxy, basic, is_here, proxy
 from gemot.models.wire.transport import Connection, ConnectionFailed, Limits, NotHttp
@@ -26,6 +26,10 @@ IDLE_MAX = 100
 """So many connections are kept for the next calls."""
 CONNECTIONS_MAX = 1_000
 """So many calls to one address can be under way."""
+
+
+_PATH_SIGNS = "/%:@!$&'()*+,;=~"
+"""What stands for itself in an address, beside letters and digits."""
 
 
 class Response:
@@ -49,9 +53,9 @@ class Response:
         """Whether the reply says itself where it ends. Otherwise its end can't be told from a broken connection."""
         return self._connection.framed
 
-    def limit_silence(self, seconds: float) -> None:
-        """Wait no longer than this for each further piece."""
-        self._connection.limit_silence(seconds)
+    def end_within(self, seconds: float) -> None:
+        """Wait no longer than this for the end of the reply, whatever comes. The first call counts, and a later one with less does not."""
+        self._connection.end_within(seconds)
 
     def close(self) -> None:
         """Give the connection back, or close it where the reply has not been read to its end."""
@@ -71,7 +75,8 @@ class Client:
         self._secure = parts.scheme == "https"
         self._host = parts.hostname.encode("idna").decode() if not parts.hostname.isascii() else parts.hostname
         self._port = parts.port or (443 if self._secure else 80)
-        self._path = parts.path.rstrip("/")
+        self._path = quote(parts.path.rstrip("/"), safe=_PATH_SIGNS)
+        self._query = quote(parts.query, safe=f"{_PATH_SIGNS}?")
         default = self._port == (443 if self._secure else 80)
         host = f"[{self._host}]" if ":" in self._host else self._host
         self._authority = host if default else f"{host}:{self._port}"
@@ -92,11 +97,12 @@ class Client:
         await self._places.acquire()
         connection: Connection | None = None
         try:
-            reused = True
+            again = False
             while True:
-                connection = self._kept()
+                connection = None if again else self._kept()
+                reused = connection is not None
                 if connection is None:
-                    connection, reused = await self._connect(limits), False
+                    connection = await self._connect(limits)
                 try:
                     await connection.send(self._head(path, headers, body), body, limits)
                     return Response(connection)
@@ -104,6 +110,7 @@ class Client:
                     connection.abort()
                     if not (reused and connection.ended_by_peer and error.silent):
                         raise
+                    again = True
         except BaseException:
             if connection is not None:
                 connection.abort()
@@ -136,6 +143,8 @@ class Client:
 
     def _head(self, path: str, headers: Mapping[str, str], body: Sequence[bytes]) -> bytes:
         target = f"{self._path}{path}"
+        if self._query:
+            target += f"{'&' if '?' in path else '?'}{self._query}"
         through = self._proxy is not None and not self._secure
         lines = [f"POST {'http://' + self._authority if through else ''}{target} HTTP/1.1", f"host: {self._authority}"]
         if self._login and not any(name.lower() == "authorization" for name in headers):
@@ -144,16 +153,19 @@ class Client:
             lines.append(f"proxy-authorization: {self._proxy.login}")
         lines += [f"{name}: {value}" for name, value in headers.items()]
         lines.append(f"content-length: {sum(map(len, body))}")
-        head = "\r\n".join(lines)
-        if "\n" in head.replace("\r\n", "") or "\r" in head.replace("\r\n", ""):
-            raise ValueError("a header holds a line break")
-        return head.encode("latin-1", "replace") + b"\r\n\r\n"
+        for line in lines:
+            # A line break would begin another header, of whoever wrote the value.
+            if not (line.isascii() and line.isprintable()):
+                name = line.partition(":")[0]
+                raise ValueError(f"the header {name[:40]!a} would hold a sign that no header may: look at the key")
+        return "\r\n".join(lines).encode("ascii") + b"\r\n\r\n"
 
     async def _connect(self, limits: Limits) -> Connection:
         loop = asyncio.get_running_loop()
         proxy = self._proxy
         host, port = (self._host, self._port) if proxy is None else (proxy.host, proxy.port)
         tls = self._context() if self._secure else None
+        made: Connection | None = None
         try:
             async with asyncio.timeout(limits.connect):
                 _, made = await loop.create_connection(
@@ -166,21 +178,27 @@ class Client:
                 if proxy is not None and tls is not None:
                     await self._tunnel(made, proxy, tls, limits)
                 return made
-        except TimeoutError:
-            raise ConnectionFailed(f"no connection to {host}:{port} within {limits.connect:g} s", silent=True) from None
-        except (OSError, OverflowError, UnicodeError) as error:
-            raise ConnectionFailed(_os_words(error, host, port), silent=True) from None
+        except BaseException as error:
+            if made is not None:
+                made.abort()
+            if isinstance(error, TimeoutError) and error.errno is None and limits.connect is not None:
+                words = f"no connection to {host}:{port} within {limits.connect:g} s"
+            elif isinstance(error, OSError | OverflowError | UnicodeError):
+                words = _os_words(error, self._host, host, port)
+            else:
+                raise
+            raise ConnectionFailed(words, silent=True) from None
 
     async def _tunnel(self, connection: Connection, proxy: Proxy, tls: ssl.SSLContext, limits: Limits) -> None:
         lines = [f"CONNECT {self._host}:{self._port} HTTP/1.1", f"host: {self._host}:{self._port}"]
         if proxy.login:
             lines.append(f"proxy-authorization: {proxy.login}")
         status = await connection.tunnel("\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n", limits)
-        if status != 200:
-            connection.abort()
-            raise ConnectionFailed(
-                f"the proxy {proxy.host}:{proxy.port} answered {status} instead of connecting", silent=True
-            )
+        if not 200 <= status < 300:
+            why = f"the proxy {proxy.host}:{proxy.port} answered {status} instead of connecting"
+            if status == 407:
+                why += ": it wants a name and a password (HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT)"
+            raise ConnectionFailed(why, silent=True, final=status in (403, 407))
         loop = asyncio.get_running_loop()
         transport = await loop.start_tls(connection.transport, connection, tls, server_hostname=self._host)
         if transport is None:
@@ -191,18 +209,23 @@ class Client:
         if self._tls is None:
             import ssl  # here: a local server needs none of it
 
-            self._tls = ssl.create_default_context(
-                cafile=self._environment.get("SSL_CERT_FILE") or None,
-                capath=self._environment.get("SSL_CERT_DIR") or None,
-            )
+            file, folder = self._environment.get("SSL_CERT_FILE"), self._environment.get("SSL_CERT_DIR")
+            try:
+                self._tls = ssl.create_default_context(cafile=file or None, capath=folder or None)
+            except OSError as error:  # an SSLError is one
+                named = f"SSL_CERT_FILE ({file})" if file else f"SSL_CERT_DIR ({folder})"
+                raise ValueError(f"the certificates in {named} can't be read: {error.strerror or error}") from None
         return self._tls
 
 
-def _os_words(error: BaseException, host: str, port: int) -> str:
+def _os_words(error: BaseException, server: str, host: str, port: int) -> str:
+    """What is wrong with the way to ``server``, which leads through ``host`` and ``port``."""
     words = getattr(error, "strerror", None) or str(error) or type(error).__name__
     verify = getattr(error, "verify_message", "")
     if verify:
         return (
-            f"the certificate of {host} can't be trusted ({verify}); SSL_CERT_FILE names a file with more authorities"
+            f"the certificate of {server} can't be trusted ({verify}); SSL_CERT_FILE names a file with more authorities"
         )
+    if getattr(error, "reason", "") in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"):
+        return f"{server}:{port} does not speak TLS; begin the address with http:// if it is meant to"
     return f"no connection to {host}:{port} ({words})"

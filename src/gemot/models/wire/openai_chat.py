@@ -10,7 +10,18 @@ from typing import Any
 from gemot.abi.messages import Image, Message, Reasoning, Text, ToolRequest
 from gemot.models.cards import Card
 from gemot.models.counting import text as as_text
-from gemot.models.wire.formats import FINISHES, Failed, encode, items, members, put_together, total, words
+from gemot.models.counting import whole
+from gemot.models.wire.formats import (
+    Failed,
+    encode,
+    finish_of,
+    items,
+    members,
+    name_of,
+    put_together,
+    total,
+    words,
+)
 from gemot.models.wire.gathering import Counts, Gathering
 from gemot.models.wire.view import Picture, View, results_of
 
@@ -51,25 +62,37 @@ class OpenAiChat:
         return put_together(head, "messages", first, pages, b"".join(self.turn(view, turn) for turn in rest), more)
 
     def hear(self, gathering: Gathering, name: str, document: dict[str, Any]) -> None:
-        error = document.get("error")
-        if error and not document.get("choices"):
+        gathering.model = name_of(document.get("model")) or gathering.model
+        choice = _choice(gathering, items(document.get("choices")))
+        _usage(gathering, document, choice)
+        if document.get("error") or _is_error(document):
             raise Failed(document)
-        if isinstance(answered := document.get("model"), str) and answered:
-            gathering.model = answered
-        _usage(gathering, document)
-        choices = items(document.get("choices"))
-        if not choices and isinstance(document.get("message"), str) and not gathering.any and "id" not in document:
-            raise Failed(document)  # an error without a field of that name
-        for choice in choices[:1]:
-            choice = members(choice)
-            if choice.get("error") or choice.get("finish_reason") == "error":
-                raise Failed(choice if choice.get("error") else document)
-            _delta(gathering, members(choice.get("delta")) or members(choice.get("message")))
-            if isinstance(plain := choice.get("text"), str):
-                gathering.words(plain)
-            finish = choice.get("finish_reason")
-            if isinstance(finish, str) and finish:
-                gathering.finish = FINISHES.get(finish.lower(), finish)
+        if choice.get("error") or choice.get("finish_reason") == "error":
+            raise Failed(choice if choice.get("error") else document)
+        delta = members(choice.get("delta"))
+        if delta:
+            _delta(gathering, delta)
+        elif message := members(choice.get("message")):
+            _message(gathering, message)
+            gathering.ended = gathering.ended or document.get("object") != "chat.completion.chunk"
+        if isinstance(plain := choice.get("text"), str):
+            gathering.words(plain)
+        gathering.finish = finish_of(choice.get("finish_reason")) or gathering.finish
+
+
+def _choice(gathering: Gathering, choices: list[Any]) -> dict[str, Any]:
+    """The choice that counts: the first one. Others were not asked for, and their words would mix."""
+    for choice in map(members, choices):
+        if not whole(choice.get("index")):
+            gathering.marks.add("choice 0")
+            return choice
+    return {} if "choice 0" in gathering.marks or not choices else members(choices[0])
+
+
+def _is_error(document: dict[str, Any]) -> bool:
+    """Whether it is an error without a field of that name."""
+    said = document.get("message") or document.get("detail")
+    return bool(said) and not document.keys() & {"id", "choices", "object", "usage"}
 
 
 def _tool(name: str, description: str, schema: dict[str, Any]) -> object:
@@ -150,9 +173,8 @@ def _id(view: View, id_: str) -> str:
 
 def _delta(gathering: Gathering, delta: dict[str, Any]) -> None:
     for field in _THOUGHTS:
-        thought = delta.get(field)
-        if thought:
-            gathering.thought(words(thought), {"field": field})
+        if thought := words(delta.get(field)):
+            gathering.thought(thought, {"field": field})
             break
     if details := items(delta.get("reasoning_details")):
         gathering.details(details)
@@ -166,18 +188,43 @@ def _delta(gathering: Gathering, delta: dict[str, Any]) -> None:
                 gathering.words(words(part.get("text")))
     elif content:
         gathering.words(as_text(content))
-    if isinstance(refusal := delta.get("refusal"), str):
-        gathering.refusal += refusal
-    for call in items(delta.get("tool_calls")):
-        call = members(call)
-        function = members(call.get("function")) or call
+    gathering.refuse(words(delta.get("refusal")))
+    calls = _calls(delta)
+    for call, function in calls:
         gathering.call(call.get("index"), call.get("id"), function.get("name"), function.get("arguments"))
-    if old := members(delta.get("function_call")):
-        gathering.call(0, None, old.get("name"), old.get("arguments"))
+    _old_call(gathering, delta, bool(calls))
 
 
-def _usage(gathering: Gathering, document: dict[str, Any]) -> None:
-    usage = members(document.get("usage")) or members(members(document.get("x_groq")).get("usage"))
+def _message(gathering: Gathering, message: dict[str, Any]) -> None:
+    """A message that is not streamed; after a stream some servers send all of it again."""
+    if gathering.any and as_text(message.get("content")) == gathering.text:
+        return
+    calls = _calls(message)
+    _delta(gathering, {key: value for key, value in message.items() if key not in ("tool_calls", "function_call")})
+    for call, function in calls:
+        gathering.call_whole(call.get("id"), function.get("name"), function.get("arguments"), {})
+    _old_call(gathering, message, bool(calls))
+
+
+def _calls(message: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """The requests in a message, each with what it says of the function. A single one may stand without a list."""
+    calls = items(message.get("tool_calls")) or [message.get("tool_calls")]
+    known = [members(call) for call in calls]
+    return [(call, members(call.get("function")) or call) for call in known if call]
+
+
+def _old_call(gathering: Gathering, message: dict[str, Any], calls: bool) -> None:
+    """A request in the form that came before ``tool_calls``. Some servers send both."""
+    if calls:
+        gathering.marks.add("tool_calls")
+    old = members(message.get("function_call"))
+    if old and "tool_calls" not in gathering.marks:
+        gathering.call("function_call", None, old.get("name"), old.get("arguments"))
+
+
+def _usage(gathering: Gathering, document: dict[str, Any], choice: dict[str, Any]) -> None:
+    groq, moonshot = members(document.get("x_groq")), choice
+    usage = members(document.get("usage")) or members(groq.get("usage")) or members(moonshot.get("usage"))
     if not usage:
         return
     known = members(usage.get("prompt_tokens_details"))
@@ -186,12 +233,11 @@ def _usage(gathering: Gathering, document: dict[str, Any]) -> None:
         cached = total(usage.get("prompt_cache_hit_tokens"))  # DeepSeek
     if cached is None:
         cached = total(usage.get("cached_tokens"))  # Moonshot
-    gathering.usage(
-        Counts(
-            total(usage.get("prompt_tokens")),
-            total(usage.get("completion_tokens")),
-            cached,
-            total(known.get("cache_write_tokens")),
-            total(members(usage.get("completion_tokens_details")).get("reasoning_tokens")),
-        )
-    )
+    asked, said, both = (total(usage.get(f"{name}_tokens")) for name in ("prompt", "completion", "total"))
+    reasoning = total(members(usage.get("completion_tokens_details")).get("reasoning_tokens"))
+    if both is not None and asked is not None:
+        if said is None:
+            said = max(0, both - asked)
+        elif reasoning and both == asked + said + reasoning:
+            said += reasoning  # xAI counts it beside the reply
+    gathering.usage(Counts(asked, said, cached, total(known.get("cache_write_tokens")), reasoning))

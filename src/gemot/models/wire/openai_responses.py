@@ -9,7 +9,7 @@ from typing import Any
 from gemot.abi.messages import Image, Message, Reasoning, Text, ToolRequest
 from gemot.models.cards import Card
 from gemot.models.counting import text as as_text
-from gemot.models.wire.formats import FINISHES, Failed, encode, items, members, put_together, total
+from gemot.models.wire.formats import Failed, encode, finish_of, items, members, name_of, put_together, total
 from gemot.models.wire.gathering import Counts, Gathering
 from gemot.models.wire.view import Picture, View, results_of
 
@@ -53,29 +53,33 @@ class OpenAiResponses:
     def hear(self, gathering: Gathering, name: str, document: dict[str, Any]) -> None:
         kind = as_text(document.get("type")) or name
         index = document.get("output_index")
-        if kind in ("error", "response.failed") or (
-            "error" in document and document["error"] and not document.get("output")
-        ):
-            raise Failed(members(document.get("response")) or document)
+        if index is None:
+            index = document.get("item_id") or members(document.get("item")).get("id")
+        response = members(document.get("response")) or document
+        if kind in ("error", "response.failed") or response.get("error") or response.get("status") == "failed":
+            raise Failed(response)
         if kind == "response.output_text.delta":
+            gathering.marks.add(as_text(index))
             gathering.words(as_text(document.get("delta")))
         elif kind == "response.refusal.delta":
-            gathering.refusal += as_text(document.get("delta"))
+            gathering.marks.add(as_text(index))
+            gathering.refuse(as_text(document.get("delta")))
         elif kind in ("response.reasoning_summary_text.delta", "response.reasoning_text.delta"):
+            gathering.marks.add(as_text(index))
             gathering.thought(as_text(document.get("delta")))
         elif kind == "response.output_item.added":
             item = members(document.get("item"))
             if item.get("type") == "function_call":
                 gathering.call(index, item.get("call_id"), item.get("name"), item.get("arguments") or None)
             elif item.get("type") == "reasoning":
+                gathering.marks.add(("begun", as_text(index)))
                 gathering.thought("", {}, anew=True)
         elif kind == "response.function_call_arguments.delta":
             gathering.call(index, None, None, document.get("delta"))
         elif kind == "response.output_item.done":
             _done(gathering, index, members(document.get("item")))
         elif kind in ("response.completed", "response.incomplete") or document.get("object") == "response":
-            response = members(document.get("response")) or document
-            if document.get("object") == "response":  # not streamed
+            if not gathering.any:  # not streamed, or not in pieces
                 for number, item in enumerate(items(response.get("output"))):
                     _whole(gathering, number, members(item))
             _end(gathering, response)
@@ -138,6 +142,8 @@ def _done(gathering: Gathering, index: object, item: dict[str, Any]) -> None:
     """A whole item, which has come in pieces before, or not."""
     if item.get("type") == "function_call":
         gathering.settle_call(index, item.get("call_id"), item.get("name"), item.get("arguments"))
+    elif as_text(index) not in gathering.marks and item.get("type") in ("message", "reasoning"):
+        _whole(gathering, index, item)
     elif item.get("type") == "reasoning":
         _reasoning(gathering, item)
 
@@ -147,15 +153,15 @@ def _whole(gathering: Gathering, index: object, item: dict[str, Any]) -> None:
     if kind == "message":
         for part in map(members, items(item.get("content"))):
             if part.get("type") == "refusal":
-                gathering.refusal += as_text(part.get("refusal"))
+                gathering.refuse(as_text(part.get("refusal")))
             else:
                 gathering.words(as_text(part.get("text")))
     elif kind == "function_call":
-        gathering.call(index, item.get("call_id"), item.get("name"), item.get("arguments"))
+        gathering.call_whole(item.get("call_id"), item.get("name"), item.get("arguments"), {})
     elif kind == "reasoning":
-        gathering.thought(
-            "".join(as_text(members(part).get("text")) for part in items(item.get("summary"))), {}, anew=True
-        )
+        texts = items(item.get("summary")) or items(item.get("content"))
+        anew = ("begun", as_text(index)) not in gathering.marks
+        gathering.thought("".join(as_text(members(part).get("text")) for part in texts), {}, anew=anew)
         _reasoning(gathering, item)
 
 
@@ -166,10 +172,9 @@ def _reasoning(gathering: Gathering, item: dict[str, Any]) -> None:
 
 
 def _end(gathering: Gathering, response: dict[str, Any]) -> None:
-    if isinstance(answered := response.get("model"), str):
-        gathering.model = answered
-    reason = as_text(members(response.get("incomplete_details")).get("reason")) or as_text(response.get("status"))
-    gathering.finish = FINISHES.get(reason.lower(), reason) or "stop"
+    gathering.model = name_of(response.get("model")) or gathering.model
+    reason = members(response.get("incomplete_details")).get("reason")
+    gathering.finish = finish_of(reason) or finish_of(response.get("status")) or "stop"
     gathering.ended = True
     usage = members(response.get("usage"))
     if usage:

@@ -11,6 +11,8 @@ from typing import Any, cast
 import httptools
 from msgspec import Struct
 
+from gemot.models.wire.unpacking import PACKINGS, Unpacker
+
 UNREAD_BYTES_MAX = 1 << 20
 """A connection is not read from while so much of its reply waits to be taken."""
 HEAD_BYTES_MAX = 64 * 1024
@@ -31,11 +33,11 @@ class Limits(Struct, frozen=True):
 
 
 class ConnectionFailed(Exception):
-    """The call did not come to its end. ``silent``: not one byte of a reply had come."""
+    """The call did not come to its end. ``silent``: not one byte of a reply had come. ``final``: another call fails in the same way."""
 
-    def __init__(self, message: str, *, silent: bool) -> None:
+    def __init__(self, message: str, *, silent: bool, final: bool = False) -> None:
         super().__init__(message)
-        self.silent = silent
+        self.silent, self.final = silent, final
 
 
 class NotHttp(ConnectionFailed):
@@ -53,7 +55,7 @@ class Connection(asyncio.Protocol):
         self._released = True
         self.ended_by_peer = False
         self._error: Exception | None = None
-        self._writable: asyncio.Future[None] | None = None
+        self._sending = False
         self._timer: asyncio.TimerHandle | None = None
         self._clear()
 
@@ -66,12 +68,13 @@ class Connection(asyncio.Protocol):
         self._pieces: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._wake: asyncio.Future[None] | None = None
-        self._unpack: Any = None
+        self._unpack: Unpacker | None = None
         self._limits = Limits()
         self._silence: float | None = None
         self._begun = self._heard = 0.0
         self._any = False
-        self._over = ""
+        self._end_by: float | None = None
+        self._unsent = 0
 
     # What a call does.
 
@@ -85,11 +88,8 @@ class Connection(asyncio.Protocol):
         self._begun = self._heard = self._loop.time()
         self._watch()
         self.transport.writelines([head, *body])
-        while self._writable is not None and not self._has_head:
-            await self._next()  # a reply may come while the request is still on its way: an error, most likely
-            self._heard = self._loop.time()
         while not self._has_head:
-            await self._next()
+            await self._next()  # a reply may come while the request is still on its way: an error, most likely
 
     async def tunnel(self, head: bytes, limits: Limits) -> int:
         """Ask a proxy to connect; the status that it answers with."""
@@ -105,6 +105,9 @@ class Connection(asyncio.Protocol):
 
     async def read(self) -> bytes:
         while True:
+            if self._unpack is not None and (data := self._unpacked(self._unpack)):
+                await asyncio.sleep(0)  # a little packed data may be very much: others have their turn in between
+                return data
             if self._pieces:
                 data = self._pieces.popleft() if len(self._pieces) == 1 else b"".join(self._pieces)
                 self._pieces.clear()
@@ -112,14 +115,15 @@ class Connection(asyncio.Protocol):
                 if self._paused:
                     self._paused = False
                     self.transport.resume_reading()
-                if self._unpack is not None:
-                    data = self._unpacked(data)
-                if data:
+                if self._unpack is None:
                     return data
-                continue
-            if self._complete:
+                self._unpack.feed(data)
+            elif self._complete:
+                if self._unpack is not None and not self._unpack.whole:
+                    raise NotHttp("the packed reply breaks off", silent=False)
                 return b""
-            await self._next()
+            else:
+                await self._next()
 
     def release(self) -> None:
         """The call has ended, or is given up."""
@@ -129,7 +133,7 @@ class Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if not self._complete:
+        if not self._complete or self._pieces:
             self.abort()
         self._ended(self)
 
@@ -139,9 +143,9 @@ class Connection(asyncio.Protocol):
             self._timer = None
         self.transport.abort()
 
-    def limit_silence(self, seconds: float) -> None:
-        if self._silence is None or self._silence > seconds:
-            self._silence = seconds
+    def end_within(self, seconds: float) -> None:
+        if self._end_by is None and not self._complete:
+            self._end_by = self._loop.time() + seconds
             self._watch()
 
     @property
@@ -169,9 +173,9 @@ class Connection(asyncio.Protocol):
         if self._error is not None and not self._pieces and not self._complete:
             raise self._error
 
-    def _unpacked(self, data: bytes) -> bytes:
+    def _unpacked(self, unpack: Unpacker) -> bytes:
         try:
-            return self._unpack.decompress(data)
+            return unpack.take()
         except zlib.error as error:
             raise NotHttp(f"the reply can't be unpacked ({error})", silent=False) from None
 
@@ -187,6 +191,8 @@ class Connection(asyncio.Protocol):
             ends.append(self._heard + self._silence)
         if self._limits.whole is not None:
             ends.append(self._begun + self._limits.whole)
+        if self._end_by is not None:
+            ends.append(self._end_by)
         if ends:
             self._timer = self._loop.call_at(min(ends), self._rang)
 
@@ -196,11 +202,25 @@ class Connection(asyncio.Protocol):
         whole = self._limits.whole
         if whole is not None and now >= self._begun + whole:
             self._fail(f"the reply had not ended after {whole:g} s")
+        elif self._end_by is not None and now >= self._end_by:
+            self._fail("the reply went on after its end")
+        elif self._sends():
+            self._heard = now
+            self._watch()
         elif self._silence is not None and now >= self._heard + self._silence:
             what = "nothing came" if self._any else "it did not answer"
+            if self._sending:
+                what = "it took nothing of the request"
             self._fail(f"{what} for {self._silence:g} s")
         else:
             self._watch()
+
+    def _sends(self) -> bool:
+        """Whether the request is still on its way, and moves."""
+        if not self._sending or self._has_head:
+            return False
+        before, self._unsent = self._unsent, self.transport.get_write_buffer_size()
+        return not before or self._unsent < before
 
     def _fail(self, message: str, kind: type[ConnectionFailed] = ConnectionFailed) -> None:
         if self._error is None:
@@ -219,14 +239,12 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._parser is None or self._complete:
-            self.ended_by_peer = True  # bytes that no request asked for: this connection is not used again
-            self.transport.abort()
+            self._spoil()
             return
         self._any = True
         self._heard = self._loop.time()
         if not self._has_head:
             self._head_bytes += len(data)
-            self._silence = self._limits.silence if not self._tunnelling else self._silence
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -238,45 +256,62 @@ class Connection(asyncio.Protocol):
             self._fail(f"the headers of its answer have more than {HEAD_BYTES_MAX:,} bytes", NotHttp)
         self._stir()
 
+    def _spoil(self) -> None:
+        """Bytes came that no request asked for: this connection is not used again."""
+        self.ended_by_peer = True
+        self.transport.abort()
+
     def eof_received(self) -> bool:
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.ended_by_peer = True
+        self.ended_by_peer = self.ended_by_peer or self._error is None
         if self._has_head and not self._complete and not self.framed and exc is None and self._error is None:
             self._complete = True  # the end of the connection is the end of such a reply
         elif not self._complete and self._error is None:
             what = "the connection broke off" if self._any else "the connection was closed without an answer"
             self._error = ConnectionFailed(f"{what}{f' ({exc})' if exc else ''}", silent=not self._any)
-        if self._writable is not None and not self._writable.done():
-            self._writable.set_result(None)
-        self._writable = None
+        self._sending = False
         self._stir()
 
     def pause_writing(self) -> None:
-        self._writable = self._loop.create_future()
+        self._sending = True
 
     def resume_writing(self) -> None:
-        self._writable = None
-        self._stir()
+        self._sending = False
+        self._heard = self._loop.time()  # the wait for the reply begins with the end of the request
 
     # httptools
 
+    def on_message_begin(self) -> None:
+        if self._complete:
+            self._spoil()
+
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._has_head:
+            return  # after the body, or of a reply that no request asked for
         self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
+        if self._has_head:
+            return
         self.status = self._parser.get_status_code()
-        if self.status < 200 and not self._tunnelling:
+        if self.status < 200:
             return
         packing = self.headers.get("content-encoding", "").strip().lower()
-        if packing in ("gzip", "x-gzip", "deflate"):
-            self._unpack = zlib.decompressobj(47)
-        elif packing not in ("", "identity"):
+        if packing in PACKINGS:
+            self._unpack = Unpacker()
+        elif packing not in ("", "identity", "none", "utf-8"):
             self._fail(f"its answer is packed as {packing!r:.40}, which was not asked for", NotHttp)
+            return
         self._has_head = True
+        before, self._silence = self._silence, self._limits.silence
+        if not self._tunnelling and self._silence is not None and (before is None or self._silence < before):
+            self._watch()
 
     def on_body(self, data: bytes) -> None:
+        if self._complete or self._error is not None:
+            return
         self._pieces.append(data)
         self._waiting_bytes += len(data)
         if self._waiting_bytes > UNREAD_BYTES_MAX and not self._paused:
@@ -286,6 +321,9 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self._has_head:
             self._complete = True
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
         else:  # 100 Continue, 103 Early Hints: the real answer follows
             self.headers = {}
 

@@ -48,8 +48,8 @@ class Sight(Struct, frozen=True):
     """A larger image, in pixels, is not shown."""
 
 
-class Tools(Struct, frozen=True):
-    """The tools of a request, as they are offered on the wire."""
+class Tools(Struct, frozen=True, eq=False):
+    """The tools of a request, as they are offered on the wire. Each is equal to itself alone."""
 
     offers: tuple[ToolOffer, ...]
     """As the request has them."""
