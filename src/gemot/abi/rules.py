@@ -12,7 +12,7 @@ Ask ``process.rules`` instead where the new way needs what a tree has gathered s
 
 from __future__ import annotations
 
-RULES = 8
+RULES = 9
 """The rules of this version."""
 
 OLDEST = 0
@@ -50,3 +50,6 @@ TRIES_ADD_UP = 7
 OUTAGES_SUSPEND = 8
 """`Waiting` says that a question is put again later, and what failed attempts used is booked. Records of earlier rules hold neither, so
 no decision asks for this number."""
+
+CUTS_ARE_TOLD = 9
+"""A model is told that its reply was cut off, and a reply with very many requests is taken in part. This one goes by the tree."""

@@ -21,19 +21,25 @@ from gemot.abi import limits
 from gemot.abi.answers import Answer, Born, Cancelled, Error, Mail, Ok, Room
 from gemot.abi.effects import TakeBack
 from gemot.abi.messages import Image, Message, Part, Reply, Text, ToolRequest, ToolResult
-from gemot.abi.rules import RETRACTIONS_ARE_EXACT
+from gemot.abi.rules import CUTS_ARE_TOLD, RETRACTIONS_ARE_EXACT
 from gemot.abi.syscalls import Ask, Call, Exit, Generate, Mandate, PageIn, PageOut, Recall, Syscall, ToolUse, name_of
-from gemot.programs import paging, recalling
+from gemot.programs import paging, recalling, replying
+from gemot.programs.frozen import FrozenConversation
 from gemot.programs.leaving import Leaving, page_in_chars, stubs_chars
 from gemot.programs.pages import PLAIN, Mark, images_of
 from gemot.programs.port import Fault, Start
 from gemot.programs.reading import Reading
 from gemot.programs.repeated import Repeats
-from gemot.programs.replying import ENDINGS, Malformed, decode, held_back, requests
+from gemot.programs.replying import ENDINGS, Malformed, decode, held_back
 from gemot.programs.telling import letter, named, numbered, plain, result_text, shown_with, speakers
 from gemot.programs.unsaying import blanked_results, repeats_in, said_in, unsay
 
 SILENT_REPLIES_MAX = 2
+
+CUTS_MAX = 3
+"""How often in a row a model is told that its reply was cut off."""
+CUT = ("length", "cut")
+"""Why a reply ended that is not whole: at the limit it was given, or where gemot stopped reading it."""
 
 BEGINNING_CHARS = 60
 """A result that is told cut short is known by so much of it."""
@@ -44,36 +50,13 @@ NUDGE = (
 )
 
 
-class FrozenConversation(msgspec.Struct, frozen=True, gc=False):
-    """A conversation written down; see :class:`Conversation` for the parts."""
-
-    reading: int
-    head: int
-    instructions: str
-    summaries: bool
-    entries: int
-    queue: tuple[ToolRequest, ...]
-    results: tuple[ToolResult, ...]
-    mark: Mark
-    asked: tuple[ToolRequest, ...]
-    pending: Syscall | None
-    silent: int
-    mail: tuple[tuple[int, Mail], ...]
-    failed: str
-    leaving: Leaving | None
-    fits_chars: int
-    void: str = ""
-    rules: int = 0
-    """The rules that its tree lives by, see :mod:`gemot.abi.rules`."""
-
-
 class Conversation:
     """``instructions`` is the system text, already rendered. ``summaries``: what leaves its reading is summed up by a child.
 
     There may be very many, nearly all of which wait for their model: what is empty then are tuples, which cost nothing."""
 
     __slots__ = (
-        "_asked", "_entries", "_failed", "_fits_chars", "_instructions", "_leaving", "_mail", "_mark", "_pending", "_queue", "_reading",
+        "_asked", "_cuts", "_entries", "_failed", "_fits_chars", "_instructions", "_leaving", "_mail", "_mark", "_pending", "_queue", "_reading",
         "_results", "_rules", "_silent", "_summaries", "_void", "unsaid",
     )  # fmt: skip
 
@@ -89,7 +72,7 @@ class Conversation:
         self._asked: tuple[ToolRequest, ...] = ()
         """The requests that the pending syscall stands for."""
         self._pending: Syscall | None = None
-        self._silent = 0
+        self._silent = self._cuts = 0
         self._mail: tuple[tuple[int, Mail], ...] = ()
         """What is not on a page yet, each with the answer that it came with."""
         self._failed = ""
@@ -132,6 +115,7 @@ class Conversation:
             self._fits_chars,
             self._void,
             self._rules,
+            self._cuts,
         )
 
     @classmethod
@@ -140,7 +124,7 @@ class Conversation:
         made._reading, made._queue, made._results, made._asked = reading, frozen.queue, frozen.results, frozen.asked
         made._mark, made._pending, made._silent, made._mail = frozen.mark, frozen.pending, frozen.silent, frozen.mail
         made._failed, made._leaving, made._fits_chars = frozen.failed, frozen.leaving, frozen.fits_chars
-        made._entries, made._void, made._rules = frozen.entries, frozen.void, frozen.rules
+        made._entries, made._void, made._rules, made._cuts = frozen.entries, frozen.void, frozen.rules, frozen.cuts
         return made
 
     def fork(self) -> Conversation:
@@ -289,7 +273,15 @@ class Conversation:
             case Ok(Reply() as reply):
                 if reply.parts:
                     self._reading.add(Message("model", reply.parts))
-                self._queue += requests(reply)
+                wanted, self._results = (
+                    replying.taken(reply, self._rules),
+                    self._results + replying.left(reply, self._rules),
+                )
+                if reply.finish in CUT and self._rules >= CUTS_ARE_TOLD:
+                    self._absorb_cut(reply, wanted)
+                    return
+                self._cuts = 0
+                self._queue += wanted
                 self._silent = 0 if self._queue else self._silent + 1
                 if not self._queue and self._silent < SILENT_REPLIES_MAX:
                     self._reading.add(Message("user", (Text(NUDGE),)))
@@ -301,6 +293,20 @@ class Conversation:
                 pass
             case _:
                 raise Fault(f"a model's reply was expected, not {entry!r:.200}")
+
+    def _absorb_cut(self, reply: Reply, wanted: tuple[ToolRequest, ...]) -> None:
+        """A reply that was cut off. What is whole in it is done; the model is told of the rest, and after some times in a row no more."""
+        self._cuts += 1
+        self._silent = 0
+        if self._cuts > CUTS_MAX:
+            self._failed = replying.cut_too_often(reply, self._cuts)
+            return
+        torn = wanted[-1:] if wanted and not replying.is_whole(wanted[-1]) else ()
+        self._queue += wanted[: len(wanted) - len(torn)]
+        told = replying.cut_off(reply)
+        self._results += tuple(ToolResult(request.id, request.name, f"not done: {told}", False) for request in torn)
+        if not torn:
+            self._reading.add(Message("user", (Text(told),)))
 
     def _make_room(self, message: str, room: Room | None) -> None:
         """The question did not fit: see which pages leave, or what else can be shown less of."""
@@ -464,6 +470,9 @@ class Conversation:
                 if name_of(wanted) in ENDINGS:
                     self._leave_undone(f"not done: {request.name} came before it in the same reply")
                 return wanted
+            if len(uses) == limits.BATCH_MAX and self._rules >= CUTS_ARE_TOLD:
+                self._queue = queue[index:]
+                break
             asked.append(request)
             uses.append(wanted)
         self._results += tuple(refused)

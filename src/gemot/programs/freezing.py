@@ -18,7 +18,8 @@ from gemot.abi.answers import Answer, Born, Mail, Ok, Outcome, Returned, Waited
 from gemot.abi.memories import Memory
 from gemot.abi.messages import Reply
 from gemot.abi.syscalls import Add, Call, Fork, Generate, Kill, Recall, Receive, Spawn, Syscall, Wait
-from gemot.programs.conversation import Conversation, FrozenConversation
+from gemot.programs.conversation import Conversation
+from gemot.programs.frozen import FrozenConversation
 from gemot.programs.native import NativeProcess
 from gemot.programs.pages import Page, Piece
 from gemot.programs.port import Program, Start

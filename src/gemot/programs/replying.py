@@ -11,6 +11,7 @@ import msgspec
 
 from gemot.abi import limits
 from gemot.abi.messages import Reply, ToolRequest, ToolResult
+from gemot.abi.rules import CUTS_ARE_TOLD
 from gemot.abi.syscalls import SYSCALLS, Call, Exit, Generate, Syscall, ToolUse
 from gemot.programs.port import unkept
 
@@ -22,6 +23,9 @@ KERNEL_ONLY = frozenset({"endorsed", "planned", "unsure"})
 
 SCALARS = [{"type": kind} for kind in ("string", "integer", "number", "boolean", "null")]
 """Any value that is no list and no object needs no words in a schema."""
+
+REQUESTS_MAX = 256
+"""So many requests of one reply are carried out."""
 
 ENDINGS = frozenset({"exit", "exec"})
 """After these nothing else of the same reply can be done."""
@@ -73,6 +77,46 @@ def _failure(result: ToolResult) -> str:
 
 def requests(reply: Reply) -> tuple[ToolRequest, ...]:
     return tuple([part for part in reply.parts if isinstance(part, ToolRequest)])
+
+
+def taken(reply: Reply, rules: int) -> tuple[ToolRequest, ...]:
+    """The requests of a reply that are carried out."""
+    wanted = requests(reply)
+    return wanted[:REQUESTS_MAX] if rules >= CUTS_ARE_TOLD else wanted
+
+
+def left(reply: Reply, rules: int) -> tuple[ToolResult, ...]:
+    """The answers to those that are not, because there are too many."""
+    if rules < CUTS_ARE_TOLD:
+        return ()
+    many = requests(reply)
+    why = f"not done: one reply had {len(many):,} requests, and the first {REQUESTS_MAX} were taken. Make this one again, if you still mean it"
+    return tuple(ToolResult(request.id, request.name, why, False) for request in many[REQUESTS_MAX:])
+
+
+def is_whole(request: ToolRequest) -> bool:
+    """Whether the arguments of a request are whole JSON: those of one that was cut off are not."""
+    try:
+        msgspec.json.decode(request.arguments.strip() or "{}")
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
+
+
+def cut_off(reply: Reply) -> str:
+    """What a model is told of a reply that was cut off."""
+    return (
+        f"your reply was cut off at {reply.usage.tokens_out:,} tokens, which is the most that one reply may have. Say it in parts, each in a "
+        "reply of its own: a long file with files/write for its beginning, and files/edit for what follows"
+    )
+
+
+def cut_too_often(reply: Reply, times: int) -> str:
+    """Why a process can't go on whose replies are cut off again and again."""
+    return (
+        f"{times} replies in a row were cut off, the last one at {reply.usage.tokens_out:,} tokens. A smaller task, or a model whose replies "
+        "may be longer, would help"
+    )
 
 
 def decode(request: ToolRequest) -> Syscall | ToolUse:
