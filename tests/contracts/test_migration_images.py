@@ -123,8 +123,7 @@ def test_a_conversation_moves_to_a_model_that_cannot_see_and_is_seen_again_where
         log.hear(Text("Look."), log.image(A, "a red square"))
         (request,) = wanted(log.ask(here))
         log.hear(ToolResult(request.id, request.name, "a file", images=(log.image(B, "a blue square"),)))
-        pauses: list[float] = []
-        blind = at(there, pauses=pauses)
+        blind = at(there)
 
         async def there_twice() -> list[Reply]:
             asked = question(*log.messages, images=log.album.bytes)
@@ -134,7 +133,7 @@ def test_a_conversation_moves_to_a_model_that_cannot_see_and_is_seen_again_where
 
         replies = asyncio.run(there_twice())
         assert [text(reply) for reply in replies] == ["Not seen.", "Not seen."]
-        assert there.unseen == 1 and len(there.requests) == 3 and pauses == []
+        assert there.unseen == 1 and len(there.requests) == 3
         for number in (1, 2):
             assert there.pictures(number) == []
             sent = json.dumps(there.requests[number])

@@ -205,13 +205,12 @@ def refusing_images(server: WireServer, status: int, words: str) -> None:
 def test_a_model_that_cannot_see_is_asked_in_words_at_once_and_from_then_on(
     kind: Kind, status: int, words: str
 ) -> None:
-    pauses: list[float] = []
     with WireServer(kind) as server:
         refusing_images(server, status, words)
-        reply, heard = ask(at(server, pauses=pauses), with_image(), with_image())
+        reply, heard = ask(at(server), with_image(), with_image())
         assert text(reply) == "No image." and heard.count("image.") == 2
         assert [len(server.pictures(number)) for number in range(3)] == [1, 0, 0]
-        assert len(server.requests) == 3 and pauses == []
+        assert len(server.requests) == 3
         assert "[an image, which this model can't see: a red square]" in json.dumps(server.requests[-1])
         ask(at(server), with_image())
         assert len(server.pictures(3)) == 1  # another connection finds out for itself
@@ -230,11 +229,10 @@ def test_a_refusal_inside_a_stream_is_one_as_well(kind: Kind, monkeypatch: pytes
         return speaks(speech, asked, number, dialect)
 
     monkeypatch.setattr(openai_format, "events", events)
-    pauses: list[float] = []
     with WireServer(kind, "No image.") as server:
-        reply, _ = ask(at(server, pauses=pauses), with_image(), with_image())
+        reply, _ = ask(at(server), with_image(), with_image())
         assert text(reply) == "No image."
-        assert len(server.requests) == 3 and pauses == []
+        assert len(server.requests) == 3
 
 
 @every_wire
@@ -289,11 +287,13 @@ def test_a_window_that_images_filled_is_a_window_still(kind: Kind, words: str) -
 
 
 @every_wire
-def test_a_rate_limit_with_images_is_waited_out_with_them(kind: Kind) -> None:
-    pauses: list[float] = []
+def test_rate_limit_with_images_is_no_refusal_of_images(kind: Kind) -> None:
     with WireServer(kind, in_turn(Speech(status=429, error="too many images per minute"), "Now.")) as server:
-        reply, _ = ask(at(server, pauses=pauses), with_image())
-        assert text(reply) == "Now." and len(pauses) == 1 and len(server.pictures(1)) == 1
+        model = at(server)
+        error = failure(model, with_image())
+        assert error.kind == "overloaded" and error.passing and len(server.requests) == 1
+        reply, _ = ask(at(server), with_image())
+        assert text(reply) == "Now." and len(server.pictures(1)) == 1
 
 
 def test_a_script_is_given_images_as_they_are() -> None:

@@ -109,7 +109,8 @@ def test_a_provider_that_says_its_key_is_not_repeated(planted: Person, kind: Kin
 @pytest.mark.parametrize(("kind", "status"), list(zip(KINDS, (400, 401, 429, 500), strict=True)))
 def test_a_providers_error_that_holds_the_key_is_not_repeated(planted: Person, kind: Kind, status: int) -> None:
     error = f"Authorization: Bearer {every_form(kind)} is not allowed " + "x" * 380 + every_form(kind)
-    with server(kind, [Speech(status=status, error=error, headers={"retry-after": "0"})]) as provider:
+    failing = [Speech(status=status, error=error, headers={"retry-after": "0"})] * 2
+    with server(kind, [*failing, Speech(status=400, error=error)]) as provider:  # a failure that passes is told, too
         done = typed(planted, provider, code=1)
         assert "[key]" in done.err
         clean(planted, done, typed(planted, provider, "--json"), looks=LOOKS if kind == "openai" else ())

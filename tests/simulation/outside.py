@@ -104,11 +104,11 @@ class SeededModel:
         if draw < 0.08 and not outside.calm:
             raise ValueError("a provider's library is broken")
         usage = Usage(chance.randrange(1, 40), chance.randrange(40), 0, chance.choice((0, 5, None)))
-        if draw < 0.16 and not outside.calm:
+        if draw < 0.11 and not outside.calm:
             outside.used += usage.tokens_in + usage.tokens_out
             wait = chance.choice((None, None, 0.0, 2.5, 100.0, 7_200.0))
             raise ModelFailed("overloaded", f"busy {PASSES}", passing=True, retry_after_seconds=wait, usage=usage)
-        if draw < 0.20:
+        if draw < 0.15:
             usage = Usage(3_000, 2_000, 0, 900)
         outside.used += usage.tokens_in + usage.tokens_out
         parts = self._parts(request) if request.tools else (Text(chance.choice(request.choose or ("yes", "no"))),)
