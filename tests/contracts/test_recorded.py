@@ -5,16 +5,17 @@ from __future__ import annotations
 import random
 
 import pytest
-from wire import recorded_calls, recorded_chat
+from wire import recorded_anthropic, recorded_calls, recorded_chat, recorded_google, recorded_responses
 from wire.recorded import Recorded
 from wire.replaying import Parser, expected, over_http, shape
 
 from gemot.abi.messages import Reply, ToolRequest
 from gemot.models.port import ModelFailed
 
-RECORDS = [record for module in (recorded_chat, recorded_calls) for record in module.RECORDS]
+FAMILIES = (recorded_chat, recorded_calls, recorded_responses, recorded_anthropic, recorded_google)
+RECORDS = [record for family in FAMILIES for record in family.RECORDS]
 BODIES = [record for record in RECORDS if record.status == 200]
-PLACES_MAX = 40
+PLACES_MAX = 12
 """At so many places a long body is cut."""
 
 every_record = pytest.mark.parametrize("record", RECORDS, ids=lambda record: f"{record.dialect}: {record.name}")

@@ -259,19 +259,14 @@ class Connection:
         if not tokens_in:
             chars = request.size_chars or sum(length_chars(part) for turn in request.messages for part in turn.parts)
             tokens_in = chars // limits.CHARS_PER_TOKEN + 1
-        if (
-            tokens_out is None
-            or not counts.any
-            or (not tokens_out and gathering.any)
-            or (gathering.cut and not gathering.finish)
-        ):
+        if not counts.any or (not tokens_out and gathering.any) or (gathering.cut and not gathering.finish):
             tokens_out = max(tokens_out or 0, gathering.out_estimated)
         cached, written = min(counts.cached or 0, tokens_in), min(counts.written or 0, tokens_in)
         return Usage(
             tokens_in,
-            tokens_out,
+            tokens_out or 0,
             cached,
-            self._card.usd_micros(tokens_in, tokens_out, cached, written),
+            self._card.usd_micros(tokens_in, tokens_out or 0, cached, written),
             estimated=tokens_in != counts.tokens_in or tokens_out != counts.tokens_out,
             tokens_reasoning=counts.reasoning or 0,
             tokens_written=written,

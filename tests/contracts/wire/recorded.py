@@ -75,9 +75,13 @@ def sse(*events: Event, end: str = "\n", done: bool = False, named: bool = False
             pieces.append(event)
             continue
         name = f"event: {event['type']}{end}" if named and isinstance(event, dict) else ""
-        data = event if isinstance(event, str) else json.dumps(event, ensure_ascii=False)
+        data = event if isinstance(event, str) else json.dumps(event, ensure_ascii=_has_halves(event))
         pieces.append(f"{name}data: {data}{end}{end}".encode())
     return b"".join(pieces)
+
+
+def _has_halves(event: Event) -> bool:
+    return any("\ud800" <= sign <= "\udfff" for sign in json.dumps(event, ensure_ascii=False))
 
 
 def lines(*documents: dict[str, Any]) -> bytes:

@@ -24,6 +24,9 @@ from gemot.models.counting import whole
 CALLS_MAX = 4_096
 """A reply with more requests than this is cut."""
 
+NAME_CHARS_MAX = 1_000
+"""A name that is longer does not grow: no tool has it."""
+
 _MARK = re.compile(r'\\.?|["{}\[\]]', re.DOTALL)
 _WRITTEN = re.compile(r"<tool_call>\s*(\{.*?\})\s*</tool_call>", re.DOTALL)
 
@@ -223,6 +226,8 @@ class Calls:
         )
 
     def _name(self, call: Call, name: str) -> None:
+        if len(call.name) > NAME_CHARS_MAX:
+            return
         if not call.name or name.startswith(call.name):
             call.name = name
         elif name != call.name and (self._offered(call.name + name) or not self._offered(call.name)):
@@ -262,7 +267,7 @@ def _is_filled(call: Call, key: str, name: str, arguments: object) -> bool:
     if not (key and key == call.id) and (key or name):
         return False
     if isinstance(arguments, str):
-        return _opens(arguments, '{"') and (call.text.strip() == "{}" or call.given is not None)
+        return _opens(arguments, '{"') and call.complete and (call.given is not None or call.text.strip() == "{}")
     if not isinstance(arguments, dict) or not (isinstance(call.given, dict) or call.text.strip() == "{}"):
         return False
     return cast("dict[str, Any]", call.given or {}).items() <= cast("dict[str, Any]", arguments).items()

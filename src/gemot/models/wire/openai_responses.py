@@ -57,22 +57,23 @@ class OpenAiResponses:
             index = document.get("item_id") or members(document.get("item")).get("id")
         response = members(document.get("response")) or document
         if kind in ("error", "response.failed") or response.get("error") or response.get("status") == "failed":
+            _usage(gathering, response)
             raise Failed(response)
         if kind == "response.output_text.delta":
-            gathering.marks.add(as_text(index))
+            gathering.marks.add("message")
             gathering.words(as_text(document.get("delta")))
         elif kind == "response.refusal.delta":
-            gathering.marks.add(as_text(index))
+            gathering.marks.add("message")
             gathering.refuse(as_text(document.get("delta")))
         elif kind in ("response.reasoning_summary_text.delta", "response.reasoning_text.delta"):
-            gathering.marks.add(as_text(index))
+            gathering.marks.add("reasoning")
             gathering.thought(as_text(document.get("delta")))
         elif kind == "response.output_item.added":
             item = members(document.get("item"))
             if item.get("type") == "function_call":
                 gathering.call(index, item.get("call_id"), item.get("name"), item.get("arguments") or None)
             elif item.get("type") == "reasoning":
-                gathering.marks.add(("begun", as_text(index)))
+                gathering.marks.add("reasoning begun")
                 gathering.thought("", {}, anew=True)
         elif kind == "response.function_call_arguments.delta":
             gathering.call(index, None, None, document.get("delta"))
@@ -80,8 +81,8 @@ class OpenAiResponses:
             _done(gathering, index, members(document.get("item")))
         elif kind in ("response.completed", "response.incomplete") or document.get("object") == "response":
             if not gathering.any:  # not streamed, or not in pieces
-                for number, item in enumerate(items(response.get("output"))):
-                    _whole(gathering, number, members(item))
+                for item in items(response.get("output")):
+                    _whole(gathering, members(item))
             _end(gathering, response)
 
 
@@ -139,16 +140,18 @@ def _image(picture: Picture) -> dict[str, Any]:
 
 
 def _done(gathering: Gathering, index: object, item: dict[str, Any]) -> None:
-    """A whole item, which has come in pieces before, or not."""
-    if item.get("type") == "function_call":
+    """A whole item, which has come in pieces before, or not. Ids and indexes of items are not the same in all its events everywhere."""
+    kind = as_text(item.get("type"))
+    if kind == "function_call":
         gathering.settle_call(index, item.get("call_id"), item.get("name"), item.get("arguments"))
-    elif as_text(index) not in gathering.marks and item.get("type") in ("message", "reasoning"):
-        _whole(gathering, index, item)
-    elif item.get("type") == "reasoning":
+    elif kind not in gathering.marks:
+        _whole(gathering, item)
+    elif kind == "reasoning":
         _reasoning(gathering, item)
+    gathering.marks -= {kind, "reasoning begun"}
 
 
-def _whole(gathering: Gathering, index: object, item: dict[str, Any]) -> None:
+def _whole(gathering: Gathering, item: dict[str, Any]) -> None:
     kind = item.get("type")
     if kind == "message":
         for part in map(members, items(item.get("content"))):
@@ -160,7 +163,7 @@ def _whole(gathering: Gathering, index: object, item: dict[str, Any]) -> None:
         gathering.call_whole(item.get("call_id"), item.get("name"), item.get("arguments"), {})
     elif kind == "reasoning":
         texts = items(item.get("summary")) or items(item.get("content"))
-        anew = ("begun", as_text(index)) not in gathering.marks
+        anew = "reasoning begun" not in gathering.marks
         gathering.thought("".join(as_text(members(part).get("text")) for part in texts), {}, anew=anew)
         _reasoning(gathering, item)
 
@@ -176,6 +179,10 @@ def _end(gathering: Gathering, response: dict[str, Any]) -> None:
     reason = members(response.get("incomplete_details")).get("reason")
     gathering.finish = finish_of(reason) or finish_of(response.get("status")) or "stop"
     gathering.ended = True
+    _usage(gathering, response)
+
+
+def _usage(gathering: Gathering, response: dict[str, Any]) -> None:
     usage = members(response.get("usage"))
     if usage:
         gathering.usage(
