@@ -81,7 +81,11 @@ class Connection:
         known = {"key": key} if key and not ordinary(key) else {}
         # A placeholder (ollama, EMPTY, k) stands in texts that have nothing to do with it.
         self._redactor = Redactor(known)
-        self._faults = Faults(provider, model, shown_url(url), key, self._redactor)
+        try:
+            shown = shown_url(url)
+        except ValueError:
+            shown = "that address"  # it can't even be taken apart, so it may hold a password anywhere
+        self._faults = Faults(provider, model, shown, key, self._redactor)
         try:
             self._client = http.Client(url, environment)
         except ValueError as error:

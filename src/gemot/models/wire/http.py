@@ -71,7 +71,7 @@ class Client:
     def __init__(self, url: str, environment: Mapping[str, str] = os.environ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{url!r} is no http or https address")
+            raise ValueError(f"{url.rpartition('@')[2]!r} is no http or https address")
         self._secure = parts.scheme == "https"
         self._host = parts.hostname.encode("idna").decode() if not parts.hostname.isascii() else parts.hostname
         self._port = parts.port or (443 if self._secure else 80)
@@ -193,7 +193,10 @@ class Client:
         lines = [f"CONNECT {self._host}:{self._port} HTTP/1.1", f"host: {self._host}:{self._port}"]
         if proxy.login:
             lines.append(f"proxy-authorization: {proxy.login}")
-        status = await connection.tunnel("\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n", limits)
+        try:
+            status = await connection.tunnel("\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n", limits)
+        except ConnectionFailed as error:
+            raise ConnectionFailed(f"the proxy {proxy.host}:{proxy.port}: {error}", silent=True) from None
         if not 200 <= status < 300:
             why = f"the proxy {proxy.host}:{proxy.port} answered {status} instead of connecting"
             if status == 407:

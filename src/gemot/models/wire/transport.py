@@ -64,7 +64,7 @@ class Connection(asyncio.Protocol):
         self.status = 0
         self.headers: dict[str, str] = {}
         self._head_bytes = 0
-        self._has_head = self._complete = self._paused = self._tunnelling = False
+        self._has_head = self._complete = self._stays = self._paused = self._tunnelling = False
         self._pieces: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._wake: asyncio.Future[None] | None = None
@@ -88,6 +88,7 @@ class Connection(asyncio.Protocol):
         self._begun = self._heard = self._loop.time()
         self._watch()
         self.transport.writelines([head, *body])
+        self._unsent = self.transport.get_write_buffer_size()
         while not self._has_head:
             await self._next()  # a reply may come while the request is still on its way: an error, most likely
 
@@ -158,7 +159,8 @@ class Connection(asyncio.Protocol):
             self._error is None
             and not self.ended_by_peer
             and not self.transport.is_closing()
-            and (self._parser is None or (self._complete and self.framed and self._parser.should_keep_alive()))
+            and not self.transport.get_write_buffer_size()  # a reply may come before its request has been sent
+            and (self._parser is None or (self._complete and self.framed and self._stays))
         )
 
     async def _next(self) -> None:
@@ -220,7 +222,7 @@ class Connection(asyncio.Protocol):
         if not self._sending or self._has_head:
             return False
         before, self._unsent = self._unsent, self.transport.get_write_buffer_size()
-        return not before or self._unsent < before
+        return self._unsent < before
 
     def _fail(self, message: str, kind: type[ConnectionFailed] = ConnectionFailed) -> None:
         if self._error is None:
@@ -321,6 +323,7 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self._has_head:
             self._complete = True
+            self._stays = self._parser.should_keep_alive()  # the parser knows this until the message ends
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
