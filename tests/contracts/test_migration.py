@@ -16,7 +16,7 @@ from itertools import pairwise, product
 from typing import Any
 
 import pytest
-from wire import KINDS, Kind, Speech, WireServer
+from wire import FORMATS, Kind, Speech, WireServer
 from wire.asking import ask, at, question, text, wanted
 from worlds import MachineWorld, settled
 
@@ -24,7 +24,7 @@ from gemot import Driver, Grant
 from gemot.abi.messages import Message, Reasoning, Reply, Request, Text, ToolResult
 from gemot.machine.notes import Asking
 
-every_pair = pytest.mark.parametrize(("one", "other"), list(product(KINDS, KINDS)))
+every_pair = pytest.mark.parametrize(("one", "other"), list(product(FORMATS, FORMATS)))
 RULES = "Be brief."
 """The system text of every question here."""
 
@@ -185,9 +185,9 @@ def test_thoughts_and_signatures_return_to_their_own_provider_and_to_no_other(on
 def test_one_conversation_takes_every_road_there_is() -> None:
     """Sixteen moves: from each provider to each, itself included, always in the middle of a batch."""
     roads = _every_road()
-    assert set(pairwise(roads)) == set(product(KINDS, KINDS))
+    assert set(pairwise(roads)) == set(product(FORMATS, FORMATS))
     servers = {
-        kind: WireServer(kind, lambda _, __, kind=kind: thinking(kind, TURNS["parallel requests"])) for kind in KINDS
+        kind: WireServer(kind, lambda _, __, kind=kind: thinking(kind, TURNS["parallel requests"])) for kind in FORMATS
     }
     models = {kind: at(server) for kind, server in servers.items()}
 
@@ -210,14 +210,14 @@ def test_one_conversation_takes_every_road_there_is() -> None:
         assert not server.refused
         sent = json.dumps(server.requests)
         assert not any(
-            thought(stranger) in sent or signature(stranger) in sent for stranger in KINDS if stranger != kind
+            thought(stranger) in sent or signature(stranger) in sent for stranger in FORMATS if stranger != kind
         )
 
 
 def _every_road() -> list[Kind]:
     """Providers in an order in which each follows each once (Hierholzer's walk)."""
-    left = {kind: list(KINDS) for kind in KINDS}
-    walk, path = list[Kind](), [KINDS[0]]
+    left = {kind: list(FORMATS) for kind in FORMATS}
+    walk, path = list[Kind](), [FORMATS[0]]
     while path:
         if left[path[-1]]:
             path.append(left[path[-1]].pop())
@@ -315,7 +315,7 @@ def test_a_process_whose_provider_fails_in_mid_task_goes_on_with_the_next_of_its
 
 
 def test_the_empty_request_is_sent_by_nobody_unrepaired() -> None:
-    for kind in KINDS:
+    for kind in FORMATS:
         with WireServer(kind) as server:
             assert text(ask(at(server), Request(()))[0]) == "Hello."
             assert not server.refused

@@ -56,6 +56,7 @@ def post(server: WireServer, body: dict[str, Any]) -> tuple[int, dict[str, Any]]
     paths = {
         "openai": "/chat/completions",
         "ollama": "/chat/completions",
+        "responses": "/responses",
         "anthropic": "/v1/messages",
         "google": "/v1beta/models/gemini-2.5-flash:generateContent",
     }

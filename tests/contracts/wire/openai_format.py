@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from wire.pictures import Picture, decoded, wrong_picture
@@ -35,13 +35,14 @@ BLIND = {
 
 def pictures(request: dict[str, Any]) -> list[Picture]:
     """The images of a request, in their order."""
-    found: list[Picture] = []
-    for message in request.get("messages") or []:
-        content = message.get("content")
-        for part in content if isinstance(content, list) else []:
-            if part["type"] == "image_url" and (url := _DATA_URL.match(part["image_url"]["url"])):
-                found.append((url[1], decoded(url[2]) or b""))
-    return found
+    contents = [message.get("content") for message in request.get("messages") or []]
+    parts = [part for content in contents if isinstance(content, list) for part in content]
+    return pictures_at(part["image_url"]["url"] for part in parts if part["type"] == "image_url")
+
+
+def pictures_at(urls: Iterable[str]) -> list[Picture]:
+    """The images in these addresses, as far as they hold some."""
+    return [(match[1], decoded(match[2]) or b"") for url in urls if (match := _DATA_URL.match(url))]
 
 
 def _wrong_content(message: dict[str, Any], at: int, dialect: str) -> Iterator[str]:

@@ -12,12 +12,15 @@ from types import ModuleType
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from wire import anthropic_format, google_format, openai_format
+from wire import anthropic_format, google_format, openai_format, responses_format
 from wire.pictures import Picture
 from wire.speech import Speech
 
-Kind = Literal["openai", "anthropic", "google", "ollama"]
+Kind = Literal["openai", "anthropic", "google", "ollama", "responses"]
 KINDS: tuple[Kind, ...] = ("openai", "anthropic", "google", "ollama")
+"""One for each provider."""
+FORMATS: tuple[Kind, ...] = (*KINDS, "responses")
+"""One for each wire format and provider. ``responses`` is OpenAI's other format."""
 Script = Callable[[dict[str, Any], int], Speech | str]
 """The request's body and how many came before it; what to say."""
 
@@ -26,18 +29,21 @@ _FORMATS: dict[str, ModuleType] = {
     "anthropic": anthropic_format,
     "google": google_format,
     "ollama": openai_format,
+    "responses": responses_format,
 }
 _MODELS = {
     "openai": "gpt-4.1-mini",
     "anthropic": "claude-haiku-4-5",
     "google": "gemini-2.5-flash",
     "ollama": "qwen3:8b",
+    "responses": "gpt-5-codex",
 }
 _VARIABLES = {
     "openai": ("OPENAI_BASE_URL", "OPENAI_API_KEY"),
     "anthropic": ("ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY"),
     "google": ("GOOGLE_BASE_URL", "GOOGLE_API_KEY"),
     "ollama": ("OLLAMA_HOST", "OLLAMA_API_KEY"),
+    "responses": ("OPENAI_BASE_URL", "OPENAI_API_KEY"),
 }
 
 
@@ -81,11 +87,11 @@ class WireServer:
     @property
     def url(self) -> str:
         root = f"http://127.0.0.1:{self._http.server_address[1]}"
-        return f"{root}/v1" if self.kind in ("openai", "ollama") else root
+        return f"{root}/v1" if self.kind in ("openai", "ollama", "responses") else root
 
     @property
     def model(self) -> str:
-        return f"{self.kind}:{self._model}"
+        return f"{'openai' if self.kind == 'responses' else self.kind}:{self._model}"
 
     @property
     def environment(self) -> dict[str, str]:
