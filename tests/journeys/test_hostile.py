@@ -9,6 +9,8 @@ from typing import Any
 from people import Done, Person
 from scripts.hostile import ACTS_ON_TERMINALS, OUTSIDE, WIDER
 
+from gemot.programs.replying import REQUESTS_MAX
+
 
 def told(done: Done) -> list[Any]:
     """What the model exits with."""
@@ -98,8 +100,8 @@ def test_too_much_of_anything_is_refused_with_how_much_it_may_be(person: Person)
     assert all("at most" in text or "1 to" in text for _, text in answers)
 
 
-def test_a_crowd_of_requests_is_refused_as_a_whole(person: Person) -> None:
-    assert told(person.run("hostile.py:crowd", "all at once")) == [5_000, 0]
+def test_crowd_of_requests_is_taken_in_part_and_all_are_answered(person: Person) -> None:
+    assert told(person.run("hostile.py:crowd", "all at once")) == [5_000, REQUESTS_MAX]
 
 
 def test_a_brief_is_text_whatever_it_looks_like(person: Person) -> None:

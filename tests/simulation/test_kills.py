@@ -58,6 +58,11 @@ class Life:
             self._process.kill()
         self._end()
 
+    @property
+    def runs(self) -> bool:
+        """It has not ended."""
+        return self._process.poll() is None
+
     def finish(self) -> None:
         self._process.wait(120)
         self._end()

@@ -12,6 +12,7 @@ import random
 import shutil
 import sqlite3
 import tarfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,6 +49,10 @@ OLD = Path(__file__).parents[1] / "homes" / "001-ad27136-killed.tar.xz"
 """A home whose records are too old to be folded."""
 
 
+ACTS = 4
+"""A life is killed when it has acted so often."""
+
+
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the home of a machine that was killed in the middle of its work, and its ledger."""
@@ -55,21 +60,28 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _killed(making: pytest.TempPathFactory) -> Path:
+    """Each life is killed soon after it has acted: its trees began in the life before, so what it loses are their acts."""
     folder = making.mktemp("killed")
-    log, ledger = folder / "home" / "journal.db-wal", folder / "ledger"
-    lives = acts = 0
-    # A life that came to an end has moved its log, and one that did nothing has nothing to lose.
-    while lives < 3 or not (acts and log.exists() and _loses(folder, making.mktemp("without"))):
-        before = len(ledger.read_text().splitlines()) if ledger.exists() else 0
-        Life(folder, 2).kill_after(0.1)
-        acts = len(ledger.read_text().splitlines()) - before if ledger.exists() else 0
+    lives = 0
+    while lives < 3 or not _loses(folder, making.mktemp("without")):
+        before, life = _acts(folder), Life(folder, 2)
+        while _acts(folder) < before + ACTS and life.runs:
+            time.sleep(0.001)
+        life.kill_after(-0.001)
         lives += 1
     (folder / "home" / "door").unlink(missing_ok=True)
     return folder
 
 
+def _acts(folder: Path) -> int:
+    ledger = folder / "ledger"
+    return ledger.read_text().count("\n") if ledger.exists() else 0
+
+
 def _loses(folder: Path, copy: Path) -> bool:
     """Whether a home loses something with its log: what is in its place already needs none."""
+    if not (folder / "home" / "journal.db-wal").exists():
+        return False
     shutil.copytree(folder, copy, dirs_exist_ok=True, ignore=lambda _, names: {"door"} & set(names))
     (copy / "home" / "journal.db-wal").unlink()
     return bool(flaws(copy))

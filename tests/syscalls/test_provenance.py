@@ -39,6 +39,7 @@ from gemot.abi.syscalls import (
     ToolUse,
     Wait,
 )
+from gemot.abi.tools import ToolSpec
 
 SEEDS = (
     [int(os.environ["GEMOT_SEED"])]
@@ -105,6 +106,26 @@ def test_child_keeps_what_an_uncounted_step_allows(world: KernelWorld) -> None:
         answer = world.ask(pid, Call((ToolUse("disk/write", {"path": "a"}),)))
         assert isinstance(answer, Ok) and answer.value[0].rule == "grant"
         assert started(world.trap(pid, Call((ToolUse("disk/read", {"path": "a"}),)))), "what only reads stays"
+
+
+@pytest.mark.parametrize("planned", [False, True])
+def test_use_that_a_later_plan_does_not_allow_is_not_tried_again_after_a_restart(
+    world: KernelWorld, planned: bool
+) -> None:
+    world.reboot()
+    stamp = ToolSpec("disk/stamp", "Set the time of a file.", {"type": "object"}, "writes", True)
+    world.install((*TOOLS, stamp))
+    root, child, _ = family(world)
+    assert started(world.trap(child, Call((ToolUse("disk/stamp", {}),))))
+    if planned:
+        endorse(world, root, ONCE)
+    world.reboot()
+    world.install((*TOOLS, stamp))
+    effects = world.resume(root)
+    assert bool(started(effects)) is not planned
+    if planned:
+        answer = answer_to(child, effects)
+        assert isinstance(answer, Ok) and answer.value[0].rule == "in_doubt"
 
 
 def test_plan_binds_children_that_are_spawned_after_it(world: KernelWorld) -> None:

@@ -36,7 +36,7 @@ CONTAINED: dict[str, set[str]] = {
     "spends": {"refused"},
     "claims": set(),
     "never_stops": set(),
-    "garbage": {"malformed", "unknown", "limit"},
+    "garbage": {"malformed", "unknown"},
     "late": set(),
     "begs": {"refused"},
     "impersonates": {"malformed", "family"},

@@ -12,7 +12,7 @@ Ask ``process.rules`` instead where the new way needs what a tree has gathered s
 
 from __future__ import annotations
 
-RULES = 9
+RULES = 10
 """The rules of this version."""
 
 OLDEST = 0
@@ -53,3 +53,7 @@ no decision asks for this number."""
 
 CUTS_ARE_TOLD = 9
 """A model is told that its reply was cut off, and a reply with very many requests is taken in part. This one goes by the tree."""
+
+PLANS_BIND_REPEATS = 10
+"""A use that was under way when the machine stopped is not tried again where a plan that was endorsed since does not allow it. It is in
+doubt."""

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gemot.abi.grants import Grant
+from gemot.abi.rules import PLANS_BIND_REPEATS
+from gemot.abi.syscalls import Call
 from gemot.authority.narrowing import GONE, Handed, described, grant_within, has_consequences, unused, used
 from gemot.authority.refusal import Refused
 from gemot.kernel.process import Process, Work
@@ -103,6 +105,20 @@ def must_fit_plans(kernel: Kernel, process: Process, grant: Grant, tool: str) ->
                 "grant",
                 f"{tool} is not in the plan that the person endorsed for process {pid}, and nothing else is allowed",
             )
+
+
+def fits_plans(kernel: Kernel, process: Process, work: Work) -> bool:
+    """Whether the plans that were endorsed since a use began let it be tried again."""
+    if kernel.rules < PLANS_BIND_REPEATS or work.grant < 0 or not isinstance(process.syscall, Call):
+        return True
+    tool = kernel.tools.get(process.syscall.uses[work.index].tool)
+    if tool is None or tool.effect not in ("writes", "sends"):
+        return True
+    try:
+        must_fit_plans(kernel, process, process.grants[work.grant], tool.name)
+    except Refused:
+        return False
+    return True
 
 
 def must_be_planned(kernel: Kernel, child: Process, grants: Iterable[Grant]) -> None:

@@ -473,7 +473,9 @@ def _begin(kernel: Kernel, process: Process, syscall: Call) -> None:
 def resume(kernel: Kernel, process: Process) -> None:
     """Go on with the work of a process whose tree was asleep: start what was not, repeat what may be, doubt the rest."""
     for work in process.work:
-        if work.state == "ready" or (work.state == "interrupted" and work.repeatable):
+        if work.state == "ready" or (
+            work.state == "interrupted" and work.repeatable and rights.fits_plans(kernel, process, work)
+        ):
             work.again = work.again or work.state == "interrupted"
             work.effect = kernel.number()  # what is still to come of the first try is not taken for the second one's
             try:

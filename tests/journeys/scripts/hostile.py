@@ -175,7 +175,7 @@ def shouter(question: Request):
 
 
 def crowd(question: Request):
-    """More requests in one reply than are carried out at once, so that all of them are refused."""
+    """More requests in one reply than are carried out: the first ones are done, and all are answered."""
     last = heard(question)
     if last:
         return [request("exit", value=[len(last), sum(one.ok for one in last)])]
