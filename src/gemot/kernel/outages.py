@@ -26,7 +26,7 @@ def waiting(kernel: Kernel, event: Waiting) -> None:
     kernel.changed.add(process.root)
     usages = () if event.usage is None else (event.usage,)
     working.book(kernel, process, usages, 0, event.provider)
-    work = next((one for one in process.work if one.effect == event.effect and one.state == "started"), None)
+    work = next((each for each in process.work if each.effect == event.effect and each.state == "started"), None)
     if work is None or not process.alive:
         return
     since = event.at if work.outage is None else work.outage.since

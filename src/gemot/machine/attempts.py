@@ -130,7 +130,7 @@ class Attempts:
 
     def hasten(self, root: int | None) -> set[int]:
         """Make the next attempt at once of each question that waits for one, of this tree or of all; returns the roots."""
-        chosen = [one.effect for one in self._questions.values() if root in (None, one.effect.root)]
+        chosen = [waiting.effect for waiting in self._questions.values() if root in (None, waiting.effect.root)]
         return {effect.root for effect in chosen if self.pool.hasten(effect.effect)}
 
     def answered(self, number: int, outcome: Result) -> tuple[Result, str]:
