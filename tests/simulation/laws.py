@@ -297,7 +297,9 @@ class Watcher(Witness):
 
     def _answered(self, pid: int, answer: object, now: int) -> None:
         syscall, _ = self._wants.pop(pid, (None, 0))
-        if isinstance(answer, Error) and PASSES in answer.message:
+        if (
+            isinstance(answer, Error) and answer.rule != "budget" and PASSES in answer.message
+        ):  # means that are used up are told
             raise LawBroken(f"outage: {pid} is told of a failure that passes: {answer.message}")
         mail = getattr(answer, "mail", ())
         value = answer.value if isinstance(answer, Ok) else None
