@@ -153,6 +153,12 @@ def test_key_that_no_header_can_hold_is_refused_and_not_sent(key: str, monkeypat
     assert not server.asked and key not in str(outcome)
 
 
+def test_header_counts_and_not_what_follows_the_body_under_its_name() -> None:
+    head = b"HTTP/1.1 429 No\r\nretry-after: 7\r\ntransfer-encoding: chunked\r\n\r\n"
+    with Raw([head, chunked(b"slow down", trailer=b"retry-after: 9999\r\n")]) as server:
+        assert failure(server.url).retry_after_seconds == 7
+
+
 # Connections that are used again
 
 
@@ -336,10 +342,13 @@ def test_connecting_that_is_cancelled_leaves_nothing(phase: str) -> None:
             environment["HTTPS_PROXY"] = f"http://127.0.0.1:{proxy.port}"
         url = "https://model.test/v1" if phase == "in a tunnel" else f"https://127.0.0.1:{port}/v1"
         threading.Timer(0.2, reached.set).start()
-        asyncio.run(_cancelled(url, reached, environment))
+        asyncio.run(_cancelled(url, reached, environment, proxy.gone if phase == "in a tunnel" else None))
 
 
-async def _cancelled(url: str, reached: threading.Event, environment: dict[str, str]) -> None:
+async def _cancelled(
+    url: str, reached: threading.Event, environment: dict[str, str], gone: threading.Event | None = None
+) -> None:
+    """Cancel a question when ``reached`` is set; ``gone`` is set when its connection is closed."""
     client = connection(url, environment=environment)
     asking = asyncio.create_task(client.ask(question(), lambda _: None))
     await asyncio.to_thread(reached.wait, 20)
@@ -348,6 +357,7 @@ async def _cancelled(url: str, reached: threading.Event, environment: dict[str, 
     with pytest.raises(asyncio.CancelledError):
         await asking
     is_clean(client)
+    assert gone is None or await asyncio.to_thread(gone.wait, 5)
     await client.close()
 
 

@@ -55,6 +55,8 @@ def test_reply_cut_in_two_anywhere_is_the_same(record: Recorded, chance: random.
         assert _same(outcome, whole), place
         if isinstance(whole, Reply):
             assert "".join(parser.heard) == heard, place
+            assert all(piece.encode() for piece in parser.heard), place  # no half of a character
+            assert ("\ufffd" in heard) == ("\ufffd" in record.text)
 
 
 @every_body

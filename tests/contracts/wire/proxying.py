@@ -35,6 +35,8 @@ class Proxying:
         """The first line of each request."""
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
+        self.gone = threading.Event()
+        """A client has left a silent proxy."""
         self._ends = threading.Event()
         self._threads = [threading.Thread(target=self._run, daemon=True)]
 
@@ -70,7 +72,9 @@ class Proxying:
             head, _, rest = data.partition(b"\r\n\r\n")
             self.asked.append(head.split(b"\r\n")[0].decode())
             if self._silent:
-                self._ends.wait(30)
+                client.settimeout(20)
+                if not client.recv(1):
+                    self.gone.set()
                 return
             known = b"proxy-authorization: Basic " + base64.b64encode(self._login.encode())
             if self._login and known not in head:

@@ -92,6 +92,7 @@ BETWEEN = [
     told("no blank after the colon", *[b"data:" + json.dumps(event).encode() + b"\n\n" for event in (*HI, STOP)]),
     told("no empty lines", *[b"data: " + json.dumps(event).encode() + b"\n" for event in (*HI, STOP)]),
     told("no line end at the end", body=sse(*HI, STOP, done=False) + b"data: [DONE]"),
+    told("lines of data with CRLF", body=sse(*HI, end="\r\n") + b"data: " + json.dumps(STOP, indent=1).replace("\n", "\r\ndata: ").encode() + b"\r\n\r\n"),
     told("three lines of data in one event", *HI, *["\ndata: ".join(json.dumps(STOP, indent=1).split("\n"))]),
     told("comments", b": ping\n\n", HI[0], b":\n\n", b": OPENROUTER PROCESSING\n\n", HI[1], b":ping\n", STOP, b": bye\n\n"),
     told("empty data", b"data:\n\n", HI[0], b"data: \n\n", b"data\n\n", HI[1], STOP),
