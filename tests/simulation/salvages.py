@@ -108,6 +108,8 @@ class Salvaged(History):
             raise LawBroken(f"salvage: something was done before a person resumed ({self.how})")
         kernel = machine.kernel
         whole = {position for (position,) in journal.inner.database.execute("SELECT position FROM records")}  # type: ignore[attr-defined]
+        if found is not None:  # later numbers are those of new records
+            whole = {position for position in whole if position <= found.gathered.end}
         alive = {pid for pid, position in ended.items() if position in whole and kernel.process(pid) is not None}
         if alive:
             raise LawBroken(f"salvage: {sorted(alive)} had ended, and live again ({self.how})")

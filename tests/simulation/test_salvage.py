@@ -337,6 +337,13 @@ def test_doubt_that_acts_pays_twice(tmp_path_factory: pytest.TempPathFactory, pl
     pytest.fail("eight homes in which doubt was carried out paid nothing twice")
 
 
+@pytest.mark.parametrize("seed", [7104, 7160, 7940, 158657825])
+def test_history_whose_salvage_went_wrong_once_keeps_the_laws(seed: int, tmp_path: Path) -> None:
+    """In turn: the end of the last batch was lost; a killed process had decided something; a program raised after its last answer;
+    new records had the numbers of lost ones."""
+    assert salvages.search(range(seed, seed + 1), tmp_path) is None
+
+
 def test_histories_that_are_salvaged_keep_the_laws(tmp_path: Path) -> None:
     first = first_seed()
     print(f"GEMOT_SEED={first}")

@@ -181,10 +181,10 @@ class SqliteJournal:
         if end.position > self.position and not is_other:
             raise endmark.ends_early(self.path, mark, self.position, self._has_log)
         there = self._seal_at(end.position)
-        if is_other or (there != end.seal and (there or self._is_amid(end.position))):
+        if is_other or (there != end.seal and (there or self.is_amid(end.position))):
             raise endmark.names_another(self.path, end.position)
 
-    def _is_amid(self, position: int) -> bool:
+    def is_amid(self, position: int) -> bool:
         """Whether a batch goes on after this record, so no journal ended here. Where the record was archived that is not known."""
         if "records" not in self._tables or position <= self._chain:
             return False

@@ -152,8 +152,8 @@ class Cast:
             self.programs[pid] = self.library.relive(self._kernel.processes[pid].program, start, history)
         except NotHere as error:
             self.missing[pid] = str(error)
-        except Fault as fault:
-            self._lost[pid] = fault
+        except Exception as error:  # noqa: BLE001 - the edge: it raised after its last answer, and that was not written yet
+            self._lost[pid] = _fault(error)
 
     def forget(self, pid: int) -> None:
         """A process has no program any more: it has ended, does another one, or is kept elsewhere."""

@@ -76,6 +76,7 @@ def prepare(path: Path, into: Path, library: Library, seal: bool = False, doubt:
     doubt = doubt or bool(gathered.parted)  # what the journal of the mark did is not known
     journal = SqliteJournal(into)
     try:
+        doubt = doubt or journal.is_amid(journal.position)  # nor is what came at the end of the last batch
         gone = _mend_checkpoint(journal, gathered)
         kernel, cast, folded = _fold(journal, library)
         salvage = Salvage(into, gathered, folded, [], [], [], gone, [])
@@ -241,16 +242,20 @@ def _end(
 ) -> None:
     """End the processes whose end stands in a later record; what lives then is in doubt."""
     last: dict[int, str] = {}
+    ended_at: dict[int, int] = {}
     for position, _, event in later:
-        if isinstance(event, Trapped | Stopped | Faulted):
+        if isinstance(event, Trapped | Stopped | Faulted) and event.at > ended_at.get(event.pid, -1):
+            # It acts later, so nothing had ended it. What it had decided by the time that it was ended is written after that, too.
             last.pop(event.pid, None)
         match event:
             case Trapped(_, pid, Exit() as leaving):
                 why = f"failed: {leaving.failed}" if leaving.failed else f"result: {leaving.value!r:.500}"
                 last[pid] = f"record {position} says that it ended ({why})"
-            case Trapped(_, pid, Kill() as syscall):
+            case Trapped(at, pid, Kill() as syscall):
+                ended_at[syscall.pid] = at
                 last[syscall.pid] = f"record {position} says that process {pid} killed it"
-            case Stopped(_, pid, reason):
+            case Stopped(at, pid, reason):
+                ended_at[pid] = at
                 last[pid] = f"record {position} says that the person ended it{reason and ': ' + reason}"
             case Faulted(_, pid, message):
                 last[pid] = f"record {position} says that it failed: {message:.500}"
